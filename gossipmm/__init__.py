@@ -1,0 +1,1 @@
+"""gossipmm: gossip-based membership and matchmaking for RPC hosts."""

@@ -1,0 +1,209 @@
+"""One typed configuration for every face; presets as differences from one another.
+
+``Config`` is flat: a TOML key, an environment variable ``GOSSIPMM_<FIELD>``, a flag and a keyword
+all name a field the same way. Loading from those sources is ``gossipmm.settings``.
+
+Each field says what it does, in which unit, and what raising it costs or buys. Times are seconds,
+sizes bytes. Numbers without a source are simulation results (see ``sim/RESULTS.md``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from gossipmm.errors import ConfigError
+
+__all__ = ("PRESETS", "Config")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything that can be set, validated when built.
+
+    Raises ConfigError, naming the field, when a value is out of range.
+    """
+
+    # -- who and where ---------------------------------------------------------------------
+    #: Name of this node, unique in the cluster; empty: the host's name. At most 64 bytes.
+    name: str = ""
+    #: Name of the cluster; datagrams of other clusters are counted and dropped. At most 64 bytes.
+    cluster: str = "gossipmm"
+    #: UDP address to bind, ``host:port`` or ``[v6]:port``. Port 0 lets the system choose.
+    bind: str = "127.0.0.1:7946"
+    #: Address that others reach this node at; empty: the bound one. Needed behind NAT, and when
+    #: bound to a wildcard address.
+    advertise: str = ""
+    #: Seeds, ``name:port``: resolved again for as long as the node lives.
+    join: tuple[str, ...] = ()
+    #: Registrations to make at start: ``topic`` (for this node's own name) or ``topic=host``.
+    register: tuple[str, ...] = ()
+    #: A small map of strings shown beside this node in every member list (at most 256 bytes).
+    metadata: Mapping[str, str | int | bool] = field(default_factory=lambda: MappingProxyType({}))
+    #: Bind to other addresses than loopback although no key is configured. Anybody who can send
+    #: a datagram to the port can then change the table.
+    insecure: bool = False
+    #: File that remembers the last generation and the last known peers; empty: none.
+    state_file: str = ""
+    #: File of gossip keys (JSON list of {kid, key}); empty: not encrypted.
+    keyring: str = ""
+    #: Path of the control socket of the sidecar; empty: no control API.
+    control: str = ""
+    #: Classical JSON ring file; answers while the table is not yet joined. Empty: none.
+    ring_file: str = ""
+
+    # -- the rhythm ------------------------------------------------------------------------
+    #: Time between two exchanges that this node begins. Lower: faster detection and more
+    #: traffic, both in proportion (4 datagrams a node in each interval, about 86 bytes each).
+    gossip_interval: float = 0.5
+    #: Share of the interval by which each one is randomly longer or shorter, so that nodes
+    #: booted together drift apart.
+    jitter: float = 0.1
+    #: A probe that is not answered is sent again after resend_base x (1, 3, 7); at 8 x helpers
+    #: are asked. Stretched to the measured round trip. Lower: more duplicates on slow networks.
+    resend_base: float = 0.025
+    #: Members asked to reach an unresponsive one. Raising it makes wrong suspicions under loss
+    #: rarer at the price of that many datagrams a failed probe.
+    helpers: int = 3
+    #: Shortest time from suspicion to death, when it is confirmed by ``confirmations`` others.
+    #: Raising it gives the accused more time and delays every detection by as much.
+    suspicion_min: float = 1.0
+    #: Longest time to death = suspicion_min x this, when nobody confirms (Lifeguard, section
+    #: IV.B). Raising it protects healthy members from a lonely sick accuser.
+    suspicion_factor: float = 3.0
+    #: Independent confirmations that bring a suspicion down to its minimum.
+    confirmations: int = 3
+
+    # -- news ------------------------------------------------------------------------------
+    #: Live peers that a change is pushed to at once, and again as many 15 ms later. 4 and 4 reach
+    #: all of 100 nodes at p99 38 ms; 3 and 3 leave more to the exchanges; 8 doubles the bytes.
+    fanout: int = 4
+    #: Delay of the second push.
+    second_push: float = 0.015
+    #: Bytes a second of pushed news, and the burst allowed. What finds no room within two
+    #: intervals is left to the exchanges.
+    news_rate: float = 65536.0
+    news_burst: float = 65536.0
+    #: Largest UDP payload sent, envelope included. 1,200 passes every path that IPv6 allows
+    #: (RFC 8200 section 5 minus headers; as QUIC, RFC 9000 section 14).
+    max_datagram: int = 1200
+
+    # -- memory of the dead ----------------------------------------------------------------
+    #: How long a dead or left record is kept and retried before its generation is closed.
+    reap_after: float = 86400.0
+    #: Closed generations remembered, the oldest forgotten first.
+    max_floors: int = 10_000
+    #: How long a topic without a live host answers its last known ones after more than half of
+    #: the members vanished at once (this agent may be the one cut off). 0 turns it off.
+    stale_for: float = 60.0
+    #: Returns from the dead within flap_window that count at once; later ones bring probation of
+    #: min(2**returns, probation_max) seconds (route flap damping, RFC 2439, in spirit).
+    flap_free_returns: int = 2
+    flap_window: float = 600.0
+    probation_max: float = 60.0
+
+    # -- limits ----------------------------------------------------------------------------
+    #: Members held at most; records of further ones are refused and counted.
+    max_members: int = 10_000
+    #: Registrations held of one node at most.
+    max_registrations: int = 10_000
+    #: Time that a graceful leave may take.
+    leave_timeout: float = 2.0
+    #: Time between two resolutions of the seeds while others are known (while alone: 1 s).
+    seed_interval: float = 30.0
+    #: Direct keys answer only hosts that are alive; False: always, as the classical one did.
+    direct_checks_liveness: bool = True
+
+    # -- simulation only -------------------------------------------------------------------
+    #: Mechanisms switched off by name, to show in simulation what each is for. Never set this
+    #: in production; see ``sim`` (ablate).
+    without: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range, naming the field and both numbers."""
+        for name, low, high in _RANGES:
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ConfigError(f"{value!r} is not between {low} and {high}", path=name)
+        for name in ("name", "cluster"):
+            _check_name(name, getattr(self, name), empty=name == "name")
+        object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
+
+    @property
+    def suspicion_max(self) -> float:
+        """Longest time from suspicion to death, in seconds, before it is stretched by loss."""
+        return self.suspicion_min * self.suspicion_factor
+
+    @classmethod
+    def preset(cls, preset: str = "lan", /, **fields: Any) -> Config:
+        """Build a configuration from a preset and the fields that differ from it."""
+        try:
+            base = PRESETS[preset]
+        except KeyError:
+            known = ", ".join(PRESETS)
+            raise ConfigError(f"{preset!r} is not one of {known}", path="preset") from None
+        return replace(cls(**base), **fields)
+
+
+def _check_name(path: str, value: str, *, empty: bool) -> None:
+    if not value and not empty:
+        raise ConfigError("is empty", path=path)
+    size = len(value.encode("utf-8", "replace"))
+    if size > 64:
+        raise ConfigError(f"{size} bytes is more than the 64 allowed", path=path)
+    if any(ord(char) < 32 or 0x7F <= ord(char) < 0xA0 for char in value):
+        raise ConfigError(f"{value!r} has control characters", path=path)
+
+
+_RANGES: tuple[tuple[str, float, float], ...] = (
+    ("gossip_interval", 0.01, 60.0),
+    ("jitter", 0.0, 0.9),
+    ("resend_base", 0.001, 10.0),
+    ("helpers", 0, 16),
+    ("suspicion_min", 0.01, 600.0),
+    ("suspicion_factor", 1.0, 20.0),
+    ("confirmations", 0, 16),
+    ("fanout", 1, 32),
+    ("second_push", 0.001, 5.0),
+    ("news_rate", 1200.0, 1e9),
+    ("news_burst", 1200.0, 1e9),
+    ("max_datagram", 1200, 1452),
+    ("reap_after", 10.0, 604_800.0),
+    ("max_floors", 0, 1_000_000),
+    ("stale_for", 0.0, 86_400.0),
+    ("flap_free_returns", 0, 1000),
+    ("flap_window", 1.0, 86_400.0),
+    ("probation_max", 0.0, 3600.0),
+    ("max_members", 1, 1_000_000),
+    ("max_registrations", 1, 1_000_000),
+    ("leave_timeout", 0.0, 60.0),
+    ("seed_interval", 1.0, 3600.0),
+)
+
+#: Presets, each as its differences from the defaults (``lan``).
+PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "lan": MappingProxyType({}),
+        # Round trips up to 300 ms: resends wait for them, suspicions for a few of them.
+        "wan": MappingProxyType(
+            {
+                "gossip_interval": 1.0,
+                "resend_base": 0.1,
+                "suspicion_min": 3.0,
+                "second_push": 0.1,
+                "seed_interval": 60.0,
+            }
+        ),
+        # Everything on one machine: tests, demos, development.
+        "local": MappingProxyType(
+            {
+                "gossip_interval": 0.2,
+                "resend_base": 0.02,
+                "suspicion_min": 0.5,
+                "second_push": 0.005,
+            }
+        ),
+    }
+)

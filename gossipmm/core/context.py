@@ -1,0 +1,176 @@
+"""What the parts of the core share: the state, the clock reading, and the way out.
+
+The parts (detector, news, reconcile, lifecycle) find each other here; none of them imports
+another at run time.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+import cbor2
+
+from gossipmm.config import Config
+from gossipmm.core import wire
+from gossipmm.core.envelope import PlainEnvelope
+from gossipmm.core.events import Event
+from gossipmm.core.member import Member
+from gossipmm.core.own import OwnRecord
+from gossipmm.core.packing import claim_row
+from gossipmm.core.pages import Page, page_untrusted
+from gossipmm.core.peers import Peers
+from gossipmm.core.table import Table
+from gossipmm.core.timers import Timers
+from gossipmm.core.trace import Stats
+from gossipmm.core.types import Address, Status
+
+if TYPE_CHECKING:
+    from gossipmm.core.detector import Detector
+    from gossipmm.core.lifecycle import Lifecycle
+    from gossipmm.core.news import News
+    from gossipmm.core.probes import Probes
+    from gossipmm.core.reconcile import Reconcile
+
+_HEALTHY = (Status.ALIVE, Status.PROBATION)
+
+
+class Reply:
+    """What the datagram being read makes this node say to its sender, gathered into one."""
+
+    __slots__ = ("floors", "pages", "rows", "wants")
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin with nothing to say."""
+        self.rows: list[bytes] = []
+        self.wants: list[list[object]] = []
+        self.floors: list[list[object]] = []
+        self.pages: list[bytes] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.wants or self.floors or self.pages)
+
+    def take(self, room: int) -> tuple[bytes, dict[int, Any]]:
+        """Return rows and options that fit ``room`` bytes, and forget the rest."""
+        options: dict[int, Any] = {}
+        rows: list[bytes] = []
+        for row in self.rows:
+            if len(row) <= room:
+                rows.append(row)
+                room -= len(row)
+        for key, items in ((wire.OPT_FLOORS, self.floors), (wire.OPT_WANT, self.wants)):
+            for item in items:
+                size = len(cbor2.dumps(item))
+                if size + 6 <= room:
+                    options.setdefault(key, []).append(item)
+                    room -= size + 6
+        for page in dict.fromkeys(self.pages):
+            if len(page) + 10 <= room:
+                options.setdefault(wire.OPT_PAGES, []).append(page)
+                room -= len(page) + 10
+        self.clear()
+        return b"".join(rows), options
+
+
+class Context:
+    """Shared by the parts of one node."""
+
+    detector: Detector
+    lifecycle: Lifecycle
+    news: News
+    probes: Probes
+    reconcile: Reconcile
+
+    def __init__(self, config: Config, own: OwnRecord, rng: random.Random, now: float) -> None:
+        self.config = config
+        self.own = own
+        self.rng = rng
+        #: Core time of the call that is being served.
+        self.now = now
+        self.stats = Stats()
+        self.timers = Timers()
+        self.table = Table(config, self.stats)
+        self.peers = Peers(self.table, rng)
+        self.envelope = PlainEnvelope()
+        self.tag = wire.cluster_tag(config.cluster)
+        self.events: deque[Event] = deque()
+        self.out: list[tuple[bytes, Address]] = []
+        self.without = config.without
+        #: When an authentic datagram of another member arrived last.
+        self.last_heard: float = -inf
+        #: Until when this node holds its accusations because its own timers fired late.
+        self.slow_until: float = -inf
+        self.me: Member
+        self.reply = Reply()
+        #: Record key of the sender of the datagram being read.
+        self.sender_key = 0
+        #: Most bytes of a frame that the envelope leaves in a datagram.
+        self.room = config.max_datagram - self.envelope.overhead
+
+    def chance(self, probability: float) -> bool:
+        """True with the given probability."""
+        return probability >= 1.0 or self.rng.random() < probability
+
+    def read_page(self, raw: bytes) -> Page | None:
+        """Read a page of the network; None, counted by reason, when it is refused."""
+        try:
+            return page_untrusted(raw)
+        except wire.Refused as refused:
+            self.stats.drop(refused.reason)
+            return None
+
+    def send(
+        self,
+        kind: int,
+        to: Member | None,
+        *,
+        address: Address | None = None,
+        target: int | None = None,
+        probe: int = 0,
+        rows: bytes = b"",
+        options: dict[int, Any] | None = None,
+        encoded: bytes = b"",
+    ) -> None:
+        """Queue one datagram to a member, or to an address whose holder is not known.
+
+        Nobody is accused without being told: to a member that is held suspect, dead, left,
+        closed or conflicting it begins with that claim.
+        """
+        known = 0
+        if to is not None:
+            if address is None:
+                address = to.addresses[0]
+            if to.k > 0:
+                known = to.k
+            target = to.key
+            if to.status not in _HEALTHY and "accused_is_told" not in self.without:
+                rows = claim_row(to, self.now) + rows
+        assert address is not None
+        if self.now < self.slow_until:
+            options = {**(options or {}), wire.OPT_SLOW: True}
+        if options:
+            encoded = cbor2.dumps(options)
+        frame = wire.encode(
+            self.tag,
+            kind,
+            self.me.key,
+            target or 0,
+            probe,
+            self.table.fingerprint,
+            self.own.heartbeat,
+            known,
+            rows,
+            encoded,
+        )
+        data = self.envelope.seal(frame)
+        stats = self.stats
+        stats.sent_datagrams += 1
+        stats.sent_bytes += len(data)
+        name = wire.KIND_NAMES[kind]
+        stats.sent_by_kind[name] = stats.sent_by_kind.get(name, 0) + 1
+        self.out.append((data, address))

@@ -1,0 +1,445 @@
+"""Verdicts and their effects: suspicion, refutation, burial, return (design sections 4 and 5).
+
+``liveness`` says what a claim means; here it is acted upon, in one place: timers, events, the
+evidence trail, news. Probes are in ``probes.py``.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from math import inf
+
+from gossipmm.core import events, wire
+from gossipmm.core.context import Context
+from gossipmm.core.liveness import NEVER, Outcome
+from gossipmm.core.member import Member
+from gossipmm.core.suspicion import (
+    crowd,
+    expected_confirmations,
+    probation,
+    suspicion_low,
+    suspicion_timeout,
+)
+from gossipmm.core.timers import Token, cancel
+from gossipmm.core.trace import Drop
+from gossipmm.core.types import NodeId, Status
+
+_LIVE = (Status.ALIVE, Status.SUSPECT, Status.PROBATION)
+_SELF_HOLDS = 2.0  # x the maximum suspicion: then this node believes what it sees
+
+
+class Detector:
+    """Acts on claims about members, from anybody and from this node's own probes."""
+
+    def __init__(self, context: Context) -> None:
+        self._c = context
+        #: Burials within one maximum suspicion: (when, member).
+        self._burials: deque[tuple[float, Member]] = deque()
+        self.isolated_until: Token | None = None
+
+    # -- alive -----------------------------------------------------------------------------
+
+    def hear_alive(
+        self, member: Member, heartbeat: int, evidence: float, teller: NodeId
+    ) -> Outcome:
+        """Take a claim "alive", from the member itself or from a teller."""
+        outcome = member.hear_alive(heartbeat, evidence, any_age="evidence_age" in self._c.without)
+        if outcome is Outcome.FRESHER or outcome is Outcome.STALE:
+            return outcome
+        c = self._c
+        if outcome is Outcome.REFUTED:
+            c.stats.refutations += 1
+            member.note(c.now, "refuted", teller, f"heartbeat {heartbeat}")
+            c.events.append(events.MemberRefuted(c.now, member.name, teller, heartbeat))
+            self._end_suspicion(member)
+            self._restart_probation(member)
+            c.table.refresh(member, c.now)
+            c.news.claim(member)
+        elif outcome is Outcome.RENEWED:
+            member.accusers = [c.me.key]
+            self._schedule_burial(member)
+            c.news.claim(member)
+        elif outcome is Outcome.RETURNED:
+            self._return(member, teller)
+        elif outcome is Outcome.RETURNING:
+            if c.table.refresh(member, c.now)[0] is Status.DEAD:
+                member.note(c.now, "returning", teller, "evidence older than the burial here")
+            if c.chance(crowd(c.table.live_count())):
+                c.probes.start(member, "returning")
+        else:
+            self.settle(member, teller)
+        return outcome
+
+    def settle(self, member: Member, teller: NodeId) -> None:
+        """After a page or a first sign of life: tell what became of the member."""
+        c = self._c
+        before, after = c.table.refresh(member, c.now)
+        if after is before:
+            return
+        if after is Status.LEFT:
+            self._end_suspicion(member)
+            self._end_probation(member)
+            member.note(c.now, "left", member.name)
+            if before is not Status.UNKNOWN:
+                c.events.append(events.MemberLeft(c.now, member.name, member.generation))
+            c.probes.drop(member)
+            return
+        if before is Status.UNKNOWN and after in _LIVE:
+            c.peers.admit(member)
+            member.note(c.now, "joined", teller)
+            previous = c.lifecycle.superseded.pop(member.name, None)
+            if previous is None:
+                joined = events.MemberJoined(
+                    c.now, member.name, member.generation, member.addresses
+                )
+                c.events.append(joined)
+            else:
+                restarted = events.MemberRestarted(
+                    c.now, member.name, member.generation, previous, member.addresses
+                )
+                c.events.append(restarted)
+            if after is Status.SUSPECT:
+                self._begin_suspicion(member)
+
+    def _return(self, member: Member, teller: NodeId) -> None:
+        """Back from the dead, on evidence younger than the burial."""
+        c = self._c
+        config = c.config
+        self._end_suspicion(member)
+        member.vanished_at = None
+        kept = [at for at in member.returns if at > c.now - config.flap_window]
+        member.returns = (*kept[-15:], c.now)
+        wait = probation(len(member.returns), config.flap_free_returns, config.probation_max)
+        if "flap_damping" in c.without:
+            wait = 0.0
+        c.stats.returns += 1
+        detail = f"return {len(member.returns)} in {config.flap_window:g} s"
+        if wait:
+            c.stats.probations += 1
+            detail += f": probation for {wait:g} s"
+            self._begin_probation(member, wait)
+        member.note(c.now, "returned", teller, detail)
+        c.events.append(
+            events.MemberReturned(c.now, member.name, member.generation, len(member.returns), wait)
+        )
+        _, after = c.table.refresh(member, c.now)
+        if after in _LIVE:
+            c.peers.admit(member)
+        if wait:
+            c.news.ride(member)
+        else:
+            c.news.claim(member)
+        if after is Status.SUSPECT:
+            self._begin_suspicion(member)
+
+    # -- probation -------------------------------------------------------------------------
+
+    def _begin_probation(self, member: Member, wait: float) -> None:
+        cancel(member.probation)
+        member.probation_until = self._c.now + wait
+        member.probation = self._c.timers.at(member.probation_until, self._probation_over, member)
+
+    def _restart_probation(self, member: Member) -> None:
+        """Reachable without a break: a suspicion that was refuted starts the time anew."""
+        if member.probation_until is not None:
+            config = self._c.config
+            wait = probation(len(member.returns), config.flap_free_returns, config.probation_max)
+            self._begin_probation(member, wait)
+
+    def _probation_over(self, member: Member) -> None:
+        c = self._c
+        if member.s >= member.k:
+            # Suspected just now: burial or refutation decides, not the clock.
+            member.probation = c.timers.at(
+                c.now + c.config.gossip_interval, self._probation_over, member
+            )
+            return
+        self._end_probation(member)
+        member.note(c.now, "probation_ended", c.own.name)
+        c.events.append(events.ProbationEnded(c.now, member.name))
+        c.table.refresh(member, c.now)
+
+    @staticmethod
+    def _end_probation(member: Member) -> None:
+        cancel(member.probation)
+        member.probation = None
+        member.probation_until = None
+
+    # -- suspect ---------------------------------------------------------------------------
+
+    def hear_suspect(
+        self, member: Member, heartbeat: int, accusers: list[int], teller: Member
+    ) -> Outcome:
+        """Take an accusation that a teller passes on (or makes)."""
+        c = self._c
+        outcome = member.hear_suspect(heartbeat)
+        if outcome is Outcome.CONTRADICTED:
+            if "refutation_by_anyone" in c.without:
+                return outcome
+            c.lifecycle.answer(teller, claim_of=member)
+        elif outcome in (Outcome.SUSPECTED, Outcome.RAISED, Outcome.CONFIRMED):
+            self._suspect(member, outcome, accusers, teller.name)
+        return outcome
+
+    def accuse(self, member: Member, failed_at: float, detail: str) -> None:
+        """This node's own probe failed: suspect the member at the best heartbeat known."""
+        c = self._c
+        member.failed_at = failed_at
+        outcome = member.hear_suspect(member.k)
+        member.note(c.now, "probe_failed", c.own.name, detail)
+        if outcome in (Outcome.SUSPECTED, Outcome.RAISED, Outcome.CONFIRMED):
+            self._suspect(member, outcome, [c.me.key], c.own.name)
+
+    def _suspect(
+        self, member: Member, outcome: Outcome, accusers: list[int], teller: NodeId
+    ) -> None:
+        c = self._c
+        fresh = outcome is Outcome.SUSPECTED
+        if fresh:
+            member.accusers = []
+        most = c.config.confirmations + 1
+        new = [key for key in accusers if key not in member.accusers]
+        new = new[: most - len(member.accusers)]
+        member.accusers += new
+        if fresh:
+            c.stats.suspicions += 1
+            member.suspect_since = c.now
+            member.note(c.now, "accused", teller, f"heartbeat {member.s}")
+            c.events.append(events.MemberSuspected(c.now, member.name, teller, member.s))
+            c.table.refresh(member, c.now)
+            c.news.claim(member)
+            self._begin_suspicion(member)
+            if c.me.key in accusers:
+                c.send(wire.NEWS, member)  # the accused is told at once
+            elif c.chance(crowd(c.table.live_count())):
+                c.probes.start(member, "suspicion")
+        elif new or outcome is Outcome.RAISED:
+            if new:
+                c.stats.suspicions_confirmed += len(new)
+                member.note(c.now, "confirmed", teller, f"{len(member.accusers)} accusers")
+            self._schedule_burial(member)
+            c.news.claim(member)
+
+    def _begin_suspicion(self, member: Member) -> None:
+        member.suspect_since = self._c.now
+        self._schedule_burial(member)
+
+    def _end_suspicion(self, member: Member) -> None:
+        cancel(member.suspicion_timer)
+        member.suspicion_timer = None
+        member.accusers = []
+        member.held_since = None
+
+    def timeout(self, accusers: int) -> float:
+        """Seconds from suspicion to death now, with so many distinct accusers."""
+        c = self._c
+        members = c.table.live_count()
+        low = suspicion_low(c.config.suspicion_min, members, c.stats.loss)
+        return suspicion_timeout(
+            low,
+            low * c.config.suspicion_factor,
+            max(0, accusers - 1),
+            expected_confirmations(c.config.confirmations, members),
+        )
+
+    def _schedule_burial(self, member: Member) -> None:
+        c = self._c
+        cancel(member.suspicion_timer)
+        when = member.suspect_since + self.timeout(len(member.accusers))
+        member.suspicion_timer = c.timers.at(max(c.now, when), self._suspicion_over, member)
+
+    def _suspicion_over(self, member: Member) -> None:
+        c = self._c
+        member.suspicion_timer = None
+        if member.k <= NEVER or member.s < member.k or member.d >= member.k:
+            return
+        if self.must_hold(member):
+            wait = c.now + c.config.gossip_interval
+            member.suspicion_timer = c.timers.at(wait, self._suspicion_over, member)
+            return
+        self._bury(member)
+
+    # -- this node's own health ------------------------------------------------------------
+
+    def must_hold(self, member: Member) -> bool:
+        """True while this node's own state explains what it sees, for a bounded time."""
+        c = self._c
+        slow = c.now < c.slow_until and "late_hold" not in c.without
+        if not slow and not self.is_deaf(c.now - 2 * c.config.gossip_interval):
+            member.held_since = None
+            return False
+        if member.held_since is None:
+            member.held_since = c.now
+            c.stats.probes_held += 1
+            member.note(c.now, "held", c.own.name, "slow" if slow else "deaf")
+        return c.now - member.held_since < _SELF_HOLDS * c.config.suspicion_max
+
+    def is_deaf(self, since: float) -> bool:
+        """Nothing heard from anybody since then, although more than one other member lives."""
+        c = self._c
+        return c.last_heard < since and len(c.table.peers) > 1 and "deaf_hold" not in c.without
+
+    def was_late(self, late: float) -> None:
+        """This node itself stood still: its timers say nothing about the others."""
+        c = self._c
+        c.stats.late_steps += 1
+        c.slow_until = c.now + 2 * c.config.gossip_interval
+        c.events.append(events.SelfSlow(c.now, late))
+        if "late_hold" in c.without:
+            return
+        for member in c.table.peers.values():
+            if member.suspicion_timer is not None:
+                member.suspect_since += late
+                self._schedule_burial(member)
+        c.probes.begin_again()
+
+    # -- dead ------------------------------------------------------------------------------
+
+    def _bury(self, member: Member) -> None:
+        c = self._c
+        names = tuple(c.table.by_key[key].name for key in member.accusers if key in c.table.by_key)
+        member.bury(c.now)
+        self._end_suspicion(member)
+        self._end_probation(member)
+        member.doubted = False
+        c.table.refresh(member, c.now)
+        c.stats.deaths += 1
+        member.note(c.now, "buried", c.own.name, f"accused by {', '.join(names) or 'nobody'}")
+        c.events.append(
+            events.MemberDied(c.now, member.name, member.generation, max(member.d, 0), names)
+        )
+        c.probes.drop(member)
+        if len(member.returns) > c.config.flap_free_returns:
+            c.news.ride(member)
+        else:
+            c.news.claim(member)
+        self._count_burial(member)
+
+    def hear_dead(self, member: Member, heartbeat: int, age: float, teller: Member) -> None:
+        """Take a claim "dead". Everyone buries for himself: it counts as a suspicion.
+
+        Except for one older than any suspicion lasts: that is taken as a death.
+        """
+        c = self._c
+        old = age > 2 * c.config.suspicion_max or "everyone_buries" in c.without
+        if heartbeat < member.k or not old:
+            self.hear_suspect(member, heartbeat, [teller.key], teller)
+            if member.buried_at is not None and member.status is Status.DEAD:
+                member.buried_at = min(member.buried_at, c.now - age)
+            return
+        if member.status is Status.DEAD:
+            if member.buried_at is not None:
+                member.buried_at = min(member.buried_at, c.now - age)
+            return
+        before = member.status
+        member.s = max(member.s, heartbeat)
+        member.bury(c.now - age)
+        self._end_suspicion(member)
+        self._end_probation(member)
+        c.table.refresh(member, c.now)
+        member.note(c.now, "death_heard", teller.name, f"{age:.3g} s ago")
+        if before in _LIVE:
+            c.events.append(
+                events.MemberDied(c.now, member.name, member.generation, heartbeat, (teller.name,))
+            )
+            self._count_burial(member)
+
+    def forget(self, member: Member) -> None:
+        """The record goes away: nothing of it may act any more."""
+        self._end_suspicion(member)
+        self._end_probation(member)
+        self._c.probes.drop(member)
+
+    # -- the one cut off may be this node ---------------------------------------------------
+
+    def _count_burial(self, member: Member) -> None:
+        """More than half of the live members gone within one maximum suspicion?"""
+        c = self._c
+        if c.config.stale_for <= 0 or "stale_lookups" in c.without:
+            return
+        self._burials.append((c.now, member))
+        window = c.now - 2 * c.config.suspicion_max
+        while self._burials and self._burials[0][0] < window:
+            self._burials.popleft()
+        gone = [dead for _, dead in self._burials if dead.status is Status.DEAD]
+        if self.isolated_until is None:
+            if 2 * len(gone) <= c.table.live_count() + len(gone):
+                return
+            self.isolated_until = c.timers.at(c.now + c.config.stale_for, self._stale_over)
+            c.events.append(events.Isolated(c.now, True, len(gone)))
+        for dead in gone:
+            if dead.vanished_at is None:
+                dead.vanished_at = c.now
+                c.table.rejudge(dead, c.now)
+
+    def _stale_over(self, _: None) -> None:
+        c = self._c
+        self.isolated_until = None
+        vanished = [dead for dead in c.table.gone.values() if dead.vanished_at is not None]
+        for dead in vanished:
+            dead.vanished_at = None
+            c.table.rejudge(dead, c.now)
+        c.events.append(events.Isolated(c.now, False, len(vanished)))
+
+    # -- rows ------------------------------------------------------------------------------
+
+    def hear_rows(self, rows: bytes, teller: Member, *, delayed: bool) -> None:
+        """Take the claims of a datagram. ``delayed``: it was overtaken by a later one of the
+        same sender, so that its evidence is of unknown age (a replay, perhaps).
+        """
+        c = self._c
+        by_key = c.table.by_key
+        accused: tuple[Member, int] | None = None
+        accusers: list[int] = []
+        for key, heartbeat, claim, age_code in wire.rows_in(rows):
+            if claim == wire.ACCUSER:
+                if accused is not None:
+                    accusers.append(key)
+                continue
+            if accused is not None:
+                self.hear_suspect(accused[0], accused[1], accusers or [teller.key], teller)
+                accused = None
+            if heartbeat >= wire.MAX_COUNTER:
+                c.stats.drop(Drop.OUT_OF_RANGE)
+                continue
+            if key == c.me.key:
+                c.lifecycle.hear_of_me(heartbeat, claim, teller)
+                continue
+            member = by_key.get(key)
+            if member is None:
+                c.reconcile.unknown(key, claim, teller)
+                continue
+            if claim == wire.ALIVE:
+                if heartbeat > member.k or member.buried_at is not None:
+                    evidence = -inf if delayed else c.now - wire.AGES[age_code]
+                    self.hear_alive(member, heartbeat, evidence, teller.name)
+            elif claim == wire.SUSPECT or claim == wire.DEAD:
+                if teller.status is not Status.ALIVE and "suspect_teller" not in c.without:
+                    c.stats.drop(Drop.SUSPECT_TELLER)
+                elif claim == wire.SUSPECT:
+                    accused = (member, heartbeat)
+                    accusers = []
+                else:
+                    self._hear_dead_row(member, heartbeat, wire.AGES[age_code], teller)
+            elif claim == wire.LEFT and member.status is not Status.LEFT:
+                c.reconcile.ask(member.key, teller)
+        if accused is not None:
+            self.hear_suspect(accused[0], accused[1], accusers or [teller.key], teller)
+
+    def hear_stranger(self, rows: bytes) -> None:
+        """Rows of a sender without a record here: good news counts, accusations do not."""
+        c = self._c
+        for key, heartbeat, claim, age_code in wire.rows_in(rows):
+            member = c.table.by_key.get(key)
+            if claim == wire.ALIVE and member is not None and member is not c.me:
+                if heartbeat < wire.MAX_COUNTER:
+                    evidence = c.now - wire.AGES[age_code]
+                    self.hear_alive(member, heartbeat, evidence, "a newcomer")
+            else:
+                c.stats.drop(Drop.UNKNOWN_TELLER)
+
+    def _hear_dead_row(self, member: Member, heartbeat: int, age: float, teller: Member) -> None:
+        if age > self._c.config.reap_after:
+            self._c.stats.drop(Drop.TOO_OLD)
+        else:
+            self.hear_dead(member, heartbeat, age, teller)

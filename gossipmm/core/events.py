@@ -1,0 +1,218 @@
+"""What the core tells the world: values returned by ``Node.next_event()``, in order.
+
+Each has ``at``, the core time in seconds at which it happened. ``name`` is a node's name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from gossipmm.core.types import Address, Generation, Heartbeat, HostState, NodeId, Topic
+
+
+@dataclass(frozen=True, slots=True)
+class MemberJoined:
+    """A name not known before, or one that had left or been reaped, is alive."""
+
+    at: float
+    name: NodeId
+    generation: Generation
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRestarted:
+    """A known name came with a higher generation; the old one's registrations are gone."""
+
+    at: float
+    name: NodeId
+    generation: Generation
+    previous: Generation
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberSuspected:
+    """Somebody (``accuser``; this node itself included) could not reach the member."""
+
+    at: float
+    name: NodeId
+    accuser: NodeId
+    heartbeat: Heartbeat
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRefuted:
+    """A suspicion ended because fresher evidence of life arrived from ``teller``."""
+
+    at: float
+    name: NodeId
+    teller: NodeId
+    heartbeat: Heartbeat
+
+
+@dataclass(frozen=True, slots=True)
+class MemberDied:
+    """This node's own suspicion timer ended: the member is out of lookups here."""
+
+    at: float
+    name: NodeId
+    generation: Generation
+    heartbeat: Heartbeat
+    accusers: tuple[NodeId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberReturned:
+    """A member held dead was reached, on evidence younger than its burial here."""
+
+    at: float
+    name: NodeId
+    generation: Generation
+    returns: int
+    probation: float  #: seconds on probation before it is in lookups again; 0: at once
+
+
+@dataclass(frozen=True, slots=True)
+class ProbationEnded:
+    """The member was reachable without a break for its probation: in lookups again."""
+
+    at: float
+    name: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class MemberLeft:
+    """The member said that it leaves."""
+
+    at: float
+    name: NodeId
+    generation: Generation
+
+
+@dataclass(frozen=True, slots=True)
+class MemberReaped:
+    """A dead or left record was removed; its generation stays closed."""
+
+    at: float
+    name: NodeId
+    generation: Generation
+
+
+@dataclass(frozen=True, slots=True)
+class AddressChanged:
+    """A member's record names other addresses than before."""
+
+    at: float
+    name: NodeId
+    previous: tuple[Address, ...]
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDiffers:
+    """A member keeps sending from an address that its record does not name (NAT?)."""
+
+    at: float
+    name: NodeId
+    source: Address
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NameConflict:
+    """Two live processes use one name. ``ours`` is True on the older of the two itself."""
+
+    at: float
+    name: NodeId
+    ours: bool
+    older: tuple[Address, ...]
+    newer: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRenewed:
+    """This node took a new generation of its own, for ``reason``."""
+
+    at: float
+    generation: Generation
+    previous: Generation
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostChanged:
+    """A (topic, host) entered a state for readers, or left the table (``state`` is None)."""
+
+    at: float
+    topic: Topic
+    host: str
+    state: HostState | None
+    previous: HostState | None
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationExpired:
+    """A registration of this node ran out of its time to live and was unregistered."""
+
+    at: float
+    topic: Topic
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """This node's table agreed with a peer's for the first time (or is alone by design)."""
+
+    at: float
+    members: int
+
+
+@dataclass(frozen=True, slots=True)
+class Isolated:
+    """More than half of the live members vanished at once: stale answers are on (or off)."""
+
+    at: float
+    active: bool
+    vanished: int
+
+
+@dataclass(frozen=True, slots=True)
+class SelfSlow:
+    """This node's own timers fired ``late`` seconds late: it holds its accusations."""
+
+    at: float
+    late: float
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveFinished:
+    """A graceful leave was confirmed by ``confirmed`` of ``told`` live members."""
+
+    at: float
+    confirmed: int
+    told: int
+
+
+Event: TypeAlias = (
+    MemberJoined
+    | MemberRestarted
+    | MemberSuspected
+    | MemberRefuted
+    | MemberDied
+    | MemberReturned
+    | ProbationEnded
+    | MemberLeft
+    | MemberReaped
+    | AddressChanged
+    | SourceDiffers
+    | NameConflict
+    | GenerationRenewed
+    | HostChanged
+    | RegistrationExpired
+    | Joined
+    | Isolated
+    | SelfSlow
+    | LeaveFinished
+)

@@ -1,0 +1,81 @@
+"""What goes into a datagram, asked before it is added; and the rows that tell of a member."""
+
+from __future__ import annotations
+
+import cbor2
+
+from gossipmm.core import wire
+from gossipmm.core.member import Member
+from gossipmm.core.types import Status
+
+#: Room kept for the claim about the receiver that may be put in front, and for longer heads.
+_RESERVE = wire.ROW_SIZE + 2 + 4
+
+
+def claim_row(member: Member, now: float) -> bytes:
+    """One row that says what is held of a member; empty when there is nothing to say."""
+    status = member.status
+    if status is Status.ALIVE or status is Status.PROBATION:
+        return wire.row(member.key, member.k, wire.ALIVE, wire.age_up(now - member.heard))
+    if status is Status.SUSPECT:
+        return wire.row(member.key, member.s, wire.SUSPECT, 0)
+    if status is Status.DEAD or status is Status.RETURNING:
+        age = now - member.buried_at if member.buried_at is not None else 0.0
+        return wire.row(member.key, max(member.d, 0), wire.DEAD, wire.age_down(age))
+    if status is Status.LEFT:
+        return wire.row(member.key, 0, wire.LEFT, wire.age_down(now - member.since))
+    return b""
+
+
+def claim_rows(member: Member, now: float, most: int) -> bytes:
+    """As claim_row; a suspicion is followed by its accusers, up to ``most`` of them."""
+    first = claim_row(member, now)
+    if member.status is not Status.SUSPECT:
+        return first
+    return first + b"".join(wire.row(key, 0, wire.ACCUSER) for key in member.accusers[:most])
+
+
+class Packer:
+    """Fills datagrams with rows and pages, in order, up to the limit of each."""
+
+    __slots__ = ("_limit", "_pages", "_room", "_rows", "filled")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit - wire.FRAME_SIZE - _RESERVE
+        self.filled: list[tuple[bytes, list[bytes]]] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        self._rows: list[bytes] = []
+        self._pages: list[bytes] = []
+        self._room = self._limit
+
+    def add(self, rows: bytes, pages: list[bytes]) -> None:
+        """Add rows, then pages that follow them; opens another datagram where they do not fit."""
+        if rows:
+            if len(rows) > self._room:
+                self._close()
+            self._rows.append(rows)
+            self._room -= len(rows)
+        for page in pages:
+            size = len(page) + 3 + (0 if self._pages else 5)
+            if size > self._room:
+                self._close()
+                size = len(page) + 8
+            self._pages.append(page)
+            self._room -= size
+
+    def _close(self) -> None:
+        if self._rows or self._pages:
+            self.filled.append((b"".join(self._rows), self._pages))
+            self._begin()
+
+    def finish(self) -> list[tuple[bytes, list[bytes]]]:
+        """Return (rows, pages) of each datagram."""
+        self._close()
+        return self.filled
+
+
+def encoded_pages(pages: list[bytes]) -> bytes:
+    """Options of a datagram that brings pages, encoded once for all its receivers."""
+    return cbor2.dumps({wire.OPT_PAGES: pages}) if pages else b""

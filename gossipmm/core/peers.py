@@ -1,0 +1,90 @@
+"""Whom to talk to next."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Container
+
+from gossipmm.core.member import Member
+from gossipmm.core.table import Table
+
+#: Senders remembered as heard from just now.
+_RECENT = 32
+
+
+class Peers:
+    """Chooses among the live and suspected members (``table.peers``)."""
+
+    def __init__(self, table: Table, rng: random.Random) -> None:
+        self._table = table
+        self._rng = rng
+        self._round: list[int] = []
+        self._list: list[Member] = []
+        self._list_version = -1
+        self._recent: deque[Member] = deque(maxlen=_RECENT)
+
+    def heard(self, member: Member) -> None:
+        """Remember who sent something just now."""
+        recent = self._recent
+        if not recent or recent[-1] is not member:
+            recent.append(member)
+
+    def latest(self, but: Member | None) -> Member | None:
+        """The member heard from last, other than ``but``."""
+        for member in reversed(self._recent):
+            if member is not but and member.key in self._table.peers:
+                return member
+        return None
+
+    def all(self) -> list[Member]:
+        """Peers as a list, in order of arrival; do not change it."""
+        if self._list_version != self._table.peers_version:
+            self._list = list(self._table.peers.values())
+            self._list_version = self._table.peers_version
+        return self._list
+
+    def next_target(self) -> Member | None:
+        """The next peer of a shuffled round: each one once a round (SWIM, section 4.3)."""
+        peers = self._table.peers
+        while self._round:
+            member = peers.get(self._round.pop())
+            if member is not None:
+                return member
+        if not peers:
+            return None
+        self._round = list(peers)
+        self._rng.shuffle(self._round)
+        return peers[self._round.pop()]
+
+    def admit(self, member: Member) -> None:
+        """Put a new peer at a random place of the current round."""
+        self._round.insert(self._rng.randint(0, len(self._round)), member.key)
+
+    def sample(self, count: int, but: Container[int]) -> list[Member]:
+        """Up to ``count`` distinct random peers whose keys are not in ``but``."""
+        peers = self.all()
+        if len(peers) <= count * 4:
+            candidates = [member for member in peers if member.key not in but]
+            if len(candidates) <= count:
+                return candidates
+            return self._rng.sample(candidates, count)
+        chosen: dict[int, Member] = {}
+        for _ in range(count * 8):
+            member = peers[int(self._rng.random() * len(peers))]
+            if member.key not in but:
+                chosen[member.key] = member
+                if len(chosen) == count:
+                    break
+        return list(chosen.values())
+
+    def sample_recent(self, count: int, since: float, but: Container[int]) -> list[Member]:
+        """Up to ``count`` distinct random peers heard from after ``since``."""
+        peers = self._table.peers
+        candidates = {
+            member.key: member
+            for member in self._recent
+            if member.seen_at >= since and member.key in peers and member.key not in but
+        }
+        found = list(candidates.values())
+        return found if len(found) <= count else self._rng.sample(found, count)

@@ -1,0 +1,283 @@
+"""Probes: every exchange asks a named target to answer, and only that target's answer counts.
+
+A SYN that is not answered is sent again on the scale of the measured round trip, then helpers are
+asked; what was not reached by the end is accused (or, when this node itself is to blame, held).
+"""
+
+from __future__ import annotations
+
+from gossipmm.core import wire
+from gossipmm.core.context import Context
+from gossipmm.core.member import Member
+from gossipmm.core.suspicion import resend_unit
+from gossipmm.core.timers import Token, cancel
+from gossipmm.core.trace import Drop
+from gossipmm.core.types import Address, NodeState, Status
+
+#: When to send again, in units: on a LAN after 25, 75 and 175 ms; helpers at 200 ms.
+_RESENDS = (1, 3, 7)
+_HELPERS_AT = 8
+#: A probe lasts one interval, or this many units where round trips are longer than that allows.
+_LASTS = 12
+
+#: Purposes whose failure accuses. The dead are dead already, and a helper reports only.
+_ACCUSES = frozenset(("round", "suspicion", "failure"))
+
+
+class Probe:
+    """One question to one target; ``identity`` (64 random bits) comes back in the answer."""
+
+    __slots__ = (
+        "asked_by",
+        "began",
+        "ends",
+        "identity",
+        "member",
+        "purpose",
+        "sent_at",
+        "stage",
+        "timer",
+        "unit",
+        "wrong",
+    )
+
+    def __init__(self, identity: int, member: Member, purpose: str, now: float, unit: float):
+        self.identity = identity
+        self.member = member
+        self.purpose = purpose
+        self.began = now
+        self.sent_at = now
+        self.stage = 0
+        self.unit = unit
+        self.ends = now
+        self.timer: Token | None = None
+        #: Whom to tell when the target answers: (helper-seeker, its probe's identity).
+        self.asked_by: list[tuple[Member, Address, int]] = []
+        #: Address at which somebody else answered.
+        self.wrong: Address | None = None
+
+
+class Probes:
+    """All open probes, and the round-trip and loss estimates that they yield."""
+
+    def __init__(self, context: Context) -> None:
+        self._c = context
+        self._open: dict[int, Probe] = {}
+        self._by_member: dict[int, Probe] = {}
+        self._deviation = 0.0
+
+    # -- asking ----------------------------------------------------------------------------
+
+    def start(self, member: Member, purpose: str) -> Probe | None:
+        """Probe a member now, unless that is under way already."""
+        if not member.complete or member is self._c.me:
+            return None
+        probe = self._by_member.get(member.key)
+        if probe is not None:
+            if purpose in _ACCUSES and probe.purpose not in _ACCUSES:
+                probe.purpose = purpose
+            return probe
+        c = self._c
+        stats = c.stats
+        config = c.config
+        unit = config.resend_base
+        if stats.rtt:
+            unit = resend_unit(unit, stats.rtt, self._deviation, config.gossip_interval)
+        probe = Probe(c.rng.getrandbits(64) or 1, member, purpose, c.now, unit)
+        probe.ends = c.now + max(config.gossip_interval, _LASTS * unit)
+        self._open[probe.identity] = probe
+        self._by_member[member.key] = probe
+        stats.probes += 1
+        self._send(probe)
+        probe.timer = c.timers.at(c.now + unit, self._step, probe)
+        return probe
+
+    def _send(self, probe: Probe) -> None:
+        c = self._c
+        member = probe.member
+        addresses = member.addresses
+        address = addresses[probe.stage % len(addresses)] if len(addresses) > 1 else addresses[0]
+        rows = c.news.exchange_rows(member, c.room - wire.FRAME_SIZE - 32)
+        probe.sent_at = c.now
+        c.send(wire.SYN, member, address=address, probe=probe.identity, rows=rows)
+
+    def _step(self, probe: Probe) -> None:
+        """Time passed without an answer: the next try, the helpers, or the end."""
+        c = self._c
+        probe.timer = None
+        stage = probe.stage = probe.stage + 1
+        resends = () if "quick_resends" in c.without else _RESENDS
+        if stage <= len(resends):
+            c.stats.probes_resent += 1
+            self._send(probe)
+            units = resends[stage] if stage < len(resends) else _HELPERS_AT
+            when = probe.began + units * probe.unit
+        elif stage == len(resends) + 1 and probe.purpose in _ACCUSES:
+            if not resends:
+                probe.timer = c.timers.at(
+                    probe.began + _HELPERS_AT * probe.unit, self._ask_helpers, probe
+                )
+                return
+            self._ask_helpers(probe)
+            return
+        elif c.now < probe.ends:
+            when = probe.ends
+        else:
+            self._fail(probe)
+            return
+        probe.timer = c.timers.at(max(c.now, min(when, probe.ends)), self._step, probe)
+
+    def _ask_helpers(self, probe: Probe) -> None:
+        c = self._c
+        if "helpers" not in c.without:
+            options = {wire.OPT_TARGET: probe.member.key}
+            for helper in c.peers.sample(c.config.helpers, (probe.member.key,)):
+                c.send(wire.HELP, helper, probe=probe.identity, options=options)
+        probe.stage = len(_RESENDS) + 1
+        probe.timer = c.timers.at(probe.ends, self._step, probe)
+
+    # -- answers ---------------------------------------------------------------------------
+
+    def answered(self, identity: int, sender: Member | None, source: Address) -> bool:
+        """An ACK came. True when the target of an open probe answered it, in time."""
+        c = self._c
+        probe = self._open.get(identity)
+        if probe is None:
+            c.stats.drop(Drop.LATE_ACK)
+            return False
+        member = probe.member
+        if sender is not member and "target_rule" not in c.without:
+            # Somebody else lives at that address now: evidence against the target.
+            c.stats.drop(Drop.WRONG_ANSWERER)
+            if probe.wrong is None:
+                probe.wrong = source
+                name = sender.name if sender is not None else "an unknown node"
+                member.note(c.now, "other_answered", name, f"at {source[0]}:{source[1]}")
+            return False
+        self._close(probe)
+        stats = c.stats
+        stats.probes_answered += 1
+        first = probe.stage == 0
+        stats.loss += 0.05 * ((0.0 if first else 1.0) - stats.loss)
+        if first:
+            rtt = c.now - probe.sent_at
+            if stats.rtt:
+                self._deviation += 0.25 * (abs(rtt - stats.rtt) - self._deviation)
+                stats.rtt += 0.125 * (rtt - stats.rtt)
+            else:
+                stats.rtt = max(rtt, 1e-6)
+                self._deviation = rtt / 2
+        self._reached(probe)
+        return True
+
+    def helped(self, identity: int, key: int, helper: Member) -> None:
+        """A helper says that the target answered it."""
+        probe = self._open.get(identity)
+        if probe is None or probe.member.key != key:
+            return
+        c = self._c
+        self._close(probe)
+        c.stats.probes_helped += 1
+        probe.member.note(c.now, "reached_by_helper", helper.name)
+        self._reached(probe)
+
+    def _reached(self, probe: Probe) -> None:
+        c = self._c
+        member = probe.member
+        member.held_since = None
+        member.reached(c.now)
+        if member.buried_at is not None:
+            c.detector.hear_alive(member, member.k, c.now, c.own.name)
+        if member.doubted:
+            member.doubted = False
+            c.table.rejudge(member, c.now)
+        for seeker, address, identity in probe.asked_by:
+            c.send(
+                wire.HELPED,
+                seeker,
+                address=address,
+                probe=identity,
+                rows=wire.row(member.key, max(member.k, 0), wire.ALIVE, 0),
+                options={wire.OPT_TARGET: member.key, wire.OPT_REACHED: True},
+            )
+
+    # -- helping ---------------------------------------------------------------------------
+
+    def help(self, key: int, seeker: Member, source: Address, identity: int) -> None:
+        """Answer at once with the best that is known of the target; then try to reach it."""
+        c = self._c
+        member = c.table.by_key.get(key)
+        if member is None or member is c.me or not member.complete:
+            return
+        rows = b""
+        if member.status is Status.ALIVE:
+            rows = wire.row(key, member.k, wire.ALIVE, wire.age_up(c.now - member.heard))
+        c.send(
+            wire.HELPED,
+            seeker,
+            address=source,
+            probe=identity,
+            rows=rows,
+            options={wire.OPT_TARGET: key},
+        )
+        probe = self.start(member, "help")
+        if probe is not None and len(probe.asked_by) < 16:
+            probe.asked_by.append((seeker, source, identity))
+
+    # -- the end ---------------------------------------------------------------------------
+
+    def _close(self, probe: Probe) -> None:
+        cancel(probe.timer)
+        probe.timer = None
+        self._open.pop(probe.identity, None)
+        if self._by_member.get(probe.member.key) is probe:
+            del self._by_member[probe.member.key]
+
+    def drop(self, member: Member) -> None:
+        """The member died or left: its probe has nothing more to say."""
+        probe = self._by_member.get(member.key)
+        if probe is not None:
+            self._close(probe)
+
+    def _fail(self, probe: Probe) -> None:
+        c = self._c
+        self._close(probe)
+        member = probe.member
+        c.stats.probes_failed += 1
+        if probe.purpose not in _ACCUSES or c.table.by_key.get(member.key) is not member:
+            return
+        if member.node_state is NodeState.LEFT or member.key not in c.table.peers:
+            return
+        if self._must_hold(probe):
+            c.timers.at(c.now + c.config.gossip_interval, self._probe_held, member)
+            return
+        detail = f"no answer to {len(_RESENDS) + 1} tries in {c.now - probe.began:.3g} s"
+        if probe.wrong is not None:
+            detail += f"; somebody else answers at {probe.wrong[0]}:{probe.wrong[1]}"
+        c.detector.accuse(member, probe.began, detail)
+
+    def _must_hold(self, probe: Probe) -> bool:
+        """Slow or deaf just now: ask again instead of accusing, for a bounded time."""
+        c = self._c
+        member = probe.member
+        slow = c.now < c.slow_until and "late_hold" not in c.without
+        if not slow and not c.detector.is_deaf(probe.began):
+            return False
+        if member.held_since is None:
+            member.held_since = c.now
+            c.stats.probes_held += 1
+            member.note(c.now, "held", c.own.name, "slow" if slow else "deaf")
+        return c.now - member.held_since < 2 * c.config.suspicion_max
+
+    def _probe_held(self, member: Member) -> None:
+        if member.key in self._c.table.peers:
+            self.start(member, "suspicion")
+
+    def begin_again(self) -> None:
+        """This node stood still: what was open proves nothing; ask anew."""
+        for probe in list(self._open.values()):
+            self._close(probe)
+            if probe.purpose in _ACCUSES and probe.member.key in self._c.table.peers:
+                again = self.start(probe.member, probe.purpose)
+                if again is not None:
+                    again.asked_by = probe.asked_by

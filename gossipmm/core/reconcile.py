@@ -1,0 +1,388 @@
+"""Anti-entropy: fingerprints, digests, pages both ways, and the bulk transfer at join.
+
+Fingerprints travel in every exchange. Only when two have differed while this node's stood still
+for an interval does a digest follow: all rows where they fit, else hashes of buckets of the key
+space first. What differs is asked for by the page versions held (WANT) and answered with pages.
+Pages that come by this way are marked with OPT_MORE and are not pushed on: whoever else lacks
+them asks for itself.
+"""
+
+from __future__ import annotations
+
+from math import ceil, log2
+
+from gossipmm.core import events, wire
+from gossipmm.core.context import Context
+from gossipmm.core.member import Member
+from gossipmm.core.packing import Packer, claim_rows
+from gossipmm.core.table import Put
+from gossipmm.core.timers import Token, cancel
+from gossipmm.core.types import Address, Status
+
+#: Rows of a digest that fit one datagram of 1,200 bytes: above, buckets.
+_SMALL = 54
+#: Members a bucket on average, and most buckets (as bits).
+_BUCKET = 16
+_MAX_BITS = 7
+#: Datagrams sent in answer to one request. The receiver paces a transfer by asking for more.
+_BURST = 12
+#: A pull that brings nothing for so long is asked again, so often.
+_PULL_WAIT = 0.1
+_PULL_TRIES = 10
+
+_STATE_CLAIMS = {
+    Status.ALIVE: wire.ALIVE,
+    Status.PROBATION: wire.ALIVE,
+    Status.SUSPECT: wire.SUSPECT,
+    Status.DEAD: wire.DEAD,
+    Status.RETURNING: wire.DEAD,
+    Status.LEFT: wire.LEFT,
+}
+_KNOWN_CLAIMS = frozenset(_STATE_CLAIMS.values())
+
+
+class Reconcile:
+    """Brings two tables together."""
+
+    def __init__(self, context: Context) -> None:
+        self._c = context
+        self._digest_at = -1.0
+        self._asked: dict[int, float] = {}
+        self._pull_from: Address | None = None
+        self._pull_cursor = [0, 0]
+        self._pull_tries = 0
+        self._pull_timer: Token | None = None
+
+    # -- fingerprints ----------------------------------------------------------------------
+
+    def compare(self, peer: Member, fingerprint: int, *, may_send: bool) -> None:
+        """An exchange brought a peer's fingerprint."""
+        c = self._c
+        table = c.table
+        peer.peer_fingerprint = fingerprint
+        if fingerprint == table.fingerprint:
+            peer.differs_since = None
+            if not table.joined:
+                self._joined()
+            return
+        if peer.differs_since is None:
+            peer.differs_since = c.now
+        interval = c.config.gossip_interval
+        if (
+            may_send
+            and c.now - table.changed_at > interval
+            and c.now - self._digest_at >= 0.5 * interval
+            and "digests" not in c.without
+        ):
+            self._digest_at = c.now
+            self._send_digest(peer)
+
+    def _joined(self) -> None:
+        c = self._c
+        c.table.joined = True
+        c.events.append(events.Joined(c.now, c.table.live_count()))
+
+    # -- digests ---------------------------------------------------------------------------
+
+    def _records(self) -> list[Member]:
+        return [member for member in self._c.table.by_key.values() if member.complete]
+
+    def _row(self, member: Member) -> bytes:
+        now = self._c.now
+        status = member.status
+        if member is self._c.me:
+            heartbeat, age = self._c.own.heartbeat, 0
+        elif status is Status.SUSPECT:
+            heartbeat, age = member.s, 0
+        elif status in (Status.DEAD, Status.RETURNING):
+            buried = member.buried_at if member.buried_at is not None else now
+            heartbeat, age = max(member.d, 0), wire.age_down(now - buried)
+        elif status is Status.LEFT:
+            heartbeat, age = max(member.k, 0), wire.age_down(now - member.since)
+        else:
+            heartbeat, age = max(member.k, 0), wire.age_up(now - member.heard)
+        claim = _STATE_CLAIMS.get(status, wire.ACCUSER)
+        return wire.digest_row(member.key, heartbeat, claim, age, member.page_hash_bytes())
+
+    def _send_digest(self, peer: Member) -> None:
+        c = self._c
+        records = self._records()
+        if len(records) <= _SMALL:
+            rows = b"".join(map(self._row, records))
+            c.stats.digests_sent += 1
+            c.send(wire.NEWS, peer, options={wire.OPT_DIGEST: [0, b"\0", rows]})
+            return
+        bits = min(_MAX_BITS, ceil(log2(len(records) / _BUCKET)))
+        c.stats.buckets_sent += 1
+        hashes = self._bucket_hashes(records, bits)
+        c.send(wire.NEWS, peer, options={wire.OPT_BUCKETS: [bits, 0, b"".join(hashes)]})
+
+    @staticmethod
+    def _bucket_hashes(records: list[Member], bits: int) -> list[bytes]:
+        shift = 64 - bits
+        sums = [0] * (1 << bits)
+        for member in records:
+            sums[member.key >> shift if bits else 0] ^= member.contribution
+        return [((value >> 32) ^ (value & 0xFFFFFFFF)).to_bytes(4, "big") for value in sums]
+
+    def hear_buckets(self, peer: Member, bits: int, first: int, hashes: bytes) -> None:
+        """Answer with the rows of the buckets that differ, as many as fit."""
+        c = self._c
+        records = self._records()
+        mine = self._bucket_hashes(records, bits)
+        differ = [
+            first + index
+            for index in range(len(hashes) // 4)
+            if mine[first + index] != hashes[4 * index : 4 * index + 4]
+        ]
+        if not differ:
+            return
+        start = c.rng.randrange(len(differ))
+        shift = 64 - bits
+        by_bucket: dict[int, list[Member]] = {bucket: [] for bucket in differ}
+        for member in records:
+            bucket = member.key >> shift if bits else 0
+            if bucket in by_bucket:
+                by_bucket[bucket].append(member)
+        room = c.room - wire.FRAME_SIZE - wire.ROW_SIZE - 16
+        covered = bytearray()
+        rows: list[bytes] = []
+        for bucket in differ[start:] + differ[:start]:
+            size = 1 + wire.DIGEST_ROW_SIZE * len(by_bucket[bucket])
+            if size > room:
+                c.stats.digests_truncated += 1
+                if rows or room < c.room // 2:
+                    break
+                # One bucket larger than a datagram (its keys are crowded): as many as fit.
+                by_bucket[bucket] = by_bucket[bucket][: room // wire.DIGEST_ROW_SIZE - 1]
+                size = 1 + wire.DIGEST_ROW_SIZE * len(by_bucket[bucket])
+            else:
+                covered.append(bucket)
+            room -= size
+            rows += map(self._row, by_bucket[bucket])
+        c.stats.digests_sent += 1
+        c.send(wire.NEWS, peer, options={wire.OPT_DIGEST: [bits, bytes(covered), b"".join(rows)]})
+
+    def hear_digest(self, peer: Member, bits: int, covered: bytes, rows: bytes) -> None:
+        """Take the claims, ask for pages that differ, offer records that the peer lacks."""
+        c = self._c
+        seen: set[int] = set()
+        wants: list[list[object]] = []
+        claims: list[bytes] = []
+        for key, heartbeat, claim, age, page_hash in wire.digest_rows_in(rows):
+            seen.add(key)
+            member = c.table.by_key.get(key)
+            if member is not None and member.page_hash_bytes() != page_hash:
+                wants.append([key, wire.vector(member.versions)])
+            claims.append(wire.row(key, heartbeat, claim, age))
+        # Rows of unknown members ask for their records by themselves.
+        plain = b"".join(claims)
+        c.detector.hear_rows(plain, peer, delayed=False)
+        if wants:
+            self._send_wants(peer, wants)
+        shift = 64 - bits
+        buckets = set(covered)
+        missing = [
+            member
+            for member in self._records()
+            if member.key not in seen and (member.key >> shift if bits else 0) in buckets
+        ]
+        if missing:
+            start = c.rng.randrange(len(missing))
+            offers = missing[start:] + missing[:start]
+            self._send_pages(peer, [(member, {}) for member in offers])
+
+    def _send_wants(self, peer: Member, wants: list[list[object]]) -> None:
+        c = self._c
+        room = c.room - wire.FRAME_SIZE - wire.ROW_SIZE - 16
+        batch: list[list[object]] = []
+        left = room
+        for want in wants:
+            size = 14 + len(want[1])  # type: ignore[arg-type]
+            if size > left and batch:
+                c.send(wire.NEWS, peer, options={wire.OPT_WANT: batch})
+                batch, left = [], room
+            if size > room:
+                continue  # a record of more pages than a vector can name: asked for by pull
+            batch.append(want)
+            left -= size
+        if batch:
+            c.send(wire.NEWS, peer, options={wire.OPT_WANT: batch})
+
+    # -- pages -----------------------------------------------------------------------------
+
+    def hear_want(self, peer: Member, wants: list[list[object]]) -> None:
+        """Send the pages above the versions that the peer holds; ask back for higher ones."""
+        c = self._c
+        answers: list[tuple[Member, dict[int, int]]] = []
+        back: list[list[object]] = []
+        for want in wants:
+            key, held = want[0], wire.vector_in(want[1])  # type: ignore[arg-type]
+            member = c.table.by_key.get(key)  # type: ignore[call-overload]
+            if member is None:
+                floor = c.table.floor_of_key(key)  # type: ignore[arg-type]
+                if floor is not None:
+                    c.reply.floors.append(list(floor))
+                continue
+            answers.append((member, held))
+            versions = member.versions
+            if any(version > versions.get(number, 0) for number, version in held.items()):
+                back.append([key, wire.vector(versions)])
+        if answers:
+            self._send_pages(peer, answers)
+        if back:
+            self._send_wants(peer, back)
+
+    def _send_pages(self, peer: Member, records: list[tuple[Member, dict[int, int]]]) -> None:
+        """Send what is above the given versions, small pages of all records first."""
+        c = self._c
+        packer = Packer(c.room - 8)
+        for member, _ in records:
+            packer.add(self.tell(member), [])
+        pages = [
+            page
+            for member, held in records
+            for number, page in member.pages.items()
+            if page.version > held.get(number, 0)
+        ]
+        pages.sort(key=lambda page: page.number)
+        for page in pages:
+            packer.add(b"", [page.raw])
+            if len(packer.filled) >= _BURST:
+                break
+        for rows, raws in packer.finish()[:_BURST]:
+            c.stats.pages_sent += len(raws)
+            options = {wire.OPT_PAGES: raws, wire.OPT_MORE: []}
+            c.send(wire.NEWS, peer, rows=rows, options=options)
+
+    def tell(self, member: Member) -> bytes:
+        """What is held of a member, as rows."""
+        c = self._c
+        return c.news.own_row() if member is c.me else claim_rows(member, c.now, 0)
+
+    def unknown(self, key: int, claim: int, teller: Member) -> None:
+        """A claim about a member without a record here: ask for it, or say that it is closed."""
+        c = self._c
+        floor = c.table.floor_of_key(key)
+        if floor is not None:
+            c.reply.floors.append(list(floor))
+        elif claim in _KNOWN_CLAIMS:
+            self.ask(key, teller)
+
+    def ask(self, key: int, teller: Member) -> None:
+        """Ask the teller of a claim for the record, once an interval at most."""
+        c = self._c
+        if c.now - self._asked.get(key, -1e9) < 0.2 * c.config.gossip_interval:
+            return
+        if len(self._asked) > 4096:
+            self._asked.clear()
+        self._asked[key] = c.now
+        member = c.table.by_key.get(key)
+        c.reply.wants.append([key, wire.vector(member.versions) if member else b""])
+
+    def hear_pages(self, raws: list[bytes], teller: Member | None, *, quiet: bool) -> None:
+        """Take pages from anybody; push on what is new, unless it came by reconciliation."""
+        c = self._c
+        for raw in raws:
+            page = c.read_page(raw)
+            if page is None:
+                continue
+            if page.name == c.own.name:
+                c.lifecycle.own_page(page, teller)
+                continue
+            held = c.table.by_name.get(page.name)
+            if held is not None and page.generation > held.generation:
+                c.lifecycle.supersede(held, page)
+            before = held.addresses if held is not None else ()
+            put, member = c.table.put(page, c.now)
+            if put is Put.NEW and member is not None:
+                c.lifecycle.page_changed(member, before if member is held else ())
+                c.detector.settle(member, teller.name if teller is not None else page.name)
+                if not quiet:
+                    c.news.page(member, page.number)
+            elif put is Put.OLDER and member is not None and member.complete:
+                c.reply.pages.append(member.pages[0].raw)
+            elif put is Put.CLOSED:
+                c.reply.floors.append([page.name, c.table.floors[page.name]])
+
+    # -- bulk transfer at join -------------------------------------------------------------
+
+    def pull(self, address: Address, target: int) -> None:
+        """Begin (or go on with) a bulk transfer from whoever answers at the address."""
+        if self._pull_from is None:
+            self._pull_from = address
+            self._pull_tries = 0
+            self._pull_cursor = [0, 0]
+            self._ask_for_more(target)
+
+    def _ask_for_more(self, target: int) -> None:
+        c = self._c
+        assert self._pull_from is not None
+        c.stats.bulk_pulls += 1
+        options = {wire.OPT_PULL: self._pull_cursor}
+        c.send(wire.NEWS, None, address=self._pull_from, target=target, options=options)
+        cancel(self._pull_timer)
+        wait = max(_PULL_WAIT, 4 * c.stats.rtt)
+        self._pull_timer = c.timers.at(c.now + wait, self._pull_again, target)
+
+    def _pull_again(self, target: int) -> None:
+        self._pull_tries += 1
+        if self._pull_tries >= _PULL_TRIES:
+            self._pull_from = None
+        elif self._pull_from is not None:
+            self._ask_for_more(target)
+
+    def hear_more(self, cursor: list[int], sender: int) -> None:
+        """The last datagram of a burst says where the transfer stands."""
+        if self._pull_from is None:
+            return
+        cancel(self._pull_timer)
+        self._pull_tries = 0
+        if cursor[1] == 0:
+            self._pull_from = None
+            if not self._c.table.joined:
+                self._joined()
+        elif cursor > self._pull_cursor:
+            self._pull_cursor = list(cursor[:2])
+            self._ask_for_more(sender)
+
+    def hear_pull(self, peer: Member, cursor: list[int]) -> None:
+        """Send a burst of what comes after the cursor, in order of (page number, key).
+
+        All first pages come before all second ones, so that a joiner knows everybody soon,
+        however large some records are.
+        """
+        c = self._c
+        after = (cursor[0], cursor[1])
+        order = sorted(
+            (number, member.key)
+            for member in self._records()
+            for number in member.pages
+            if (number, member.key) > after and member is not peer
+        )
+        packer = Packer(c.room - 24)
+        last = after
+        ended = True
+        for number, key in order:
+            member = c.table.by_key[key]
+            rows = self.tell(member) if number == 0 else b""
+            packer.add(rows, [member.pages[number].raw])
+            if len(packer.filled) >= _BURST:
+                # The page just added opened one datagram too many: it comes next time.
+                ended = False
+                break
+            last = (number, key)
+        filled = packer.finish()
+        if not ended:
+            filled = filled[:_BURST]
+        c.stats.bulk_datagrams += len(filled)
+        for index, (rows, raws) in enumerate(filled):
+            options: dict[int, object] = {wire.OPT_MORE: []}
+            if raws:
+                options[wire.OPT_PAGES] = raws
+            if index == len(filled) - 1:
+                options[wire.OPT_MORE] = [0, 0] if ended else list(last)
+            c.stats.pages_sent += len(raws)
+            c.send(wire.NEWS, peer, rows=rows, options=options)
+        if not filled:
+            c.send(wire.NEWS, peer, options={wire.OPT_MORE: [0, 0]})

@@ -1,0 +1,153 @@
+"""What happens once an interval: one exchange, and the slow care for seeds and the dead."""
+
+from __future__ import annotations
+
+from gossipmm.core import events, wire
+from gossipmm.core.context import Context
+from gossipmm.core.member import Member
+from gossipmm.core.suspicion import crowd, retry_probability, retry_weight
+from gossipmm.core.types import Address, Status
+from gossipmm.core.wire import MAX_COUNTER
+
+#: Seeds tried in one interval while alone.
+_SEEDS_AT_ONCE = 8
+
+
+class Rhythm:
+    """The gossip interval of one node."""
+
+    def __init__(self, context: Context) -> None:
+        self._c = context
+        self.seeds: list[Address] = []
+        self._join_probe = context.rng.getrandbits(64) or 1
+        c = context
+        c.timers.at(c.now + c.rng.random() * c.config.gossip_interval, self._tick)
+        c.timers.at(c.now + self._reap_every(), self._reap)
+
+    def _reap_every(self) -> float:
+        return min(300.0, max(0.5, self._c.config.reap_after / 20))
+
+    # -- the interval --------------------------------------------------------------------------
+
+    def _tick(self, _: object) -> None:
+        c = self._c
+        config = c.config
+        interval = config.gossip_interval
+        spread = config.jitter * (2.0 * c.rng.random() - 1.0)
+        c.timers.at(c.now + interval * (1.0 + spread), self._tick)
+        if c.lifecycle.leaving:
+            return
+        self._raise_heartbeat(2 * interval)
+        c.lifecycle.watch_conflict()
+        target = c.peers.next_target()
+        if target is not None:
+            c.probes.start(target, "round")
+        self._try_seeds()
+        if c.table.gone:
+            self._try_gone()
+        if c.now - max(c.last_heard, self._alone_since) > config.reap_after / 2:
+            self._begin_anew()
+
+    def _raise_heartbeat(self, window: float) -> None:
+        """Only a node that hears is alive: a deaf one's heartbeat stands still."""
+        c = self._c
+        hears = c.now - c.last_heard <= window or "hearing_rule" in c.without
+        if hears and c.own.heartbeat < MAX_COUNTER - 1:
+            c.own.heartbeat += 1
+
+    # -- seeds ---------------------------------------------------------------------------------
+
+    def join(self, addresses: list[Address]) -> None:
+        """The seeds as they resolve now."""
+        c = self._c
+        self.seeds = [address for address in addresses if address not in c.own.addresses]
+        if not c.table.peers:
+            c.table.joined = not self.seeds
+            self._try_seeds()
+
+    def _try_seeds(self) -> None:
+        c = self._c
+        if not self.seeds:
+            return
+        peers = c.table.peers
+        if not peers:
+            chosen = self.seeds
+            if len(chosen) > _SEEDS_AT_ONCE:
+                chosen = c.rng.sample(chosen, _SEEDS_AT_ONCE)
+        elif c.chance(1.0 / (len(peers) + 1)):
+            chosen = [self.seeds[int(c.rng.random() * len(self.seeds))]]
+            if any(chosen[0] in member.addresses for member in c.peers.all()):
+                return  # a live member is there: nothing to heal
+        else:
+            return
+        for address in chosen:
+            self._knock(address)
+
+    def _knock(self, address: Address) -> None:
+        """SYN to whoever is at the address, with page 0, so that the answerer knows us."""
+        c = self._c
+        options = {wire.OPT_PAGES: [c.me.pages[0].raw]}
+        c.send(wire.SYN, None, address=address, probe=self._join_probe, options=options)
+
+    def knock_answered(self, probe: int, sender: int, source: Address) -> bool:
+        """True when an ACK answers a knock at a seed; while not joined, all records follow."""
+        if probe != self._join_probe:
+            return False
+        if not self._c.table.joined:
+            self._c.reconcile.pull(source, sender)
+        return True
+
+    # -- the dead ------------------------------------------------------------------------------
+
+    def _try_gone(self) -> None:
+        c = self._c
+        members = c.table.live_count()
+        if "dead_retry" in c.without:
+            return
+        dead: list[Member] = []
+        ages: list[float] = []
+        for member in list(c.table.gone.values()):
+            if member.status is Status.RETURNING:
+                if c.chance(crowd(members)):
+                    c.probes.start(member, "returning")
+            elif member.status is Status.DEAD and member.buried_at is not None:
+                dead.append(member)
+                ages.append(c.now - member.buried_at)
+        if not dead or not c.chance(retry_probability(ages, members, c.config.gossip_interval)):
+            return
+        weights = [retry_weight(age) + 0.01 for age in ages]
+        c.probes.start(c.rng.choices(dead, weights)[0], "dead")
+
+    def _reap(self, _: object) -> None:
+        c = self._c
+        c.timers.at(c.now + self._reap_every(), self._reap)
+        limit = c.config.reap_after
+        for member in list(c.table.by_key.values()):
+            if member is c.me or member.key in c.table.peers:
+                continue
+            gone_at = member.buried_at if member.buried_at is not None else member.since
+            if c.now - gone_at > limit:
+                c.lifecycle.close(member)
+
+    # -- alone for very long -------------------------------------------------------------------
+
+    _alone_since: float = 0.0
+
+    def _begin_anew(self) -> None:
+        """Nobody reached for reap_after / 2: the others may have reaped what is held here.
+
+        Forget all but the own record, keep the addresses as seeds, join as a new generation.
+        """
+        c = self._c
+        self._alone_since = c.now
+        others = [member for member in c.table.by_key.values() if member is not c.me]
+        if not others:
+            return
+        addresses = [member.addresses[0] for member in others if member.complete]
+        self.seeds = list(dict.fromkeys([*self.seeds, *addresses]))[:256]
+        for member in others:
+            c.detector.forget(member)
+            c.table.remove(member, c.now)
+            c.events.append(events.MemberReaped(c.now, member.name, member.generation))
+        c.table.joined = False
+        c.lifecycle.renew("nobody reached for half of reap_after")

@@ -1,0 +1,131 @@
+"""Counters and drop reasons, as data: plain integers, read by metrics, tests and the simulator."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Drop(StrEnum):
+    """Why a datagram, or a part of one, was not acted on. Values are stable names: append only."""
+
+    TOO_LARGE = "too_large"
+    MALFORMED = "malformed"
+    VERSION = "version"
+    CLUSTER = "cluster"
+    UNKNOWN_KIND = "unknown_kind"
+    OUT_OF_RANGE = "out_of_range"
+    NOT_FOR_ME = "not_for_me"
+    FROM_MYSELF = "from_myself"
+    BAD_PAGE = "bad_page"
+    BAD_OPTION = "bad_option"
+    OLD_GENERATION = "old_generation"
+    CLOSED_GENERATION = "closed_generation"
+    OWN_RECORD = "own_record"
+    OWN_HEARTBEAT = "own_heartbeat"
+    OWN_LEFT = "own_left"
+    SUSPECT_TELLER = "suspect_teller"
+    UNKNOWN_TELLER = "unknown_teller"
+    TOO_OLD = "too_old"
+    MAX_MEMBERS = "max_members"
+    MAX_REGISTRATIONS = "max_registrations"
+    LATE_ACK = "late_ack"
+    WRONG_ANSWERER = "wrong_answerer"
+    SEND_FAILED = "send_failed"
+    NEWS_BUDGET = "news_budget"
+    FLOOR_FORGOTTEN = "floor_forgotten"
+
+
+_COUNTERS = (
+    "sent_datagrams",
+    "sent_bytes",
+    "received_datagrams",
+    "received_bytes",
+    "probes",
+    "probes_answered",
+    "probes_resent",
+    "probes_failed",
+    "probes_helped",
+    "probes_held",
+    "suspicions",
+    "suspicions_confirmed",
+    "refutations",
+    "own_refutations",
+    "deaths",
+    "returns",
+    "probations",
+    "pages_sent",
+    "pages_accepted",
+    "pages_known",
+    "digests_sent",
+    "digests_truncated",
+    "buckets_sent",
+    "bulk_pulls",
+    "bulk_datagrams",
+    "news_pushed",
+    "conflicts",
+    "renewals",
+    "late_steps",
+    "reaped",
+)
+
+
+class Stats:
+    """What happened so far, as integers that only grow. Datagram bytes are UDP payload."""
+
+    __slots__ = ("dropped", "sent_by_kind", "received_by_kind", "rtt", "loss", *_COUNTERS)
+
+    sent_datagrams: int
+    sent_bytes: int
+    received_datagrams: int
+    received_bytes: int
+    probes: int
+    probes_answered: int
+    probes_resent: int
+    probes_failed: int
+    probes_helped: int
+    probes_held: int
+    suspicions: int
+    suspicions_confirmed: int
+    refutations: int
+    own_refutations: int
+    deaths: int
+    returns: int
+    probations: int
+    pages_sent: int
+    pages_accepted: int
+    pages_known: int
+    digests_sent: int
+    digests_truncated: int
+    buckets_sent: int
+    bulk_pulls: int
+    bulk_datagrams: int
+    news_pushed: int
+    conflicts: int
+    renewals: int
+    late_steps: int
+    reaped: int
+
+    def __init__(self) -> None:
+        self.dropped: dict[Drop, int] = {}
+        self.sent_by_kind: dict[str, int] = {}
+        self.received_by_kind: dict[str, int] = {}
+        #: Smoothed round trip (seconds) and share of answered probes that needed a second try.
+        self.rtt = 0.0
+        self.loss = 0.0
+        for name in _COUNTERS:
+            setattr(self, name, 0)
+
+    def drop(self, reason: Drop) -> None:
+        """Count one refusal."""
+        self.dropped[reason] = self.dropped.get(reason, 0) + 1
+
+    def as_dict(self) -> dict[str, object]:
+        """Everything as plain values, for JSON."""
+        return {
+            **{name: getattr(self, name) for name in _COUNTERS},
+            "rtt": self.rtt,
+            "loss": self.loss,
+            "dropped": {reason.value: count for reason, count in sorted(self.dropped.items())},
+            "sent_by_kind": dict(sorted(self.sent_by_kind.items())),
+            "received_by_kind": dict(sorted(self.received_by_kind.items())),
+        }

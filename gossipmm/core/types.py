@@ -1,0 +1,160 @@
+"""The nouns of the protocol, as plain immutable values.
+
+Everything here is cheap to make (tuples, not frozen dataclasses: those take 3-6 times longer to
+build) and safe to hand to any thread.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from enum import IntEnum
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
+
+#: A node's name: non-empty UTF-8, at most ``limits.MAX_NAME`` bytes, unique in its cluster.
+NodeId: TypeAlias = str
+#: One life of a node: milliseconds of wall clock x 2**16 + 16 random bits. Higher supersedes.
+Generation: TypeAlias = int
+#: A counter that only its owner raises (unsigned, 32 bits on the wire).
+Heartbeat: TypeAlias = int
+#: IP literal without brackets and UDP port, as the socket layer gives them (no scope id).
+Address: TypeAlias = tuple[str, int]
+Topic: TypeAlias = str
+#: What metadata values may be. Keys are strings.
+Scalar: TypeAlias = str | int | bool
+Metadata: TypeAlias = Mapping[str, Scalar]
+
+NO_METADATA: Metadata = MappingProxyType({})
+
+
+class NodeState(IntEnum):
+    """What a node says of itself in page 0 of its record. Wire values: append only."""
+
+    UP = 0
+    DRAINING = 1
+    LEFT = 2
+
+
+class EntryState(IntEnum):
+    """What an owner says of one registration. Wire values: append only."""
+
+    UP = 0
+    DRAINING = 1
+
+
+class Status(IntEnum):
+    """What *this* node holds of another one (never on the wire as such)."""
+
+    UNKNOWN = 0  #: heard of, but no record or no evidence of life yet: in no lookup
+    ALIVE = 1
+    SUSPECT = 2
+    DEAD = 3
+    RETURNING = 4  #: held dead; a higher heartbeat came, on evidence older than the burial
+    PROBATION = 5  #: came back too often: reachable, in no lookup until it has been steady
+    LEFT = 6  #: said so itself
+
+    @property
+    def label(self) -> str:
+        """Lower-case name, as logs and APIs show it."""
+        return self.name.lower()
+
+
+class Registration(NamedTuple):
+    """One entry of an owner's record: this host serves this topic."""
+
+    topic: Topic
+    host: str
+    state: EntryState = EntryState.UP
+    metadata: Metadata = NO_METADATA
+
+
+class HostState(IntEnum):
+    """How usable a (topic, host) is for a caller, best first."""
+
+    LIVE = 0
+    DOUBTED = 1  #: a caller here reported a failure; its probe has not finished
+    SUSPECT = 2
+    DRAINING = 3  #: only by direct key
+    STALE = 4  #: not live; answered only because this agent may be the one cut off
+
+    @property
+    def label(self) -> str:
+        """Lower-case name, as logs and APIs show it."""
+        return self.name.lower()
+
+
+class HostEntry(NamedTuple):
+    """A host as a reader of the table sees it: the best of all records that register it."""
+
+    topic: Topic
+    host: str
+    state: HostState
+    #: Names of the nodes whose live records register it, sorted.
+    nodes: tuple[NodeId, ...]
+    metadata: Metadata
+    #: Core time (seconds) at which the entry took this state here.
+    since: float
+    #: Core time (seconds) of the freshest evidence of life of its owner.
+    heard: float
+
+
+class TopicView(NamedTuple):
+    """One topic for readers: immutable, replaced as a whole when anything in it changes.
+
+    Each of ``picks`` and ``fanout`` is sorted by host name.
+    """
+
+    topic: Topic
+    #: Hosts for a round-robin pick: live ones; suspects only while nobody is live; else stale.
+    picks: tuple[str, ...]
+    #: Hosts for a fanout: all live and suspected ones, not draining; else the stale ones.
+    fanout: tuple[str, ...]
+    #: All that is known of the topic by host, draining ones included. Never mutated.
+    entries: Mapping[str, HostEntry]
+    #: True when ``picks`` are the last known ones of a topic without a live host.
+    stale: bool = False
+
+
+class MemberView(NamedTuple):
+    """A member as a reader of the table sees it."""
+
+    name: NodeId
+    generation: Generation
+    status: Status
+    node_state: NodeState
+    addresses: tuple[Address, ...]
+    heartbeat: Heartbeat
+    #: Core time (seconds) at which it took this status here.
+    since: float
+    #: Core time (seconds) of the freshest evidence of life.
+    heard: float
+    registrations: int
+    metadata: Metadata
+    #: Why it has this status, in words ("probation: 4 returns in 600 s").
+    reason: str = ""
+
+
+class Evidence(NamedTuple):
+    """One line of a member's bounded evidence trail: who said what of it, and when."""
+
+    at: float
+    kind: str  #: "probe_failed", "accused", "refuted", "buried", "returned", ...
+    teller: NodeId
+    heartbeat: Heartbeat
+    detail: str = ""
+
+
+#: Generations at or above this (year 2248) are refused: they could never be superseded.
+MAX_GENERATION = 1 << 59
+
+
+def make_generation(wall_ms: int, rng: random.Random, *, floor: Generation = 0) -> Generation:
+    """Return a generation for a life that begins at ``wall_ms`` (milliseconds since 1970).
+
+    The result is above ``floor`` whatever the clock says: a restart supersedes.
+    """
+    wanted = (max(0, wall_ms) << 16) | rng.getrandbits(16)
+    if wanted > floor:
+        return wanted
+    return floor + 1 + rng.getrandbits(16)

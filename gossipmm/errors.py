@@ -1,0 +1,100 @@
+"""Every exception that this package raises on purpose, in one small tree.
+
+An error names what was wrong, with which value, and what to do. Errors of network bytes never
+leave the core: they are counted by reason (see ``gossipmm.core.trace``).
+"""
+
+from __future__ import annotations
+
+__all__ = (
+    "AgentClosedError",
+    "AgentUnreachableError",
+    "BindError",
+    "ConfigError",
+    "ForkedError",
+    "GossipError",
+    "InvalidKeyError",
+    "LimitError",
+    "MatchMakerException",
+    "RegistrationError",
+    "RingFileError",
+    "SeedError",
+    "WatchOverflowError",
+)
+
+
+class GossipError(Exception):
+    """Root of the tree: catch this to catch everything that gossipmm raises on purpose."""
+
+
+class ConfigError(GossipError, ValueError):
+    """A configuration field is unknown, of the wrong type, or out of range.
+
+    ``path`` is the field as the user wrote it (``gossip_interval``, ``metadata.zone``) and
+    ``source`` where it came from (a file name, ``environment``, ``flags``, ``keywords``).
+    """
+
+    def __init__(self, message: str, *, path: str = "", source: str = "") -> None:
+        self.path = path
+        self.source = source
+        where = f"{source}: " if source else ""
+        what = f"{path}: " if path else ""
+        super().__init__(f"{where}{what}{message}")
+
+
+class MatchMakerException(GossipError):  # noqa: N818 (the name that callers catch since 2012)
+    """A match could not be found, or the matchmaker cannot be used as asked.
+
+    Every error that a call on a matchmaker can raise is one of these, so that a caller written
+    for the classical one goes on catching them. ``message`` is the text of one raised without
+    arguments.
+    """
+
+    message = "Match not found by MatchMaker."
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(self.message if message is None else message)
+
+
+class InvalidKeyError(MatchMakerException, ValueError):
+    """A queue key is empty, has control characters, or lacks the topic or host it must name."""
+
+
+class RingFileError(MatchMakerException, ValueError):
+    """A ring is missing, not JSON, or not a map of topics to lists of host names."""
+
+
+class RegistrationError(MatchMakerException, ValueError):
+    """A topic, host or metadata was refused at the door; the state is unchanged."""
+
+
+class LimitError(RegistrationError):
+    """A value was well formed but larger than a stated limit; the message has both numbers."""
+
+
+class BindError(GossipError, OSError):
+    """The UDP socket could not be bound (address in use, not ours, or not allowed)."""
+
+
+class SeedError(GossipError):
+    """A seed is malformed, or cannot be resolved where that was asked to be fatal."""
+
+
+class AgentClosedError(MatchMakerException, RuntimeError):
+    """The agent was closed (or is closing): the call had no effect."""
+
+    message = "the agent was closed: open a new one"
+
+
+class AgentUnreachableError(GossipError, ConnectionError):
+    """No agent answers at the control address."""
+
+
+class ForkedError(MatchMakerException, RuntimeError):
+    """The process was forked after the agent was opened: its threads are not in this process."""
+
+    message = "the agent was opened before this process was forked: open one in the child"
+
+
+class WatchOverflowError(GossipError):
+    """A watcher was too slow and was dropped: read the members anew, then watch again."""
