@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     from gossipmm.core.news import News
     from gossipmm.core.probes import Probes
     from gossipmm.core.reconcile import Reconcile
-
-_HEALTHY = (Status.ALIVE, Status.PROBATION)
+    from gossipmm.core.rhythm import Rhythm
 
 
 class Reply:
@@ -85,6 +84,7 @@ class Context:
     news: News
     probes: Probes
     reconcile: Reconcile
+    rhythm: Rhythm
 
     def __init__(self, config: Config, own: OwnRecord, rng: random.Random, now: float) -> None:
         self.config = config
@@ -148,7 +148,11 @@ class Context:
             if to.k > 0:
                 known = to.k
             target = to.key
-            if to.status not in _HEALTHY and "accused_is_told" not in self.without:
+            if (
+                to.status is not Status.ALIVE
+                and (to.status is not Status.PROBATION or to.suspected)
+                and "accused_is_told" not in self.without
+            ):
                 rows = claim_row(to, self.now) + rows
         assert address is not None
         if self.now < self.slow_until:

@@ -86,6 +86,8 @@ class Detector:
             return
         if before is Status.UNKNOWN and after in _LIVE:
             c.peers.admit(member)
+            if len(c.table.peers) == 1:
+                c.news.retry()
             member.note(c.now, "joined", teller)
             previous = c.lifecycle.superseded.pop(member.name, None)
             if previous is None:
@@ -353,7 +355,7 @@ class Detector:
     # -- the one cut off may be this node ---------------------------------------------------
 
     def _count_burial(self, member: Member) -> None:
-        """More than half of the live members gone within one maximum suspicion?"""
+        """See whether more than half of the live members went within two maximum suspicions."""
         c = self._c
         if c.config.stale_for <= 0 or "stale_lookups" in c.without:
             return

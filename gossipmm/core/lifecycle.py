@@ -178,11 +178,12 @@ class Lifecycle:
         c = self._c
         c.reply.pages.append(c.me.pages[0].raw)
         key = wire.record_key(c.config.cluster, page.name, page.generation)
-        if key == c.sender_key and page.number == 0 and key not in self._conflict_told:
-            if not set(page.addresses) & set(c.own.addresses):
-                self._conflict_told.add(key)
-                c.stats.conflicts += 1
-                self._tell_conflict(ours=False, older=page.addresses, newer=c.own.addresses)
+        lives = key == c.sender_key and page.number == 0
+        elsewhere = not set(page.addresses) & set(c.own.addresses)
+        if lives and elsewhere and key not in self._conflict_told:
+            self._conflict_told.add(key)
+            c.stats.conflicts += 1
+            self._tell_conflict(ours=False, older=page.addresses, newer=c.own.addresses)
 
     def _conflict(self, page: Page) -> None:
         c = self._c
@@ -204,7 +205,7 @@ class Lifecycle:
         c.events.append(events.NameConflict(c.now, c.own.name, ours, older, newer))
 
     def watch_conflict(self) -> None:
-        """Once an interval: does the other process with this name still live?"""
+        """Once an interval, ask whether the other process with this name still lives."""
         c = self._c
         conflict = self.conflict
         if conflict is None:

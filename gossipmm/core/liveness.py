@@ -80,6 +80,11 @@ class Liveness:
         self.failed_at: float | None = None
 
     @property
+    def suspected(self) -> bool:
+        """True while an accusation stands, whatever else readers are told."""
+        return self.s >= self.k > NEVER and self.d < self.k
+
+    @property
     def maxima(self) -> Maxima:
         """The maxima as a value."""
         return Maxima(self.k, self.s, self.d)

@@ -70,6 +70,11 @@ class News:
         self._riding.pop(member.key, None)
         self._riding[member.key] = 3 * max(1, int(log2(self._c.table.live_count())) + 1)
 
+    def retry(self) -> None:
+        """The first peer came: what could not be told to anybody is told now."""
+        if self._slots:
+            self._wake(self._c.now)
+
     def _slot(self, key: int) -> _Slot:
         now = self._c.now
         slot = self._slots.get(key)
@@ -96,10 +101,11 @@ class News:
         due = [(key, slot) for key, slot in self._slots.items() if slot.due <= now]
         if due:
             if not self._c.table.peers:
-                for key, _slot in due:
-                    del self._slots[key]
-            else:
-                self._push_due(due)
+                # Nobody to tell: of this node's own pages the first peer is told (see retry).
+                own = self._slots.get(self._c.me.key)
+                self._slots = {self._c.me.key: own} if own is not None else {}
+                return
+            self._push_due(due)
         if self._slots:
             self._wake(max(now, min(slot.due for slot in self._slots.values())))
 

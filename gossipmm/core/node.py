@@ -91,9 +91,10 @@ class Node:
         c.probes = Probes(c)
         c.reconcile = Reconcile(c)
         c.lifecycle = Lifecycle(c)
-        self._rhythm = Rhythm(c)
+        c.rhythm = Rhythm(c)
         self._called_at = now
         self._late = 2 * config.gossip_interval
+        self._lateness = 0.5 * config.gossip_interval
         self._rewritten: dict[tuple[str, str], float] = {}
         c.lifecycle.begin([own.page_zero()])
         self._publish()
@@ -123,7 +124,11 @@ class Node:
     def handle_timer(self, now: float) -> None:
         """Run what is due."""
         self._advance(now)
-        timers = self._c.timers
+        c = self._c
+        timers = c.timers
+        if now - timers.next() > self._lateness:
+            # Less than a pause, but its own probes and suspicions were not served in time.
+            c.slow_until = max(c.slow_until, now + self.config.gossip_interval)
         while (token := timers.pop_due(now)) is not None:
             token[2](token[3])
         self._publish()
@@ -281,7 +286,7 @@ class Node:
             c.own.acknowledged = True
         if (
             c.lifecycle.leave_confirmed(frame.probe, frame.sender)
-            or self._rhythm.knock_answered(frame.probe, frame.sender, source)
+            or c.rhythm.knock_answered(frame.probe, frame.sender, source)
             or c.lifecycle.conflict_answered(frame.probe, frame.sender)
             or c.probes.answered(frame.probe, sender, source)
         ) and sender is not None:
@@ -292,7 +297,7 @@ class Node:
     def join(self, addresses: Iterable[Address], now: float) -> None:
         """Set the seeds to their current resolution. Call again after each resolution."""
         self._advance(now)
-        self._rhythm.join(list(dict.fromkeys(addresses)))
+        self._c.rhythm.join(list(dict.fromkeys(addresses)))
         self._publish()
 
     def register(

@@ -120,15 +120,14 @@ class OwnRecord:
         return [self._place(name, entry, raw), self._page(number)]
 
     def _place(self, name: _Name, entry: Registration, raw: bytes) -> Page:
-        for number, slot in enumerate(self._slots):
-            if slot.size + len(raw) <= self._room:
-                break
-        else:
-            number = len(self._slots)
+        size = len(raw)
+        roomy = (n for n, slot in enumerate(self._slots) if slot.size + size <= self._room)
+        number = next(roomy, len(self._slots))
+        if number == len(self._slots):
             self._slots.append(_Slot())
         slot = self._slots[number]
         slot.entries[name] = (entry, raw)
-        slot.size += len(raw)
+        slot.size += size
         self._where[name] = number
         return self._page(number)
 

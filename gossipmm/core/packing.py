@@ -15,10 +15,10 @@ _RESERVE = wire.ROW_SIZE + 2 + 4
 def claim_row(member: Member, now: float) -> bytes:
     """One row that says what is held of a member; empty when there is nothing to say."""
     status = member.status
+    if status is Status.SUSPECT or (status is Status.PROBATION and member.suspected):
+        return wire.row(member.key, member.s, wire.SUSPECT, 0)
     if status is Status.ALIVE or status is Status.PROBATION:
         return wire.row(member.key, member.k, wire.ALIVE, wire.age_up(now - member.heard))
-    if status is Status.SUSPECT:
-        return wire.row(member.key, member.s, wire.SUSPECT, 0)
     if status is Status.DEAD or status is Status.RETURNING:
         age = now - member.buried_at if member.buried_at is not None else 0.0
         return wire.row(member.key, max(member.d, 0), wire.DEAD, wire.age_down(age))
@@ -30,7 +30,7 @@ def claim_row(member: Member, now: float) -> bytes:
 def claim_rows(member: Member, now: float, most: int) -> bytes:
     """As claim_row; a suspicion is followed by its accusers, up to ``most`` of them."""
     first = claim_row(member, now)
-    if member.status is not Status.SUSPECT:
+    if not member.suspected:
         return first
     return first + b"".join(wire.row(key, 0, wire.ACCUSER) for key in member.accusers[:most])
 

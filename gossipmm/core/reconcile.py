@@ -9,7 +9,9 @@ them asks for itself.
 
 from __future__ import annotations
 
-from math import ceil, log2
+from bisect import bisect_right
+from math import ceil, inf, log2
+from typing import Any
 
 from gossipmm.core import events, wire
 from gossipmm.core.context import Context
@@ -24,11 +26,17 @@ _SMALL = 54
 #: Members a bucket on average, and most buckets (as bits).
 _BUCKET = 16
 _MAX_BITS = 7
+#: Least time between two digests of one node, in intervals.
+_DIGEST_GAP = 0.15
 #: Datagrams sent in answer to one request. The receiver paces a transfer by asking for more.
 _BURST = 12
 #: A pull that brings nothing for so long is asked again, so often.
 _PULL_WAIT = 0.1
 _PULL_TRIES = 10
+
+#: Pages named in one WANT: 6 bytes each. A record with more is compared part by part.
+_VECTOR = 150
+_ALL_PAGES = range(1 << 16)
 
 _STATE_CLAIMS = {
     Status.ALIVE: wire.ALIVE,
@@ -48,6 +56,8 @@ class Reconcile:
         self._c = context
         self._digest_at = -1.0
         self._asked: dict[int, float] = {}
+        self._order: list[tuple[int, int]] = []
+        self._ordered_at = -inf
         self._pull_from: Address | None = None
         self._pull_cursor = [0, 0]
         self._pull_tries = 0
@@ -68,10 +78,10 @@ class Reconcile:
         if peer.differs_since is None:
             peer.differs_since = c.now
         interval = c.config.gossip_interval
+        stood = c.now - table.changed_at
         if (
-            may_send
-            and c.now - table.changed_at > interval
-            and c.now - self._digest_at >= 0.5 * interval
+            (stood > interval if may_send else c.rhythm.hurried)
+            and c.now - self._digest_at >= _DIGEST_GAP * interval
             and "digests" not in c.without
         ):
             self._digest_at = c.now
@@ -81,6 +91,7 @@ class Reconcile:
         c = self._c
         c.table.joined = True
         c.events.append(events.Joined(c.now, c.table.live_count()))
+        c.rhythm.hurry()
 
     # -- digests ---------------------------------------------------------------------------
 
@@ -92,8 +103,8 @@ class Reconcile:
         status = member.status
         if member is self._c.me:
             heartbeat, age = self._c.own.heartbeat, 0
-        elif status is Status.SUSPECT:
-            heartbeat, age = member.s, 0
+        elif member.suspected:
+            heartbeat, age, status = member.s, 0, Status.SUSPECT
         elif status in (Status.DEAD, Status.RETURNING):
             buried = member.buried_at if member.buried_at is not None else now
             heartbeat, age = max(member.d, 0), wire.age_down(now - buried)
@@ -167,13 +178,13 @@ class Reconcile:
         """Take the claims, ask for pages that differ, offer records that the peer lacks."""
         c = self._c
         seen: set[int] = set()
-        wants: list[list[object]] = []
+        wants: list[list[Any]] = []
         claims: list[bytes] = []
         for key, heartbeat, claim, age, page_hash in wire.digest_rows_in(rows):
             seen.add(key)
             member = c.table.by_key.get(key)
             if member is not None and member.page_hash_bytes() != page_hash:
-                wants.append([key, wire.vector(member.versions)])
+                wants.append(self._want(member))
             claims.append(wire.row(key, heartbeat, claim, age))
         # Rows of unknown members ask for their records by themselves.
         plain = b"".join(claims)
@@ -190,20 +201,28 @@ class Reconcile:
         if missing:
             start = c.rng.randrange(len(missing))
             offers = missing[start:] + missing[:start]
-            self._send_pages(peer, [(member, {}) for member in offers])
+            self._send_pages(peer, [(member, {}, _ALL_PAGES) for member in offers])
 
-    def _send_wants(self, peer: Member, wants: list[list[object]]) -> None:
+    def _want(self, member: Member) -> list[Any]:
+        """Ask for what is above the versions held: of a large record a part, at random."""
+        versions = member.versions
+        if len(versions) <= _VECTOR:
+            return [member.key, wire.vector(versions)]
+        first = self._c.rng.randrange(0, max(versions) + 1, _VECTOR)
+        last = first + _VECTOR if first + _VECTOR <= max(versions) else 1 << 16
+        part = {number: version for number, version in versions.items() if first <= number < last}
+        return [member.key, wire.vector(part), first, last]
+
+    def _send_wants(self, peer: Member, wants: list[list[Any]]) -> None:
         c = self._c
         room = c.room - wire.FRAME_SIZE - wire.ROW_SIZE - 16
-        batch: list[list[object]] = []
+        batch: list[list[Any]] = []
         left = room
         for want in wants:
-            size = 14 + len(want[1])  # type: ignore[arg-type]
+            size = 14 + len(want[1])
             if size > left and batch:
                 c.send(wire.NEWS, peer, options={wire.OPT_WANT: batch})
                 batch, left = [], room
-            if size > room:
-                continue  # a record of more pages than a vector can name: asked for by pull
             batch.append(want)
             left -= size
         if batch:
@@ -211,39 +230,42 @@ class Reconcile:
 
     # -- pages -----------------------------------------------------------------------------
 
-    def hear_want(self, peer: Member, wants: list[list[object]]) -> None:
+    def hear_want(self, peer: Member, wants: list[list[Any]]) -> None:
         """Send the pages above the versions that the peer holds; ask back for higher ones."""
         c = self._c
-        answers: list[tuple[Member, dict[int, int]]] = []
-        back: list[list[object]] = []
+        answers: list[tuple[Member, dict[int, int], range]] = []
+        back: list[list[Any]] = []
         for want in wants:
-            key, held = want[0], wire.vector_in(want[1])  # type: ignore[arg-type]
-            member = c.table.by_key.get(key)  # type: ignore[call-overload]
+            key, held = want[0], wire.vector_in(want[1])
+            member = c.table.by_key.get(key)
             if member is None:
-                floor = c.table.floor_of_key(key)  # type: ignore[arg-type]
+                floor = c.table.floor_of_key(key)
                 if floor is not None:
                     c.reply.floors.append(list(floor))
                 continue
-            answers.append((member, held))
+            asked = range(want[2], want[3]) if len(want) > 3 else _ALL_PAGES
+            answers.append((member, held, asked))
             versions = member.versions
             if any(version > versions.get(number, 0) for number, version in held.items()):
-                back.append([key, wire.vector(versions)])
+                back.append(self._want(member))
         if answers:
             self._send_pages(peer, answers)
         if back:
             self._send_wants(peer, back)
 
-    def _send_pages(self, peer: Member, records: list[tuple[Member, dict[int, int]]]) -> None:
+    def _send_pages(
+        self, peer: Member, records: list[tuple[Member, dict[int, int], range]]
+    ) -> None:
         """Send what is above the given versions, small pages of all records first."""
         c = self._c
         packer = Packer(c.room - 8)
-        for member, _ in records:
+        for member, _, _ in records:
             packer.add(self.tell(member), [])
         pages = [
             page
-            for member, held in records
+            for member, held, asked in records
             for number, page in member.pages.items()
-            if page.version > held.get(number, 0)
+            if number in asked and page.version > held.get(number, 0)
         ]
         pages.sort(key=lambda page: page.number)
         for page in pages:
@@ -265,7 +287,10 @@ class Reconcile:
         c = self._c
         floor = c.table.floor_of_key(key)
         if floor is not None:
-            c.reply.floors.append(list(floor))
+            if floor[0] == c.own.name:
+                c.reply.pages.append(c.me.pages[0].raw)  # an earlier life of this node
+            else:
+                c.reply.floors.append(list(floor))
         elif claim in _KNOWN_CLAIMS:
             self.ask(key, teller)
 
@@ -278,7 +303,7 @@ class Reconcile:
             self._asked.clear()
         self._asked[key] = c.now
         member = c.table.by_key.get(key)
-        c.reply.wants.append([key, wire.vector(member.versions) if member else b""])
+        c.reply.wants.append(self._want(member) if member else [key, b""])
 
     def hear_pages(self, raws: list[bytes], teller: Member | None, *, quiet: bool) -> None:
         """Take pages from anybody; push on what is new, unless it came by reconciliation."""
@@ -346,6 +371,16 @@ class Reconcile:
             self._pull_cursor = list(cursor[:2])
             self._ask_for_more(sender)
 
+    def _transfer_order(self) -> list[tuple[int, int]]:
+        """(page number, key) of all pages, sorted; a moment old while many join at once."""
+        c = self._c
+        if c.now - self._ordered_at > 0.2 * c.config.gossip_interval:
+            self._ordered_at = c.now
+            self._order = sorted(
+                (number, member.key) for member in self._records() for number in member.pages
+            )
+        return self._order
+
     def hear_pull(self, peer: Member, cursor: list[int]) -> None:
         """Send a burst of what comes after the cursor, in order of (page number, key).
 
@@ -354,17 +389,14 @@ class Reconcile:
         """
         c = self._c
         after = (cursor[0], cursor[1])
-        order = sorted(
-            (number, member.key)
-            for member in self._records()
-            for number in member.pages
-            if (number, member.key) > after and member is not peer
-        )
+        order = self._transfer_order()
         packer = Packer(c.room - 24)
         last = after
         ended = True
-        for number, key in order:
-            member = c.table.by_key[key]
+        for number, key in order[bisect_right(order, after) :]:
+            member = c.table.by_key.get(key)
+            if member is None or member is peer or number not in member.pages:
+                continue
             rows = self.tell(member) if number == 0 else b""
             packer.add(rows, [member.pages[number].raw])
             if len(packer.filled) >= _BURST:

@@ -182,7 +182,7 @@ class Table:
         if status not in _TALKS:
             contribution = 0
         else:
-            state = 1 if status is Status.SUSPECT else 0
+            state = 1 if member.suspected else 0
             if member.node_state is NodeState.DRAINING:
                 state += 2
             data = (

@@ -47,7 +47,7 @@ ALIVE, SUSPECT, DEAD, LEFT, ACCUSER = 0, 1, 2, 3, 4
 OPT_PAGES = 1  # [* page bytes]
 OPT_DIGEST = 2  # [bits, bucket numbers, rows of 20]
 OPT_BUCKETS = 3  # [bits, first bucket, 4-byte hashes]
-OPT_WANT = 4  # [* [record key, page vector]]
+OPT_WANT = 4  # [* [record key, page vector, ? first page, ? behind the last page]]
 OPT_FLOORS = 5  # [* [name, generation]]
 OPT_PULL = 6  # [page number, record key]: send me what comes after this
 OPT_MORE = 7  # [page number, record key], or []: where the transfer stands, or that it ended
@@ -356,6 +356,7 @@ def _is_want(value: Any) -> bool:
         and _is_u64(item[0])
         and type(item[1]) is bytes
         and len(item[1]) % _VECTOR.size == 0
+        and all(type(bound) is int and 0 <= bound <= 1 << 16 for bound in item[2:4])
         for item in value
     )
 
