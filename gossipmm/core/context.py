@@ -155,7 +155,7 @@ class Context:
             ):
                 rows = claim_row(to, self.now) + rows
         assert address is not None
-        if self.now < self.slow_until:
+        if self.now < self.slow_until and not encoded:
             options = {**(options or {}), wire.OPT_SLOW: True}
         if options:
             encoded = cbor2.dumps(options)

@@ -25,6 +25,7 @@ from gossipmm.core.trace import Drop
 from gossipmm.core.types import NodeId, Status
 
 _LIVE = (Status.ALIVE, Status.SUSPECT, Status.PROBATION)
+_GONE = (wire.DEAD, wire.LEFT)
 _SELF_HOLDS = 2.0  # x the maximum suspicion: then this node believes what it sees
 
 
@@ -70,10 +71,14 @@ class Detector:
             self.settle(member, teller)
         return outcome
 
-    def settle(self, member: Member, teller: NodeId) -> None:
-        """After a page or a first sign of life: tell what became of the member."""
+    def settle(self, member: Member, teller: NodeId, was: Status | None = None) -> None:
+        """After a page or a first sign of life: tell what became of the member.
+
+        ``was`` is its status before the page, which the table has judged already.
+        """
         c = self._c
         before, after = c.table.refresh(member, c.now)
+        before = before if was is None else was
         if after is before:
             return
         if after is Status.LEFT:
@@ -174,6 +179,8 @@ class Detector:
     ) -> Outcome:
         """Take an accusation that a teller passes on (or makes)."""
         c = self._c
+        if not member.complete:
+            return Outcome.IGNORED  # nothing is known but a name: not suspected, not probed
         outcome = member.hear_suspect(heartbeat)
         if outcome is Outcome.CONTRADICTED:
             if "refutation_by_anyone" in c.without:
@@ -401,6 +408,8 @@ class Detector:
             if accused is not None:
                 self.hear_suspect(accused[0], accused[1], accusers or [teller.key], teller)
                 accused = None
+            if claim > wire.ACCUSER:
+                continue  # of a later version
             if heartbeat >= wire.MAX_COUNTER:
                 c.stats.drop(Drop.OUT_OF_RANGE)
                 continue
@@ -409,7 +418,10 @@ class Detector:
                 continue
             member = by_key.get(key)
             if member is None:
-                c.reconcile.unknown(key, claim, teller)
+                if claim in _GONE and wire.AGES[age_code] > c.config.reap_after:
+                    c.stats.drop(Drop.TOO_OLD)
+                else:
+                    c.reconcile.unknown(key, claim, teller)
                 continue
             if claim == wire.ALIVE:
                 if heartbeat > member.k or member.buried_at is not None:
@@ -418,15 +430,27 @@ class Detector:
             elif claim == wire.SUSPECT or claim == wire.DEAD:
                 if teller.status is not Status.ALIVE and "suspect_teller" not in c.without:
                     c.stats.drop(Drop.SUSPECT_TELLER)
+                elif member.status is Status.LEFT:
+                    c.lifecycle.answer(teller, claim_of=member)  # its own word ends the matter
                 elif claim == wire.SUSPECT:
                     accused = (member, heartbeat)
                     accusers = []
                 else:
                     self._hear_dead_row(member, heartbeat, wire.AGES[age_code], teller)
-            elif claim == wire.LEFT and member.status is not Status.LEFT:
-                c.reconcile.ask(member.key, teller)
+            elif claim == wire.LEFT:
+                self._hear_left_row(member, wire.AGES[age_code])
         if accused is not None:
             self.hear_suspect(accused[0], accused[1], accusers or [teller.key], teller)
+
+    def _hear_left_row(self, member: Member, age: float) -> None:
+        """Only its own page 0 makes a member left; of a left one the larger age counts."""
+        c = self._c
+        if age > c.config.reap_after:
+            c.stats.drop(Drop.TOO_OLD)
+        elif member.status is Status.LEFT:
+            member.since = min(member.since, c.now - age)
+        else:
+            c.reconcile.ask(member.key)
 
     def hear_stranger(self, rows: bytes) -> None:
         """Rows of a sender without a record here: good news counts, accusations do not."""

@@ -1,12 +1,43 @@
-"""How a frame is put into a datagram: the seam for an encrypting envelope.
+"""How a frame is put into a datagram: as it is, or sealed with a shared key.
 
-An envelope seals a frame into the bytes of a datagram and opens them again. ``overhead`` is what
-it adds at most; packing leaves that much room, so that no datagram exceeds the limit.
+A sealed datagram is a COSE_Encrypt0 (``cose.py``). What is sealed is a CBOR sequence (RFC 8742)::
+
+    frame                                  the usual thing: an array, see wire.py
+    h'<cookie>' frame                      the same, said again with the proof that was asked for
+    h'<IV of yours> <cookie>'              a challenge: your datagram came, but who are you now?
+
+Whoever is challenged says that one frame again, with the cookie, if it sent it just now; nothing
+else answers a challenge. So a challenge is itself a fresh answer of its sender, both sides have
+proved themselves after one exchange, and nothing can loop. An IV is never used twice: it is the
+probe id that a challenge must name. (``sessions.py`` says what is kept of whom.)
+
+Rules: authenticate before anything else is read; nothing is remembered of what does not
+authenticate, except a bounded list of key ids; toward an address that has not proved to be the
+sender's goes only a challenge, which is shorter than three times the shortest datagram.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+import random
+from typing import Any, NamedTuple, Protocol
+
+from gossipmm.core import cose
+from gossipmm.core.keyring import KEY_SIZE, Key, Keyring
+from gossipmm.core.sessions import COOKIE_SIZE, Cookies, Session, Sessions
+from gossipmm.core.trace import Drop
+from gossipmm.core.types import Address
+from gossipmm.core.wire import MAX_RECEIVE, Refused, bytes_head
+
+#: Boot ids end here: RFC 9053 section 4.1 allows 2**32 messages a key.
+COUNTER_END = (1 << 32) - 1
+#: Datagrams that can still be said again when a challenge names them, and for how long (seconds).
+_KEPT = 256
+_ANSWER_WITHIN = 2.0
+#: Key ids and addresses remembered of those that were refused.
+_REFUSED = 64
+
+_PROOF = bytes((0x40 | COOKIE_SIZE,))
+_CHALLENGE = bytes((0x40 | cose.IV_SIZE + COOKIE_SIZE,))
 
 
 class Envelope(Protocol):
@@ -14,12 +45,17 @@ class Envelope(Protocol):
 
     #: Bytes added to a frame, at most.
     overhead: int
+    #: Datagrams of its own that wait to be sent: (kind, data, address). The core takes them.
+    waiting: list[tuple[str, bytes, Address]]
 
-    def seal(self, frame: bytes) -> bytes:
+    def seal(self, frame: bytes, to: Address, now: float) -> bytes:
         """Return the datagram for a frame."""
 
-    def open_untrusted(self, data: bytes) -> bytes:
-        """Return the frame of a datagram. Raises ``wire.Refused``."""
+    def open_untrusted(self, data: bytes, source: Address, now: float) -> bytes:
+        """Return the frame of a datagram; empty: it was for the envelope. Raises ``Refused``."""
+
+    def new_boot(self) -> None:
+        """Begin IVs that no copy of this process can use (a fork, a restored snapshot)."""
 
 
 class PlainEnvelope:
@@ -27,10 +63,270 @@ class PlainEnvelope:
 
     overhead = 0
 
-    def seal(self, frame: bytes) -> bytes:
+    def __init__(self) -> None:
+        self.waiting: list[tuple[str, bytes, Address]] = []
+
+    def seal(self, frame: bytes, to: Address | None = None, now: float = 0.0) -> bytes:
         """Return the frame itself."""
         return frame
 
-    def open_untrusted(self, data: bytes) -> bytes:
+    def open_untrusted(self, data: bytes, source: Address | None = None, now: float = 0.0) -> bytes:
         """Return the datagram itself."""
+        if data.startswith(b"\x83"):
+            raise Refused(Drop.ENCRYPTED)
         return data
+
+    def new_boot(self) -> None:
+        """Do nothing: there is no IV."""
+
+
+class Refusal(NamedTuple):
+    """Who sends with a key that is not accepted: how often, where from and when last."""
+
+    kid: bytes
+    source: Address
+    times: int
+    at: float  #: core time, seconds
+
+
+class _Cipher:
+    """One shared key, ready for use."""
+
+    __slots__ = ("aad", "accepted", "encrypt", "info", "kid", "prefix", "secret")
+
+    def __init__(self, key: Key, cluster: str, *, accepted: bool) -> None:
+        self.kid = key.kid
+        self.secret = key.secret
+        self.accepted = accepted
+        self.prefix = cose.prefix(key.kid)
+        self.info = cose.kdf_info(cluster, key.kid)
+        header = cose.protected_header(key.kid)
+        self.aad = cose.enc_structure(header, cose.external_aad(cluster))
+        #: Of the sub-key of this node's own boot id.
+        self.encrypt: Any = None
+
+
+class CoseEnvelope:
+    """Seals with the first key of a keyring and opens with all of them.
+
+    ``rng`` gives boot ids and cookies (in production a ``random.SystemRandom``). ``limit`` is the
+    largest datagram sent, ``most`` how many senders are remembered. Needs ``cryptography``.
+    """
+
+    overhead = cose.MAX_OVERHEAD
+
+    def __init__(
+        self,
+        keyring: Keyring,
+        cluster: str,
+        rng: random.Random,
+        *,
+        limit: int = 1200,
+        most: int = 10_000,
+    ) -> None:
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+        self._aead, self._hkdf, self._hash = AESGCM, HKDF, SHA256()
+        self._invalid = InvalidTag
+        self._cluster = cluster
+        self._rng = rng
+        self._limit = limit
+        self._sessions = Sessions(most)
+        self._cookies = Cookies(rng)
+        self.waiting: list[tuple[str, bytes, Address]] = []
+        #: Key ids that are not in the keyring, by id; anybody can have sent them.
+        self.strangers: dict[bytes, Refusal] = {}
+        #: Addresses that sent something genuine (or a recording of it) with a retired key.
+        self.stragglers: dict[Address, Refusal] = {}
+        self._boot = b""
+        self._counter = 0
+        self._sent: dict[int, tuple[Address, bytes, float]] = {}
+        self._ciphers: dict[bytes, _Cipher] = {}
+        self.keyring = keyring
+        self.new_boot()
+
+    @property
+    def boot(self) -> bytes:
+        """The boot id in use."""
+        return self._boot
+
+    @property
+    def keyring(self) -> Keyring:
+        """The keys in use. Setting others takes effect with the next datagram."""
+        return self._keyring
+
+    @keyring.setter
+    def keyring(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+        keys = [(key, True) for key in keyring.keys] + [(key, False) for key in keyring.retired]
+        ciphers = [_Cipher(key, self._cluster, accepted=accepted) for key, accepted in keys]
+        self._ciphers = {cipher.prefix: cipher for cipher in ciphers}
+        self._sending = ciphers[0]
+        self._sessions.forget_ciphers()
+
+    def new_boot(self) -> None:
+        """Take a new boot id: every peer will challenge it once."""
+        self._boot = self._rng.getrandbits(8 * cose.BOOT_SIZE).to_bytes(cose.BOOT_SIZE, "big")
+        self._counter = 0
+        self._sent.clear()
+        for cipher in self._ciphers.values():
+            cipher.encrypt = None
+
+    # -- out -------------------------------------------------------------------------------
+
+    def seal(self, frame: bytes, to: Address, now: float) -> bytes:
+        """Return the datagram for a frame, which is kept a while: it may have to be said again."""
+        data = self._seal(self._sending, frame)
+        self._sent[self._counter - 1] = (to, frame, now)
+        return data
+
+    def _seal(self, cipher: _Cipher, plaintext: bytes) -> bytes:
+        if self._counter >= COUNTER_END:
+            self.new_boot()
+        encrypt = cipher.encrypt or self._own(cipher)
+        counter = self._counter
+        self._counter = counter + 1
+        self._sent.pop(counter - _KEPT, None)
+        iv = self._boot + counter.to_bytes(4, "big")
+        ciphertext = encrypt(iv, plaintext, cipher.aad)
+        return cipher.prefix + iv + bytes_head(len(ciphertext)) + ciphertext  # type: ignore[no-any-return]
+
+    def _own(self, cipher: _Cipher) -> Any:
+        cipher.encrypt = self._derive(cipher, self._boot).encrypt
+        return cipher.encrypt
+
+    def _derive(self, cipher: _Cipher, boot: bytes) -> Any:
+        kdf = self._hkdf(self._hash, KEY_SIZE, boot, cipher.info)
+        return self._aead(kdf.derive(cipher.secret))
+
+    # -- in --------------------------------------------------------------------------------
+
+    def open_untrusted(self, data: bytes, source: Address, now: float) -> bytes:
+        """Return the frame of a datagram that is genuine, new, and of a proved sender.
+
+        Empty when the datagram was for the envelope itself. Raises Refused, and nothing else.
+        """
+        if len(data) > MAX_RECEIVE:
+            raise Refused(Drop.TOO_LARGE)
+        at = cose.prefix_size_untrusted(data)
+        cipher = self._ciphers.get(data[:at])
+        if cipher is None:
+            raise Refused(self._why_foreign(data, source, now))
+        iv = data[at : at + cose.IV_SIZE]
+        ciphertext = cose.ciphertext_untrusted(data, at + cose.IV_SIZE)
+        boot = iv[: cose.BOOT_SIZE]
+        counter = int.from_bytes(iv[cose.BOOT_SIZE :], "big")
+        session = self._sessions.get(boot)
+        if session is not None:
+            refused = session.refuses(counter)
+            if refused is not None:
+                raise Refused(refused)
+            aead = session.ciphers.get(cipher.kid)
+        elif boot == self._boot:
+            raise Refused(Drop.FROM_MYSELF)
+        else:
+            aead = None
+        if aead is None:
+            aead = self._derive(cipher, boot)
+        try:
+            plaintext: bytes = aead.decrypt(iv, ciphertext, cipher.aad)
+        except self._invalid:
+            raise Refused(Drop.NOT_AUTHENTIC) from None
+        if not cipher.accepted:
+            _note(self.stragglers, source, cipher.kid, source, now)
+            raise Refused(Drop.RETIRED_KEY)
+        if session is not None and source in session.addresses and plaintext[0] > 0x57:
+            session.ciphers[cipher.kid] = aead
+            session.mark(counter)
+            session.heard = now
+            return plaintext
+        return self._handshake(plaintext, cipher, aead, iv, source, now)
+
+    def _why_foreign(self, data: bytes, source: Address, now: float) -> Drop:
+        kid = cose.kid_untrusted(data)
+        if kid is not None:
+            _note(self.strangers, kid, kid, source, now)
+            return Drop.UNKNOWN_KEY
+        plain = 0x85 <= data[0] <= 0x97 and data[2] == 0x44
+        return Drop.NOT_ENCRYPTED if plain else Drop.MALFORMED
+
+    # -- who are you now? --------------------------------------------------------------------
+
+    def _handshake(
+        self, plaintext: bytes, cipher: _Cipher, aead: Any, iv: bytes, source: Address, now: float
+    ) -> bytes:
+        """Take what is genuine, but begins with a cookie or a challenge, or is not proved."""
+        boot = iv[: cose.BOOT_SIZE]
+        kind = plaintext[:1]
+        cookie, frame = b"", plaintext
+        if kind == _CHALLENGE:
+            if len(plaintext) != 1 + cose.IV_SIZE + COOKIE_SIZE:
+                raise Refused(Drop.MALFORMED)
+            session = self._challenged(plaintext[1:], cipher, iv, source, now)
+            frame = b""
+        else:
+            if kind == _PROOF:
+                cookie, frame = plaintext[1 : 1 + COOKIE_SIZE], plaintext[1 + COOKIE_SIZE :]
+            known = self._sessions.get(boot)
+            if known is not None and source in known.addresses:
+                session = known
+            elif cookie and self._cookies.is_good(cookie, boot, source, now):
+                session = self._session(iv, now)
+                session.proved(source)
+            else:
+                self._challenge(cipher, iv, source, now)
+                raise Refused(Drop.UNPROVEN)
+        session.ciphers[cipher.kid] = aead
+        session.mark(int.from_bytes(iv[cose.BOOT_SIZE :], "big"))
+        session.heard = now
+        return frame
+
+    def _session(self, iv: bytes, now: float) -> Session:
+        boot = iv[: cose.BOOT_SIZE]
+        session = self._sessions.get(boot)
+        if session is None:
+            counter = int.from_bytes(iv[cose.BOOT_SIZE :], "big")
+            session, crowded = self._sessions.add(boot, counter, now)
+            if crowded:
+                # A proof could be played again at once, now that its session is forgotten.
+                self._cookies.renew()
+        return session
+
+    def _challenge(self, cipher: _Cipher, iv: bytes, source: Address, now: float) -> None:
+        """Ask for proof, with the key that the sender has shown to have."""
+        cookie = self._cookies.make(iv[: cose.BOOT_SIZE], source, now)
+        data = self._seal(cipher, _CHALLENGE + iv + cookie)
+        self.waiting.append(("challenge", data, source))
+
+    def _challenged(
+        self, challenge: bytes, cipher: _Cipher, iv: bytes, source: Address, now: float
+    ) -> Session:
+        """Say one frame again, to where it went, if it was said just now; refuse all else."""
+        named, cookie = challenge[: cose.IV_SIZE], challenge[cose.IV_SIZE :]
+        sent = None
+        if named[: cose.BOOT_SIZE] == self._boot:
+            sent = self._sent.pop(int.from_bytes(named[cose.BOOT_SIZE :], "big"), None)
+        if sent is None or now - sent[2] > _ANSWER_WITHIN:
+            raise Refused(Drop.LATE_CHALLENGE)
+        to, frame, _ = sent
+        session = self._session(iv, now)
+        if to == source:
+            session.proved(source)
+        proof = _PROOF + cookie
+        if len(frame) + len(proof) + self.overhead <= self._limit:
+            proof, frame = proof + frame, b""
+        self.waiting.append(("proof", self._seal(cipher, proof), to))
+        if frame:
+            self.waiting.append(("proof", self._seal(cipher, frame), to))
+        return session
+
+
+def _note(refusals: dict[Any, Refusal], key: Any, kid: bytes, source: Address, now: float) -> None:
+    """Count a refusal; the one whose last came first makes room."""
+    before = refusals.pop(key, None)
+    if len(refusals) >= _REFUSED:
+        del refusals[next(iter(refusals))]
+    refusals[key] = Refusal(kid, source, before.times + 1 if before is not None else 1, now)

@@ -61,10 +61,13 @@ def _remove(hosts: list[str], host: str) -> None:
 class Index:
     """Topics of all records, and the immutable views of them."""
 
-    __slots__ = ("_dirty", "_topics", "changes", "views")
+    __slots__ = ("_dirty", "_elsewhere", "_topics", "changes", "views")
 
     def __init__(self) -> None:
         self._topics: dict[Topic, _Topic] = {}
+        #: (topic, host, owner's key) -> what further pages say of it: an entry that outgrew its
+        #: page is in two of them until the old one is replaced here too.
+        self._elsewhere: dict[tuple[Topic, str, int], dict[int, Registration]] = {}
         self._dirty: dict[Topic, None] = {}
         #: What readers see; values are replaced, never changed.
         self.views: dict[Topic, TopicView] = {}
@@ -76,18 +79,35 @@ class Index:
         topic = self._topics.get(entry.topic)
         if topic is None:
             topic = self._topics[entry.topic] = _Topic()
-        topic.owners.setdefault(entry.host, {})[member.key] = (member, entry, page)
+        owners = topic.owners.setdefault(entry.host, {})
+        known = owners.get(member.key)
+        if known is not None and known[2] != page:
+            others = self._elsewhere.setdefault((entry.topic, entry.host, member.key), {})
+            if member.pages[known[2]].version > member.pages[page].version:
+                others[page] = entry
+                return
+            others.pop(page, None)
+            others[known[2]] = known[1]
+        owners[member.key] = (member, entry, page)
         self._judge(entry.topic, topic, entry.host, now)
 
     def discard(self, member: Member, entry: Registration, page: int, now: float) -> None:
-        """A page has an entry no longer; one that moved to another page meanwhile stays."""
+        """A page has an entry no longer; what another page says of it, the latest, stays."""
         topic = self._topics.get(entry.topic)
         owners = topic.owners.get(entry.host) if topic is not None else None
         if topic is None or owners is None or member.key not in owners:
             return
+        name = (entry.topic, entry.host, member.key)
+        others = self._elsewhere.get(name, {})
         if owners[member.key][2] != page:
-            return
-        del owners[member.key]
+            others.pop(page, None)
+        elif others:
+            latest = max(others, key=lambda number: member.pages[number].version)
+            owners[member.key] = (member, others.pop(latest), latest)
+        else:
+            del owners[member.key]
+        if not others:
+            self._elsewhere.pop(name, None)
         if not owners:
             del topic.owners[entry.host]
         self._judge(entry.topic, topic, entry.host, now)

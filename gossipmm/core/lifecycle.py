@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 from gossipmm.core import events, wire
 from gossipmm.core.context import Context
 from gossipmm.core.member import Member
@@ -236,7 +239,7 @@ class Lifecycle:
     def supersede(self, held: Member, page: Page) -> None:
         """A higher generation of a name is heard of: its old registrations go at once."""
         c = self._c
-        if held.status is not Status.UNKNOWN:
+        if held.status not in (Status.UNKNOWN, Status.LEFT):
             self.superseded[held.name] = held.generation
         if len(self._superseded_keys) >= _SUPERSEDED:
             del self._superseded_keys[next(iter(self._superseded_keys))]
@@ -251,9 +254,15 @@ class Lifecycle:
         elif before and before != member.addresses:
             c.events.append(events.AddressChanged(c.now, member.name, before, member.addresses))
 
-    def stranger(self, key: int) -> None:
-        """A datagram of an unknown key: an old life, a closed one, or somebody new."""
+    def stranger(self, key: int, wants: Iterable[Sequence[Any]]) -> None:
+        """A datagram of an unknown key: an old life, a closed one, or somebody new.
+
+        If it asks who this node is, it is told: else two that hold nothing of each other would
+        ask one another for ever.
+        """
         c = self._c
+        if any(want[0] == c.me.key for want in wants):
+            c.reply.pages.append(c.me.pages[0].raw)
         name = self._superseded_keys.get(key)
         if name is not None:
             member = c.table.by_name.get(name)
@@ -264,7 +273,7 @@ class Lifecycle:
         if floor is not None:
             c.reply.floors.append(list(floor))
         else:
-            c.reply.wants.append([key, b""])
+            c.reconcile.ask(key)
 
     def hear_floors(self, floors: list[list[object]], teller: Member) -> None:
         """Generations that somebody closed."""

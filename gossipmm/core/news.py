@@ -22,6 +22,10 @@ from gossipmm.core.types import Status
 #: Order of telling: own refutation, deaths, suspicions, the rest (design section 5).
 OWN_REFUTATION, DEATH, SUSPICION, OTHER = 0, 1, 2, 3
 
+#: With an empty budget pushes are this many times ``second_push`` apart. A thousand joins in ten
+#: seconds then take a fifth of the datagrams; below a tenth of the budget nothing waits.
+_GATHER = 12
+
 _PRIORITY = {Status.DEAD: DEATH, Status.SUSPECT: SUSPICION}
 
 
@@ -48,6 +52,8 @@ class News:
         self._budget = context.config.news_burst
         self._filled_at = context.now
         self._told: set[int] = set()
+        #: No push before this time: under load news waits a little, to travel together.
+        self._not_before = context.now
         #: Member key -> exchanges that its claim still rides on.
         self._riding: dict[int, int] = {}
 
@@ -83,7 +89,7 @@ class News:
         else:
             slot.pushes = 0
             slot.due = now
-        self._wake(now)
+        self._wake(max(now, self._not_before))
         return slot
 
     def _wake(self, when: float) -> None:
@@ -107,7 +113,8 @@ class News:
                 return
             self._push_due(due)
         if self._slots:
-            self._wake(max(now, min(slot.due for slot in self._slots.values())))
+            earliest = min(slot.due for slot in self._slots.values())
+            self._wake(max(earliest, self._not_before))
 
     def _push_due(self, due: list[tuple[int, _Slot]]) -> None:
         c = self._c
@@ -134,6 +141,8 @@ class News:
             else:
                 slot.due = now + c.config.second_push
         self._budget -= spent
+        load = 1.0 - self._budget / c.config.news_burst
+        self._not_before = now + _GATHER * load * c.config.second_push
         filled = packer.finish()
         if not filled:
             return

@@ -43,6 +43,7 @@ from gossipmm.core.types import (
     Registration,
     Status,
 )
+from gossipmm.errors import RegistrationError
 
 #: A change written anew because somebody expired it: at most once in so many seconds.
 _REWRITE_EVERY = 1.0
@@ -174,14 +175,16 @@ class Node:
         if sender is not None:
             delayed = frame.heartbeat < sender.k
             self._first_hand(sender, frame.heartbeat, source)
+            if not sender.complete:
+                c.reconcile.ask(sender.key)
         else:
-            c.lifecycle.stranger(frame.sender)
+            c.lifecycle.stranger(frame.sender, options.get(wire.OPT_WANT, ()))
         if frame.rows:
             if sender is not None:
                 c.detector.hear_rows(frame.rows, sender, delayed=delayed)
             else:
                 c.detector.hear_stranger(frame.rows)
-        if options and sender is not None:
+        if options and sender is not None and sender.complete:
             self._receive_requests(frame, sender, source)
         if frame.kind == wire.SYN:
             self._answer_syn(frame, sender, source)
@@ -316,6 +319,10 @@ class Node:
         """
         self._advance(now)
         c = self._c
+        if ttl is not None and not ttl > 0:
+            raise RegistrationError(
+                f"ttl of {topic!r} is {ttl!r}: give seconds above 0, or none for no end"
+            )
         state = EntryState.DRAINING if draining else EntryState.UP
         pages = c.own.set(topic, host, metadata, state)
         c.lifecycle.write(pages)

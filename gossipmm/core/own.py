@@ -106,8 +106,8 @@ class OwnRecord:
                 )
             return [self._place(name, entry, raw)]
         slot = self._slots[number]
-        old, old_raw = slot.entries[name]
-        if old == entry:
+        _, old_raw = slot.entries[name]
+        if old_raw == raw:
             return []
         if slot.size - len(old_raw) + len(raw) <= self._room:
             slot.entries[name] = (entry, raw)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -184,7 +185,7 @@ def _address_untrusted(value: Any) -> Address:
     host, port = value[:2]
     if type(host) is not str or type(port) is not int:
         raise Refused(Drop.BAD_PAGE)
-    if not 0 < port < 65536 or not 0 < len(host) <= 45 or not is_text(host):
+    if not 0 < port < 65536 or not is_ip_literal(host):
         raise Refused(Drop.OUT_OF_RANGE)
     return host, port
 
@@ -223,6 +224,14 @@ def is_text(value: str) -> bool:
     return value.isprintable() or not any(
         ord(char) < 32 or 0x7F <= ord(char) < 0xA0 or 0xD800 <= ord(char) < 0xE000 for char in value
     )
+
+
+def is_ip_literal(value: str) -> bool:
+    """True for an IPv4 or IPv6 address without a scope: a name would be resolved when sent to."""
+    try:
+        return "%" not in value and bool(ip_address(value))
+    except ValueError:
+        return False
 
 
 def is_name(value: str) -> bool:
@@ -278,7 +287,9 @@ def checked_registration(
             raise RegistrationError(f"metadata of {topic!r}: {key!r}: {item} exceeds 64 bits")
         if not is_encodable(key) or (isinstance(item, str) and not is_encodable(item)):
             raise RegistrationError(f"metadata of {topic!r}: {key!r} is not UTF-8")
-    return Registration(topic, host, state, MappingProxyType(items) if items else NO_METADATA)
+    if not items:
+        return Registration(topic, host, state)
+    return Registration(topic, host, state, MappingProxyType(dict(sorted(items.items()))))
 
 
 def is_encodable(value: str) -> bool:

@@ -28,6 +28,8 @@ _BUCKET = 16
 _MAX_BITS = 7
 #: Least time between two digests of one node, in intervals.
 _DIGEST_GAP = 0.15
+#: Intervals without agreement or digest after which one is sent whatever changes meanwhile.
+_DIGEST_LATEST = 8
 #: Datagrams sent in answer to one request. The receiver paces a transfer by asking for more.
 _BURST = 12
 #: A pull that brings nothing for so long is asked again, so often.
@@ -54,7 +56,8 @@ class Reconcile:
 
     def __init__(self, context: Context) -> None:
         self._c = context
-        self._digest_at = -1.0
+        self._digest_at = context.now
+        self._agreed_at = context.now
         self._asked: dict[int, float] = {}
         self._order: list[tuple[int, int]] = []
         self._ordered_at = -inf
@@ -72,15 +75,20 @@ class Reconcile:
         peer.peer_fingerprint = fingerprint
         if fingerprint == table.fingerprint:
             peer.differs_since = None
+            self._agreed_at = c.now
             if not table.joined:
                 self._joined()
             return
         if peer.differs_since is None:
             peer.differs_since = c.now
         interval = c.config.gossip_interval
-        stood = c.now - table.changed_at
+        # Where something changes all the time no fingerprint ever stands: then now and then.
+        stood = (
+            c.now - table.changed_at > interval
+            or c.now - max(self._agreed_at, self._digest_at) > _DIGEST_LATEST * interval
+        )
         if (
-            (stood > interval if may_send else c.rhythm.hurried)
+            (stood if may_send else c.rhythm.hurried)
             and c.now - self._digest_at >= _DIGEST_GAP * interval
             and "digests" not in c.without
         ):
@@ -112,7 +120,7 @@ class Reconcile:
             heartbeat, age = max(member.k, 0), wire.age_down(now - member.since)
         else:
             heartbeat, age = max(member.k, 0), wire.age_up(now - member.heard)
-        claim = _STATE_CLAIMS.get(status, wire.ACCUSER)
+        claim = _STATE_CLAIMS.get(status, wire.UNHEARD)
         return wire.digest_row(member.key, heartbeat, claim, age, member.page_hash_bytes())
 
     def _send_digest(self, peer: Member) -> None:
@@ -189,6 +197,7 @@ class Reconcile:
         # Rows of unknown members ask for their records by themselves.
         plain = b"".join(claims)
         c.detector.hear_rows(plain, peer, delayed=False)
+        self._tell_differences(rows, peer)
         if wants:
             self._send_wants(peer, wants)
         shift = 64 - bits
@@ -202,6 +211,23 @@ class Reconcile:
             start = c.rng.randrange(len(missing))
             offers = missing[start:] + missing[:start]
             self._send_pages(peer, [(member, {}, _ALL_PAGES) for member in offers])
+
+    def _tell_differences(self, rows: bytes, peer: Member) -> None:
+        """Where the peer's claim is of another kind than what is held here even now, say so."""
+        c = self._c
+        told: list[bytes] = []
+        for key, _, claim, _, _ in wire.digest_rows_in(rows):
+            member = c.table.by_key.get(key)
+            if member is None or member is c.me or member is peer or not member.complete:
+                continue
+            held = wire.SUSPECT if member.suspected else _STATE_CLAIMS.get(member.status)
+            if held is not None and held != claim:
+                told.append(claim_rows(member, c.now, 1))
+        room = c.room - wire.FRAME_SIZE - 2 * wire.ROW_SIZE
+        packed = b"".join(told)
+        for start in range(0, len(packed), room - room % wire.ROW_SIZE):
+            part = packed[start : start + room - room % wire.ROW_SIZE]
+            c.send(wire.NEWS, peer, rows=part)
 
     def _want(self, member: Member) -> list[Any]:
         """Ask for what is above the versions held: of a large record a part, at random."""
@@ -292,10 +318,10 @@ class Reconcile:
             else:
                 c.reply.floors.append(list(floor))
         elif claim in _KNOWN_CLAIMS:
-            self.ask(key, teller)
+            self.ask(key)
 
-    def ask(self, key: int, teller: Member) -> None:
-        """Ask the teller of a claim for the record, once an interval at most."""
+    def ask(self, key: int) -> None:
+        """Ask the sender of this datagram for a record: a few times an interval at most."""
         c = self._c
         if c.now - self._asked.get(key, -1e9) < 0.2 * c.config.gossip_interval:
             return
@@ -319,10 +345,13 @@ class Reconcile:
             if held is not None and page.generation > held.generation:
                 c.lifecycle.supersede(held, page)
             before = held.addresses if held is not None else ()
+            was = held.status if held is not None else Status.UNKNOWN
             put, member = c.table.put(page, c.now)
             if put is Put.NEW and member is not None:
-                c.lifecycle.page_changed(member, before if member is held else ())
-                c.detector.settle(member, teller.name if teller is not None else page.name)
+                same = member is held
+                c.lifecycle.page_changed(member, before if same else ())
+                by = teller.name if teller is not None else page.name
+                c.detector.settle(member, by, was if same else Status.UNKNOWN)
                 if not quiet:
                     c.news.page(member, page.number)
             elif put is Put.OLDER and member is not None and member.complete:

@@ -20,6 +20,7 @@ from gossipmm.core.types import (
     Generation,
     NodeId,
     NodeState,
+    Registration,
     Status,
     TopicView,
 )
@@ -131,7 +132,7 @@ class Table:
         old = member.put(page)
         before = {(entry.topic, entry.host): entry for entry in old.entries} if old else {}
         for entry in page.entries:
-            if before.pop((entry.topic, entry.host), None) != entry:
+            if not _same(before.pop((entry.topic, entry.host), None), entry):
                 self._index.add(member, entry, page.number, now)
         for entry in before.values():
             self._index.discard(member, entry, page.number, now)
@@ -248,6 +249,11 @@ class Table:
         if changes:
             self._index.changes = []
         return changes
+
+
+def _same(old: Registration | None, new: Registration) -> bool:
+    """True when nothing changed. To Python 1 and True are equal, to readers of metadata not."""
+    return old == new and (not new.metadata or str(old) == str(new))
 
 
 _TALKS = frozenset((Status.ALIVE, Status.SUSPECT, Status.PROBATION))

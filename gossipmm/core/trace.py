@@ -33,6 +33,15 @@ class Drop(StrEnum):
     SEND_FAILED = "send_failed"
     NEWS_BUDGET = "news_budget"
     FLOOR_FORGOTTEN = "floor_forgotten"
+    NOT_ENCRYPTED = "not_encrypted"  #: plain, and this node has keys
+    ENCRYPTED = "encrypted"  #: sealed, and this node has no keys
+    UNKNOWN_KEY = "unknown_key"  #: sealed with a key id that is not in the keyring
+    RETIRED_KEY = "retired_key"  #: genuine, but sealed with a key that was removed
+    NOT_AUTHENTIC = "not_authentic"  #: forged, damaged, or of another cluster with the same key id
+    REPLAYED = "replayed"
+    BEHIND_WINDOW = "behind_window"
+    UNPROVEN = "unproven"  #: of a boot id or an address not known here: challenged instead
+    LATE_CHALLENGE = "late_challenge"  #: about no datagram that this node sent there just now
 
 
 _COUNTERS = (

@@ -40,8 +40,9 @@ SYN, ACK, NEWS, HELP, HELPED = 1, 2, 3, 4, 5
 KIND_NAMES = {SYN: "syn", ACK: "ack", NEWS: "news", HELP: "help", HELPED: "helped"}
 
 #: Claims in rows. Append only; unknown ones are skipped.
-#: ACCUSER names who made the accusation in the row before it.
-ALIVE, SUSPECT, DEAD, LEFT, ACCUSER = 0, 1, 2, 3, 4
+#: ACCUSER names who made the accusation in the row before it. UNHEARD, in digests: the record is
+#: held, but no evidence of life.
+ALIVE, SUSPECT, DEAD, LEFT, ACCUSER, UNHEARD = 0, 1, 2, 3, 4, 5
 
 #: Keys of the options map. Append only.
 OPT_PAGES = 1  # [* page bytes]
