@@ -15,7 +15,7 @@ import cbor2
 
 from gossipmm.config import Config
 from gossipmm.core import wire
-from gossipmm.core.envelope import PlainEnvelope
+from gossipmm.core.envelope import Envelope
 from gossipmm.core.events import Event
 from gossipmm.core.member import Member
 from gossipmm.core.own import OwnRecord
@@ -86,7 +86,14 @@ class Context:
     reconcile: Reconcile
     rhythm: Rhythm
 
-    def __init__(self, config: Config, own: OwnRecord, rng: random.Random, now: float) -> None:
+    def __init__(
+        self,
+        config: Config,
+        own: OwnRecord,
+        rng: random.Random,
+        now: float,
+        envelope: Envelope,
+    ) -> None:
         self.config = config
         self.own = own
         self.rng = rng
@@ -96,7 +103,7 @@ class Context:
         self.timers = Timers()
         self.table = Table(config, self.stats)
         self.peers = Peers(self.table, rng)
-        self.envelope = PlainEnvelope()
+        self.envelope = envelope
         self.tag = wire.cluster_tag(config.cluster)
         self.events: deque[Event] = deque()
         self.out: list[tuple[bytes, Address]] = []
@@ -171,10 +178,18 @@ class Context:
             rows,
             encoded,
         )
-        data = self.envelope.seal(frame)
+        data = self.envelope.seal(frame, address, self.now)
+        self._queue(wire.KIND_NAMES[kind], data, address)
+
+    def send_waiting(self) -> None:
+        """Queue what the envelope itself has to say: challenges and answers to them."""
+        waiting, self.envelope.waiting = self.envelope.waiting, []
+        for name, data, address in waiting:
+            self._queue(name, data, address)
+
+    def _queue(self, name: str, data: bytes, address: Address) -> None:
         stats = self.stats
         stats.sent_datagrams += 1
         stats.sent_bytes += len(data)
-        name = wire.KIND_NAMES[kind]
         stats.sent_by_kind[name] = stats.sent_by_kind.get(name, 0) + 1
         self.out.append((data, address))

@@ -1,19 +1,24 @@
 """How a frame is put into a datagram: as it is, or sealed with a shared key.
 
-A sealed datagram is a COSE_Encrypt0 (``cose.py``). What is sealed is a CBOR sequence (RFC 8742)::
+A sealed datagram is a COSE_Encrypt0 (``cose.py``). What is sealed is one of::
 
-    frame                                  the usual thing: an array, see wire.py
-    h'<cookie>' frame                      the same, said again with the proof that was asked for
-    h'<IV of yours> <cookie>'              a challenge: your datagram came, but who are you now?
+    frame  mark                      the usual thing: see wire.py; whom it is for, 3 bytes
+    h'<cookie>'  frame               the same, said again with the proof that was asked for
+    h'<IV of yours> <cookie>'        a challenge: your datagram came, but who are you now?
+
+The mark is the beginning of the receiver's boot id, zeros while that is not known: the key is
+everybody's, so without it what was sent to one node could be played to another one, much later.
 
 Whoever is challenged says that one frame again, with the cookie, if it sent it just now; nothing
 else answers a challenge. So a challenge is itself a fresh answer of its sender, both sides have
 proved themselves after one exchange, and nothing can loop. An IV is never used twice: it is the
 probe id that a challenge must name. (``sessions.py`` says what is kept of whom.)
 
-Rules: authenticate before anything else is read; nothing is remembered of what does not
-authenticate, except a bounded list of key ids; toward an address that has not proved to be the
-sender's goes only a challenge, which is shorter than three times the shortest datagram.
+Rules: authenticate before anything else is read. A frame counts if it bears this node's mark and
+comes from a boot id and an address that have proved themselves, or if it bears a good cookie;
+whatever else is genuine is challenged. Nothing is remembered of what does not authenticate, except
+a bounded list of key ids. Toward an address that has not proved to be the sender's goes only a
+challenge, which is shorter than three times the shortest datagram.
 """
 
 from __future__ import annotations
@@ -36,6 +41,9 @@ _ANSWER_WITHIN = 2.0
 #: Key ids and addresses remembered of those that were refused.
 _REFUSED = 64
 
+#: Of 2**24 nodes one would take what was meant for another.
+MARK_SIZE = 3
+_NO_MARK = bytes(MARK_SIZE)
 _PROOF = bytes((0x40 | COOKIE_SIZE,))
 _CHALLENGE = bytes((0x40 | cose.IV_SIZE + COOKIE_SIZE,))
 
@@ -51,8 +59,8 @@ class Envelope(Protocol):
     def seal(self, frame: bytes, to: Address, now: float) -> bytes:
         """Return the datagram for a frame."""
 
-    def open_untrusted(self, data: bytes, source: Address, now: float) -> bytes:
-        """Return the frame of a datagram; empty: it was for the envelope. Raises ``Refused``."""
+    def open_untrusted(self, data: bytes, source: Address, now: float) -> bytes | None:
+        """Return the frame of a datagram; None: it was for the envelope. Raises ``Refused``."""
 
     def new_boot(self) -> None:
         """Begin IVs that no copy of this process can use (a fork, a restored snapshot)."""
@@ -66,11 +74,11 @@ class PlainEnvelope:
     def __init__(self) -> None:
         self.waiting: list[tuple[str, bytes, Address]] = []
 
-    def seal(self, frame: bytes, to: Address | None = None, now: float = 0.0) -> bytes:
+    def seal(self, frame: bytes, to: Address, now: float) -> bytes:
         """Return the frame itself."""
         return frame
 
-    def open_untrusted(self, data: bytes, source: Address | None = None, now: float = 0.0) -> bytes:
+    def open_untrusted(self, data: bytes, source: Address, now: float) -> bytes | None:
         """Return the datagram itself."""
         if data.startswith(b"\x83"):
             raise Refused(Drop.ENCRYPTED)
@@ -113,7 +121,7 @@ class CoseEnvelope:
     largest datagram sent, ``most`` how many senders are remembered. Needs ``cryptography``.
     """
 
-    overhead = cose.MAX_OVERHEAD
+    overhead = cose.MAX_OVERHEAD + MARK_SIZE
 
     def __init__(
         self,
@@ -134,6 +142,7 @@ class CoseEnvelope:
         self._cluster = cluster
         self._rng = rng
         self._limit = limit
+        self._most_marks = 2 * most
         self._sessions = Sessions(most)
         self._cookies = Cookies(rng)
         self.waiting: list[tuple[str, bytes, Address]] = []
@@ -141,8 +150,10 @@ class CoseEnvelope:
         self.strangers: dict[bytes, Refusal] = {}
         #: Addresses that sent something genuine (or a recording of it) with a retired key.
         self.stragglers: dict[Address, Refusal] = {}
-        self._boot = b""
+        self._boot = self._mark = b""
         self._counter = 0
+        #: Marks of whoever answers at an address.
+        self._marks: dict[Address, bytes] = {}
         self._sent: dict[int, tuple[Address, bytes, float]] = {}
         self._ciphers: dict[bytes, _Cipher] = {}
         self.keyring = keyring
@@ -169,7 +180,10 @@ class CoseEnvelope:
 
     def new_boot(self) -> None:
         """Take a new boot id: every peer will challenge it once."""
-        self._boot = self._rng.getrandbits(8 * cose.BOOT_SIZE).to_bytes(cose.BOOT_SIZE, "big")
+        self._mark = _NO_MARK
+        while self._mark == _NO_MARK:
+            self._boot = self._rng.getrandbits(8 * cose.BOOT_SIZE).to_bytes(cose.BOOT_SIZE, "big")
+            self._mark = self._boot[:MARK_SIZE]
         self._counter = 0
         self._sent.clear()
         for cipher in self._ciphers.values():
@@ -179,7 +193,7 @@ class CoseEnvelope:
 
     def seal(self, frame: bytes, to: Address, now: float) -> bytes:
         """Return the datagram for a frame, which is kept a while: it may have to be said again."""
-        data = self._seal(self._sending, frame)
+        data = self._seal(self._sending, frame + self._marks.get(to, _NO_MARK))
         self._sent[self._counter - 1] = (to, frame, now)
         return data
 
@@ -204,10 +218,10 @@ class CoseEnvelope:
 
     # -- in --------------------------------------------------------------------------------
 
-    def open_untrusted(self, data: bytes, source: Address, now: float) -> bytes:
+    def open_untrusted(self, data: bytes, source: Address, now: float) -> bytes | None:
         """Return the frame of a datagram that is genuine, new, and of a proved sender.
 
-        Empty when the datagram was for the envelope itself. Raises Refused, and nothing else.
+        None when the datagram was for the envelope itself. Raises Refused, and nothing else.
         """
         if len(data) > MAX_RECEIVE:
             raise Refused(Drop.TOO_LARGE)
@@ -238,12 +252,17 @@ class CoseEnvelope:
         if not cipher.accepted:
             _note(self.stragglers, source, cipher.kid, source, now)
             raise Refused(Drop.RETIRED_KEY)
-        if session is not None and source in session.addresses and plaintext[0] > 0x57:
-            session.ciphers[cipher.kid] = aead
-            session.mark(counter)
-            session.heard = now
-            return plaintext
-        return self._handshake(plaintext, cipher, aead, iv, source, now)
+        if (
+            session is None
+            or source not in session.addresses
+            or plaintext[-MARK_SIZE:] != self._mark
+            or plaintext[0] <= 0x57
+        ):
+            return self._handshake(plaintext, cipher, aead, iv, source, now)
+        session.ciphers[cipher.kid] = aead
+        session.mark(counter)
+        session.heard = now
+        return plaintext[:-MARK_SIZE]
 
     def _why_foreign(self, data: bytes, source: Address, now: float) -> Drop:
         kid = cose.kid_untrusted(data)
@@ -257,32 +276,33 @@ class CoseEnvelope:
 
     def _handshake(
         self, plaintext: bytes, cipher: _Cipher, aead: Any, iv: bytes, source: Address, now: float
-    ) -> bytes:
+    ) -> bytes | None:
         """Take what is genuine, but begins with a cookie or a challenge, or is not proved."""
-        boot = iv[: cose.BOOT_SIZE]
-        kind = plaintext[:1]
-        cookie, frame = b"", plaintext
+        kind, frame = plaintext[:1], b""
         if kind == _CHALLENGE:
-            if len(plaintext) != 1 + cose.IV_SIZE + COOKIE_SIZE:
-                raise Refused(Drop.MALFORMED)
             session = self._challenged(plaintext[1:], cipher, iv, source, now)
-            frame = b""
         else:
-            if kind == _PROOF:
-                cookie, frame = plaintext[1 : 1 + COOKIE_SIZE], plaintext[1 + COOKIE_SIZE :]
-            known = self._sessions.get(boot)
-            if known is not None and source in known.addresses:
-                session = known
-            elif cookie and self._cookies.is_good(cookie, boot, source, now):
-                session = self._session(iv, now)
-                session.proved(source)
-            else:
+            boot = iv[: cose.BOOT_SIZE]
+            cookie = plaintext[1 : 1 + COOKIE_SIZE] if kind == _PROOF else b""
+            if not cookie or not self._cookies.is_good(cookie, boot, source, now):
                 self._challenge(cipher, iv, source, now)
-                raise Refused(Drop.UNPROVEN)
+                known = self._sessions.get(boot)
+                proved = known is not None and source in known.addresses
+                raise Refused(Drop.MISDIRECTED if proved else Drop.UNPROVEN)
+            frame = plaintext[1 + COOKIE_SIZE :]
+            session = self._session(iv, now)
+            session.proved(source)
+            self._answers(boot, source)
         session.ciphers[cipher.kid] = aead
         session.mark(int.from_bytes(iv[cose.BOOT_SIZE :], "big"))
         session.heard = now
-        return frame
+        return frame or None
+
+    def _answers(self, boot: bytes, address: Address) -> None:
+        """Remember who received what was sent to an address."""
+        if len(self._marks) >= self._most_marks:
+            self._marks.clear()  # they are learned again from challenges
+        self._marks[address] = boot[:MARK_SIZE]
 
     def _session(self, iv: bytes, now: float) -> Session:
         boot = iv[: cose.BOOT_SIZE]
@@ -306,21 +326,25 @@ class CoseEnvelope:
     ) -> Session:
         """Say one frame again, to where it went, if it was said just now; refuse all else."""
         named, cookie = challenge[: cose.IV_SIZE], challenge[cose.IV_SIZE :]
+        if len(cookie) != COOKIE_SIZE:
+            raise Refused(Drop.MALFORMED)
         sent = None
         if named[: cose.BOOT_SIZE] == self._boot:
             sent = self._sent.pop(int.from_bytes(named[cose.BOOT_SIZE :], "big"), None)
         if sent is None or now - sent[2] > _ANSWER_WITHIN:
             raise Refused(Drop.LATE_CHALLENGE)
         to, frame, _ = sent
-        session = self._session(iv, now)
+        session, boot = self._session(iv, now), iv[: cose.BOOT_SIZE]
+        self._answers(boot, to)
         if to == source:
             session.proved(source)
         proof = _PROOF + cookie
-        if len(frame) + len(proof) + self.overhead <= self._limit:
+        if len(frame) + len(proof) + cose.MAX_OVERHEAD <= self._limit:
             proof, frame = proof + frame, b""
         self.waiting.append(("proof", self._seal(cipher, proof), to))
         if frame:
-            self.waiting.append(("proof", self._seal(cipher, frame), to))
+            said = self._seal(cipher, frame + boot[:MARK_SIZE])
+            self.waiting.append(("proof", said, to))
         return session
 
 

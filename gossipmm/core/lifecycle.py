@@ -254,30 +254,36 @@ class Lifecycle:
         elif before and before != member.addresses:
             c.events.append(events.AddressChanged(c.now, member.name, before, member.addresses))
 
-    def stranger(self, key: int, wants: Iterable[Sequence[Any]]) -> None:
+    def stranger(self, key: int, wants: Iterable[Sequence[Any]], *, asks: bool) -> None:
         """A datagram of an unknown key: an old life, a closed one, or somebody new.
 
         If it asks who this node is, it is told: else two that hold nothing of each other would
-        ask one another for ever.
+        ask one another for ever. That its life is over it is told only when it ``asks`` (by a
+        SYN): two that have closed each other would otherwise tell one another for ever.
         """
         c = self._c
         if any(want[0] == c.me.key for want in wants):
             c.reply.pages.append(c.me.pages[0].raw)
         name = self._superseded_keys.get(key)
-        if name is not None:
-            member = c.table.by_name.get(name)
-            if member is not None and member.complete:
-                c.reply.pages.append(member.pages[0].raw)
-                return
+        member = c.table.by_name.get(name) if name is not None else None
         floor = c.table.floor_of_key(key)
-        if floor is not None:
-            c.reply.floors.append(list(floor))
+        if member is not None and member.complete:
+            if asks:
+                c.reply.pages.append(member.pages[0].raw)
+        elif floor is not None:
+            if asks:
+                c.reply.floors.append(list(floor))
         else:
             c.reconcile.ask(key)
 
-    def hear_floors(self, floors: list[list[object]], teller: Member) -> None:
-        """Generations that somebody closed."""
+    def hear_floors(self, floors: list[list[object]], teller: Member | None) -> None:
+        """Generations that somebody closed.
+
+        A stranger (``teller`` None) that answers a question of this node's is heard, but of this
+        node's own name only.
+        """
         c = self._c
+        by = teller.name if teller is not None else "the other side of a split"
         for name, generation, *_ in floors:
             assert isinstance(name, str)
             assert isinstance(generation, int)
@@ -285,9 +291,8 @@ class Lifecycle:
                 c.stats.drop(Drop.OUT_OF_RANGE)
             elif name == c.own.name:
                 if generation >= c.own.generation:
-                    reason = f"{teller.name} told that this generation is closed"
-                    self.renew(reason, generation)
-            else:
+                    self.renew(f"{by} told that this generation is closed", generation)
+            elif teller is not None:
                 self._hear_floor(name, generation)
 
     def _hear_floor(self, name: NodeId, generation: Generation) -> None:

@@ -57,6 +57,11 @@ class News:
         #: Member key -> exchanges that its claim still rides on.
         self._riding: dict[int, int] = {}
 
+    @property
+    def waiting(self) -> int:
+        """Members of whom news waits to be pushed."""
+        return len(self._slots)
+
     # -- putting in ------------------------------------------------------------------------
 
     def claim(self, member: Member) -> None:

@@ -21,6 +21,8 @@ from gossipmm.config import Config
 from gossipmm.core import events, wire
 from gossipmm.core.context import Context
 from gossipmm.core.detector import Detector
+from gossipmm.core.envelope import Envelope, PlainEnvelope
+from gossipmm.core.health import Health, health_of
 from gossipmm.core.lifecycle import Lifecycle
 from gossipmm.core.member import Member
 from gossipmm.core.news import News
@@ -45,6 +47,8 @@ from gossipmm.core.types import (
 )
 from gossipmm.errors import RegistrationError
 
+#: A pause of so many seconds may have been a snapshot's: somebody else may have lived on from it.
+_SNAPSHOT = 60.0
 #: A change written anew because somebody expired it: at most once in so many seconds.
 _REWRITE_EVERY = 1.0
 
@@ -70,6 +74,7 @@ class Node:
 
     ``addresses`` are announced to the others (IP literals). ``generation`` comes from
     ``make_generation``. ``now`` is core time: seconds on any clock that does not go back.
+    ``envelope`` encrypts (``CoseEnvelope``); without one everything is sent as it is.
     """
 
     def __init__(
@@ -81,9 +86,10 @@ class Node:
         generation: Generation,
         rng: random.Random,
         now: float,
+        envelope: Envelope | None = None,
     ) -> None:
         own = OwnRecord(config, name, generation, tuple(addresses))
-        c = self._c = Context(config, own, rng, now)
+        c = self._c = Context(config, own, rng, now, envelope or PlainEnvelope())
         self.config = config
         self.table: Table = c.table
         self.stats: Stats = c.stats
@@ -109,10 +115,16 @@ class Node:
         stats = c.stats
         stats.received_datagrams += 1
         stats.received_bytes += len(data)
+        frame = None
         try:
-            frame = wire.decode_untrusted(c.envelope.open_untrusted(data), c.tag)
+            opened = c.envelope.open_untrusted(data, source, c.now)
+            if opened is not None:
+                frame = wire.decode_untrusted(opened, c.tag)
         except wire.Refused as refused:
             stats.drop(refused.reason)
+        if c.envelope.waiting:
+            c.send_waiting()
+        if frame is None:
             return
         if frame.sender == c.me.key:
             stats.drop(Drop.FROM_MYSELF)
@@ -158,6 +170,8 @@ class Node:
         late = now - self._called_at
         if late > self._late:
             c.now = now
+            if late > _SNAPSHOT:
+                c.envelope.new_boot()
             due = c.timers.next()
             if now - due > self._late:
                 c.detector.was_late(now - due)
@@ -178,7 +192,8 @@ class Node:
             if not sender.complete:
                 c.reconcile.ask(sender.key)
         else:
-            c.lifecycle.stranger(frame.sender, options.get(wire.OPT_WANT, ()))
+            asks = frame.kind == wire.SYN
+            c.lifecycle.stranger(frame.sender, options.get(wire.OPT_WANT, ()), asks=asks)
         if frame.rows:
             if sender is not None:
                 c.detector.hear_rows(frame.rows, sender, delayed=delayed)
@@ -287,13 +302,18 @@ class Node:
         c = self._c
         if frame.known and frame.target == c.me.key and sender is not None:
             c.own.acknowledged = True
-        if (
+        answers = (
             c.lifecycle.leave_confirmed(frame.probe, frame.sender)
             or c.rhythm.knock_answered(frame.probe, frame.sender, source)
             or c.lifecycle.conflict_answered(frame.probe, frame.sender)
             or c.probes.answered(frame.probe, sender, source)
-        ) and sender is not None:
+        )
+        if not answers:
+            return
+        if sender is not None:
             c.reconcile.compare(sender, frame.fingerprint, may_send=False)
+        elif wire.OPT_FLOORS in frame.options:
+            c.lifecycle.hear_floors(frame.options[wire.OPT_FLOORS], None)
 
     # -- what the program says -----------------------------------------------------------------
 
@@ -499,6 +519,11 @@ class Node:
         self._c.lifecycle.leave()
         self._publish()
 
+    def new_boot(self, now: float) -> None:
+        """Seal with IVs that no copy of this process can use: after a jump of the wall clock."""
+        self._advance(now)
+        self._c.envelope.new_boot()
+
     def send_failed(self, address: Address, now: float) -> None:
         """The shell could not send there: counted; the probe goes on with its next try."""
         self._advance(now)
@@ -579,6 +604,10 @@ class Node:
                 since = member.differs_since
                 differ.append(Disagreement(member.name, now if since is None else since))
         return Agreement(self._c.table.fingerprint, agree, tuple(differ), unheard)
+
+    def health(self, now: float) -> Health:
+        """How well this node itself is: slow, deaf, its own loss, what waits to be told."""
+        return health_of(self._c, now)
 
     def _publish(self) -> None:
         changes = self._c.table.publish()

@@ -11,12 +11,17 @@ from dataclasses import dataclass, field
 
 from gossipmm.config import Config
 from gossipmm.core.pages import (
+    MAX_ADDRESSES,
+    MAX_NAME,
     MAX_PAGE,
     Page,
+    checked_metadata,
     checked_registration,
     encode_entry,
     encode_page,
     encode_page_zero,
+    is_ip_literal,
+    is_name,
     page_overhead,
 )
 from gossipmm.core.timers import Token
@@ -30,7 +35,7 @@ from gossipmm.core.types import (
     NodeState,
     Registration,
 )
-from gossipmm.errors import LimitError
+from gossipmm.errors import ConfigError, LimitError
 
 _Name = tuple[str, str]
 
@@ -62,11 +67,12 @@ class OwnRecord:
         generation: Generation,
         addresses: tuple[Address, ...],
     ) -> None:
+        _check_identity(name, addresses)
         self._config = config
         self.name = name
         self.generation = generation
         self.addresses = addresses
-        self.metadata: Metadata = config.metadata
+        self.metadata: Metadata = checked_metadata(f"node {name!r}", config.metadata)
         self.state = NodeState.UP
         self.heartbeat: Heartbeat = 1
         #: Somebody holds this generation's record: from now on a higher one is a conflict.
@@ -174,3 +180,22 @@ class OwnRecord:
         self.acknowledged = False
         self._version = 0
         return self.all_pages()
+
+
+def _check_identity(name: NodeId, addresses: tuple[Address, ...]) -> None:
+    """Refuse what every other node would refuse to hear. Raises ConfigError."""
+    if not is_name(name):
+        size = len(name.encode("utf-8", "replace"))
+        raise ConfigError(
+            f"{name!r} ({size} bytes) is not printable text of 1 to {MAX_NAME} bytes", path="name"
+        )
+    if not 0 < len(addresses) <= MAX_ADDRESSES:
+        raise ConfigError(
+            f"{len(addresses)} addresses are announced, not 1 to {MAX_ADDRESSES}", path="advertise"
+        )
+    for host, port in addresses:
+        if not is_ip_literal(host) or not 0 < port < 65536:
+            raise ConfigError(
+                f"{host!r} port {port} is not an IP address and a port of 1 to 65535",
+                path="advertise",
+            )

@@ -84,7 +84,7 @@ def encode_entry(entry: Registration) -> bytes:
     raw = cbor2.dumps(fields)
     if len(raw) > MAX_ENTRY:
         raise LimitError(
-            f"registration {entry.topic!r} of host {entry.host[:80]!r} takes {len(raw)} bytes, "
+            f"registration {entry.topic[:80]!r} of host {entry.host[:80]!r} takes {len(raw)} bytes, "
             f"more than the {MAX_ENTRY} allowed: shorten its metadata or its names"
         )
     return raw
@@ -273,23 +273,24 @@ def checked_registration(
     reason = why_not_topic(topic) or why_not_host(host)
     if reason:
         raise RegistrationError(reason)
+    return Registration(topic, host, state, checked_metadata(repr(topic), metadata))
+
+
+def checked_metadata(of: str, metadata: Mapping[str, Any] | None) -> Metadata:
+    """Copy metadata that may travel, sorted by key. Raises RegistrationError, LimitError."""
     items = dict(metadata or {})
     if len(items) > MAX_METADATA_ITEMS:
-        raise LimitError(
-            f"metadata of {topic!r} has {len(items)} items, more than {MAX_METADATA_ITEMS}"
-        )
+        raise LimitError(f"metadata of {of} has {len(items)} items, more than {MAX_METADATA_ITEMS}")
     for key, item in items.items():
         if not isinstance(key, str) or type(item) not in (str, int, bool):
             raise RegistrationError(
-                f"metadata of {topic!r}: {key!r}: {item!r} is not a string, integer or boolean"
+                f"metadata of {of}: {key!r}: {item!r} is not a string, integer or boolean"
             )
         if isinstance(item, int) and not -(1 << 63) <= item < 1 << 63:
-            raise RegistrationError(f"metadata of {topic!r}: {key!r}: {item} exceeds 64 bits")
+            raise RegistrationError(f"metadata of {of}: {key!r}: {item} exceeds 64 bits")
         if not is_encodable(key) or (isinstance(item, str) and not is_encodable(item)):
-            raise RegistrationError(f"metadata of {topic!r}: {key!r} is not UTF-8")
-    if not items:
-        return Registration(topic, host, state)
-    return Registration(topic, host, state, MappingProxyType(dict(sorted(items.items()))))
+            raise RegistrationError(f"metadata of {of}: {key!r} is not UTF-8")
+    return MappingProxyType(dict(sorted(items.items()))) if items else NO_METADATA
 
 
 def is_encodable(value: str) -> bool:

@@ -161,6 +161,7 @@ class Probes:
         self._close(probe)
         stats = c.stats
         stats.probes_answered += 1
+        stats.probe_seconds.add(c.now - probe.began)
         first = probe.stage == 0
         stats.loss += 0.05 * ((0.0 if first else 1.0) - stats.loss)
         if first:

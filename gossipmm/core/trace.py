@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from enum import StrEnum
 
 
@@ -41,7 +42,35 @@ class Drop(StrEnum):
     REPLAYED = "replayed"
     BEHIND_WINDOW = "behind_window"
     UNPROVEN = "unproven"  #: of a boot id or an address not known here: challenged instead
+    MISDIRECTED = "misdirected"  #: for another node, or an earlier life of this one: challenged
     LATE_CHALLENGE = "late_challenge"  #: about no datagram that this node sent there just now
+
+
+#: Upper bounds (seconds) of the buckets of a Timing, each about twice the one before.
+BOUNDS = (
+    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005),
+    *(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
+)
+
+
+class Timing:
+    """How long something took, each time: a histogram of plain integers, and the sum."""
+
+    __slots__ = ("counts", "sum")
+
+    def __init__(self) -> None:
+        #: One a bound, and one more for what was longer than all. Not cumulative.
+        self.counts = [0] * (len(BOUNDS) + 1)
+        self.sum = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one."""
+        self.counts[bisect_left(BOUNDS, seconds)] += 1
+        self.sum += seconds
+
+    def as_dict(self) -> dict[str, object]:
+        """Everything as plain values, for JSON."""
+        return {"count": sum(self.counts), "sum": self.sum}
 
 
 _COUNTERS = (
@@ -81,7 +110,10 @@ _COUNTERS = (
 class Stats:
     """What happened so far, as integers that only grow. Datagram bytes are UDP payload."""
 
-    __slots__ = ("dropped", "sent_by_kind", "received_by_kind", "rtt", "loss", *_COUNTERS)
+    __slots__ = (
+        *("dropped", "sent_by_kind", "received_by_kind", "rtt", "loss", "probe_seconds"),
+        *_COUNTERS,
+    )
 
     sent_datagrams: int
     sent_bytes: int
@@ -121,6 +153,8 @@ class Stats:
         #: Smoothed round trip (seconds) and share of answered probes that needed a second try.
         self.rtt = 0.0
         self.loss = 0.0
+        #: From the first try of a probe to the answer of its target.
+        self.probe_seconds = Timing()
         for name in _COUNTERS:
             setattr(self, name, 0)
 
@@ -134,6 +168,7 @@ class Stats:
             **{name: getattr(self, name) for name in _COUNTERS},
             "rtt": self.rtt,
             "loss": self.loss,
+            "probe_seconds": self.probe_seconds.as_dict(),
             "dropped": {reason.value: count for reason, count in sorted(self.dropped.items())},
             "sent_by_kind": dict(sorted(self.sent_by_kind.items())),
             "received_by_kind": dict(sorted(self.received_by_kind.items())),
