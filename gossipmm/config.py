@@ -49,8 +49,18 @@ class Config:
     state_file: str = ""
     #: File of gossip keys (JSON list of {kid, key}); empty: not encrypted.
     keyring: str = ""
-    #: Path of the control socket of the sidecar; empty: no control API.
+    #: Control socket of ``gossipmm agent``: a path, or a name in the default folder (see
+    #: ``gossipmm.client.place``); empty: this node's name there; ``none``: no socket. Whoever may
+    #: write to it (mode 0660) may do everything. An embedded agent has none.
     control: str = ""
+    #: Loopback TCP port that serves the same, for browsers (the status page) and for programs
+    #: without Unix sockets; 0: none. Every user of this machine may then use it.
+    control_port: int = 0
+    #: Port of the sidecar's DNS responder on loopback, UDP and TCP (needs the extra ``[dns]``);
+    #: 0: no DNS. Consul's 8600 is a usual choice.
+    dns_port: int = 0
+    #: Zone that it answers for: ``compute.gossipmm.`` are the hosts of the topic ``compute``.
+    dns_zone: str = "gossipmm."
     #: Classical JSON ring file; answers while the table is not yet joined. Empty: none.
     ring_file: str = ""
 
@@ -179,6 +189,8 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("max_members", 1, 1_000_000),
     ("max_registrations", 1, 1_000_000),
     ("leave_timeout", 0.0, 60.0),
+    ("control_port", 0, 65535),
+    ("dns_port", 0, 65535),
     ("seed_interval", 1.0, 3600.0),
 )
 

@@ -14,8 +14,10 @@ __all__ = (
     "ForkedError",
     "GossipError",
     "InvalidKeyError",
+    "KeyringError",
     "LimitError",
     "MatchMakerException",
+    "PatchedError",
     "RegistrationError",
     "RingFileError",
     "SeedError",
@@ -40,6 +42,10 @@ class ConfigError(GossipError, ValueError):
         where = f"{source}: " if source else ""
         what = f"{path}: " if path else ""
         super().__init__(f"{where}{what}{message}")
+
+
+class KeyringError(GossipError, ValueError):
+    """A key, or a file of keys, was refused; nothing was changed."""
 
 
 class MatchMakerException(GossipError):  # noqa: N818 (the name that callers catch since 2012)
@@ -98,3 +104,9 @@ class ForkedError(MatchMakerException, RuntimeError):
 
 class WatchOverflowError(GossipError):
     """A watcher was too slow and was dropped: read the members anew, then watch again."""
+
+
+class PatchedError(MatchMakerException, RuntimeError):
+    """gevent or eventlet patched this process: the agent needs a process of its own."""
+
+    message = "gevent or eventlet patched this process: use gossipmm.embed.child"

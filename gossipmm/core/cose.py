@@ -95,7 +95,14 @@ def ciphertext_untrusted(data: bytes, at: int) -> bytes:
 
 def kid_untrusted(data: bytes) -> bytes | None:
     """Return the key id of what is formed like a sealed datagram; None: it is something else."""
+    if len(data) <= _KID_HEAD_AT:
+        return None
     size = data[_KID_HEAD_AT] - 0x40
     end = _KID_HEAD_AT + 1 + size
-    kid = data[_KID_HEAD_AT + 1 : end]
-    return kid if 1 <= size <= MAX_KID and data.startswith(prefix(kid)) else None
+    if (
+        1 <= size <= MAX_KID
+        and data[:_KID_HEAD_AT] == b"\x83%c\xa2\x01\x03\x04" % (0x45 + size)
+        and data[end : end + 3] == b"\xa1\x05\x4c"
+    ):
+        return data[_KID_HEAD_AT + 1 : end]
+    return None

@@ -7,7 +7,6 @@ evidence trail, news. Probes are in ``probes.py``.
 from __future__ import annotations
 
 from collections import deque
-from math import inf
 
 from gossipmm.core import events, wire
 from gossipmm.core.context import Context
@@ -26,6 +25,7 @@ from gossipmm.core.types import NodeId, Status
 
 _LIVE = (Status.ALIVE, Status.SUSPECT, Status.PROBATION)
 _GONE = (wire.DEAD, wire.LEFT)
+_LONG_AGO = wire.AGES[-1]  # evidence of unknown age: before any burial that is remembered
 _SELF_HOLDS = 2.0  # x the maximum suspicion: then this node believes what it sees
 
 
@@ -332,13 +332,12 @@ class Detector:
         c = self._c
         old = age > 2 * c.config.suspicion_max or "everyone_buries" in c.without
         if heartbeat < member.k or not old:
-            self.hear_suspect(member, heartbeat, [teller.key], teller)
-            if member.buried_at is not None and member.status is Status.DEAD:
-                member.buried_at = min(member.buried_at, c.now - age)
+            outcome = self.hear_suspect(member, heartbeat, [teller.key], teller)
+            if member.status is Status.DEAD and outcome is not Outcome.CONTRADICTED:
+                member.gone_at = min(member.gone_at, c.now - age)
             return
         if member.status is Status.DEAD:
-            if member.buried_at is not None:
-                member.buried_at = min(member.buried_at, c.now - age)
+            member.gone_at = min(member.gone_at, c.now - age)
             return
         before = member.status
         member.s = max(member.s, heartbeat)
@@ -393,8 +392,10 @@ class Detector:
     # -- rows ------------------------------------------------------------------------------
 
     def hear_rows(self, rows: bytes, teller: Member, *, delayed: bool) -> None:
-        """Take the claims of a datagram. ``delayed``: it was overtaken by a later one of the
-        same sender, so that its evidence is of unknown age (a replay, perhaps).
+        """Take the claims of a datagram.
+
+        ``delayed``: a later one of the same sender overtook it, so that its evidence is of unknown
+        age (a replay, perhaps).
         """
         c = self._c
         by_key = c.table.by_key
@@ -425,8 +426,9 @@ class Detector:
                 continue
             if claim == wire.ALIVE:
                 if heartbeat > member.k or member.buried_at is not None:
-                    evidence = -inf if delayed else c.now - wire.AGES[age_code]
-                    self.hear_alive(member, heartbeat, evidence, teller.name)
+                    # What a sender says of itself proves no more than that it was sent once.
+                    age = _LONG_AGO if delayed or member is teller else wire.AGES[age_code]
+                    self.hear_alive(member, heartbeat, c.now - age, teller.name)
             elif claim == wire.SUSPECT or claim == wire.DEAD:
                 if teller.status is not Status.ALIVE and "suspect_teller" not in c.without:
                     c.stats.drop(Drop.SUSPECT_TELLER)
@@ -448,19 +450,19 @@ class Detector:
         if age > c.config.reap_after:
             c.stats.drop(Drop.TOO_OLD)
         elif member.status is Status.LEFT:
-            member.since = min(member.since, c.now - age)
+            member.gone_at = min(member.gone_at, c.now - age)
         else:
             c.reconcile.ask(member.key)
 
     def hear_stranger(self, rows: bytes) -> None:
         """Rows of a sender without a record here: good news counts, accusations do not."""
         c = self._c
-        for key, heartbeat, claim, age_code in wire.rows_in(rows):
+        for key, heartbeat, claim, _ in wire.rows_in(rows):
             member = c.table.by_key.get(key)
             if claim == wire.ALIVE and member is not None and member is not c.me:
                 if heartbeat < wire.MAX_COUNTER:
-                    evidence = c.now - wire.AGES[age_code]
-                    self.hear_alive(member, heartbeat, evidence, "a newcomer")
+                    # Perhaps an old datagram of an earlier life: its age is not known.
+                    self.hear_alive(member, heartbeat, c.now - _LONG_AGO, "a newcomer")
             else:
                 c.stats.drop(Drop.UNKNOWN_TELLER)
 

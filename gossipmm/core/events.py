@@ -187,6 +187,21 @@ class SelfSlow:
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignTraffic:
+    """Datagrams come that are not of this cluster: told once a reason, and later again.
+
+    ``reason`` is the value of a ``Drop``; ``kid`` the key id (hex) of a key that this node does
+    not accept, where the datagram names one. With the reason ``retired_key`` (told for each
+    address) the sender had a key that was removed here: it missed a rotation.
+    """
+
+    at: float
+    source: Address
+    reason: str
+    kid: str
+
+
+@dataclass(frozen=True, slots=True)
 class LeaveFinished:
     """A graceful leave was confirmed by ``confirmed`` of ``told`` live members."""
 
@@ -214,5 +229,6 @@ Event: TypeAlias = (
     | Joined
     | Isolated
     | SelfSlow
+    | ForeignTraffic
     | LeaveFinished
 )

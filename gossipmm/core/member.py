@@ -36,6 +36,7 @@ class Member(Liveness):
         "differs_since",
         "doubted",
         "generation",
+        "gone_at",
         "held_since",
         "hidden",
         "key",
@@ -73,6 +74,9 @@ class Member(Liveness):
         #: Cached verdict, kept by ``Table.refresh``; and since when.
         self.status = Status.UNKNOWN
         self.since: float = -inf
+        #: While dead, returning or left: since when, as far as anybody knows. Ages that travel and
+        #: reaping go by it; evidence of a return goes by ``buried_at``, the burial here.
+        self.gone_at: float = -inf
         #: What this member adds to the table's fingerprint now (0: nothing).
         self.contribution = 0
         #: Keys of distinct accusers at the current suspicion, in order of arrival.

@@ -22,6 +22,7 @@ from gossipmm.core import events, wire
 from gossipmm.core.context import Context
 from gossipmm.core.detector import Detector
 from gossipmm.core.envelope import Envelope, PlainEnvelope
+from gossipmm.core.foreign import FOREIGN, Foreign
 from gossipmm.core.health import Health, health_of
 from gossipmm.core.lifecycle import Lifecycle
 from gossipmm.core.member import Member
@@ -99,6 +100,7 @@ class Node:
         c.reconcile = Reconcile(c)
         c.lifecycle = Lifecycle(c)
         c.rhythm = Rhythm(c)
+        self._foreign = Foreign(c)
         self._called_at = now
         self._late = 2 * config.gossip_interval
         self._lateness = 0.5 * config.gossip_interval
@@ -122,6 +124,8 @@ class Node:
                 frame = wire.decode_untrusted(opened, c.tag)
         except wire.Refused as refused:
             stats.drop(refused.reason)
+            if refused.reason in FOREIGN:
+                self._foreign.heard(refused.reason, source, data)
         if c.envelope.waiting:
             c.send_waiting()
         if frame is None:
@@ -570,6 +574,11 @@ class Node:
     def registrations(self) -> tuple[Registration, ...]:
         """This node's own registrations."""
         return self._c.own.registrations()
+
+    def leases(self, now: float) -> dict[tuple[str, str], tuple[float, float]]:
+        """Own registrations with a time to live: (topic, host) -> (ttl, seconds left)."""
+        leases = self._c.own.leases.items()
+        return {name: (lease.ttl, max(0.0, lease.deadline - now)) for name, lease in leases}
 
     def members(self) -> tuple[MemberView, ...]:
         """All members known, this node included, by name."""

@@ -20,10 +20,10 @@ def claim_row(member: Member, now: float) -> bytes:
     if status is Status.ALIVE or status is Status.PROBATION:
         return wire.row(member.key, member.k, wire.ALIVE, wire.age_up(now - member.heard))
     if status is Status.DEAD or status is Status.RETURNING:
-        age = now - member.buried_at if member.buried_at is not None else 0.0
-        return wire.row(member.key, max(member.d, 0), wire.DEAD, wire.age_down(age))
+        age = wire.age_down(now - member.gone_at)
+        return wire.row(member.key, max(member.d, 0), wire.DEAD, age)
     if status is Status.LEFT:
-        return wire.row(member.key, 0, wire.LEFT, wire.age_down(now - member.since))
+        return wire.row(member.key, 0, wire.LEFT, wire.age_down(now - member.gone_at))
     return b""
 
 

@@ -84,8 +84,8 @@ def encode_entry(entry: Registration) -> bytes:
     raw = cbor2.dumps(fields)
     if len(raw) > MAX_ENTRY:
         raise LimitError(
-            f"registration {entry.topic[:80]!r} of host {entry.host[:80]!r} takes {len(raw)} bytes, "
-            f"more than the {MAX_ENTRY} allowed: shorten its metadata or its names"
+            f"registration {entry.topic[:80]!r} of host {entry.host[:80]!r} takes {len(raw)} "
+            f"bytes, more than the {MAX_ENTRY} allowed: shorten its metadata or its names"
         )
     return raw
 

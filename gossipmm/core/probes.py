@@ -23,13 +23,16 @@ _TRIES = ((1, False), (3, False), (7, False), (8, True), (14, False))
 _TRIES_WITHOUT_RESENDS = ((8, True),)
 #: A probe lasts one interval, or this many units where round trips are longer than that allows.
 _LASTS = 20
+#: Low bits of a probe's identity that number the try, and come back in its answer: so an answer's
+#: round trip is known however many tries were on the way (as with QUIC's packet numbers).
+_TRY = 7
 
 #: Purposes whose failure accuses. The dead are dead already, and a helper reports only.
 _ACCUSES = frozenset(("round", "suspicion", "failure"))
 
 
 class Probe:
-    """One question to one target; ``identity`` (64 random bits) comes back in the answer."""
+    """One question to one target; ``identity`` (random bits) comes back in the answer."""
 
     __slots__ = (
         "asked_by",
@@ -38,7 +41,7 @@ class Probe:
         "identity",
         "member",
         "purpose",
-        "sent_at",
+        "sent",
         "stage",
         "timer",
         "unit",
@@ -50,7 +53,8 @@ class Probe:
         self.member = member
         self.purpose = purpose
         self.began = now
-        self.sent_at = now
+        #: When each try was sent.
+        self.sent: list[float] = []
         self.stage = 0
         self.unit = unit
         self.ends = now
@@ -87,7 +91,7 @@ class Probes:
         unit = config.resend_base
         if stats.rtt:
             unit = resend_unit(unit, stats.rtt, self._deviation, config.gossip_interval)
-        probe = Probe(c.rng.getrandbits(64) or 1, member, purpose, c.now, unit)
+        probe = Probe(c.rng.getrandbits(64) & ~_TRY or 1 + _TRY, member, purpose, c.now, unit)
         probe.ends = c.now + max(config.gossip_interval, _LASTS * unit)
         self._open[probe.identity] = probe
         self._by_member[member.key] = probe
@@ -102,8 +106,9 @@ class Probes:
         addresses = member.addresses
         address = addresses[probe.stage % len(addresses)] if len(addresses) > 1 else addresses[0]
         rows = c.news.exchange_rows(member, c.room - wire.FRAME_SIZE - 32)
-        probe.sent_at = c.now
-        c.send(wire.SYN, member, address=address, probe=probe.identity, rows=rows)
+        identity = probe.identity + min(len(probe.sent), _TRY)
+        probe.sent.append(c.now)
+        c.send(wire.SYN, member, address=address, probe=identity, rows=rows)
 
     def _step(self, probe: Probe) -> None:
         """Time passed without an answer: the next try, with helpers perhaps, or the end."""
@@ -145,8 +150,9 @@ class Probes:
     def answered(self, identity: int, sender: Member | None, source: Address) -> bool:
         """An ACK came. True when the target of an open probe answered it, in time."""
         c = self._c
-        probe = self._open.get(identity)
-        if probe is None:
+        probe = self._open.get(identity & ~_TRY)
+        number = identity & _TRY
+        if probe is None or number >= len(probe.sent):
             c.stats.drop(Drop.LATE_ACK)
             return False
         member = probe.member
@@ -162,16 +168,14 @@ class Probes:
         stats = c.stats
         stats.probes_answered += 1
         stats.probe_seconds.add(c.now - probe.began)
-        first = probe.stage == 0
-        stats.loss += 0.05 * ((0.0 if first else 1.0) - stats.loss)
-        if first:
-            rtt = c.now - probe.sent_at
-            if stats.rtt:
-                self._deviation += 0.25 * (abs(rtt - stats.rtt) - self._deviation)
-                stats.rtt += 0.125 * (rtt - stats.rtt)
-            else:
-                stats.rtt = max(rtt, 1e-6)
-                self._deviation = rtt / 2
+        stats.loss += 0.05 * ((1.0 if number else 0.0) - stats.loss)
+        rtt = c.now - probe.sent[number]
+        if stats.rtt:
+            self._deviation += 0.25 * (abs(rtt - stats.rtt) - self._deviation)
+            stats.rtt += 0.125 * (rtt - stats.rtt)
+        else:
+            stats.rtt = max(rtt, 1e-6)
+            self._deviation = rtt / 2
         self._reached(probe)
         return True
 

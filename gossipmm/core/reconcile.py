@@ -114,10 +114,9 @@ class Reconcile:
         elif member.suspected:
             heartbeat, age, status = member.s, 0, Status.SUSPECT
         elif status in (Status.DEAD, Status.RETURNING):
-            buried = member.buried_at if member.buried_at is not None else now
-            heartbeat, age = max(member.d, 0), wire.age_down(now - buried)
+            heartbeat, age = max(member.d, 0), wire.age_down(now - member.gone_at)
         elif status is Status.LEFT:
-            heartbeat, age = max(member.k, 0), wire.age_down(now - member.since)
+            heartbeat, age = max(member.k, 0), wire.age_down(now - member.gone_at)
         else:
             heartbeat, age = max(member.k, 0), wire.age_up(now - member.heard)
         claim = _STATE_CLAIMS.get(status, wire.UNHEARD)

@@ -134,9 +134,9 @@ class Rhythm:
             if member.status is Status.RETURNING:
                 if c.chance(crowd(members)):
                     c.probes.start(member, "returning")
-            elif member.status is Status.DEAD and member.buried_at is not None:
+            elif member.status is Status.DEAD:
                 dead.append(member)
-                ages.append(c.now - member.buried_at)
+                ages.append(c.now - member.gone_at)
         if not dead or not c.chance(retry_probability(ages, members, c.config.gossip_interval)):
             return
         weights = [retry_weight(age) + 0.01 for age in ages]
@@ -149,7 +149,7 @@ class Rhythm:
         for member in list(c.table.by_key.values()):
             if member is c.me or member.key in c.table.peers:
                 continue
-            gone_at = member.buried_at if member.buried_at is not None else member.since
+            gone_at = member.gone_at if member.key in c.table.gone else member.since
             if c.now - gone_at > limit:
                 c.lifecycle.close(member)
 

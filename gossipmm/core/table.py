@@ -153,7 +153,7 @@ class Table:
         if after is not before:
             member.status = after
             member.since = now
-            self._regroup(member, before, after)
+            self._regroup(member, before, after, now)
         self._hash(member, now)
         if after is not before:
             self._index.rejudge(member, now)
@@ -163,7 +163,7 @@ class Table:
         """Judge the member's entries again (doubt, hiding, vanishing: nothing of the verdict)."""
         self._index.rejudge(member, now)
 
-    def _regroup(self, member: Member, before: Status, after: Status) -> None:
+    def _regroup(self, member: Member, before: Status, after: Status, now: float) -> None:
         talks = after in _TALKS
         if member is not self.me and talks != (before in _TALKS):
             if talks:
@@ -174,6 +174,7 @@ class Table:
         if (after in _GONE) != (before in _GONE):
             if after in _GONE:
                 self.gone[member.key] = member
+                member.gone_at = now if member.buried_at is None else min(now, member.buried_at)
             else:
                 self.gone.pop(member.key, None)
 

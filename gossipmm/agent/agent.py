@@ -1,0 +1,294 @@
+"""The agent: a node of the core, driven under Trio over real (or given) sockets.
+
+    async with gossipmm.open_agent(config) as agent:
+        agent.register("compute", "host-a")
+        agent.queues("compute")            # [("compute.host-b", "host-b")]
+
+Everything runs in one nursery, inside ``async with``. However the block ends (normally, by an
+exception, by cancellation), the agent first leaves gracefully, for at most ``leave_timeout``
+seconds. What the network does to it, it survives and counts; a programming error ends it, and
+the block, with that error. Call it from the Trio run that opened it; only ``table`` and
+``matchmaker`` are for any thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import trio
+
+from gossipmm.agent.control import AgentMatchMaker
+from gossipmm.agent.driver import Driver, IoStats
+from gossipmm.agent.seeds import SeedResolver
+from gossipmm.agent.watch import Watch, Watchers
+from gossipmm.config import Config
+from gossipmm.core.events import Event, Joined, LeaveFinished
+from gossipmm.core.health import Health
+from gossipmm.core.node import Agreement
+from gossipmm.core.table import Table
+from gossipmm.core.trace import Stats
+from gossipmm.core.types import Address, Evidence, MemberView, Registration
+from gossipmm.errors import AgentClosedError
+
+if TYPE_CHECKING:
+    from gossipmm.matchmaker import Lookup, MatchMakerGossip
+
+__all__ = ("Agent",)
+
+#: Seconds that the core may be late with its own end of a leave before the shell ends it.
+_LEAVE_GRACE = 0.5
+#: Seconds between two looks at ``table.joined``.
+_JOIN_LOOK = 1.0
+
+_T = TypeVar("_T")
+
+
+class Agent:
+    """One running agent. Built by ``open_agent``; times are core time in seconds (``now()``)."""
+
+    def __init__(self, config: Config, driver: Driver, seeds: SeedResolver) -> None:
+        #: The configuration in use, with the node's name filled in.
+        self.config = config
+        self._driver = driver
+        self._node = driver.node
+        self._seeds = seeds
+        self._watchers = Watchers(driver.stats)
+        self._left = trio.Event()
+        self._joined = trio.Event()
+        self._leave: LeaveFinished | None = None
+        self._closed = ""
+        self._matchmaker = AgentMatchMaker(self)
+
+    # -- who this is -----------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """This node's name."""
+        return self._node.name
+
+    @property
+    def generation(self) -> int:
+        """This life of the node; a higher one supersedes."""
+        return self._node.generation
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """The addresses announced to others."""
+        return self._node.addresses
+
+    @property
+    def bound(self) -> Address:
+        """The address that the socket is bound to."""
+        return self._driver.port.address
+
+    @property
+    def leaving(self) -> bool:
+        """True once this node leaves, or has left."""
+        return self._node.leaving or bool(self._closed)
+
+    @property
+    def conflict(self) -> tuple[Address, ...]:
+        """Addresses of another live process with this node's name; empty without one."""
+        return self._node.conflict
+
+    def now(self) -> float:
+        """Core time: the clock of every ``at``, ``since`` and ``heard``."""
+        return self._driver.now()
+
+    # -- what it serves --------------------------------------------------------------------
+
+    def register(
+        self,
+        topic: str,
+        host: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        ttl: float | None = None,
+        draining: bool = False,
+    ) -> None:
+        """Register a host (default: this node's name) for a topic; again: renew the ``ttl``.
+
+        Raises RegistrationError or LimitError; the state is then unchanged.
+        """
+        host = self.name if host is None else host
+        now = self._open()
+        self._node.register(topic, host, metadata, ttl=ttl, draining=draining, now=now)
+        self._driver.flush()
+
+    def unregister(self, topic: str, host: str | None = None) -> bool:
+        """End an own registration; False: there was none."""
+        host = self.name if host is None else host
+        return self._told(self._node.unregister(topic, host, now=self._open()))
+
+    def drain(
+        self, topic: str | None = None, host: str | None = None, *, draining: bool = True
+    ) -> int:
+        """Drain own registrations, or with neither argument the node; how many changed."""
+        return self._told(self._node.drain(topic, host, draining=draining, now=self._open()))
+
+    def renew(self, topic: str, host: str) -> bool:
+        """Renew the time to live of an own registration; False: not registered."""
+        return self._told(self._node.renew(topic, host, now=self._open()))
+
+    def registrations(self) -> tuple[Registration, ...]:
+        """Return this node's own registrations."""
+        return self._node.registrations()
+
+    def leases(self) -> dict[tuple[str, str], tuple[float, float]]:
+        """Return own registrations with a ttl: (topic, host) -> (ttl, seconds left)."""
+        return self._node.leases(self.now())
+
+    # -- what a caller learned -------------------------------------------------------------
+
+    def ack_alive(self, topic: str, host: str) -> bool:
+        """Say that a host answered: evidence of life for its owners. False: unknown here."""
+        return self._told(self._node.ack_alive(topic, host, now=self._open()))
+
+    def report_failure(self, topic: str, host: str) -> bool:
+        """Say that a host did not answer: its owners are probed now, others preferred."""
+        return self._told(self._node.report_failure(topic, host, now=self._open()))
+
+    def expire(self, topic: str, host: str) -> bool:
+        """Hide a registration at its version, here, and ask its owner. False: unknown here."""
+        return self._told(self._node.expire(topic, host, now=self._open()))
+
+    def forget(self, name: str) -> bool:
+        """Close a dead member's generation by hand; False: not known, or not dead."""
+        return self._told(self._node.forget(name, now=self._open()))
+
+    # -- what it knows ---------------------------------------------------------------------
+
+    @property
+    def table(self) -> Table:
+        """The readers' table: ``topics`` and ``joined``, from any thread, without a lock."""
+        return self._node.table
+
+    @property
+    def stats(self) -> Stats:
+        """The core's counters (``gossipmm.core.trace.Stats``)."""
+        return self._node.stats
+
+    @property
+    def io_stats(self) -> IoStats:
+        """The socket's counters: send and receive errors by errno."""
+        return self._driver.stats
+
+    @property
+    def seed_failures(self) -> int:
+        """Resolutions of a seed that failed so far."""
+        return self._seeds.failures
+
+    def seed_trouble(self) -> dict[str, str]:
+        """Return the seeds that cannot be resolved just now, and why."""
+        return self._seeds.trouble()
+
+    @property
+    def matchmaker(self) -> MatchMakerGossip:
+        """The matchmaker over this agent's table, with the contract's calls; from any thread."""
+        return self._matchmaker
+
+    def queues(self, key: str, *, routing_key: str | None = None) -> list[tuple[str, str | None]]:
+        """Return the (queue key, host) tuples of a key: topic, ``topic.host``, ``fanout~topic``."""
+        return self.matchmaker.queues(key, routing_key=routing_key)
+
+    def lookup(self, key: str) -> Lookup:
+        """Return the hosts of a key with state, age and source, and what "nobody" means."""
+        return self.matchmaker.lookup(key)
+
+    def members(self) -> tuple[MemberView, ...]:
+        """Return all known members, this one included, sorted by name."""
+        return self._node.members()
+
+    def member(self, name: str) -> MemberView | None:
+        """Return one member, or None."""
+        return self._node.member(name)
+
+    def heard(self, names: Iterable[str]) -> dict[str, float]:
+        """Return when each named member that is known was last heard of (core time)."""
+        views = [(name, self._node.member(name)) for name in names]
+        return {name: view.heard for name, view in views if view is not None}
+
+    def why(self, name: str) -> tuple[Evidence, ...]:
+        """Return a member's evidence trail: who said what of it, and when."""
+        return self._node.why(name)
+
+    def agreement(self) -> Agreement:
+        """Return the table's fingerprint, how many peers agree with it, and who does not."""
+        return self._node.agreement(self.now())
+
+    def health(self) -> Health:
+        """Return how well this node itself is: slow, deaf, its own loss, what waits to be told."""
+        return self._node.health(self.now())
+
+    def watch(self, *kinds: type, buffer: int = 1024) -> Watch:
+        """Watch events from now on (those of ``kinds``, if any are given).
+
+        An async iterator; one that falls ``buffer`` events behind is dropped and told so.
+        """
+        self._open()
+        return self._watchers.open(kinds, buffer)
+
+    # -- coming and going ------------------------------------------------------------------
+
+    def join(self, *seeds: str) -> None:
+        """Add seeds (``name:port``), beside those of the configuration. Raises SeedError."""
+        self._open()
+        self._seeds.add(seeds)
+
+    async def wait_joined(self) -> None:
+        """Wait until the table agreed with a peer's (at once when there is nobody to join)."""
+        self._open()
+        while not self.table.joined:
+            # A node that turns out to have nobody but itself to join has no event to tell.
+            with trio.move_on_after(_JOIN_LOOK):
+                await self._joined.wait()
+            self._open()
+
+    async def leave(self) -> LeaveFinished:
+        """Leave gracefully: tell the live members, and return how many confirmed.
+
+        Takes at most ``leave_timeout``. Afterwards only reading is possible. Leaving twice
+        returns the first one's result.
+        """
+        if not self._left.is_set() and not self._closed:
+            if not self._node.leaving:
+                self._node.leave(self.now())
+                self._driver.flush()
+            with trio.move_on_after(self.config.leave_timeout + _LEAVE_GRACE):
+                await self._left.wait()
+        if self._leave is None:
+            self._leave = LeaveFinished(self.now(), 0, 0)
+        return self._leave
+
+    # -- for the tasks that run it (gossipmm.agent.opening) ----------------------------------
+
+    def tell(self, event: Event) -> None:
+        """Take an event of the core, count it, and hand it on to all watchers."""
+        counts, kind = self._driver.stats.events, type(event).__name__
+        counts[kind] = counts.get(kind, 0) + 1
+        if isinstance(event, LeaveFinished):
+            self._leave = event
+            self._left.set()
+        elif isinstance(event, Joined):
+            self._joined.set()
+        self._watchers.tell(event)
+
+    def end(self, how: str) -> None:
+        """Refuse all further calls, saying how it ended; wake whoever waits. Idempotent."""
+        self._closed = self._closed or how
+        self._joined.set()
+        self._left.set()
+        self._watchers.end()
+
+    def _open(self) -> float:
+        """Return core time; raise AgentClosedError when nothing can be told any more."""
+        if self._closed or self._node.leaving:
+            raise AgentClosedError(
+                f"agent {self.name} {self._closed or 'is leaving'}: open another one"
+            )
+        return self.now()
+
+    def _told(self, result: _T) -> _T:
+        self._driver.flush()
+        return result

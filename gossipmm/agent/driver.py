@@ -1,0 +1,135 @@
+"""What drives the core: one task that receives, runs timers, and carries away what comes out.
+
+No protocol decisions here. After anything that was told to the node, ``flush`` sends its datagrams,
+hands on its events and looks at its next timer; calls from other tasks of the same Trio run do the
+same at once, and shorten the wait of the driving task.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+
+import trio
+
+from gossipmm.agent.clocks import Clocks
+from gossipmm.agent.network import Network, Port
+from gossipmm.core.events import Event
+from gossipmm.core.node import Node
+from gossipmm.core.trace import Timing
+from gossipmm.core.types import Address
+
+__all__ = ("Driver", "IoStats")
+
+#: Datagrams taken in one go before timers and other tasks have their turn: under 3 ms of work.
+DRAIN = 128
+#: Longest sleep. Trio's clock stands still in suspend; the core's does not, so look again.
+MAX_WAIT = 1.0
+#: Rounds of sending in one flush: a failed send may make the core send again at once.
+_ROUNDS = 3
+#: These are this program's own faults, not the network's.
+_OURS = frozenset({errno.EBADF, errno.ENOTSOCK, errno.EFAULT})
+
+
+class IoStats:
+    """What the socket made of it, as integers that only grow."""
+
+    __slots__ = ("events", "receive_errors", "send_errors", "turns", "watchers_dropped")
+
+    def __init__(self) -> None:
+        #: By name of the errno ("EPERM", "ENOBUFS", ...; "" where there is none).
+        self.send_errors: dict[str, int] = {}
+        self.receive_errors: dict[str, int] = {}
+        #: Events told so far, by the name of their type ("MemberJoined").
+        self.events: dict[str, int] = {}
+        #: What one turn took: all that waited received, timers run, all answers sent. For so long
+        #: nothing else in this Trio run had its turn.
+        self.turns = Timing()
+        self.watchers_dropped = 0
+
+    def as_dict(self) -> dict[str, object]:
+        """Everything as plain values, for JSON."""
+        return {
+            "send_errors": dict(sorted(self.send_errors.items())),
+            "receive_errors": dict(sorted(self.receive_errors.items())),
+            "events": dict(sorted(self.events.items())),
+            "turns": self.turns.as_dict(),
+            "watchers_dropped": self.watchers_dropped,
+        }
+
+
+class Driver:
+    """Couples a node to a port and a clock. ``tell`` takes each event, in order."""
+
+    def __init__(
+        self, node: Node, port: Port, network: Network, tell: Callable[[Event], None]
+    ) -> None:
+        self.node = node
+        self.port = port
+        self.now = network.now
+        self.stats = IoStats()
+        self._tell = tell
+        self._clocks = Clocks(network)
+        self._wait: trio.CancelScope | None = None
+
+    async def run(self) -> None:
+        """Drive the node until cancelled. Raises only what is a programming error."""
+        while True:
+            with trio.move_on_after(self._delay()) as self._wait:
+                await self.port.wait_readable()
+            self._wait = None
+            began = self.now()
+            if self._clocks.jumped():
+                self.node.new_boot(began)
+            # Also after a timeout: what waits in the socket is older than the timer, and may be
+            # the very answer whose absence the timer is about.
+            self._receive()
+            now = self.now()
+            if self.node.next_timer() <= now:
+                self.node.handle_timer(now)
+            self.flush()
+            self.stats.turns.add(self.now() - began)
+
+    def flush(self) -> None:
+        """Send, tell, and plan the next timer: after every call into the node."""
+        node = self.node
+        for _ in range(_ROUNDS):
+            datagrams = node.datagrams_to_send()
+            if not datagrams:
+                break
+            for data, address in datagrams:
+                try:
+                    self.port.send(data, address)
+                except OSError as exc:
+                    self._send_failed(exc, address)
+        while (event := node.next_event()) is not None:
+            self._tell(event)
+        if self._wait is not None:
+            self._wait.deadline = trio.current_time() + self._delay()
+
+    def _delay(self) -> float:
+        """Seconds until the next timer, or until the clocks want comparing again."""
+        return min(max(0.0, self.node.next_timer() - self.now()), MAX_WAIT)
+
+    def _receive(self) -> None:
+        port, node, now = self.port, self.node, self.now()
+        for _ in range(DRAIN):
+            try:
+                received = port.receive()
+            except OSError as exc:
+                _count(self.stats.receive_errors, exc)
+                continue
+            if received is None:
+                return
+            node.receive_datagram(received[0], received[1], now)
+
+    def _send_failed(self, exc: OSError, address: Address) -> None:
+        _count(self.stats.send_errors, exc)
+        self.node.send_failed(address, self.now())
+
+
+def _count(counts: dict[str, int], exc: OSError) -> None:
+    if exc.errno in _OURS:
+        raise exc
+    name = errno.errorcode.get(exc.errno or 0, "")
+    counts[name] = counts.get(name, 0) + 1

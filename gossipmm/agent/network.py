@@ -1,0 +1,131 @@
+"""What an agent needs of the world around it, and the real one.
+
+A test hands ``open_agent`` another network: one in memory, with Trio's clock. Nothing else in the
+agent looks at a clock, opens a socket, resolves a name or draws a random number.
+"""
+
+from __future__ import annotations
+
+import importlib
+import random
+import socket
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import trio
+
+from gossipmm.agent.udp import open_port
+from gossipmm.core.types import Address
+
+__all__ = ("Network", "Port", "SystemNetwork")
+
+
+class Port(Protocol):
+    """A bound, non-blocking UDP socket. Addresses are IP literals without scope id."""
+
+    #: The bound address, port 0 replaced by the one that the system chose.
+    address: Address
+
+    async def wait_readable(self) -> None:
+        """Wait until a datagram, or a pending socket error, is there."""
+
+    def receive(self) -> tuple[bytes, Address] | None:
+        """Return a waiting datagram; None: none is left. Raises OSError for a passing error."""
+
+    def send(self, data: bytes, address: Address) -> None:
+        """Send at once. Raises OSError for whatever the network or the system had against it."""
+
+    def reaches(self, address: Address) -> bool:
+        """Whether this socket can send to an address of that family."""
+
+    def close(self) -> None:
+        """Close the socket. Idempotent."""
+
+
+class Network(Protocol):
+    """Sockets, names, clocks and chance."""
+
+    def bind(self, host: str, port: int) -> Port:
+        """Bind a UDP socket to an IP literal (``%scope`` allowed). Raises OSError."""
+
+    async def resolve(self, host: str, port: int) -> list[Address]:
+        """Return the addresses of a name or literal. Raises OSError."""
+
+    async def resolve_srv(self, name: str) -> list[tuple[str, int]]:
+        """Return (host, port) of the SRV records of a name. Raises OSError."""
+
+    def primary_address(self, *, v6: bool) -> str | None:
+        """Return the address that this host uses towards others; None: no route."""
+
+    def now(self) -> float:
+        """Core time in seconds: monotonic, and runs on while the machine is suspended."""
+
+    def wall_ms(self) -> int:
+        """Milliseconds of wall clock since 1970."""
+
+    def random(self) -> random.Random:
+        """Return the source of chance for one agent."""
+
+
+class SystemNetwork:
+    """The network of the operating system."""
+
+    #: CLOCK_BOOTTIME where there is one: CLOCK_MONOTONIC stands still in suspend (Linux).
+    _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+    def bind(self, host: str, port: int) -> Port:
+        """Bind a UDP socket. Raises OSError."""
+        return open_port(host, port)
+
+    async def resolve(self, host: str, port: int) -> list[Address]:
+        """Return the addresses of a name, IPv4 and IPv6. Raises OSError."""
+        try:
+            found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+        except UnicodeError as exc:  # a label that is empty or longer than 63 characters
+            raise OSError(str(exc)) from None
+        # A dict keeps the resolver's order and drops doubles.
+        return list(dict.fromkeys((str(entry[4][0]).partition("%")[0], port) for entry in found))
+
+    async def resolve_srv(self, name: str) -> list[tuple[str, int]]:
+        """Return the targets of SRV records. Raises OSError, also when dnspython is missing."""
+        try:
+            resolver: Any = importlib.import_module("dns.resolver")
+            failure: Any = importlib.import_module("dns.exception").DNSException
+        except ImportError:
+            raise OSError("SRV records need dnspython: pip install 'gossipmm[dns]'") from None
+
+        def ask() -> Sequence[Any]:
+            answer: Sequence[Any] = resolver.resolve(name, "SRV")
+            return answer
+
+        try:
+            records = await trio.to_thread.run_sync(ask, abandon_on_cancel=True)
+        except failure as exc:
+            raise OSError(str(exc)) from None
+        return [(record.target.to_text(omit_final_dot=True), record.port) for record in records]
+
+    def primary_address(self, *, v6: bool) -> str | None:
+        """Return the source address of the default route; sends nothing."""
+        family = socket.AF_INET6 if v6 else socket.AF_INET
+        # Documentation addresses (RFC 5737, RFC 3849): connecting a UDP socket only asks routing.
+        target = ("2001:db8::1" if v6 else "192.0.2.1", 9)
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.connect(target)
+                host = str(probe.getsockname()[0]).partition("%")[0]
+        except OSError:
+            return None
+        return None if host.startswith("fe80:") else host
+
+    def now(self) -> float:
+        """Seconds since boot."""
+        return time.clock_gettime(self._CLOCK)
+
+    def wall_ms(self) -> int:
+        """Milliseconds since 1970."""
+        return time.time_ns() // 1_000_000
+
+    def random(self) -> random.Random:
+        """Return the system's source of chance: equal in no two processes, not even after fork."""
+        return random.SystemRandom()

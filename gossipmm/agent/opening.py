@@ -1,0 +1,210 @@
+"""``open_agent``: from a configuration to a running agent, and gracefully back.
+
+The tasks of the agent run in a scope that outer cancellation does not reach, because the last thing
+that a cancelled agent does is talk: it leaves, for at most ``leave_timeout``, and only then ends.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from typing import NoReturn
+
+import trio
+
+from gossipmm.addresses import parse_registration, parse_seed
+from gossipmm.agent import state
+from gossipmm.agent.agent import Agent
+from gossipmm.agent.binding import bind
+from gossipmm.agent.driver import Driver
+from gossipmm.agent.network import Network, Port, SystemNetwork
+from gossipmm.agent.seeds import SeedResolver
+from gossipmm.config import Config
+from gossipmm.core.events import Event, GenerationRenewed
+from gossipmm.core.node import Node
+from gossipmm.core.types import Address, Status, make_generation
+from gossipmm.keyfile import open_envelope
+
+__all__ = ("open_agent",)
+
+#: Seconds between two looks at whether the state file's peers are still the right ones.
+_STATE_INTERVAL = 60.0
+_LIVE = frozenset({Status.ALIVE, Status.SUSPECT})
+
+
+@asynccontextmanager
+async def open_agent(
+    config: Config | None = None, *, network: Network | None = None
+) -> AsyncGenerator[Agent, None]:
+    """Run an agent for as long as the ``async with`` block runs.
+
+    ``config`` defaults to ``gossipmm.load_config()``: file, then environment. ``network`` is the
+    operating system's, or a test's own. Inside the block the socket is bound and the registrations
+    of the configuration are made; ``await agent.wait_joined()`` waits for the others' table. The
+    end of the block, however it comes, leaves the cluster. Raises BindError, ConfigError,
+    KeyringError, SeedError or RegistrationError; what the block raises comes out as it is.
+    """
+    if config is None:
+        from gossipmm.settings import load_config  # a megabyte that most programs need not have
+
+        config = load_config()
+    config = replace(config, name=config.name or socket.gethostname())
+    for seed in config.join:
+        parse_seed(seed)
+    network = SystemNetwork() if network is None else network
+    port, addresses = await bind(config, network)
+    try:
+        running = await _prepare(config, network, port, addresses)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(running.run)
+                try:
+                    yield running.agent
+                finally:
+                    await running.close()
+        except BaseExceptionGroup as group:
+            _raise_single(group)
+    finally:
+        port.close()
+
+
+class _Running:
+    """An agent's tasks, and the scope that ends them."""
+
+    def __init__(
+        self, agent: Agent, driver: Driver, seeds: SeedResolver, remember: _Remember | None
+    ) -> None:
+        self.agent = agent
+        self._driver = driver
+        self._seeds = seeds
+        self._remember = remember
+        self._scope = trio.CancelScope(shield=True)
+        self._failed = False
+
+    async def run(self) -> None:
+        """Run until ``close``; raise what only a programming error can be."""
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._driver.run)
+                    nursery.start_soon(self._seeds.run, self.agent.config.seed_interval)
+                    if self._remember is not None:
+                        nursery.start_soon(self._remember.run)
+        except BaseExceptionGroup as group:
+            self._failed = True
+            self.agent.end("failed")
+            _raise_single(group)
+
+    async def close(self) -> None:
+        """Leave, then end the tasks. Cancellation from outside does not shorten this."""
+        with trio.CancelScope(shield=True):
+            if not self._failed:
+                await self.agent.leave()
+                if self._remember is not None:
+                    await self._remember.save()
+        self.agent.end("was closed")
+        self._scope.cancel()
+
+
+class _Remember:
+    """Keeps the state file: at once for a generation, now and then for the peers."""
+
+    def __init__(self, config: Config, driver: Driver) -> None:
+        self._node = driver.node
+        self._save = partial(
+            state.save, config.state_file, name=config.name, cluster=config.cluster
+        )
+        self._saved = state.Memory()
+        self._changed = trio.Event()
+
+    def changed(self) -> None:
+        """Save soon."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Save whatever is new, for ever."""
+        while True:
+            with trio.move_on_after(_STATE_INTERVAL):
+                await self._changed.wait()
+            self._changed = trio.Event()
+            await self.save()
+
+    async def save(self) -> None:
+        """Save if anything is new."""
+        peers = [
+            view.addresses[0]
+            for view in self._node.members()
+            if view.name != self._node.name and view.status in _LIVE and view.addresses
+        ]
+        # With nobody left the old peers are the ones to try after a restart.
+        kept = tuple(peers[: state.MAX_PEERS]) or self._saved.peers
+        memory = state.Memory(self._node.generation, kept)
+        if memory != self._saved and await trio.to_thread.run_sync(self._save, memory):
+            self._saved = memory
+
+
+async def _prepare(
+    config: Config, network: Network, port: Port, addresses: tuple[Address, ...]
+) -> _Running:
+    """Build everything, nothing of it running yet."""
+    rng = network.random()
+    memory = state.Memory()
+    if config.state_file:
+        memory = state.load(config.state_file, name=config.name, cluster=config.cluster)
+    generation = make_generation(network.wall_ms(), rng, floor=memory.generation)
+    now = network.now()
+    node = Node(
+        config,
+        name=config.name,
+        addresses=addresses,
+        generation=generation,
+        rng=rng,
+        now=now,
+        envelope=open_envelope(config, rng),
+    )
+    for text in config.register:
+        topic, host = parse_registration(text)
+        node.register(topic, host or config.name, now=now)
+
+    def tell(event: Event) -> None:
+        if isinstance(event, GenerationRenewed) and remember is not None:
+            remember.changed()
+        agent.tell(event)
+
+    def found(seeds: tuple[Address, ...]) -> None:
+        if seeds:  # none: not resolved yet, which is not the same as having nobody to join
+            node.join(seeds, driver.now())
+            driver.flush()
+
+    def alone() -> bool:
+        return not node.table.peers
+
+    driver = Driver(node, port, network, tell)
+    seeds = SeedResolver(
+        config.join,
+        network,
+        remembered=memory.peers,
+        usable=port.reaches,
+        alone=alone,
+        found=found,
+    )
+    agent = Agent(config, driver, seeds)
+    remember = _Remember(config, driver) if config.state_file else None
+    if remember is not None:
+        await remember.save()  # before the first datagram: no generation is used twice
+    return _Running(agent, driver, seeds, remember)
+
+
+def _raise_single(group: BaseExceptionGroup[BaseException]) -> NoReturn:
+    """Raise what is in the group if it is one thing: that a nursery runs here is our affair."""
+    errors = [exc for exc in group.exceptions if not isinstance(exc, trio.Cancelled)]
+    single = errors or list(group.exceptions[:1])
+    if len(single) != 1:
+        raise group
+    try:
+        raise single[0]
+    finally:
+        del errors, single  # else the traceback refers to itself

@@ -1,0 +1,84 @@
+"""The state file: the last generation used, and peers to try beside the seeds after a restart.
+
+One small JSON object, replaced atomically. A file that is missing, damaged or of another cluster
+only means a start without memory; one that cannot be written is logged, never fatal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from gossipmm.addresses import format_address, parse_address
+from gossipmm.core.types import MAX_GENERATION, Address, Generation
+from gossipmm.errors import ConfigError
+
+__all__ = ("Memory", "load", "save")
+
+#: Peers remembered: enough that one of them still lives, few enough to try all at once.
+MAX_PEERS = 32
+
+_log = logging.getLogger(__name__)
+
+
+class Memory(NamedTuple):
+    """What an agent knows of its last life."""
+
+    generation: Generation = 0
+    peers: tuple[Address, ...] = ()
+
+
+def load(path: str, *, name: str, cluster: str) -> Memory:
+    """Read the file; nothing is remembered of another node or cluster, or from a damaged file."""
+    try:
+        with open(path, "rb") as file:
+            state = json.load(file)
+        generation = state["generation"]
+        if not isinstance(generation, int) or not 0 <= generation < MAX_GENERATION:
+            raise ValueError(f"generation {generation!r} is out of range")
+        if (state["name"], state["cluster"]) != (name, cluster):
+            return Memory()
+        return Memory(generation, tuple(_peers(state["peers"])))
+    except FileNotFoundError:
+        return Memory()
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as exc:
+        _log.warning("state_file %s: not used: %s", path, _words(exc))
+        return Memory()
+
+
+def save(path: str, memory: Memory, *, name: str, cluster: str) -> bool:
+    """Replace the file; False, and a line in the log, when that fails."""
+    state = {
+        "name": name,
+        "cluster": cluster,
+        "generation": memory.generation,
+        "peers": [format_address(address) for address in memory.peers[:MAX_PEERS]],
+    }
+    temporary = f"{path}.{os.getpid()}.new"
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            json.dump(state, file)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as exc:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        _log.warning("state_file %s: cannot be written: %s", path, _words(exc))
+        return False
+    return True
+
+
+def _peers(texts: Iterable[object]) -> Iterable[Address]:
+    for text in texts:
+        with contextlib.suppress(ConfigError):
+            yield parse_address(str(text))
+
+
+def _words(exc: Exception) -> str:
+    return (isinstance(exc, OSError) and exc.strerror) or f"{type(exc).__name__}: {exc}"

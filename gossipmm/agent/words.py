@@ -1,0 +1,159 @@
+"""Events of the core, as a line for people and as a JSON object for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+from enum import IntEnum
+from functools import cache
+from typing import Any, get_args
+
+from gossipmm.addresses import format_address
+from gossipmm.core import events
+from gossipmm.core.events import Event
+from gossipmm.core.types import Address, HostState
+
+__all__ = ("KINDS", "as_json", "as_line")
+
+
+def as_json(event: Event) -> dict[str, Any]:
+    """Return an event as plain values: its name as ``member_joined``, addresses as text."""
+    fields = dataclasses.fields(event)
+    return {"event": _kind(type(event)), **{field.name: _plain(getattr(event, field.name)) for field in fields}}
+
+
+def as_line(event: Event, me: str) -> str:
+    """Say an event in words, to somebody who sits at node ``me``; empty: not worth a line."""
+    return _LINES[type(event)](event, me)
+
+
+@cache
+def _kind(event: type) -> str:
+    """Name of a kind of event: ``member_joined`` for ``MemberJoined``."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", event.__name__).lower()
+
+
+#: The names of all kinds of events.
+KINDS = frozenset(_kind(event) for event in get_args(Event))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, IntEnum):
+        return value.name.lower()
+    if isinstance(value, tuple):
+        if len(value) == 2 and isinstance(value[1], int):
+            return format_address(value)
+        return [_plain(item) for item in value]
+    return value
+
+
+def _at(addresses: tuple[Address, ...]) -> str:
+    return ", ".join(format_address(address) for address in addresses)
+
+
+def _names(names: tuple[str, ...], me: str) -> str:
+    return ", ".join("this node" if name == me else name for name in names)
+
+
+def _died(event: events.MemberDied, me: str) -> str:
+    accusers = _names(event.accusers, me) or "this node"
+    return f"member {event.name} is dead: it did not answer {accusers}"
+
+
+def _returned(event: events.MemberReturned, me: str) -> str:
+    if event.probation:
+        return (
+            f"member {event.name} is back for the {event.returns}. time: on probation, in no "
+            f"answer until it was steady for {event.probation:g} s"
+        )
+    return f"member {event.name} is back"
+
+
+def _conflict(event: events.NameConflict, me: str) -> str:
+    if event.ours:
+        return (
+            f"NAME CONFLICT: a newer node at {_at(event.newer)} calls itself {event.name}, too; "
+            "this one stops announcing itself until the other is gone"
+        )
+    return (
+        f"NAME CONFLICT: an older node at {_at(event.older)} is called {event.name}, too; "
+        f"the newer one at {_at(event.newer)} counts"
+    )
+
+
+def _host(event: events.HostChanged, me: str) -> str:
+    if event.state is None:
+        return f"topic {event.topic}: {event.host} is gone"
+    shown = {HostState.DOUBTED: "doubted (a failure was reported)"}
+    return f"topic {event.topic}: {event.host} is {shown.get(event.state, event.state.label)}"
+
+
+def _isolated(event: events.Isolated, me: str) -> str:
+    if event.active:
+        return (
+            f"{event.vanished} members vanished at once: this node may be the one that is cut off; "
+            "topics without a live host answer their last known ones, marked stale"
+        )
+    return "stale answers are over"
+
+
+def _foreign(event: events.ForeignTraffic) -> str:
+    key = f" {event.kid}" if event.kid else ""
+    return {
+        "cluster": "belong to another cluster (its cluster field differs) and are refused",
+        "version": "are of another protocol version and are refused",
+        "encrypted": f"are encrypted (key{key}) and are refused: this node has no keyring",
+        "not_encrypted": "are not encrypted and are refused: this node has a keyring",
+        "unknown_key": f"are sealed with key{key}, which is not in the keyring, and are refused",
+        "retired_key": f"are sealed with key{key}, which was removed here: that node missed a "
+        "rotation and needs the new keys",
+        "not_authentic": f"name key{key} but are not genuine: forged, or of a cluster with another "
+        "name, or with another key of that id",
+    }.get(event.reason, f"are refused: {event.reason}")
+
+
+_LINES: dict[type, Callable[[Any, str], str]] = {
+    events.MemberJoined: lambda e, _: f"member {e.name} joined, at {_at(e.addresses)}",
+    events.MemberRestarted: lambda e, _: f"member {e.name} restarted, at {_at(e.addresses)}",
+    events.MemberSuspected: lambda e, me: (
+        f"member {e.name} is suspected: it did not answer {_names((e.accuser,), me)}"
+    ),
+    events.MemberRefuted: lambda e, me: (
+        f"member {e.name} is alive after all: {_names((e.teller,), me)} heard of it"
+    ),
+    events.MemberDied: _died,
+    events.MemberReturned: _returned,
+    events.ProbationEnded: lambda e, _: f"member {e.name} was steady: its probation is over",
+    events.MemberLeft: lambda e, _: f"member {e.name} left",
+    events.MemberReaped: lambda e, _: f"member {e.name} is forgotten; only a new start returns",
+    events.AddressChanged: lambda e, _: (
+        f"member {e.name} moved from {_at(e.previous)} to {_at(e.addresses)}"
+    ),
+    events.SourceDiffers: lambda e, _: (
+        f"member {e.name} announces {_at(e.addresses)} and sends from {format_address(e.source)}"
+    ),
+    events.NameConflict: _conflict,
+    events.GenerationRenewed: lambda e, _: f"this node begins a new generation: {e.reason}",
+    events.HostChanged: _host,
+    events.RegistrationExpired: lambda e, _: (
+        f"topic {e.topic}: {e.host} was not renewed in time, its registration here expired"
+    ),
+    events.Joined: lambda e, _: (
+        f"joined: this node knows what the others know, {e.members} members"
+    ),
+    events.Isolated: _isolated,
+    events.SelfSlow: lambda e, _: (
+        f"this node's timers were {e.late:.1f} s late: it holds its accusations for a while"
+    ),
+    events.ForeignTraffic: lambda e, _: f"datagrams from {format_address(e.source)} {_foreign(e)}",
+    events.LeaveFinished: lambda e, _: left_line(e),
+}
+
+
+def left_line(event: events.LeaveFinished) -> str:
+    """Say how far a leave came."""
+    if not event.told:
+        return "left; nobody else was there to be told"
+    share = 100 * event.confirmed / event.told
+    return f"left: {event.confirmed} of {event.told} live members confirmed ({share:.0f} %)"

@@ -1,0 +1,218 @@
+"""``gossipmm agent``: one agent in this terminal, or under a supervisor."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gossipmm.config import PRESETS, Config
+from gossipmm.settings import load_config
+
+if TYPE_CHECKING:
+    import trio
+
+    from gossipmm.agent import Agent, Watch
+    from gossipmm.cli.output import Output
+    from gossipmm.core.events import Event
+
+__all__ = ("agent",)
+
+#: Seconds after which an agent that found nobody says so.
+_LONELY = 5.0
+
+
+@click.command()
+@click.option("--config", "file", metavar="FILE", help="TOML file. Flags and GOSSIPMM_* override.")
+@click.option("--preset", help=f"Where the defaults come from: {', '.join(PRESETS)}.")
+@click.option("--name", help="Name of this node, unique in the cluster. [the host's name]")
+@click.option("--cluster", help="Name of the cluster.")
+@click.option("--bind", metavar="HOST:PORT", help="UDP address to bind; port 0: any free one.")
+@click.option("--advertise", metavar="HOST:PORT", help="Address for the others, if another.")
+@click.option("--join", metavar="HOST:PORT", multiple=True, help="A seed; as often as needed.")
+@click.option(
+    "--register",
+    metavar="TOPIC[=HOST]",
+    multiple=True,
+    help="A registration; as often as needed. Without HOST: this node's name.",
+)
+@click.option("--metadata", metavar="KEY=VALUE", multiple=True, help="Shown beside this node.")
+@click.option("--state-file", metavar="FILE", help="Remembers the last generation and peers.")
+@click.option(
+    "--insecure", is_flag=True, default=None, help="Bind beyond loopback although without a key."
+)
+@click.option(
+    "--set", "fields", metavar="FIELD=VALUE", multiple=True, help="Any other field of the file."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="Text: log lines on stderr. JSON: an object a line on stdout.",
+)
+@click.option(
+    "--ask/--no-ask",
+    default=None,
+    help='Answer keys and commands from standard input ("help" lists them). [if a terminal]',
+)
+@click.option("--leave-on-eof", is_flag=True, help="Leave when standard input ends.")
+def agent(
+    file: str | None,
+    metadata: tuple[str, ...],
+    fields: tuple[str, ...],
+    output: str,
+    ask: bool | None,
+    leave_on_eof: bool,
+    **flags: Any,
+) -> None:
+    r"""Run an agent until SIGINT or SIGTERM, then leave gracefully.
+
+    \b
+    gossipmm agent --name a --bind 127.0.0.1:7946 --register compute
+    gossipmm agent --name b --bind 127.0.0.1:7947 --join 127.0.0.1:7946 --register compute
+    """
+    given = {name: value for name, value in flags.items() if value not in (None, ())}
+    given.update(_pairs(fields, "--set", "FIELD=VALUE"))
+    if metadata:
+        given["metadata"] = _pairs(metadata, "--metadata", "KEY=VALUE")
+    config = load_config(file, flags=given)
+    if ask is None:
+        ask = leave_on_eof or (sys.stdin is not None and sys.stdin.isatty())
+
+    import trio
+
+    trio.run(_run, config, output == "json", ask, leave_on_eof)
+
+
+def _pairs(texts: tuple[str, ...], flag: str, form: str) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise click.BadParameter(f"{text!r} is not {form}", param_hint=flag)
+        pairs[key.strip()] = value.strip()
+    return pairs
+
+
+async def _run(config: Config, as_json: bool, ask: bool, leave_on_eof: bool) -> None:
+    import logging
+
+    from gossipmm.agent import open_agent
+    from gossipmm.cli.output import Output
+
+    output = Output()
+    log = logging.getLogger("gossipmm")
+    log.addHandler(output.handler())
+    log.propagate = False
+    log.setLevel(logging.INFO)
+    try:
+        async with open_agent(config) as agent:
+            with agent.watch(buffer=100_000) as watch:
+                await _serve(agent, watch, output, as_json, ask, leave_on_eof)
+    finally:
+        output.close()
+
+
+async def _serve(
+    agent: Agent, watch: Watch, output: Output, as_json: bool, ask: bool, leave_on_eof: bool
+) -> None:
+    import signal
+
+    import trio
+
+    _greet(agent, output, as_json)
+    stop = trio.Event()
+
+    async def signalled(task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            task_status.started()
+            async for number in signals:
+                if stop.is_set():  # asked twice: end at once
+                    signal.signal(number, signal.SIG_DFL)
+                    signal.raise_signal(number)
+                output.log(f"{signal.Signals(number).name}: leaving")
+                stop.set()
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(signalled)
+        nursery.start_soon(_tell, watch, agent.name, output, as_json, stop)
+        nursery.start_soon(_tell_if_lonely, agent, output)
+        if ask:
+            nursery.start_soon(_answer, agent, output, as_json, stop if leave_on_eof else None)
+        await stop.wait()
+        finished = await agent.leave()
+        nursery.cancel_scope.cancel()
+    _print(finished, agent.name, output, as_json)
+
+
+def _greet(agent: Agent, output: Output, as_json: bool) -> None:
+    import json
+    import os
+
+    from gossipmm.addresses import format_address
+
+    bound = format_address(agent.bound)
+    if as_json:
+        started = {
+            "event": "started",
+            "at": agent.now(),
+            "name": agent.name,
+            "bound": bound,
+            "addresses": [format_address(address) for address in agent.addresses],
+            "generation": agent.generation,
+            "process": os.getpid(),
+        }
+        output.answer(json.dumps(started))
+        return
+    announced = ", ".join(format_address(address) for address in agent.addresses)
+    where = bound if announced == bound else f"{bound}, announced as {announced}"
+    seeds = ", ".join(agent.config.join)
+    output.log(
+        f"{agent.name} runs at {where}, cluster {agent.config.cluster}; "
+        + (f"joining {seeds}" if seeds else "nobody to join: others join this one")
+    )
+
+
+def _print(event: Event, me: str, output: Output, as_json: bool) -> None:
+    import json
+
+    from gossipmm.cli import words
+
+    if as_json:
+        output.answer(json.dumps(words.as_json(event)))
+    elif line := words.as_line(event, me):
+        output.log(line)
+
+
+async def _tell(watch: Watch, me: str, output: Output, as_json: bool, stop: trio.Event) -> None:
+    """Print each event, but what leaving does to this node's own table is no news to anybody."""
+    from gossipmm.core.events import HostChanged, LeaveFinished
+
+    async for event in watch:
+        own = isinstance(event, HostChanged | LeaveFinished) and stop.is_set()
+        if not own:
+            _print(event, me, output, as_json)
+        if as_json and output.broken:  # whoever started this is gone
+            stop.set()
+
+
+async def _tell_if_lonely(agent: Agent, output: Output) -> None:
+    import trio
+
+    await trio.sleep(_LONELY)
+    if not agent.table.joined:
+        seeds = ", ".join(agent.config.join)
+        output.log(f"no answer from {seeds} yet: it is tried again for as long as this agent runs")
+
+
+async def _answer(agent: Agent, output: Output, as_json: bool, stop: trio.Event | None) -> None:
+    """Answer standard input; at its end go on, or leave."""
+    from gossipmm.cli.console import Console, lines_of
+
+    console = Console(agent, output.answer, as_json=as_json)
+    async for line in lines_of(0):
+        console.take(line)
+    if stop is not None:
+        stop.set()

@@ -1,0 +1,161 @@
+"""Questions on standard input: a line is a key, or a command; the answer is a line on stdout."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import trio
+
+from gossipmm.addresses import format_address, parse_registration
+from gossipmm.agent import Agent
+from gossipmm.errors import GossipError
+
+__all__ = ("Console", "lines_of")
+
+_HELP = """\
+KEY                    the answer to a key: TOPIC, TOPIC.HOST or fanout~TOPIC
+queues KEY             the same, for a topic that is called like a command
+members                all members and how they are
+topics                 all topics and their hosts
+why NAME               what was said of a member, and by whom
+register TOPIC[=HOST]  register (HOST: this node's name)
+unregister TOPIC[=HOST]
+drain [TOPIC[=HOST]]   take out of new picks; without a topic: this whole node
+undrain [TOPIC[=HOST]]
+help                   this"""
+
+
+class Console:
+    """Answers lines. ``say`` takes each line of an answer; with ``as_json`` it is one object."""
+
+    def __init__(self, agent: Agent, say: Callable[[str], None], *, as_json: bool) -> None:
+        self._agent = agent
+        self._say = say
+        self._json = as_json
+        self._commands: dict[str, Callable[[str], tuple[Any, str]]] = {
+            "drain": self._drain,
+            "help": lambda _: (_HELP, _HELP),
+            "members": self._members,
+            "queues": self._queues,
+            "register": self._register,
+            "topics": self._topics,
+            "undrain": self._undrain,
+            "unregister": self._unregister,
+            "why": self._why,
+        }
+
+    def take(self, line: str) -> None:
+        """Answer one line; an error is an answer, too."""
+        word, _, rest = line.strip().partition(" ")
+        if not word:
+            return
+        command = self._commands.get(word)
+        try:
+            value, text = command(rest.strip()) if command else self._queues(line.strip())
+        except GossipError as exc:
+            value, text = {"error": str(exc)}, f"error: {exc}"
+        if self._json:
+            self._say(json.dumps({"asked": line.strip(), "answer": value}))
+        else:
+            self._say(text)
+
+    def _queues(self, key: str) -> tuple[Any, str]:
+        found = self._agent.queues(key)
+        status = self._agent.lookup(key).status.value
+        hosts = ", ".join(str(host) for _, host in found) or "nobody"
+        note = "" if status == "ok" else f"  ({status.replace('_', ' ')})"
+        return {"queues": found, "status": status}, f"{key} -> {hosts}{note}"
+
+    def _members(self, _: str) -> tuple[Any, str]:
+        now = self._agent.now()
+        rows, lines = [], []
+        for view in self._agent.members():
+            addresses = ", ".join(format_address(address) for address in view.addresses)
+            status = view.status.label
+            if view.node_state.name == "DRAINING":
+                status += " (draining)"
+            rows.append({"name": view.name, "status": status, "addresses": addresses})
+            heard = (
+                "this node" if view.name == self._agent.name else f"{now - view.heard:.1f} s ago"
+            )
+            count = f"{view.registrations} registrations"
+            line = f"{view.name:<20} {status:<10} {addresses:<22} {count}, heard of {heard}"
+            lines.append(line.replace("heard of this node", "this node") + _because(view.reason))
+        return rows, "\n".join(lines)
+
+    def _topics(self, _: str) -> tuple[Any, str]:
+        views = sorted(self._agent.table.topics.items())
+        found = {
+            topic: {host: entry.state.label for host, entry in sorted(view.entries.items())}
+            for topic, view in views
+        }
+        lines = [
+            f"{topic}: " + (", ".join(f"{h} {state}" for h, state in hosts.items()) or "nobody")
+            for topic, hosts in found.items()
+        ]
+        return found, "\n".join(lines) or "no topics"
+
+    def _why(self, name: str) -> tuple[Any, str]:
+        trail, now = self._agent.why(name), self._agent.now()
+        lines = [
+            f"{now - line.at:8.1f} s ago  {line.kind}, by {line.teller}"
+            f" (heartbeat {line.heartbeat}) {line.detail}".rstrip()
+            for line in trail
+        ]
+        return [line._asdict() for line in trail], "\n".join(lines) or f"nothing known of {name!r}"
+
+    def _register(self, text: str) -> tuple[Any, str]:
+        topic, host = parse_registration(text)
+        self._agent.register(topic, host)
+        return True, f"registered {topic} for {host or self._agent.name}"
+
+    def _unregister(self, text: str) -> tuple[Any, str]:
+        topic, host = parse_registration(text)
+        known = self._agent.unregister(topic, host)
+        return known, "unregistered" if known else f"{text} was not registered here"
+
+    def _drain(self, text: str, *, draining: bool = True) -> tuple[Any, str]:
+        topic, host = parse_registration(text) if text else (None, None)
+        changed = self._agent.drain(topic, host, draining=draining)
+        return changed, f"{changed} changed"
+
+    def _undrain(self, text: str) -> tuple[Any, str]:
+        return self._drain(text, draining=False)
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""
+
+
+async def lines_of(fd: int) -> AsyncIterator[str]:
+    """Yield the lines of a terminal or pipe; returns at its end, and never blocks the agent.
+
+    A process in the background does not read its terminal (that would stop it, SIGTTIN).
+    """
+    signal.signal(signal.SIGTTIN, signal.SIG_IGN)
+    rest = b""
+    while True:
+        try:
+            await trio.lowlevel.wait_readable(fd)
+        except OSError:  # a plain file: epoll has no use for it, and reading does not wait
+            await trio.lowlevel.checkpoint()
+        try:
+            if os.isatty(fd) and os.tcgetpgrp(fd) != os.getpgrp():
+                await trio.sleep(1.0)
+                continue
+            data = os.read(fd, 65536)
+        except OSError as exc:
+            if exc.errno not in (errno.EIO, errno.EAGAIN, errno.EINTR):
+                return
+            await trio.sleep(1.0)
+            continue
+        if not data:
+            return
+        *lines, rest = (rest + data).split(b"\n")
+        for line in lines:
+            yield line.decode(errors="replace")

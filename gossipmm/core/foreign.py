@@ -1,0 +1,52 @@
+"""Say that others use this port: another cluster, another key, somebody without one."""
+
+from __future__ import annotations
+
+from math import inf
+
+from gossipmm.core import events
+from gossipmm.core.context import Context
+from gossipmm.core.cose import kid_untrusted
+from gossipmm.core.trace import Drop
+from gossipmm.core.types import Address
+
+__all__ = ("FOREIGN", "Foreign")
+
+#: What says that a datagram is not of this cluster, rather than damaged.
+FOREIGN = frozenset(
+    (
+        Drop.CLUSTER,
+        Drop.VERSION,
+        Drop.ENCRYPTED,
+        Drop.NOT_ENCRYPTED,
+        Drop.UNKNOWN_KEY,
+        Drop.RETIRED_KEY,
+        Drop.NOT_AUTHENTIC,
+    )
+)
+#: Seconds until the same is told again, and how many different things are remembered as told.
+_AGAIN_AFTER = 600.0
+_MOST = 64
+
+
+class Foreign:
+    """Tells each reason once, for however many datagrams: a flood is not to flood the events.
+
+    Nodes that missed a rotation (genuine, but with a retired key) are told one by one.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._c = context
+        self._told: dict[tuple[Drop, Address | None], float] = {}
+
+    def heard(self, reason: Drop, source: Address, data: bytes) -> None:
+        """A datagram was refused for one of the reasons above."""
+        now = self._c.now
+        what = (reason, source if reason is Drop.RETIRED_KEY else None)
+        if now - self._told.get(what, -inf) < _AGAIN_AFTER:
+            return
+        if len(self._told) >= _MOST:
+            del self._told[next(iter(self._told))]
+        self._told[what] = now
+        kid = kid_untrusted(data) or b""
+        self._c.events.append(events.ForeignTraffic(now, source, reason.value, kid.hex()))

@@ -1,0 +1,317 @@
+"""The agent in a process of its own: for programs that gevent or eventlet patched.
+
+    mm = ChildMatchMaker(name="host-a", bind="10.0.0.1:7946", join=["seed:7946"])
+    mm.register("compute", "host-a")
+    mm.queues("compute")
+
+Standard library only, no Trio in this process. Each call is one question over a socket (about
+0.1 ms), which a green thread waits for as for any other socket; an unchanged topic is not sent
+again. The child ends, leaving the cluster, when this process does, however it dies.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from gossipmm.config import Config
+from gossipmm.core.types import Address, TopicView
+from gossipmm.embed.pipe import Lines, config_to, dump, error_from, view_from
+from gossipmm.errors import AgentClosedError, ForkedError, RegistrationError
+from gossipmm.matchmaker import MatchMakerGossip, OwnedAgent
+from gossipmm.settings import load_config
+
+__all__ = ("ChildAgent", "ChildMatchMaker")
+
+#: Seconds after which a child that does not answer is given up.
+_PATIENCE = 10.0
+#: Seconds between two looks whether the table is joined.
+_JOIN_LOOK = 0.02
+_READ = 65536
+
+#: Agents of this process that run, by identity.
+_running: dict[int, ChildAgent] = {}
+
+
+class ChildMatchMaker(MatchMakerGossip):
+    """MatchMakerGossip with its agent in a child process; the same arguments, the same calls."""
+
+    def open_agent(self, config: Config) -> OwnedAgent:
+        """Start the child."""
+        agent = ChildAgent(config)
+        agent.start()
+        return agent
+
+
+class ChildAgent:
+    """An agent in a child process; satisfies ``gossipmm.matchmaker.OwnedAgent``.
+
+    ``python`` is the interpreter to run it with. Calls of several threads take turns.
+    """
+
+    def __init__(self, config: Config | None = None, *, python: str = sys.executable) -> None:
+        self.config = load_config() if config is None else config
+        #: This node's name, and where it is bound; from ``start`` on.
+        self.name = self.config.name
+        self.bound: Address = ("", 0)
+        self._python = python
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._lines = Lines()
+        self._asked = 0
+        self._socket: socket.socket | None = None
+        self._descriptor = -1
+        self._process: subprocess.Popen[bytes] | None = None
+        self._why_ended = "was not started"
+        self.reader = _ChildTable(self)
+
+    # -- coming and going ------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the child; returns when its socket is bound.
+
+        Raises BindError, ConfigError, SeedError or RegistrationError, as the child did.
+        """
+        if self._process is not None:
+            raise RuntimeError("an agent is started once: build another one")
+        self._pid = os.getpid()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                self._process = subprocess.Popen(
+                    # -P: what lies in the working directory is not for import.
+                    [self._python, "-P", "-m", "gossipmm.embed.child_process"],
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                )
+            except BaseException:
+                ours.close()
+                raise
+        ours.settimeout(_PATIENCE)
+        self._socket = ours
+        self._descriptor = ours.fileno()
+        _running[id(self)] = self
+        try:
+            options = config_to(self.config)
+            self.name, bound = self._ask("open", os.getpid(), **options)
+            self.bound = (bound[0], bound[1])
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let the child leave (for at most ``leave_timeout``) and wait for its end. Idempotent."""
+        if os.getpid() != self._pid or self._process is None:
+            return
+        self._hang_up("was closed")
+        try:
+            self._process.wait(self.config.leave_timeout + _PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        _running.pop(id(self), None)
+
+    def _hang_up(self, why: str) -> None:
+        """Close the socket, which tells the child to leave and wakes whoever waits for it."""
+        sock, self._socket = self._socket, None
+        if sock is not None:
+            self._why_ended = why
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+            sock.close()
+
+    def wait_joined(self, timeout: float | None = None) -> bool:
+        """Wait until the table agreed with a peer's; False when ``timeout`` seconds passed."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while not self.reader.joined:
+            if end is not None and time.monotonic() >= end:
+                return False
+            time.sleep(_JOIN_LOOK)
+        return True
+
+    # -- calls -----------------------------------------------------------------------------
+
+    def _ask(self, call: str, *args: Any, **options: Any) -> Any:
+        """Ask the child, and return or raise what it says."""
+        if os.getpid() != self._pid:
+            raise ForkedError(f"the agent was opened in process {self._pid}, before the fork")
+        with self._lock:
+            self._asked = number = self._asked + 1
+            self._send(dump({"id": number, "call": call, "args": args, "options": options}))
+            reply = self._receive(number)
+        if "error" in reply:
+            raise error_from(reply)
+        return reply["result"]
+
+    def _send(self, line: bytes) -> None:
+        sock = self._socket
+        if sock is None:
+            raise self._closed()
+        try:
+            sock.sendall(line)
+        except OSError:
+            raise self._lost() from None
+        except BaseException:
+            # A green thread was killed here, perhaps half way through the line.
+            self._hang_up("was interrupted in the middle of a call")
+            raise
+
+    def _receive(self, number: int) -> dict[str, Any]:
+        while True:
+            for reply in self._lines:
+                # Older ones answer calls whose green thread was killed while it waited.
+                if reply["id"] == number:
+                    return reply
+            sock = self._socket
+            if sock is None:
+                raise self._closed()
+            try:
+                data = sock.recv(_READ)
+            except TimeoutError:
+                self._hang_up(f"did not answer for {_PATIENCE:g} s")
+                raise self._closed() from None
+            except OSError:
+                data = b""
+            if not data:
+                raise self._lost()
+            self._lines.feed(data)
+
+    def _lost(self) -> AgentClosedError:
+        """Say how the child ended."""
+        if self._socket is not None and self._process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(1.0)
+            self._hang_up(f"ended (exit status {self._process.returncode})")
+        return self._closed()
+
+    def _closed(self) -> AgentClosedError:
+        return AgentClosedError(f"the agent's process {self._why_ended}: open another agent")
+
+    # -- what a matchmaker asks ------------------------------------------------------------
+
+    def now(self) -> float:
+        """Core time: the clock of every ``since`` and ``heard``."""
+        return float(self._ask("now"))
+
+    def heard(self, names: Iterable[str]) -> dict[str, float]:
+        """Core time at which each named member that is known was last heard of."""
+        found: dict[str, float] = self._ask("heard", list(names))
+        return found
+
+    def register(
+        self,
+        topic: str,
+        host: str,
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        ttl: float | None = None,
+        draining: bool = False,
+    ) -> None:
+        """Register, or renew. Raises RegistrationError."""
+        plain = dict(metadata or {})
+        for key, value in plain.items():
+            if not isinstance(key, str) or type(value) not in (str, int, bool):
+                raise RegistrationError(
+                    f"metadata of {topic!r}: {key!r}: {value!r} is not a string, integer or boolean"
+                )
+        self._ask("register", topic, host, plain, ttl=ttl, draining=draining)
+
+    def unregister(self, topic: str, host: str) -> bool:
+        """End an own registration; False: there was none."""
+        return bool(self._ask("unregister", topic, host))
+
+    def drain(
+        self, topic: str | None = None, host: str | None = None, *, draining: bool = True
+    ) -> int:
+        """Drain own registrations, or with neither argument the node; how many changed."""
+        return int(self._ask("drain", topic, host, draining=draining))
+
+    def renew(self, topic: str, host: str) -> bool:
+        """Renew the time to live of an own registration; False: not registered."""
+        return bool(self._ask("renew", topic, host))
+
+    def ack_alive(self, topic: str, host: str) -> bool:
+        """Say that a host answered; False: unknown here."""
+        return bool(self._ask("ack_alive", topic, host))
+
+    def report_failure(self, topic: str, host: str) -> bool:
+        """Say that a host did not answer: its owners are probed now, others preferred."""
+        return bool(self._ask("report_failure", topic, host))
+
+    def expire(self, topic: str, host: str) -> bool:
+        """Hide a registration at its version, here, and ask its owner. False: unknown here."""
+        return bool(self._ask("expire", topic, host))
+
+
+class _ChildTable:
+    """The child's table, asked for topic by topic."""
+
+    def __init__(self, agent: ChildAgent) -> None:
+        self._agent = agent
+        self.topics: Mapping[str, TopicView] = _Topics(agent)
+
+    @property
+    def joined(self) -> bool:
+        """Whether the table agreed with a peer's."""
+        return bool(self._agent._ask("joined"))
+
+
+class _Topics(Mapping[str, TopicView]):
+    """Topic -> its view: the very one of the last time when nothing in it changed."""
+
+    def __init__(self, agent: ChildAgent) -> None:
+        self._agent = agent
+        self._held: dict[str, tuple[int, TopicView]] = {}
+
+    def __getitem__(self, topic: str) -> TopicView:
+        number, held = self._held.get(topic, (0, None))
+        answer = self._agent._ask("view", topic, number)
+        if answer is None:
+            self._held.pop(topic, None)
+            raise KeyError(topic)
+        if held is not None and answer[0] == number:
+            return held
+        view = view_from(answer[1])
+        self._held[topic] = (answer[0], view)
+        return view
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._agent._ask("topics"))
+
+    def __len__(self) -> int:
+        return len(self._agent._ask("topics"))
+
+
+def _forget_in_fork() -> None:
+    """Let go of the sockets in a forked child: they would keep the agent from ending.
+
+    The descriptor is replaced, not closed: its object, and whatever loop it belongs to, is the
+    parent's business.
+    """
+    for agent in list(_running.values()):
+        if agent._socket is not None:
+            nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+            os.dup2(nothing, agent._descriptor, inheritable=False)
+            os.close(nothing)
+    _running.clear()
+
+
+def _leave_at_exit() -> None:
+    agents = list(_running.values())
+    for agent in agents:
+        agent._hang_up("was closed")
+    for agent in agents:
+        agent.close()
+
+
+os.register_at_fork(after_in_child=_forget_in_fork)
+atexit.register(_leave_at_exit)

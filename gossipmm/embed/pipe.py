@@ -1,0 +1,109 @@
+"""What a program and the agent in its child process say to each other: one JSON object a line.
+
+    {"id": 7, "call": "register", "args": ["compute", "host-a", null], "options": {"ttl": 30.0}}
+    {"id": 7, "result": null}
+    {"id": 8, "error": "RegistrationError", "message": "topic 'a.b' has a dot ..."}
+
+The first line a child reads is its configuration, as the call "open". Nothing here blocks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import Any
+
+from gossipmm import errors
+from gossipmm.config import Config
+from gossipmm.core.types import HostEntry, HostState, TopicView
+from gossipmm.settings import load_config
+
+__all__ = (
+    "Lines",
+    "config_from",
+    "config_to",
+    "dump",
+    "error_from",
+    "error_to",
+    "view_from",
+    "view_to",
+)
+
+
+class Lines:
+    """Bytes in, whole lines out, decoded. An interrupted reader loses nothing."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        """Take what was received."""
+        self._buffer += data
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        while (end := self._buffer.find(b"\n")) >= 0:
+            line = bytes(self._buffer[:end])
+            del self._buffer[: end + 1]
+            yield json.loads(line)
+
+
+def dump(message: Mapping[str, Any]) -> bytes:
+    """Return a message as its line."""
+    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+
+
+def config_to(config: Config) -> dict[str, Any]:
+    """Return a configuration as plain values."""
+    return {field.name: _plain(getattr(config, field.name)) for field in fields(Config)}
+
+
+def config_from(values: Mapping[str, Any]) -> Config:
+    """Build the configuration again, from these values alone. Raises ConfigError."""
+    return load_config(environ={"GOSSIPMM_CONFIG": ""}, **values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (tuple, frozenset)):
+        return sorted(value) if isinstance(value, frozenset) else list(value)
+    return value
+
+
+def view_to(view: TopicView) -> list[Any]:
+    """Return a view as plain values."""
+    entries = [
+        [entry.host, int(entry.state), entry.nodes, dict(entry.metadata), entry.since, entry.heard]
+        for entry in view.entries.values()
+    ]
+    return [view.topic, view.picks, view.fanout, entries, view.stale]
+
+
+def view_from(values: list[Any]) -> TopicView:
+    """Build the view again."""
+    topic, picks, fanout, entries, stale = values
+    return TopicView(
+        topic,
+        tuple(picks),
+        tuple(fanout),
+        {
+            host: HostEntry(topic, host, HostState(state), tuple(nodes), metadata, since, heard)
+            for host, state, nodes, metadata, since, heard in entries
+        },
+        stale,
+    )
+
+
+def error_to(exc: Exception) -> dict[str, str]:
+    """Return an error by name and message."""
+    return {"error": type(exc).__name__, "message": str(exc)}
+
+
+def error_from(message: Mapping[str, Any]) -> Exception:
+    """Build the error again: one of ours by its own class, any other as RuntimeError."""
+    name, text = message["error"], message["message"]
+    if name in errors.__all__:
+        error: Exception = getattr(errors, name)(text)
+        return error
+    return RuntimeError(f"in the agent's process: {name}: {text}")

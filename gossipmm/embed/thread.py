@@ -1,0 +1,379 @@
+"""The agent in a background thread: for programs with threads, or with an event loop of their own.
+
+One thread runs Trio. Lookups read the agent's immutable table from any thread, without a lock or a
+hop; everything else is a call that runs in the Trio thread while the caller waits (about 50 us).
+Closing wakes every caller that waits, with AgentClosedError. Several agents in one process are
+several threads. After a fork the child has the object but no thread: each call raises ForkedError,
+and the inherited socket is closed, so that the port is free again when the parent ends.
+
+An agent that its program forgets to close leaves the cluster at exit.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import trio
+
+from gossipmm.agent.agent import Agent
+from gossipmm.agent.network import Network, Port, SystemNetwork
+from gossipmm.agent.opening import open_agent
+from gossipmm.config import Config
+from gossipmm.core.table import Table
+from gossipmm.core.types import MemberView
+from gossipmm.embed.patched import refuse_patched
+from gossipmm.errors import AgentClosedError, ForkedError
+from gossipmm.settings import load_config
+
+__all__ = ("Job", "ThreadAgent")
+
+_T = TypeVar("_T")
+_log = logging.getLogger(__name__)
+
+#: Agents of this process that run, by identity.
+_running: dict[int, ThreadAgent] = {}
+#: Seconds that an agent may need to end beyond its leave_timeout.
+_GRACE = 10.0
+
+
+class Job(Future[_T]):
+    """An asynchronous call in the Trio thread. ``stop`` cancels it there."""
+
+    def __init__(self, token: trio.lowlevel.TrioToken) -> None:
+        super().__init__()
+        self._token = token
+        self.scope = trio.CancelScope()
+
+    def stop(self) -> None:
+        """Cancel the call. The future ends when it has really ended."""
+        with suppress(trio.RunFinishedError):  # then it ended with the agent
+            self._token.run_sync_soon(self.scope.cancel)
+
+
+class ThreadAgent:
+    """An agent in a thread of its own; satisfies ``gossipmm.matchmaker.OwnedAgent``.
+
+    ``config`` defaults to file and environment. Times are core time in seconds (``now()``).
+    """
+
+    def __init__(self, config: Config | None = None, *, network: Network | None = None) -> None:
+        self.config = load_config() if config is None else config
+        self._network = _Recording(SystemNetwork() if network is None else network)
+        self._pid = os.getpid()
+        self._thread: threading.Thread | None = None
+        self._token: trio.lowlevel.TrioToken | None = None
+        self._nursery: trio.Nursery | None = None
+        self._close_asked = trio.Event()
+        #: Ends when the socket is bound, or with what kept it from that.
+        self.started: Future[Agent] = Future()
+        #: Ends when the thread has nothing more to do.
+        self.ended: Future[None] = Future()
+        self._why_ended = "was closed"
+        self._waiting: set[Future[Any]] = set()
+
+    # -- coming and going ------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Bind and run; returns when the socket is bound.
+
+        Raises BindError, ConfigError, SeedError, RegistrationError, or PatchedError in a process
+        that gevent or eventlet patched.
+        """
+        self.begin()
+        try:
+            self.started.result()
+        except BaseException:
+            self.ask_to_close()
+            raise
+
+    def begin(self) -> None:
+        """Start the thread; ``started`` tells the rest."""
+        refuse_patched("an agent in a thread")
+        if self._thread is not None:
+            raise RuntimeError("an agent is started once: build another one")
+        self._pid = os.getpid()
+        self._thread = threading.Thread(
+            target=self._run, name=f"gossipmm-{self.config.name or 'agent'}", daemon=True
+        )
+        _running[id(self)] = self
+        self._thread.start()
+
+    def ask_to_close(self) -> None:
+        """Begin to close; ``ended`` tells when that is done. Idempotent, never raises."""
+        if os.getpid() != self._pid or self._thread is None:
+            return
+        started = self.started
+        if not started.done():
+            started.add_done_callback(lambda _: self.ask_to_close())
+        elif not started.exception():
+            self._soon(self._close_asked.set)
+
+    def close(self) -> None:
+        """Leave (for at most ``leave_timeout``) and end the thread. Idempotent.
+
+        In a forked child there is nothing to leave or to end.
+        """
+        if os.getpid() != self._pid or self._thread is None:
+            return
+        self.ask_to_close()
+        if threading.current_thread() is not self._thread:
+            patience = self.config.leave_timeout + _GRACE
+            self._thread.join(patience)
+            if self._thread.is_alive():
+                _log.warning("the agent's thread has not ended after %g s: left behind", patience)
+
+    def _run(self) -> None:
+        try:
+            trio.run(self._main)
+        except BaseException as exc:
+            if not self.started.done():
+                self.started.set_exception(exc)
+            else:
+                self._why_ended = f"failed ({type(exc).__name__}: {exc})"
+                _log.exception("the agent failed; it is in no lookup of others from now on")
+        finally:
+            _running.pop(id(self), None)
+            self.ended.set_result(None)
+            # Trio runs all that it has accepted before it ends; this is for when it breaks.
+            for waiting in list(self._waiting):
+                self._fail(waiting)
+
+    async def _main(self) -> None:
+        async with open_agent(self.config, network=self._network) as agent:
+            self._token = trio.lowlevel.current_trio_token()
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                self.started.set_result(agent)
+                await self._close_asked.wait()
+                # Callers that wait are told before the leave, which takes its time.
+                nursery.cancel_scope.cancel()
+
+    # -- calls -----------------------------------------------------------------------------
+
+    @property
+    def agent(self) -> Agent:
+        """The agent itself. To be touched in its Trio thread only (but for ``table``)."""
+        if os.getpid() != self._pid:
+            raise ForkedError(f"the agent was opened in process {self._pid}, before the fork")
+        if not self.started.done():
+            raise AgentClosedError("the agent was not started")
+        return self.started.result()
+
+    def call(self, function: Callable[..., _T], *args: Any, **kwargs: Any) -> _T:
+        """Run ``function`` in the Trio thread, and return or raise what it does.
+
+        Raises AgentClosedError when the agent is closed before that.
+        """
+        self._check_thread()
+        return self.submit(function, *args, **kwargs).result()
+
+    def submit(self, function: Callable[..., _T], *args: Any, **kwargs: Any) -> Future[_T]:
+        """Have ``function`` run in the Trio thread, unless the future is cancelled before."""
+        future: Future[_T] = Future()
+
+        def run() -> None:
+            self._waiting.discard(future)
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                future.set_result(function(*args, **kwargs))
+            except BaseException as exc:
+                future.set_exception(exc)
+
+        self._waiting.add(future)
+        if self.ended.done() or not self._soon(run):
+            self._fail(future)
+        return future
+
+    def spawn(self, function: Callable[..., Awaitable[_T]], *args: Any) -> Job[_T]:
+        """Begin an asynchronous call in the Trio thread.
+
+        Closing the agent ends it with AgentClosedError, ``Job.stop`` with CancelledError.
+        """
+        _ = self.agent
+        assert self._token is not None
+        job: Job[_T] = Job(self._token)
+        job.set_running_or_notify_cancel()  # from now on only the Trio thread ends it
+
+        async def run() -> None:
+            self._waiting.discard(job)
+            try:
+                with job.scope:
+                    job.set_result(await function(*args))
+            except Exception as exc:
+                job.set_exception(exc)
+            except BaseException:  # the agent closes
+                self._fail(job)
+                raise
+            if not job.done():
+                job.set_exception(CancelledError())
+
+        def begin() -> None:
+            if self._close_asked.is_set() or self._nursery is None:
+                self._fail(job)
+            else:
+                self._nursery.start_soon(run)
+
+        self._waiting.add(job)
+        if self.ended.done() or not self._soon(begin):
+            self._fail(job)
+        return job
+
+    def _fail(self, future: Future[Any]) -> None:
+        """End a call of which nothing will come any more."""
+        self._waiting.discard(future)
+        with suppress(InvalidStateError):  # cancelled, or failed already by the ending thread
+            future.set_exception(self._closed())
+
+    def _soon(self, function: Callable[..., object], *args: Any, once: bool = False) -> bool:
+        """Run something in the Trio thread, some time; False: it has ended.
+
+        What is accepted does run: Trio empties its queue before it ends.
+        """
+        _ = self.agent
+        assert self._token is not None
+        try:
+            self._token.run_sync_soon(function, *args, idempotent=once)
+        except trio.RunFinishedError:
+            return False
+        return True
+
+    def _closed(self) -> AgentClosedError:
+        return AgentClosedError(f"the agent {self._why_ended}: open another one")
+
+    def _check_thread(self) -> None:
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("this call would wait for the very thread that makes it")
+
+    # -- what a matchmaker asks ------------------------------------------------------------
+
+    @property
+    def reader(self) -> Table:
+        """The readers' table: ``topics`` and ``joined``, from any thread, without a lock."""
+        return self.agent.table
+
+    @property
+    def name(self) -> str:
+        """This node's name."""
+        return self.agent.name
+
+    def now(self) -> float:
+        """Core time: the clock of every ``since`` and ``heard``."""
+        return self.agent.now()
+
+    def heard(self, names: Iterable[str]) -> dict[str, float]:
+        """Core time at which each named member that is known was last heard of."""
+        return self.call(self.agent.heard, list(names))
+
+    def register(
+        self,
+        topic: str,
+        host: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        ttl: float | None = None,
+        draining: bool = False,
+    ) -> None:
+        """Register a host (default: this node's name), or renew. Raises RegistrationError."""
+        register = self.agent.register
+        self.call(register, topic, host, metadata, ttl=ttl, draining=draining)
+
+    def unregister(self, topic: str, host: str | None = None) -> bool:
+        """End an own registration; False: there was none."""
+        return self.call(self.agent.unregister, topic, host)
+
+    def drain(
+        self, topic: str | None = None, host: str | None = None, *, draining: bool = True
+    ) -> int:
+        """Drain own registrations, or with neither argument the node; how many changed."""
+        return self.call(self.agent.drain, topic, host, draining=draining)
+
+    def renew(self, topic: str, host: str) -> bool:
+        """Renew the time to live of an own registration; False: not registered."""
+        return self.call(self.agent.renew, topic, host)
+
+    def ack_alive(self, topic: str, host: str) -> bool:
+        """Say that a host answered; False: it is in no lookup here.
+
+        Does not wait, because a caller may say it for every message that it delivers: the evidence
+        is taken soon, and once where it was given several times meanwhile.
+        """
+        if not self._soon(self._acknowledge, topic, host, once=True):
+            raise self._closed()
+        view = self.reader.topics.get(topic)
+        return view is not None and host in view.entries
+
+    def _acknowledge(self, topic: str, host: str) -> None:
+        with suppress(AgentClosedError):  # nobody waits for the answer
+            self.agent.ack_alive(topic, host)
+
+    def report_failure(self, topic: str, host: str) -> bool:
+        """Say that a host did not answer: when this returns, others are preferred."""
+        return self.call(self.agent.report_failure, topic, host)
+
+    def expire(self, topic: str, host: str) -> bool:
+        """Hide a registration at its version, here, and ask its owner. False: unknown here."""
+        return self.call(self.agent.expire, topic, host)
+
+    def members(self) -> tuple[MemberView, ...]:
+        """All known members, this one included, sorted by name."""
+        return self.call(self.agent.members)
+
+    def wait_joined(self, timeout: float | None = None) -> bool:
+        """Wait until the table agreed with a peer's; False when ``timeout`` seconds passed."""
+        if self.reader.joined:
+            return True
+        self._check_thread()
+        job = self.spawn(self.agent.wait_joined)
+        try:
+            job.result(timeout)
+        except TimeoutError:
+            return False
+        finally:
+            job.stop()
+        return True
+
+
+class _Recording:
+    """A network that remembers the sockets it gave, to close them in a forked child."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self.ports: list[Port] = []
+
+    def bind(self, host: str, port: int) -> Port:
+        """Bind, and remember."""
+        bound = self._network.bind(host, port)
+        self.ports.append(bound)
+        return bound
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._network, name)
+
+
+def _forget_in_child() -> None:
+    """Close the inherited sockets: else the port stays taken for as long as this child lives."""
+    for agent in list(_running.values()):
+        for port in agent._network.ports:
+            port.close()
+    _running.clear()
+
+
+def _leave_at_exit() -> None:
+    """Leave with all agents at once, and wait for them."""
+    agents = list(_running.values())
+    for agent in agents:
+        agent.ask_to_close()
+    for agent in agents:
+        agent.close()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)
+atexit.register(_leave_at_exit)

@@ -1,0 +1,213 @@
+"""The file of gossip keys: a JSON list of ``{"kid": hex, "key": base64}``, the first one sends.
+
+    [
+      {"kid": "9f3a", "key": "vS8Rk...="},
+      {"kid": "07c1", "key": "q0Xn2...=", "retired": true}
+    ]
+
+A key that is marked as retired is not accepted any more, only recognised. The file is a secret: one
+that others than its owner may read or write is refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import random
+import secrets
+import stat
+from typing import TYPE_CHECKING, Any
+
+from gossipmm.core.keyring import KEY_SIZE, Key, Keyring
+from gossipmm.errors import KeyringError
+
+if TYPE_CHECKING:
+    from gossipmm.config import Config
+    from gossipmm.core.envelope import Envelope
+
+__all__ = ("create", "dump", "generate", "load", "open_envelope", "parse", "save")
+
+#: Bytes read at most: a file of a few hundred bytes is usual.
+_MAX_FILE = 65_536
+#: Two bytes tell the few keys of one cluster apart, and cost two in each datagram.
+_KID_SIZE = 2
+_FIELDS = {"kid", "key", "retired"}
+
+
+def generate(*beside: Key) -> Key:
+    """Make a new random key whose id is not one of those."""
+    taken = {key.kid for key in beside}
+    while (kid := secrets.token_bytes(_KID_SIZE)) in taken:
+        pass
+    return Key(kid, secrets.token_bytes(KEY_SIZE))
+
+
+def open_envelope(config: Config, rng: random.Random) -> Envelope:
+    """Return what the configuration asks for: sealed with the keys of its file, or plain.
+
+    Raises KeyringError. ``rng`` gives boot ids: a ``random.SystemRandom`` in production.
+    """
+    from gossipmm.core.envelope import CoseEnvelope, PlainEnvelope
+
+    if not config.keyring:
+        return PlainEnvelope()
+    return CoseEnvelope(
+        load(config.keyring),
+        config.cluster,
+        rng,
+        limit=config.max_datagram,
+        most=config.max_members,
+    )
+
+
+# -- files -------------------------------------------------------------------------------------
+
+
+def load(path: str | os.PathLike[str]) -> Keyring:
+    """Read a file of keys. Raises KeyringError, which says what to do about it."""
+    path = os.fspath(path)
+    try:
+        # Not blocking: the path may be that of a pipe.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as exc:
+        hint = "; gossipmm keygen makes one" if isinstance(exc, FileNotFoundError) else ""
+        raise KeyringError(f"{path}: cannot be read: {exc.strerror}{hint}") from None
+    try:
+        _check_mode(path, os.fstat(descriptor))
+        with open(descriptor, "rb", closefd=False) as file:
+            data = file.read(_MAX_FILE + 1)
+    finally:
+        os.close(descriptor)
+    if len(data) > _MAX_FILE:
+        raise KeyringError(f"{path}: is larger than {_MAX_FILE} bytes: not a file of keys")
+    return parse(data, path)
+
+
+def save(path: str | os.PathLike[str], keyring: Keyring) -> None:
+    """Replace a file of keys as a whole, or leave it as it is. Raises KeyringError.
+
+    The file keeps its owner (when root writes it for a service's user); its mode becomes 0600.
+    """
+    # A link to the file stays one: the file that it leads to is replaced.
+    target = os.path.realpath(os.fspath(path))
+    temporary = f"{target}.{os.getpid()}.new"
+    try:
+        _write(temporary, keyring, like=target)
+        os.replace(temporary, target)
+    except OSError as exc:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise KeyringError(f"{os.fspath(path)}: cannot be written: {exc.strerror}") from None
+    _sync_directory(target)
+
+
+def create(path: str | os.PathLike[str], keyring: Keyring) -> None:
+    """Write a new file of keys. Raises KeyringError, also when there is one already."""
+    path = os.fspath(path)
+    try:
+        _write(path, keyring, like=None)
+    except FileExistsError:
+        raise KeyringError(
+            f"{path}: exists already: its keys are in use somewhere, perhaps; move it away first"
+        ) from None
+    except OSError as exc:
+        raise KeyringError(f"{path}: cannot be written: {exc.strerror}") from None
+    _sync_directory(path)
+
+
+def _write(path: str, keyring: Keyring, *, like: str | None) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "w", encoding="ascii") as file:
+        # A umask can only take bits away; what is needed is exactly this mode.
+        os.fchmod(descriptor, 0o600)
+        if like is not None and os.geteuid() == 0:
+            with contextlib.suppress(FileNotFoundError):
+                owner = os.stat(like)
+                os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        file.write(dump(keyring))
+        file.flush()
+        os.fsync(descriptor)
+
+
+def _sync_directory(path: str) -> None:
+    """Make the new name last through a power cut; not all file systems can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _check_mode(path: str, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise KeyringError(f"{path}: is not a regular file")
+    mode = stat.S_IMODE(found.st_mode)
+    if mode & ~0o600:
+        raise KeyringError(
+            f"{path}: has mode {mode:04o}, wider than 0600: others could read or change the keys; "
+            f"chmod 600 {path} (and change the keys if anybody else was on this machine)"
+        )
+
+
+# -- text --------------------------------------------------------------------------------------
+
+
+def dump(keyring: Keyring) -> str:
+    """Return the text of a file with these keys."""
+    rows = [_row(key) for key in keyring.keys]
+    rows += [{**_row(key), "retired": True} for key in keyring.retired]
+    return "[\n" + ",\n".join(f"  {json.dumps(row)}" for row in rows) + "\n]\n"
+
+
+def _row(key: Key) -> dict[str, Any]:
+    return {"kid": key.kid.hex(), "key": base64.b64encode(key.secret).decode()}
+
+
+def parse(data: bytes | str, source: str) -> Keyring:
+    """Read the text of a file of keys. Raises KeyringError, naming the entry, never its secret."""
+    try:
+        rows = json.loads(data)
+    except (ValueError, RecursionError):
+        # Without the parser's own message: it may quote what it could not read.
+        raise KeyringError(f"{source}: is not JSON") from None
+    if not isinstance(rows, list):
+        raise KeyringError(f"{source}: is not a list of {{kid, key}}")
+    keys: list[Key] = []
+    retired: list[Key] = []
+    for index, row in enumerate(rows):
+        where = f"{source}: entry {index + 1}"
+        try:
+            key = _key(row)
+            aside = row.get("retired", False)
+            if not isinstance(aside, bool):
+                raise KeyringError("retired is not true or false")
+        except KeyringError as exc:
+            raise KeyringError(f"{where}: {exc}") from None
+        (retired if aside else keys).append(key)
+    try:
+        return Keyring(tuple(keys), tuple(retired))
+    except KeyringError as exc:
+        raise KeyringError(f"{source}: {exc}") from None
+
+
+def _key(row: object) -> Key:
+    if not isinstance(row, dict):
+        raise KeyringError("is not an object with kid and key")
+    unknown = sorted(set(row) - _FIELDS)
+    if unknown:
+        raise KeyringError(f"has fields that are none: {', '.join(unknown)}")
+    kid, secret = row.get("kid"), row.get("key")
+    if not isinstance(kid, str) or not isinstance(secret, str):
+        raise KeyringError("needs a kid and a key, both text")
+    try:
+        raw_kid = bytes.fromhex(kid)
+    except ValueError:
+        raise KeyringError("the kid is not 2 to 8 hexadecimal digits") from None
+    try:
+        raw = base64.b64decode(secret, validate=True)
+    except ValueError:
+        raise KeyringError(f"the key of kid {kid} is not base64") from None
+    return Key(raw_kid, raw)

@@ -1,0 +1,56 @@
+"""The matchmaker: from a key to the hosts that a message is for.
+
+A key is ``topic`` (one live host of it), ``topic.host`` (that host) or ``fanout~topic`` (all
+live hosts). ``MatchMakerGossip`` answers from the gossiped table; the static ones and the base
+classes are those of the classical matchmaker (OpenStack's RPC layer, 2012-2014).
+"""
+
+from gossipmm.errors import InvalidKeyError, MatchMakerException, RingFileError
+from gossipmm.matchmaker.base import HeartbeatMatchMakerBase, MatchMakerBase
+from gossipmm.matchmaker.bindings import Binding, DirectBinding, FanoutBinding, TopicBinding
+from gossipmm.matchmaker.exchanges import (
+    DirectExchange,
+    Exchange,
+    FanoutRingExchange,
+    LocalhostExchange,
+    RingExchange,
+    RoundRobinRingExchange,
+    StubExchange,
+)
+from gossipmm.matchmaker.gossip import MatchMakerGossip
+from gossipmm.matchmaker.lookup import FoundHost, Lookup, LookupStatus
+from gossipmm.matchmaker.protocols import AgentControl, OwnedAgent, TableReader
+from gossipmm.matchmaker.ring import load_ring, ring_of, write_ring
+from gossipmm.matchmaker.static import MatchMakerLocalhost, MatchMakerRing, MatchMakerStub
+
+__all__ = (
+    "AgentControl",
+    "Binding",
+    "DirectBinding",
+    "DirectExchange",
+    "Exchange",
+    "FanoutBinding",
+    "FanoutRingExchange",
+    "FoundHost",
+    "HeartbeatMatchMakerBase",
+    "InvalidKeyError",
+    "LocalhostExchange",
+    "Lookup",
+    "LookupStatus",
+    "MatchMakerBase",
+    "MatchMakerException",
+    "MatchMakerGossip",
+    "MatchMakerLocalhost",
+    "MatchMakerRing",
+    "MatchMakerStub",
+    "OwnedAgent",
+    "RingExchange",
+    "RingFileError",
+    "RoundRobinRingExchange",
+    "StubExchange",
+    "TableReader",
+    "TopicBinding",
+    "load_ring",
+    "ring_of",
+    "write_ring",
+)

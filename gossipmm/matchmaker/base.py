@@ -1,0 +1,247 @@
+"""What all matchmakers have in common, and the base of those with a heartbeat.
+
+Thread-safe: any method may be called from any thread. ``HeartbeatMatchMakerBase`` is for a
+backend of your own: define ``ack_alive``, ``backend_register`` and ``backend_unregister``.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from gossipmm.errors import AgentClosedError, ForkedError, MatchMakerException
+from gossipmm.matchmaker.bindings import Binding
+from gossipmm.matchmaker.exchanges import Exchange, Match
+from gossipmm.matchmaker.keys import check_key, check_registration
+
+_log = logging.getLogger(__name__)
+
+
+class MatchMakerBase:
+    """Resolves keys by its bindings; registering and heartbeats do nothing here.
+
+    Methods that say whether something is so return None here: this matchmaker does not know.
+    """
+
+    def __init__(self) -> None:
+        #: (binding, exchange, last), in the order in which they were added. Replaced as a whole.
+        self.bindings: tuple[tuple[Binding, Exchange, bool], ...] = ()
+
+    def add_binding(self, binding: Binding, rule: Exchange, last: bool = True) -> None:
+        """Ask ``rule`` about keys that match ``binding``; with ``last``, nobody behind it."""
+        self.bindings = (*self.bindings, (binding, rule, last))
+
+    def queues(self, key: str) -> list[Match]:
+        """Return the (queue key, host) tuples that the key resolves to; an empty list when none do.
+
+        Goes through the bindings in order, and stops behind the first match that was added with
+        ``last``. Raises InvalidKeyError for what is no key.
+        """
+        check_key(key)
+        found: list[Match] = []
+        for binding, exchange, last in self.bindings:
+            if binding.test(key):
+                found.extend(exchange.run(key))
+                if last:
+                    break
+        return found
+
+    def register(self, key: str, host: str) -> None:
+        """Register a host for a topic on the backend."""
+
+    def unregister(self, key: str, host: str) -> bool | None:
+        """End a registration; whether there was one."""
+        return None
+
+    def ack_alive(self, key: str, host: str) -> bool | None:
+        """Acknowledge that the host is alive; False: it is not registered."""
+        return None
+
+    def is_alive(self, topic: str, host: str) -> bool | None:
+        """Whether the host is alive."""
+        return None
+
+    def expire(self, topic: str, host: str) -> bool | None:
+        """End a host's registration from outside; whether there was one."""
+        return None
+
+    def send_heartbeats(self) -> None:
+        """Acknowledge every registration once."""
+
+    def start_heartbeat(self) -> None:
+        """Send heartbeats in the background from now on."""
+
+    def stop_heartbeat(self) -> None:
+        """Stop sending them."""
+
+
+class HeartbeatMatchMakerBase(MatchMakerBase):
+    """Base for a matchmaker whose registrations live for as long as they are acknowledged.
+
+    ``heartbeat_interval``: seconds between two rounds; also a class attribute for subclasses.
+    """
+
+    heartbeat_interval: float = 5.0
+    #: Seconds that ``stop_heartbeat`` waits for an acknowledgement that is under way.
+    stop_timeout: float = 10.0
+
+    def __init__(self, heartbeat_interval: float | None = None) -> None:
+        super().__init__()
+        if heartbeat_interval is not None:
+            if not heartbeat_interval > 0:
+                raise ValueError(f"heartbeat_interval: {heartbeat_interval!r} is not above 0")
+            self.heartbeat_interval = heartbeat_interval
+        self._registrations: dict[tuple[str, str], None] = {}
+        # Held while one registration is made, ended or acknowledged, so that no heartbeat brings
+        # back what another thread has just unregistered. Never held by a lookup.
+        self._changing = threading.RLock()
+        self._heart: _Heart | None = None
+
+    @property
+    def registrations(self) -> tuple[tuple[str, str], ...]:
+        """The (key, host) pairs registered here, oldest first."""
+        return tuple(self._registrations)
+
+    @property
+    def hosts(self) -> set[str]:
+        """The hosts that have at least one registration here."""
+        return {host for _, host in self.registrations}
+
+    def backend_register(self, key: str, key_host: str) -> None:
+        """Register ``key.host`` for ``key`` on the backend. A subclass defines it."""
+        raise NotImplementedError(f"{type(self).__name__} does not define backend_register()")
+
+    def backend_unregister(self, key: str, key_host: str) -> bool | None:
+        """End the registration of ``key.host`` on the backend. A subclass defines it."""
+        raise NotImplementedError(f"{type(self).__name__} does not define backend_unregister()")
+
+    def ack_alive(self, key: str, host: str) -> bool | None:
+        """Acknowledge that the host is alive. A subclass defines it.
+
+        Called for each registration in every heartbeat round; when the backend has forgotten the
+        registration, make it anew.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define ack_alive()")
+
+    def register(self, key: str, host: str) -> None:
+        """Register a host for a topic, and acknowledge it for the first time.
+
+        Raises RegistrationError for a bad topic or host. When the backend raises, that is passed
+        on, and nothing is registered here.
+        """
+        check_registration(key, host)
+        with self._changing:
+            new = (key, host) not in self._registrations
+            self._registrations[key, host] = None
+            try:
+                self.backend_register(key, f"{key}.{host}")
+                self.ack_alive(key, host)
+            except BaseException:
+                if new:
+                    del self._registrations[key, host]
+                raise
+
+    def unregister(self, key: str, host: str) -> bool | None:
+        """End one registration; the host's others stay."""
+        check_registration(key, host)
+        with self._changing:
+            self._registrations.pop((key, host), None)
+            return self.backend_unregister(key, f"{key}.{host}")
+
+    def send_heartbeats(self) -> None:
+        """Acknowledge every registration once.
+
+        One that fails does not keep the others from their turn; the first error is raised behind
+        the last of them. Registrations may come and go meanwhile.
+        """
+        self._send_heartbeats(lambda: False)
+
+    def start_heartbeat(self) -> None:
+        """Send heartbeats every ``heartbeat_interval`` seconds in a thread, beginning now.
+
+        Raises MatchMakerException when nothing was registered. Does nothing when it runs already.
+        A round that fails is logged, and the next one tried.
+        """
+        with self._changing:
+            if not self._registrations:
+                raise MatchMakerException("register a host before start_heartbeat")
+            if self._heart is None or not self._heart.is_alive():
+                self._heart = _Heart(self._send_heartbeats, lambda: self._pause)
+                self._heart.start()
+
+    def stop_heartbeat(self) -> None:
+        """Stop the heartbeats; none begins after this returns. Does nothing when none run."""
+        self._stop_heart(wait=True)
+
+    def _stop_heart(self, *, wait: bool) -> None:
+        heart, self._heart = self._heart, None
+        if heart is not None:
+            heart.stop()
+            if wait:
+                heart.wait(self.stop_timeout)
+
+    @property
+    def _pause(self) -> float:
+        """Seconds to the next round."""
+        return self.heartbeat_interval
+
+    def _send_heartbeats(self, stopped: Callable[[], bool]) -> None:
+        failed: list[Exception] = []
+        for key, host in self.registrations:
+            with self._changing:
+                if stopped():
+                    return
+                if (key, host) not in self._registrations:
+                    continue
+                try:
+                    self.ack_alive(key, host)
+                except (AgentClosedError, ForkedError, NotImplementedError):
+                    raise
+                except Exception as exc:
+                    exc.add_note(f"while acknowledging {key}.{host}")
+                    failed.append(exc)
+        if failed:
+            if len(failed) > 1:
+                failed[0].add_note(f"{len(failed) - 1} other registrations failed, too")
+            raise failed[0]
+
+
+class _Heart(threading.Thread):
+    """The heartbeat's thread. A daemon: a program that forgets it still ends."""
+
+    def __init__(
+        self, beat: Callable[[Callable[[], bool]], None], pause: Callable[[], float]
+    ) -> None:
+        super().__init__(name="gossipmm-heartbeat", daemon=True)
+        self._beat = beat
+        self._pause = pause
+        self._stopped = False
+        self._wake = threading.Event()
+
+    def run(self) -> None:
+        while not self._stopped:
+            try:
+                self._beat(lambda: self._stopped)
+            except (AgentClosedError, ForkedError):
+                return
+            except Exception:
+                _log.warning("a heartbeat round failed; the next one follows", exc_info=True)
+            self._wake.wait(self._pause())
+            self._wake.clear()
+
+    def nudge(self) -> None:
+        """Begin the next round now."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Let no acknowledgement begin any more."""
+        self._stopped = True
+        self._wake.set()
+
+    def wait(self, timeout: float) -> None:
+        """Wait until the acknowledgement under way has ended (``timeout`` seconds at most)."""
+        if threading.current_thread() is not self:
+            self.join(timeout)
+            if self.is_alive():
+                _log.warning("an acknowledgement still runs %g s after stop_heartbeat", timeout)

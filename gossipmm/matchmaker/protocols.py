@@ -1,0 +1,89 @@
+"""What the gossip matchmaker needs of an agent: a table to read, and calls to make.
+
+Any object with these members will do: the Trio agent, the agent in a background thread, a
+simulated one. Times are core time in seconds (the agent's own clock), as floats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from gossipmm.core.types import TopicView
+
+
+class TableReader(Protocol):
+    """The readers' view. Read from any thread; nothing here may block or take a lock."""
+
+    @property
+    def topics(self) -> Mapping[str, TopicView]:
+        """Every known topic. The values are immutable and replaced when anything changes."""
+
+    @property
+    def joined(self) -> bool:
+        """Whether the table agreed with at least one peer (or has none to agree with)."""
+
+
+class AgentControl(Protocol):
+    """What a program tells its agent. Synchronous; from any thread that the embedding allows.
+
+    After the agent was closed each raises AgentClosedError, in a forked child ForkedError.
+    """
+
+    @property
+    def name(self) -> str:
+        """This node's name."""
+
+    def now(self) -> float:
+        """Core time."""
+
+    def heard(self, names: Iterable[str]) -> Mapping[str, float]:
+        """Core time of the freshest evidence of life of each named node that is known."""
+
+    def register(
+        self,
+        topic: str,
+        host: str,
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        ttl: float | None = None,
+        draining: bool = False,
+    ) -> None:
+        """Register, or renew. Raises RegistrationError; the state is then unchanged."""
+
+    def unregister(self, topic: str, host: str) -> bool:
+        """End an own registration; False: there was none."""
+
+    def drain(
+        self, topic: str | None = None, host: str | None = None, *, draining: bool = True
+    ) -> int:
+        """Drain registrations, or with neither argument the node; how many changed."""
+
+    def renew(self, topic: str, host: str) -> bool:
+        """Renew the time to live of an own registration; False: not registered."""
+
+    def ack_alive(self, topic: str, host: str) -> bool:
+        """First-hand evidence of life for the owners of a registration; False: unknown."""
+
+    def report_failure(self, topic: str, host: str) -> bool:
+        """Probe the owners now and prefer others meanwhile; False: unknown."""
+
+    def expire(self, topic: str, host: str) -> bool:
+        """Hide a registration at its version, here, and ask its owner; False: unknown."""
+
+
+class OwnedAgent(AgentControl, Protocol):
+    """An agent that the matchmaker opens and closes itself (``gossipmm.embed.thread``)."""
+
+    @property
+    def reader(self) -> TableReader:
+        """The table, from ``start`` on."""
+
+    def start(self) -> None:
+        """Bind and run; returns when the socket is bound. Raises BindError, ConfigError."""
+
+    def wait_joined(self, timeout: float | None = None) -> bool:
+        """Wait until the table is joined; False when ``timeout`` seconds passed before."""
+
+    def close(self) -> None:
+        """Leave, stop, and wake every waiting caller with AgentClosedError. Idempotent."""

@@ -1,0 +1,106 @@
+"""Which host is next: round robin under churn, and rendezvous hashing.
+
+Both work on an immutable tuple of hosts that the caller took from the table, take no lock and
+never wait, from any number of threads.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Container
+from hashlib import blake2b
+from itertools import count
+
+
+class Turn:
+    """A walk around one tuple of hosts; ``advance`` is atomic (one call of itertools.count)."""
+
+    __slots__ = ("advance", "hosts", "size", "successors")
+
+    def __init__(self, hosts: tuple[str, ...], start: int) -> None:
+        self.hosts = hosts
+        self.size = len(hosts)
+        self.advance = count(start).__next__
+        #: The walk that continues this one, by identity of its hosts (which it keeps alive).
+        self.successors: dict[int, Turn] = {}
+
+    def last(self) -> str:
+        """Return the host used last. Uses up one place: only for a walk that is being replaced."""
+        return self.hosts[(self.advance() - 1) % self.size]
+
+
+class RoundRobin:
+    """One walk a topic. When its hosts change, it continues after the host used last.
+
+    Exact between changes; at a change at most one pick too many or too few for each thread then
+    running (a thread may still hold the walk that was replaced).
+
+    ``spread`` moves the first pick of each topic, so that many short-lived programs, each with
+    its own, do not all begin with the first host. ``known`` are the topics that are worth
+    remembering; others are forgotten when there are too many.
+    """
+
+    __slots__ = ("_known", "_limit", "_spread", "_turns")
+
+    def __init__(
+        self, spread: str = "", *, known: Callable[[], Container[str]] | None = None
+    ) -> None:
+        self._spread = spread
+        self._known = known
+        self._limit = 64
+        self._turns: dict[str, Turn] = {}
+
+    def pick(self, topic: str, hosts: tuple[str, ...]) -> str:
+        """Return the next of ``hosts``: not empty, sorted by name unless they never change."""
+        turn = self._turns.get(topic)
+        if turn is None or turn.hosts is not hosts:
+            turn = self._renew(topic, hosts, turn)
+        return turn.hosts[turn.advance() % turn.size]
+
+    def _renew(self, topic: str, hosts: tuple[str, ...], turn: Turn | None) -> Turn:
+        """Replace a walk. Of several threads here at once, all take the walk of the first."""
+        if turn is None:
+            self._forget()
+            # A lost race gives the other thread's walk, over hosts that were as current as ours.
+            return self._turns.setdefault(topic, Turn(hosts, self._first(topic)))
+        start = bisect_right(hosts, turn.last())
+        turn = turn.successors.setdefault(id(hosts), Turn(hosts, start))
+        self._turns[topic] = turn
+        return turn
+
+    def _first(self, topic: str) -> int:
+        if not self._spread:
+            return 0
+        digest = blake2b(f"{self._spread}\0{topic}".encode("utf-8", "replace"), digest_size=4)
+        return int.from_bytes(digest.digest(), "big")
+
+    def _forget(self) -> None:
+        """Drop the walks of topics that the table no longer knows, now and then."""
+        if self._known is None or len(self._turns) < self._limit:
+            return
+        known = self._known()
+        for topic in list(self._turns):
+            if topic not in known:
+                self._turns.pop(topic, None)
+        self._limit = 2 * len(self._turns) + 64
+
+
+def rendezvous(routing_key: str | bytes, hosts: tuple[str, ...]) -> str:
+    """Return the host with the highest weight for this key (Thaler and Ravishankar, 1998).
+
+    The weight is BLAKE2b-64 of the host's name, keyed with BLAKE2b-256 of the routing key: the
+    same in every process and on every machine. When a host goes, only its own keys move; when one
+    comes, it takes its share from all others. About 0.7 us a host.
+    """
+    if isinstance(routing_key, str):
+        routing_key = routing_key.encode("utf-8", "surrogatepass")
+    keyed = blake2b(key=blake2b(routing_key, digest_size=32).digest(), digest_size=8)
+    best = b""
+    chosen = hosts[0]
+    for host in hosts:
+        weight = keyed.copy()
+        weight.update(host.encode("utf-8", "surrogatepass"))
+        if (found := weight.digest()) > best:
+            best = found
+            chosen = host
+    return chosen

@@ -1,0 +1,84 @@
+"""Every event has words for people and fields for programs."""
+
+import dataclasses
+import json
+import typing
+
+import pytest
+
+from gossipmm.agent.words import as_json, as_line
+from gossipmm.core import events
+from gossipmm.core.types import HostState
+
+KINDS = typing.get_args(events.Event)
+
+
+def example(kind):
+    """Build an event with a value for each field, by its annotation."""
+    values = {
+        int: 3,
+        float: 1.5,
+        bool: True,
+        str: "host-b",
+        tuple[tuple[str, int], ...]: (("127.0.0.1", 1), ("::1", 2)),
+        tuple[str, int]: ("127.0.0.1", 1),
+        tuple[str, ...]: ("host-a", "host-c"),
+        HostState | None: HostState.SUSPECT,
+    }
+    hints = typing.get_type_hints(kind)
+    return kind(**{field.name: values[hints[field.name]] for field in dataclasses.fields(kind)})
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_every_event_has_a_line_and_is_json(kind):
+    event = example(kind)
+    line = as_line(event, "host-a")
+    assert line
+    assert "\n" not in line
+    assert "<" not in line
+    found = json.loads(json.dumps(as_json(event)))
+    assert set(found) == {"event", *(field.name for field in dataclasses.fields(kind))}
+
+
+def test_names_are_in_lower_case_and_addresses_are_text():
+    event = events.MemberJoined(1.0, "b", 5, (("127.0.0.1", 1), ("::1", 2)))
+    assert as_json(event) == {
+        "event": "member_joined",
+        "at": 1.0,
+        "name": "b",
+        "generation": 5,
+        "addresses": ["127.0.0.1:1", "[::1]:2"],
+    }
+    changed = events.HostChanged(1.0, "compute", "b", None, HostState.LIVE)
+    assert as_json(changed)["state"] is None
+    assert as_json(changed)["previous"] == "live"
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (
+            events.MemberDied(0, "b", 1, 2, ("a", "c")),
+            "member b is dead: it did not answer this node, c",
+        ),
+        (events.MemberDied(0, "b", 1, 2, ()), "member b is dead: it did not answer this node"),
+        (
+            events.MemberSuspected(0, "b", "a", 2),
+            "member b is suspected: it did not answer this node",
+        ),
+        (events.HostChanged(0, "t", "b", None, HostState.LIVE), "topic t: b is gone"),
+        (
+            events.LeaveFinished(0, 2, 3),
+            "left: 2 of 3 live members confirmed (67 %)",
+        ),
+        (events.LeaveFinished(0, 0, 0), "left; nobody else was there to be told"),
+        (events.MemberReturned(0, "b", 1, 1, 0.0), "member b is back"),
+        (
+            events.MemberReturned(0, "b", 1, 3, 8.0),
+            "member b is back for the 3. time: on probation, in no answer until it was steady "
+            "for 8 s",
+        ),
+    ],
+)
+def test_the_words(event, line):
+    assert as_line(event, "a") == line

@@ -1,0 +1,197 @@
+"""The grammar in ``wire.cddl`` describes what real nodes send: every kind, option and page."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import cbor2
+import pytest
+from pycddl import Schema, ValidationError  # type: ignore[import-untyped]
+
+from gossipmm.core import wire
+from gossipmm.core.pages import encode_entry
+from gossipmm.core.types import EntryState, NodeState, Registration
+from tests.helpers import Mesh, key_of
+
+OPTIONS = {value for name, value in vars(wire).items() if name.startswith("OPT_")}
+GRAMMAR = files("gossipmm.core").joinpath("wire.cddl").read_text()
+
+#: pycddl 0.6 checks a choice between arrays only in part. Their lengths differ: choose here.
+FRAMES = {5: "plain", 6: "with-options"}
+ENTRIES = {2: "entry-short", 3: "entry-state", 4: "entry-full"}
+WANTS = {2: "want-all", 4: "want-part"}
+
+
+@cache
+def schema(rule: str) -> Schema:
+    return Schema(f"root = {rule}\n{GRAMMAR}")
+
+
+def check_as(rule: str, value: object) -> None:
+    schema(rule).validate_cbor(cbor2.dumps(value))
+
+
+def check(data: bytes) -> None:
+    """Hold a datagram against the grammar. pycddl lets unknown map keys pass: see to them here."""
+    schema("datagram").validate_cbor(data)
+    fields = cbor2.loads(data)
+    check_as(FRAMES[len(fields)], fields)
+    assert len(fields[4]) % wire.ROW_SIZE == 0
+    options = fields[5] if len(fields) > 5 else {}
+    assert set(options) <= OPTIONS
+    for raw in options.get(wire.OPT_PAGES, ()):
+        check_page(cbor2.loads(raw))
+    for want in options.get(wire.OPT_WANT, ()):
+        check_as(WANTS[len(want)], want)
+    assert cbor2.dumps(fields) == data, "not in preferred serialization"
+
+
+def check_page(page: list[Any]) -> None:
+    check_as("page-of-entries" if page[2] else "page-zero", page)
+    for entry in page[4] if page[2] else ():
+        check_as(ENTRIES[len(entry)], entry)
+
+
+@pytest.fixture(scope="module")
+def talk() -> list[bytes]:
+    """Datagrams of clusters to which everything happens, the same ones kept once."""
+    said: dict[bytes, None] = {}
+    for mesh in (busy(), crowded(), large()):
+        said.update(dict.fromkeys(packet.data for packet in mesh.sent))
+    return list(said)
+
+
+def busy() -> Mesh:
+    """Five nodes: registrations, a crash, a leave, a pause, a restart, forget, expire, helpers."""
+    mesh = Mesh("a", "b", "c", "d", "e", suspicion_min=0.5)
+    mesh.settle()
+    mesh["a"].register("t", "h", {"zone": "b", "weight": 3, "gpu": True}, now=mesh.now)
+    mesh["a"].register("u", "h", draining=True, now=mesh.now)
+    mesh["b"].register("t", "h2", now=mesh.now)
+    mesh.run(0.5)
+    mesh["b"].unregister("t", "h2", now=mesh.now)
+    mesh["b"].drain(now=mesh.now)
+    mesh["c"].expire("t", "h", now=mesh.now)
+    mesh.cut("a", "b")
+    mesh.run(2)
+    mesh.heal()
+    mesh.freeze("c")
+    mesh.run(3)
+    mesh.thaw("c")
+    mesh.run(2)
+    mesh.crash("e")
+    mesh["d"].leave(mesh.now)
+    mesh.run(8)
+    mesh["a"].forget("e", now=mesh.now)
+    mesh.run(1)
+    return mesh
+
+
+def crowded() -> Mesh:
+    """More members than one digest holds: buckets."""
+    mesh = Mesh("a", "b")
+    mesh.settle()
+    mesh.puppets(*(f"x{index}" for index in range(70)))
+    mesh.puppet("late").introduce("a")
+    mesh.until(lambda: mesh["b"].member("late") is not None, within=60, step=0.5)
+    return mesh
+
+
+def large() -> Mesh:
+    """A record of more pages than one vector names, changed while a holder is away."""
+    mesh = Mesh("a", "b")
+    for index in range(200):
+        mesh["a"].register(f"t{index}", "h", {"m": "x" * 700}, now=mesh.now)
+    mesh.settle()
+    mesh.cut("a", "b")
+    mesh["a"].drain("t7", now=mesh.now)
+    mesh.run(0.4)
+    mesh.heal()
+    mesh.run(4)
+    return mesh
+
+
+def test_every_datagram_keeps_to_the_grammar(talk: list[bytes]) -> None:
+    for data in talk:
+        check(data)
+
+
+def test_every_kind_and_option_was_seen(talk: list[bytes]) -> None:
+    """Otherwise the test above proves less than it says."""
+    frames = [wire.decode_untrusted(data, wire.cluster_tag("gossipmm")) for data in talk]
+    assert {frame.kind for frame in frames} == set(wire.KIND_NAMES)
+    seen = {option for frame in frames for option in frame.options}
+    assert seen == OPTIONS
+    parts = [want for f in frames for want in f.options.get(wire.OPT_WANT, ()) if len(want) > 2]
+    assert parts
+    claims = {claim for frame in frames for _, _, claim, _ in wire.rows_in(frame.rows)}
+    assert claims == {wire.ALIVE, wire.SUSPECT, wire.DEAD, wire.LEFT, wire.ACCUSER}
+
+
+def test_every_shape_of_page_and_entry_is_in_the_grammar() -> None:
+    mesh = Mesh("a")
+    x = mesh.puppet("x")
+    entries = [
+        Registration("t", "h"),
+        Registration("t", "i", EntryState.DRAINING),
+        Registration("t", "j", EntryState.UP, {"s": "x", "i": -5, "b": False, "n": 2**62}),
+    ]
+    assert [len(cbor2.loads(encode_entry(entry))) for entry in entries] == [2, 3, 4]
+    pages = [x.page_zero(state, metadata={"rack": 7}) for state in NodeState]
+    pages += [x.page(1, *entries), x.page(65535)]
+    for page in pages:
+        check(x.frame(wire.NEWS, key_of(mesh["a"]), options={wire.OPT_PAGES: [page.raw]}))
+
+
+PAGE = ["a", 1 << 50, 1, 1, [["t", "h"]]]
+ZERO = ["a", 1 << 50, 0, 1, 0, [["127.0.0.1", 7946]], {}]
+FRAME = [1, b"abcd", 1, bytes(40), b""]
+
+
+def with_page(page: list[object], place: int, value: object) -> list[object]:
+    changed = [*page[:place], value, *page[place + 1 :]]
+    return [*FRAME, {1: [cbor2.dumps(changed)]}]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [2, *FRAME[1:]],
+        [1, b"abc", *FRAME[2:]],
+        [1, b"abcd", 6, *FRAME[3:]],
+        [1, b"abcd", 1, bytes(39), b""],
+        FRAME[:4],
+        [*FRAME, 1],
+        [*FRAME, {1: [b"\xff"]}],
+        [*FRAME, {2: [8, b"", b""]}],
+        [*FRAME, {5: [["", 1]]}],
+        [*FRAME, {5: [["n" * 65, 1]]}],
+        [*FRAME, {8: 0}],
+        [*FRAME, {9: False}],
+        with_page(PAGE, 0, ""),
+        with_page(PAGE, 1, 1 << 59),
+        with_page(PAGE, 2, 1 << 16),
+        with_page(PAGE, 3, wire.MAX_COUNTER),
+        with_page(PAGE, 4, [["t"]]),
+        with_page(PAGE, 4, [["t", "h", 2]]),
+        with_page(PAGE, 4, [["t", "h", 0, {"a": 0.5}]]),
+        with_page(ZERO, 3, 0),
+        with_page(ZERO, 4, 3),
+        with_page(ZERO, 5, []),
+        with_page(ZERO, 5, [["127.0.0.1", 0]]),
+    ],
+)
+def test_the_grammar_refuses_what_is_not_of_it(wrong: list[object]) -> None:
+    """A grammar that takes everything would check nothing."""
+    with pytest.raises((ValidationError, KeyError)):
+        check(cbor2.dumps(wrong))
+
+
+def test_the_grammar_and_the_code_have_the_same_numbers() -> None:
+    for number in OPTIONS:
+        assert f"? {number}: " in GRAMMAR
+    assert f"version = 1..{wire.MAX_COUNTER - 1}\n" in GRAMMAR
+    for code, name in wire.KIND_NAMES.items():
+        assert f"\n{name} = {code} " in GRAMMAR

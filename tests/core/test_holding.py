@@ -1,0 +1,169 @@
+"""This node's own health (design section 5): what it does not blame on others, and how long."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gossipmm.core import wire
+from gossipmm.core.events import MemberDied, MemberSuspected, SelfSlow
+from gossipmm.core.types import Status
+from tests.helpers import Mesh, held
+
+
+def statuses(mesh: Mesh, name: str) -> set[Status]:
+    return {member.status for member in mesh[name].table.by_name.values() if member.name != name}
+
+
+def test_a_node_that_stood_still_accuses_nobody() -> None:
+    """SIGSTOP, a suspended machine, a stuck host program: all timers fire late at once."""
+    mesh = Mesh("a", "b", "c", "d")
+    mesh.settle()
+    mesh.run(2)
+    for pause in (1.5, 4.0, 30.0):
+        mesh.freeze("a")
+        mesh.run(pause)
+        mesh.thaw("a")
+        mesh.run(3)
+        assert mesh.told("a", SelfSlow)[-1].late >= pause - 2 * mesh.config.gossip_interval
+    assert mesh.told("a", MemberSuspected) + mesh.told("a", MemberDied) == []
+
+
+def test_a_node_that_stood_still_is_believed_again_at_once() -> None:
+    """It refutes what was said of it meanwhile; the others found it dead or suspect."""
+    mesh = Mesh("a", "b", "c", "d")
+    mesh.settle()
+    mesh.run(2)
+    mesh.freeze("a")
+    mesh.until(lambda: all(held(mesh[n], "a").status is Status.DEAD for n in "bcd"), within=12)
+    mesh.thaw("a")
+    took = mesh.until(lambda: all(held(mesh[n], "a").status is Status.ALIVE for n in "bcd"))
+    assert took < 1.5
+    assert mesh["a"].stats.own_refutations >= 1
+
+
+def test_a_slow_node_says_that_it_is_slow() -> None:
+    mesh = Mesh("a")
+    (x,) = mesh.puppets("x")
+    mesh.run(2)
+    mesh.freeze("a")
+    mesh.run(3)
+    mesh.thaw("a")
+    x.heard.clear()
+    mesh.run(0.5)
+    assert x.heard
+    assert all(frame.options.get(wire.OPT_SLOW) for frame in x.heard)
+    mesh.run(3)
+    x.heard.clear()
+    mesh.run(2)
+    assert not any(wire.OPT_SLOW in frame.options for frame in x.heard)
+
+
+def test_what_a_slow_node_pushes_has_its_pages() -> None:
+    """Story: the mark "slow" replaced the pages of a push, which then waited for a digest."""
+    mesh = Mesh("a", "b")
+    mesh.settle()
+    mesh.run(1)
+    mesh.freeze("a")
+    mesh.run(3)
+    mesh.thaw("a")
+    mesh.run(0.05)
+    mesh["a"].register("t", "h", now=mesh.now)
+    mesh.run(0.01)
+    assert mesh["b"].table.topic("t") is not None
+
+
+def test_a_suspicion_that_ran_while_the_node_stood_still_does_not_end_at_once() -> None:
+    """The accused had no chance to answer to a node that did not read."""
+    mesh = Mesh("a")
+    x, y = mesh.puppets("x", "y")
+    mesh.run(1)
+    x.answers = False
+    y.say("a", rows=wire.row(x.key, held(mesh["a"], "x").k, wire.SUSPECT))
+    mesh.run(0.2)
+    mesh.freeze("a")
+    mesh.run(20)
+    mesh.thaw("a")
+    mesh.run(0.05)
+    assert held(mesh["a"], "x").status is Status.SUSPECT
+    x.answers = True
+    mesh.run(1)
+    assert held(mesh["a"], "x").status is Status.ALIVE
+
+
+def test_a_deaf_node_holds_its_accusations_and_then_believes_what_it_sees() -> None:
+    """At most twice the maximum suspicion: the others may really be gone."""
+    mesh = Mesh("a", "b", "c", "d")
+    mesh.settle()
+    mesh.run(2)
+    config = mesh.config
+    mesh.crash("b", "c", "d")
+    began = mesh.now
+    mesh.run(config.suspicion_max)
+    assert statuses(mesh, "a") == {Status.ALIVE}
+    assert mesh["a"].stats.probes_held > 0
+    mesh.until(lambda: statuses(mesh, "a") == {Status.DEAD}, within=60)
+    # Held, then suspected, each at most so long; and the time until the last is asked.
+    longest = 2 * config.suspicion_max + config.suspicion_max + 5 * config.gossip_interval
+    assert 2 * config.suspicion_max <= mesh.now - began <= longest
+
+
+def test_a_node_that_hears_again_before_that_has_buried_nobody() -> None:
+    mesh = Mesh("a", "b", "c", "d")
+    mesh.settle()
+    mesh.run(2)
+    mesh.cut("a", "bcd")
+    mesh.run(mesh.config.suspicion_max)
+    mesh.heal()
+    mesh.run(5)
+    assert mesh.told("a", MemberDied) == []
+    assert statuses(mesh, "a") == {Status.ALIVE}
+    mesh.settle()
+
+
+def test_with_a_single_other_member_silence_is_that_members() -> None:
+    """Promise 12, one of two: nobody else could be heard, so deafness proves nothing."""
+    mesh = Mesh("a", "b")
+    mesh.settle()
+    mesh.run(2)
+    mesh.crash("b")
+    took = mesh.until(lambda: held(mesh["a"], "b").status is Status.DEAD, within=10)
+    assert took <= 3 * mesh.config.suspicion_min
+    assert mesh["a"].stats.probes_held == 0
+
+
+@pytest.mark.parametrize(("without", "accuses"), [("deaf_hold", True), ("none", False)])
+def test_each_hold_is_a_switch(without: str, accuses: bool) -> None:
+    mesh = Mesh("a", "b", "c", "d", without=frozenset({without}))
+    mesh.settle()
+    mesh.run(2)
+    mesh.cut("a", "bcd")
+    mesh.run(mesh.config.suspicion_max)
+    assert bool(mesh.told("a", MemberSuspected)) == accuses
+
+
+def test_own_loss_lengthens_suspicions() -> None:
+    """A node that needs second tries often is slower to bury, for it may be the one to blame."""
+
+    def burial(loss: float) -> float:
+        mesh = Mesh("a", gossip_interval=30.0)
+        x, y = mesh.puppets("x", "y")
+        mesh["a"].stats.loss = loss
+        mesh.rules["mute"] = lambda p: p.target == x.addresses[0]
+        y.say("a", rows=wire.row(x.key, x.heartbeat, wire.SUSPECT))
+        return mesh.until(lambda: held(mesh["a"], "x").status is Status.DEAD, within=20)
+
+    assert burial(0.5) > burial(0.25) > burial(0.0)
+
+
+def test_two_nodes_on_a_bad_network_do_not_bury_each_other() -> None:
+    """Promise 2 in the small; the simulator does it at scale."""
+    died: list[Any] = []
+    for seed in range(4):
+        mesh = Mesh("a", "b", "c", "d", "e", seed=seed)
+        mesh.settle()
+        mesh.lose(0.25)
+        mesh.run(60)
+        died += [event for name in mesh.names() for event in mesh.told(name, MemberDied)]
+    assert died == []
