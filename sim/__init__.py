@@ -1,0 +1,1 @@
+"""Simulated clusters of real cores: virtual time, one seed, every fault."""

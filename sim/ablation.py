@@ -1,0 +1,221 @@
+"""Ablations: each mechanism of the core switched off must make the matching promise break.
+
+A mechanism whose absence no checker notices is either useless or untested. Each row says where to
+look for the break; its scenario must be green with the mechanism on, at the same seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from sim.run import run
+from sim.scenario import Scenario
+
+__all__ = ("ABLATIONS", "Ablation", "Outcome", "ablate")
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """A mechanism, what it is for, and a scenario in which its absence shows."""
+
+    mechanism: str
+    purpose: str
+    scenario: Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an ablation did. ``seed`` is where a promise broke; None: nowhere."""
+
+    mechanism: str
+    purpose: str
+    seed: int | None
+    seeds: int
+    message: str
+
+
+def _case(
+    mechanism: str,
+    purpose: str,
+    checks: tuple[str, ...],
+    faults: tuple[str, ...],
+    *,
+    nodes: int = 20,
+    duration: float = 30.0,
+    warmup: float = 5.0,
+    **config: object,
+) -> Ablation:
+    scenario = Scenario(
+        name=f"ablate_{mechanism}",
+        family="ablation",
+        doc=purpose,
+        nodes=nodes,
+        warmup=warmup,
+        duration=duration,
+        faults=faults,
+        checks=checks,
+        config=config,
+    )
+    return Ablation(mechanism, purpose, scenario)
+
+
+ABLATIONS: dict[str, Ablation] = {
+    one.mechanism: one
+    for one in (
+        _case(
+            "target_rule",
+            "a probe has succeeded only when the target itself answered",
+            ("removed within=5",),
+            ("crash at=1 on=random:1",),
+            nodes=64,
+            duration=15,
+        ),
+        _case(
+            "suspect_rows",
+            "suspicions travel on exchanges, so that the accused hears of them in time",
+            ("kept by=all", "at_most figure=events.MemberDied value=0"),
+            ("loss p=0.35",),
+            nodes=40,
+            duration=90,
+        ),
+        _case(
+            "quick_resends",
+            "a lost datagram costs one more datagram, not a round of helpers",
+            ("at_most figure=datagrams_per_second value=15",),
+            ("loss p=0.25",),
+            nodes=40,
+        ),
+        _case(
+            "everyone_buries",
+            "a death heard is only a suspicion: one mute accuser convinces nobody",
+            ("kept by=all",),
+            ("loss p=0.8 on=random:10% way=out",),
+            nodes=50,
+            duration=60,
+        ),
+        _case(
+            "hearing_rule",
+            "a heartbeat proves that the host hears, too",
+            ("out on=5",),
+            ("cut at=1 on=5 way=in",),
+            duration=60,
+        ),
+        _case(
+            "evidence_age",
+            "the dead return only by evidence younger than their burial",
+            ("converged within=5", "no_resurrection"),
+            ("cut at=1 until=25 on=half to=rest",),
+            nodes=30,
+            duration=60,
+        ),
+        _case(
+            "second_push",
+            "those whom the first push missed have the second one",
+            ("at_most figure=registration_known_p99 value=0.05",),
+            ("register at=1 on=all spread=10 topic=extra",),
+            nodes=60,
+            duration=15,
+        ),
+        _case(
+            "helpers",
+            "somebody else may reach whom this host does not",
+            ("at_most figure=core.suspicions value=10",),
+            ("cut at=1 on=3 to=6-9 way=both",),
+            duration=60,
+        ),
+        _case(
+            "refutation_by_anyone",
+            "a stale accusation dies at the first host that knows better",
+            ("kept by=all", "at_most figure=false_suspicions value=60"),
+            ("loss p=0.4",),
+            nodes=40,
+            duration=60,
+        ),
+        _case(
+            "accused_is_told",
+            "whoever is held for dead hears of it by the next datagram",
+            ("converged within=4",),
+            ("pause at=1 until=12 on=random:20%",),
+            duration=30,
+        ),
+        _case(
+            "deaf_hold",
+            "a host that hears nothing does not accuse the whole cluster",
+            ("at_most figure=core.suspicions value=20",),
+            ("cut at=1 until=2.5 on=4",),
+            duration=20,
+        ),
+        _case(
+            "late_hold",
+            "a host whose own timers are late does not accuse others of its absence",
+            ("kept by=all", "at_most figure=false_suspicions value=0"),
+            ("pause until=28 on=random:20% length=2.5 every=1.5 phase=random",),
+            duration=30,
+        ),
+        _case(
+            "flap_damping",
+            "a host that comes and goes is out of lookups until it is steady",
+            ("at_most figure=events.MemberReturned value=60",),
+            ("flip_flop at=1 until=120 on=5 off=6 on_for=4",),
+            duration=130,
+        ),
+        _case(
+            "dead_retry",
+            "the dead are tried again, so that a split heals by itself",
+            ("converged within=10",),
+            ("name_service", "cut at=1 until=25 on=half to=rest"),
+            duration=60,
+        ),
+        _case(
+            "floors",
+            "a reaped generation stays closed",
+            ("no_resurrection", "out on=3", "forgotten name=n3"),
+            ("cut at=1 until=40 on=7", "crash at=2 on=3"),
+            nodes=8,
+            duration=60,
+            reap_after=20,
+        ),
+        _case(
+            "stale_lookups",
+            "a host that is cut off goes on answering with whom it knew",
+            ("answers on=4 topic=compute at_least=5",),
+            ("cut at=1 on=4",),
+            nodes=12,
+            duration=30,
+        ),
+        _case(
+            "digests",
+            "what the news missed, the comparison of tables finds",
+            ("converged within=5",),
+            ("loss at=1 until=12 p=0.9", "churn at=1 until=12 rate=20"),
+            duration=30,
+        ),
+        _case(
+            "suspect_teller",
+            "who is itself suspected is not believed against others",
+            ("at_most figure=false_suspicions value=30",),
+            ("cut at=1 on=4 way=in",),
+            nodes=30,
+            duration=60,
+        ),
+    )
+}
+
+
+def ablate(one: Ablation, seeds: int, tell: Callable[[int], None] = lambda seed: None) -> Outcome:
+    """Look for a seed at which the scenario is green with the mechanism and red without it."""
+    without = replace(
+        one.scenario, config={**one.scenario.config, "without": frozenset({one.mechanism})}
+    )
+    for seed in range(seeds):
+        tell(seed)
+        broken = run(without, seed)
+        if broken.ok:
+            continue
+        whole = run(one.scenario, seed)
+        if whole.ok:
+            first = broken.failures[0]
+            message = f"{first.check}: {first.message}"
+            return Outcome(one.mechanism, one.purpose, seed, seed + 1, message)
+    return Outcome(one.mechanism, one.purpose, None, seeds, "no promise broke")

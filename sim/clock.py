@@ -1,0 +1,61 @@
+"""The virtual clock: one heap of (when, order, call, a, b), and nothing else.
+
+An entry is a plain tuple and ``call`` a bound method kept by its owner: no closure, no object a
+event. Two entries of the same instant run in the order in which they were added. About 0.5 us an
+event on CPython 3.11.
+"""
+
+from __future__ import annotations
+
+import gc
+import heapq
+from collections.abc import Callable
+from itertools import count
+from typing import Any, TypeAlias
+
+__all__ = ("Clock", "Entry")
+
+Entry: TypeAlias = tuple[float, int, Callable[[Any, Any], object], Any, Any]
+
+
+class Clock:
+    """Virtual time in seconds from 0.0, moved only by ``run_until``."""
+
+    __slots__ = ("heap", "now", "order", "processed")
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        #: The heap itself: the network pushes straight into it.
+        self.heap: list[Entry] = []
+        #: Breaks ties of the same instant: first added, first run.
+        self.order = count().__next__
+        self.processed = 0
+
+    def at(
+        self, when: float, call: Callable[[Any, Any], object], a: Any = None, b: Any = None
+    ) -> None:
+        """Call ``call(a, b)`` at ``when``; a time in the past means at once, after this event."""
+        heapq.heappush(self.heap, (max(when, self.now), self.order(), call, a, b))
+
+    def run_until(self, deadline: float) -> None:
+        """Run every entry due up to and including ``deadline``; then it is ``deadline``.
+
+        The cyclic garbage collector is off meanwhile: walking a million live objects again and
+        again would cost more than the simulation.
+        """
+        heap = self.heap
+        pop = heapq.heappop
+        done = 0
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            while heap and heap[0][0] <= deadline:
+                when, _, call, a, b = pop(heap)
+                self.now = when
+                call(a, b)
+                done += 1
+        finally:
+            self.processed += done
+            if collecting:
+                gc.enable()
+        self.now = max(self.now, deadline)

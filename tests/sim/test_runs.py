@@ -1,0 +1,158 @@
+"""Scenarios on the real core: the short ones in full, and what a run says of itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from sim.errors import UsageError
+from sim.run import Run, run
+from sim.scenario import Scenario, find
+
+#: Scenarios that take about a second or less each; campaigns run all of them.
+SHORT = (
+    "address_taken_over_by_another_cluster",
+    "address_taken_over_by_another_node",
+    "all_but_one_die",
+    "clocks_of_every_kind",
+    "cluster_of_2_one_dies",
+    "dead_not_resurrected_by_replay",
+    "deaf_node",
+    "deleted_then_really_back",
+    "drain",
+    "graceful_leave",
+    "half_dies_at_once",
+    "isolated_bystander_with_a_fresher_heartbeat_returns",
+    "join_wrong_cluster",
+    "leave_then_stale_alive",
+    "live_down_live",
+    "mute_node",
+    "name_service_down_at_boot",
+    "name_used_twice",
+    "one_way_link",
+    "own_past_identity_heard",
+    "paused_node_refutes",
+    "record_larger_than_a_datagram",
+    "restart_new_generation_supersedes",
+    "restart_with_the_clock_stepped_back",
+    "seed_isolated",
+    "seed_only_join",
+    "socket_errors",
+    "ttl_expires",
+    "unregister_during_partition",
+    "unregister_one_keeps_others",
+)
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_scenario(name):
+    result = run(find(name), seed=1)
+    assert result.ok, "\n".join(f"{v.check}: {v.message}" for v in result.failures)
+
+
+def test_the_same_seed_gives_the_same_trace_in_other_processes_with_other_hash_seeds():
+    command = [sys.executable, "-m", "sim", "run", "swarm", "--seed", "5", "--json", "-"]
+    hashes = set()
+    for seed in ("1", "4242"):
+        env = {**os.environ, "PYTHONHASHSEED": seed}
+        done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+        hashes.add(json.loads(done.stdout)["trace_hash"])
+    assert len(hashes) == 1
+
+
+def test_a_failing_run_prints_seed_options_violation_and_the_command_that_repeats_it():
+    from sim.report import text
+
+    scenario = find("crash_detected_within").with_settings({"nodes": 3, "within": 0.1})
+    result = run(scenario, seed=9)
+    shown = text(result)
+    assert not result.ok
+    assert "crash_detected_within seed 9: FAILED" in shown
+    assert "was out of all lookups after" in shown
+    assert 'faults = ["crash at=1 on=random:1"]' in shown
+    assert (
+        "repeat: python -m sim run crash_detected_within --seed 9 --set nodes=3 --set within=0.1"
+        in shown
+    )
+
+
+def test_a_core_that_raises_is_a_broken_promise():
+    started = Run(Scenario(name="x", nodes=2, duration=5), 0)
+
+    def fail(data: bytes, source: object, now: float) -> None:
+        raise ZeroDivisionError("a bug")
+
+    started._warm_up()
+    started.cluster[0].core.receive_datagram = fail
+    started._warm_up = lambda: None
+    result = started.execute()
+    assert [one.check for one in result.failures] == ["no_exception"]
+    assert "a bug" in result.failures[0].message
+
+
+def test_a_storm_ends_the_run():
+    started = Run(Scenario(name="x", nodes=2, duration=30), 0)
+    host = started.cluster[0]
+    data = b"x" * 10
+
+    def echo(*_: object) -> None:
+        for _ in range(100):
+            started.cluster.network.send(host, [(data, started.cluster[1].address)])
+        started.cluster.clock.at(started.cluster.now + 0.01, echo)
+
+    started.cluster.clock.at(6.0, echo)
+    result = started.execute()
+    assert [one.check for one in result.failures] == ["no_storm"]
+    assert result.virtual < 10
+
+
+@pytest.mark.parametrize(
+    ("checks", "message"),
+    [
+        ("at_most figure=bytes_per_second value=1", "more than 1"),
+        ("at_least figure=core.bulk_datagrams value=1e9", "less than 1e+09"),
+        ("lists topic=compute count=9", "lists 4 hosts under compute, not 9"),
+        ("forgotten name=n1", "still holds n1 alive"),
+        ("drained on=1", "still picks n1"),
+        ("out on=2", "still answers n2 for compute"),
+        ("answers on=0 topic=compute at_least=9", "n0 has 4 hosts for compute, not 9"),
+        ("bounded rate=1", "1 are allowed"),
+        ("joined within=0.000001", "all views were complete after"),
+    ],
+)
+def test_each_check_can_fail(checks, message):
+    scenario = Scenario(name="x", nodes=4, warmup=3, duration=12, checks=(checks,))
+    failures = run(scenario, seed=1).failures
+    assert len(failures) == 1
+    assert message in failures[0].message
+
+
+def test_a_check_without_its_subject_is_a_mistake_of_the_scenario():
+    with pytest.raises(UsageError, match="looks at a crash, and none happened"):
+        run(Scenario(name="x", nodes=2, duration=1, checks=("removed within=3",)), seed=1)
+
+
+def test_a_run_of_another_cluster_on_the_same_network_is_not_compared():
+    result = run(find("join_wrong_cluster"), seed=2)
+    assert result.figures["dropped.cluster"] > 0
+
+
+def test_matchmakers_follow_the_virtual_cluster():
+    from sim.cluster import Cluster
+
+    cluster = Cluster(4, seed=1)
+    for host in cluster:
+        host.register("compute")
+    cluster.boot()
+    cluster.settle()
+    asked = cluster[0]
+    assert {host for _, host in asked.queues("fanout~compute")} == {"n0", "n1", "n2", "n3"}
+    assert sorted(asked.queues("compute")[0][1] for _ in range(4)) == ["n0", "n1", "n2", "n3"]
+    cluster[2].crash()
+    cluster.advance(6)
+    assert {host for _, host in asked.queues("fanout~compute")} == {"n0", "n1", "n3"}
+    assert asked.queues("compute.n2") == []
