@@ -29,7 +29,7 @@ _MAX_BITS = 7
 #: Least time between two digests of one node, in intervals.
 _DIGEST_GAP = 0.15
 #: Intervals without agreement or digest after which one is sent whatever changes meanwhile.
-_DIGEST_LATEST = 8
+_DIGEST_LATEST = 2
 #: Datagrams sent in answer to one request. The receiver paces a transfer by asking for more.
 _BURST = 12
 #: A pull that brings nothing for so long is asked again, so often.
