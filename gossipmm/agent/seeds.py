@@ -101,6 +101,9 @@ class SeedResolver:
                 addresses = await self._ask(seed)
             if not addresses:
                 raise OSError("the name has no address")
+            if not any(self._usable(address) for address in addresses):
+                shown = ", ".join(format_address(address) for address in addresses)
+                raise OSError(f"{shown} cannot be reached from the family of addresses bound here")
         except trio.TooSlowError:
             self._failed(seed, f"no answer within {RESOLVE_TIMEOUT:g} s")
         except OSError as exc:

@@ -20,7 +20,10 @@ __all__ = ("KINDS", "as_json", "as_line")
 def as_json(event: Event) -> dict[str, Any]:
     """Return an event as plain values: its name as ``member_joined``, addresses as text."""
     fields = dataclasses.fields(event)
-    return {"event": _kind(type(event)), **{field.name: _plain(getattr(event, field.name)) for field in fields}}
+    return {
+        "event": _kind(type(event).__name__),
+        **{field.name: _plain(getattr(event, field.name)) for field in fields},
+    }
 
 
 def as_line(event: Event, me: str) -> str:
@@ -29,13 +32,13 @@ def as_line(event: Event, me: str) -> str:
 
 
 @cache
-def _kind(event: type) -> str:
+def _kind(event: str) -> str:
     """Name of a kind of event: ``member_joined`` for ``MemberJoined``."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", event.__name__).lower()
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", event).lower()
 
 
 #: The names of all kinds of events.
-KINDS = frozenset(_kind(event) for event in get_args(Event))
+KINDS = frozenset(_kind(event.__name__) for event in get_args(Event))
 
 
 def _plain(value: Any) -> Any:

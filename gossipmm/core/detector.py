@@ -183,9 +183,10 @@ class Detector:
             return Outcome.IGNORED  # nothing is known but a name: not suspected, not probed
         outcome = member.hear_suspect(heartbeat)
         if outcome is Outcome.CONTRADICTED:
-            if "refutation_by_anyone" in c.without:
-                return outcome
-            c.lifecycle.answer(teller, claim_of=member)
+            # Only a claim of life refutes: two that hold it returning, each at a burial below the
+            # other's heartbeat, would answer one another for ever.
+            if member.buried_at is None and "refutation_by_anyone" not in c.without:
+                c.lifecycle.answer(teller, claim_of=member)
         elif outcome in (Outcome.SUSPECTED, Outcome.RAISED, Outcome.CONFIRMED):
             self._suspect(member, outcome, accusers, teller.name)
         return outcome

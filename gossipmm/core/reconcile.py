@@ -97,7 +97,7 @@ class Reconcile:
 
     def _joined(self) -> None:
         c = self._c
-        c.table.joined = True
+        c.table.joined = c.table.agreed = True
         c.events.append(events.Joined(c.now, c.table.live_count()))
         c.rhythm.hurry()
 

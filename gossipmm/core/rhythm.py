@@ -86,7 +86,8 @@ class Rhythm:
         c = self._c
         self.seeds = [address for address in addresses if address not in c.own.addresses]
         if not c.table.peers:
-            c.table.joined = not self.seeds
+            if not c.table.agreed:
+                c.table.joined = not self.seeds
             self._try_seeds()
 
     def _try_seeds(self) -> None:
@@ -171,5 +172,5 @@ class Rhythm:
             c.detector.forget(member)
             c.table.remove(member, c.now)
             c.events.append(events.MemberReaped(c.now, member.name, member.generation))
-        c.table.joined = False
+        c.table.joined = c.table.agreed = False
         c.lifecycle.renew("nobody reached for half of reap_after")

@@ -60,6 +60,8 @@ class Table:
         self.changed_at = 0.0
         #: True once this table agreed with a peer's, or when there is nobody to agree with.
         self.joined = not config.join
+        #: True once it did agree with a peer's: who is alone afterwards has not "not joined".
+        self.agreed = False
         #: Raised whenever ``peers`` changes, so that caches of it can be dropped.
         self.peers_version = 0
 

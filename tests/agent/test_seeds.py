@@ -67,6 +67,14 @@ async def test_a_seed_that_cannot_be_resolved_is_said_once_a_change(autojump_clo
     ]
 
 
+async def test_a_seed_of_the_other_family_is_said(autojump_clock, air, caplog):
+    """An agent on [::1] with the seed "localhost" once waited for ever, and said nothing."""
+    air.names["six"] = [("fd00::1", 0)]
+    _, seeds = resolver(air, "six:1")
+    assert await seeds.resolve() == ()
+    assert "[fd00::1]:1 cannot be reached from the family of addresses bound here" in caplog.text
+
+
 async def test_a_dead_name_server_does_not_hold_up_the_other_seeds(autojump_clock, air):
     names, seeds = resolver(air, "slow:1")
     names.delay = 3600

@@ -2,6 +2,8 @@
 
 import errno
 import socket
+import sys
+from types import SimpleNamespace
 
 import pytest
 import trio
@@ -105,8 +107,25 @@ async def test_the_system_resolves_names_and_literals():
         await network.resolve("a" * 64 + ".invalid", 5)
 
 
+async def test_srv_records_are_read_with_dnspython(monkeypatch):
+    target = SimpleNamespace(to_text=lambda omit_final_dot: "a.example.org")
+    records = [SimpleNamespace(target=target, port=7947)]
+
+    def resolve(name, kind):
+        if name != "_gossipmm._udp.example.org" or kind != "SRV":
+            raise LookupError("no such name")
+        return records
+
+    monkeypatch.setitem(sys.modules, "dns.resolver", SimpleNamespace(resolve=resolve))
+    monkeypatch.setitem(sys.modules, "dns.exception", SimpleNamespace(DNSException=LookupError))
+    network = SystemNetwork()
+    assert await network.resolve_srv("_gossipmm._udp.example.org") == [("a.example.org", 7947)]
+    with pytest.raises(OSError, match="no such name"):
+        await network.resolve_srv("_other._udp.example.org")
+
+
 async def test_srv_without_dnspython_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "dns.resolver", None)
+    monkeypatch.setitem(sys.modules, "dns.resolver", None)
     with pytest.raises(OSError, match=r"pip install 'gossipmm\[dns\]'"):
         await SystemNetwork().resolve_srv("_gossipmm._udp.example.org")
 
