@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
 from types import MappingProxyType
 from typing import Any
 
@@ -56,6 +57,9 @@ class Config:
     #: Loopback TCP port that serves the same, for browsers (the status page) and for programs
     #: without Unix sockets; 0: none. Every user of this machine may then use it.
     control_port: int = 0
+    #: Address at which only ``/livez``, ``/readyz`` and ``/metrics`` are served, from other
+    #: machines, too: for Kubernetes' probes and Prometheus. ``host:port``; empty: none.
+    health_bind: str = ""
     #: Port of the sidecar's DNS responder on loopback, UDP and TCP (needs the extra ``[dns]``);
     #: 0: no DNS. Consul's 8600 is a usual choice.
     dns_port: int = 0
@@ -119,6 +123,33 @@ class Config:
     max_members: int = 10_000
     #: Registrations held of one node at most.
     max_registrations: int = 10_000
+    #: Bytes (as sent) held of one node's record at most; further pages are refused and counted.
+    #: 10,000 registrations with names of 40 bytes each take 0.9 MB. Raising it lets one node
+    #: fill more of ``max_table``.
+    max_record: int = 4_194_304
+    #: Bytes (as sent) held of all records at most. Memory is about 15 times that for short
+    #: entries. Raising it allows larger clusters, and lets whoever has the key fill more memory.
+    max_table: int = 67_108_864
+    #: A heartbeat or version that is more than this above the last one known is refused and
+    #: counted. Never less than 8 x reap_after / gossip_interval is in force: honest counters rise
+    #: by about two an interval, and records are forgotten after reap_after. Lowering it makes
+    #: exhausting somebody's counter (2**32) take more forgeries.
+    max_jump: int = 4_194_304
+    #: Members that one accuser may hold suspect here at a time; further accusations of it are
+    #: counted and not heard. Each of N nodes fails to reach at most 2 members a second. Lowering
+    #: it contains a confused or hostile accuser; too low, and the death of a rack is told slowly.
+    max_accusations: int = 256
+    #: Datagrams a second, and twice as many at once, read of one IP address that has not proved
+    #: to receive what is sent to it; the others are dropped unread. An unread one costs about
+    #: 1 us, a forged one that is read 10 us. Many agents on one new host share this at their start.
+    source_rate: float = 1000.0
+    #: The same of each address that is proved, counted after authentication: bounds the work that
+    #: one member can ask for (20-100 us a datagram). Bulk transfers reach a few thousand.
+    peer_rate: float = 5000.0
+    #: Networks that may take part (``10.0.0.0/8``, ``2001:db8::/32``): datagrams from elsewhere,
+    #: and records that announce an address elsewhere, are refused before anything else. Empty:
+    #: everybody. An address is easily forged: this is no substitute for a key.
+    allow: tuple[str, ...] = ()
     #: Time that a graceful leave may take.
     leave_timeout: float = 2.0
     #: Time between two resolutions of the seeds while others are known (while alone: 1 s).
@@ -139,7 +170,17 @@ class Config:
                 raise ConfigError(f"{value!r} is not between {low} and {high}", path=name)
         for name in ("name", "cluster"):
             _check_name(name, getattr(self, name), empty=name == "name")
+        for text in self.allow:
+            try:
+                ip_network(text)
+            except ValueError as exc:
+                raise ConfigError(f"{exc}: write it like 10.0.0.0/8", path="allow") from None
         object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
+
+    @property
+    def jump(self) -> int:
+        """Most that a counter may be above the last one known: ``max_jump``, or what is honest."""
+        return max(self.max_jump, int(8 * self.reap_after / self.gossip_interval))
 
     @property
     def suspicion_max(self) -> float:
@@ -188,6 +229,12 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("probation_max", 0.0, 3600.0),
     ("max_members", 1, 1_000_000),
     ("max_registrations", 1, 1_000_000),
+    ("max_record", 1000, 1 << 40),
+    ("max_table", 1000, 1 << 40),
+    ("max_jump", 1, 1 << 32),
+    ("max_accusations", 1, 1_000_000),
+    ("source_rate", 10.0, 1e9),
+    ("peer_rate", 10.0, 1e9),
     ("leave_timeout", 0.0, 60.0),
     ("control_port", 0, 65535),
     ("dns_port", 0, 65535),

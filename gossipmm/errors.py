@@ -11,6 +11,7 @@ __all__ = (
     "AgentUnreachableError",
     "BindError",
     "ConfigError",
+    "ControlError",
     "ForkedError",
     "GossipError",
     "InvalidKeyError",
@@ -94,6 +95,18 @@ class AgentClosedError(MatchMakerException, RuntimeError):
 
 class AgentUnreachableError(GossipError, ConnectionError):
     """No agent answers at the control address."""
+
+
+class ControlError(GossipError):
+    """An agent refused what was asked of its control API.
+
+    ``status`` is the HTTP status, ``kind`` the stable name of the problem (``unknown-member``).
+    """
+
+    def __init__(self, message: str, *, status: int = 0, kind: str = "") -> None:
+        self.status = status
+        self.kind = kind
+        super().__init__(message)
 
 
 class ForkedError(MatchMakerException, RuntimeError):

@@ -5,8 +5,9 @@
       {"kid": "07c1", "key": "q0Xn2...=", "retired": true}
     ]
 
-A key that is marked as retired is not accepted any more, only recognised. The file is a secret: one
-that others than its owner may read or write is refused.
+A key that is marked as retired is not accepted any more, only recognised. A last entry
+``{"rotation": {...}}`` says how far the last rotation of the cluster came here. The file is a
+secret: one that others than its owner may read or write is refused.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ import os
 import random
 import secrets
 import stat
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from gossipmm.core.keyring import KEY_SIZE, Key, Keyring
+from gossipmm.core.register import NEVER, Phase, Register, register_of
 from gossipmm.errors import KeyringError
 
 if TYPE_CHECKING:
@@ -36,9 +39,9 @@ _KID_SIZE = 2
 _FIELDS = {"kid", "key", "retired"}
 
 
-def generate(*beside: Key) -> Key:
+def generate(*beside: Key, kids: Iterable[bytes] = ()) -> Key:
     """Make a new random key whose id is not one of those."""
-    taken = {key.kid for key in beside}
+    taken = {*kids, *(key.kid for key in beside)}
     while (kid := secrets.token_bytes(_KID_SIZE)) in taken:
         pass
     return Key(kid, secrets.token_bytes(KEY_SIZE))
@@ -159,11 +162,23 @@ def dump(keyring: Keyring) -> str:
     """Return the text of a file with these keys."""
     rows = [_row(key) for key in keyring.keys]
     rows += [{**_row(key), "retired": True} for key in keyring.retired]
+    if keyring.rotation.epoch:
+        rows.append({"rotation": _rotation(keyring.rotation)})
     return "[\n" + ",\n".join(f"  {json.dumps(row)}" for row in rows) + "\n]\n"
 
 
 def _row(key: Key) -> dict[str, Any]:
     return {"kid": key.kid.hex(), "key": base64.b64encode(key.secret).decode()}
+
+
+def _rotation(register: Register) -> dict[str, Any]:
+    plain = register._asdict()
+    return {
+        **plain,
+        "phase": register.phase.name.lower(),
+        "new": register.new.hex(),
+        "old": register.old.hex(),
+    }
 
 
 def parse(data: bytes | str, source: str) -> Keyring:
@@ -177,9 +192,13 @@ def parse(data: bytes | str, source: str) -> Keyring:
         raise KeyringError(f"{source}: is not a list of {{kid, key}}")
     keys: list[Key] = []
     retired: list[Key] = []
+    rotation = NEVER
     for index, row in enumerate(rows):
         where = f"{source}: entry {index + 1}"
         try:
+            if isinstance(row, dict) and set(row) == {"rotation"}:
+                rotation = _register(row["rotation"])
+                continue
             key = _key(row)
             aside = row.get("retired", False)
             if not isinstance(aside, bool):
@@ -188,9 +207,22 @@ def parse(data: bytes | str, source: str) -> Keyring:
             raise KeyringError(f"{where}: {exc}") from None
         (retired if aside else keys).append(key)
     try:
-        return Keyring(tuple(keys), tuple(retired))
+        return Keyring(tuple(keys), tuple(retired), rotation)
     except KeyringError as exc:
         raise KeyringError(f"{source}: {exc}") from None
+
+
+def _register(value: object) -> Register:
+    try:
+        assert isinstance(value, dict)
+        fields = {**value, "phase": int(Phase[value["phase"].upper()])}
+        fields |= {name: bytes.fromhex(value[name]) for name in ("new", "old")}
+        register = register_of([fields[name] for name in Register._fields])
+    except (AssertionError, KeyError, AttributeError, TypeError, ValueError):
+        register = None
+    if register is None:
+        raise KeyringError("is no rotation: remove this entry, and the last rotation is forgotten")
+    return register
 
 
 def _key(row: object) -> Key:

@@ -15,6 +15,7 @@ import cbor2
 
 from gossipmm.config import Config
 from gossipmm.core import wire
+from gossipmm.core.admission import Admission
 from gossipmm.core.envelope import Envelope
 from gossipmm.core.events import Event
 from gossipmm.core.member import Member
@@ -24,7 +25,7 @@ from gossipmm.core.pages import Page, page_untrusted
 from gossipmm.core.peers import Peers
 from gossipmm.core.table import Table
 from gossipmm.core.timers import Timers
-from gossipmm.core.trace import Stats
+from gossipmm.core.trace import Drop, Stats
 from gossipmm.core.types import Address, Status
 
 if TYPE_CHECKING:
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
     from gossipmm.core.lifecycle import Lifecycle
     from gossipmm.core.news import News
     from gossipmm.core.probes import Probes
+    from gossipmm.core.proofs import Proofs
     from gossipmm.core.reconcile import Reconcile
     from gossipmm.core.rhythm import Rhythm
+    from gossipmm.core.rotation import Rotation
 
 
 class Reply:
@@ -53,6 +56,13 @@ class Reply:
 
     def __bool__(self) -> bool:
         return bool(self.rows or self.wants or self.floors or self.pages)
+
+    def larger_than(self, room: int) -> bool:
+        """Whether some of it would not fit (by the largest size that each part can have)."""
+        size = sum(map(len, self.rows)) + sum(len(page) + 10 for page in self.pages)
+        size += 90 * len(self.floors)
+        size += sum(len(want[1]) + 24 for want in self.wants if isinstance(want[1], bytes))
+        return size > room
 
     def take(self, room: int) -> tuple[bytes, dict[int, Any]]:
         """Return rows and options that fit ``room`` bytes, and forget the rest."""
@@ -83,8 +93,10 @@ class Context:
     lifecycle: Lifecycle
     news: News
     probes: Probes
+    proofs: Proofs
     reconcile: Reconcile
     rhythm: Rhythm
+    rotation: Rotation
 
     def __init__(
         self,
@@ -104,6 +116,11 @@ class Context:
         self.table = Table(config, self.stats)
         self.peers = Peers(self.table, rng)
         self.envelope = envelope
+        self.admission = Admission(config, now)
+        #: Where the datagram being read came from if that is not proved, and bytes that may go
+        #: there in answer to it.
+        self.limited: Address | None = None
+        self.allowance = 0
         self.tag = wire.cluster_tag(config.cluster)
         self.events: deque[Event] = deque()
         self.out: list[tuple[bytes, Address]] = []
@@ -116,8 +133,16 @@ class Context:
         self.reply = Reply()
         #: Record key of the sender of the datagram being read.
         self.sender_key = 0
+        #: After a pause of its own this node reads datagrams that waited for up to so long, for a
+        #: moment: their evidence is older than it looks.
+        self.behind_by = 0.0
+        self.behind_until: float = -inf
         #: Most bytes of a frame that the envelope leaves in a datagram.
         self.room = config.max_datagram - self.envelope.overhead
+
+    def sent_at(self) -> float:
+        """Core time at which the datagram being read was sent, at the earliest."""
+        return self.now - self.behind_by if self.now < self.behind_until else self.now
 
     def chance(self, probability: float) -> bool:
         """True with the given probability."""
@@ -178,7 +203,8 @@ class Context:
             rows,
             encoded,
         )
-        data = self.envelope.seal(frame, address, self.now)
+        kid = self.rotation.kid_for(to, address) if self.rotation.several else b""
+        data = self.envelope.seal(frame, address, self.now, kid)
         self._queue(wire.KIND_NAMES[kind], data, address)
 
     def send_waiting(self) -> None:
@@ -187,8 +213,17 @@ class Context:
         for name, data, address in waiting:
             self._queue(name, data, address)
 
+    def room_for(self, address: Address) -> int:
+        """Most bytes of a frame that an answer to the datagram being read may have."""
+        return min(self.room, self.allowance) if address == self.limited else self.room
+
     def _queue(self, name: str, data: bytes, address: Address) -> None:
         stats = self.stats
+        if address == self.limited:
+            self.allowance -= len(data)
+            if self.allowance < 0:
+                stats.drop(Drop.AMPLIFICATION)
+                return
         stats.sent_datagrams += 1
         stats.sent_bytes += len(data)
         stats.sent_by_kind[name] = stats.sent_by_kind.get(name, 0) + 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 
 from gossipmm.core import events, wire
+from gossipmm.core.accusations import Accusations
 from gossipmm.core.context import Context
 from gossipmm.core.liveness import NEVER, Outcome
 from gossipmm.core.member import Member
@@ -36,6 +37,8 @@ class Detector:
         self._c = context
         #: Burials within one maximum suspicion: (when, member).
         self._burials: deque[tuple[float, Member]] = deque()
+        self._accusations = Accusations(context.config.max_accusations)
+        self._jump = context.config.jump
         self.isolated_until: Token | None = None
 
     # -- alive -----------------------------------------------------------------------------
@@ -44,6 +47,8 @@ class Detector:
         self, member: Member, heartbeat: int, evidence: float, teller: NodeId
     ) -> Outcome:
         """Take a claim "alive", from the member itself or from a teller."""
+        if self._jumps(member, heartbeat):
+            return Outcome.STALE
         outcome = member.hear_alive(heartbeat, evidence, any_age="evidence_age" in self._c.without)
         if outcome is Outcome.FRESHER or outcome is Outcome.STALE:
             return outcome
@@ -57,7 +62,7 @@ class Detector:
             c.table.refresh(member, c.now)
             c.news.claim(member)
         elif outcome is Outcome.RENEWED:
-            member.accusers = [c.me.key]
+            self._accusations.set(member, [c.me.key])
             self._schedule_burial(member)
             c.news.claim(member)
         elif outcome is Outcome.RETURNED:
@@ -70,6 +75,13 @@ class Detector:
         else:
             self.settle(member, teller)
         return outcome
+
+    def _jumps(self, member: Member, heartbeat: int) -> bool:
+        """Whether a heartbeat is too far above the one known to be its owner's: counted."""
+        if heartbeat - member.k <= self._jump or member.k <= NEVER:
+            return False
+        self._c.stats.drop(Drop.COUNTER_JUMP)
+        return True
 
     def settle(self, member: Member, teller: NodeId, was: Status | None = None) -> None:
         """After a page or a first sign of life: tell what became of the member.
@@ -181,6 +193,13 @@ class Detector:
         c = self._c
         if not member.complete:
             return Outcome.IGNORED  # nothing is known but a name: not suspected, not probed
+        if self._jumps(member, heartbeat):
+            return Outcome.IGNORED
+        if heartbeat >= member.k:
+            accusers = self._accusations.heard(member, accusers, c.me.key)
+            if not accusers:
+                c.stats.drop(Drop.MAX_ACCUSATIONS)
+                return Outcome.IGNORED
         outcome = member.hear_suspect(heartbeat)
         if outcome is Outcome.CONTRADICTED:
             # Only a claim of life refutes: two that hold it returning, each at a burial below the
@@ -206,11 +225,11 @@ class Detector:
         c = self._c
         fresh = outcome is Outcome.SUSPECTED
         if fresh:
-            member.accusers = []
+            self._accusations.set(member, [])
         most = c.config.confirmations + 1
-        new = [key for key in accusers if key not in member.accusers]
+        new = [key for key in dict.fromkeys(accusers) if key not in member.accusers]
         new = new[: most - len(member.accusers)]
-        member.accusers += new
+        self._accusations.set(member, member.accusers + new)
         if fresh:
             c.stats.suspicions += 1
             member.suspect_since = c.now
@@ -237,7 +256,7 @@ class Detector:
     def _end_suspicion(self, member: Member) -> None:
         cancel(member.suspicion_timer)
         member.suspicion_timer = None
-        member.accusers = []
+        self._accusations.set(member, [])
         member.held_since = None
 
     def timeout(self, accusers: int) -> float:
@@ -331,6 +350,8 @@ class Detector:
         Except for one older than any suspicion lasts: that is taken as a death.
         """
         c = self._c
+        if self._jumps(member, heartbeat):
+            return
         old = age > 2 * c.config.suspicion_max or "everyone_buries" in c.without
         if heartbeat < member.k or not old:
             outcome = self.hear_suspect(member, heartbeat, [teller.key], teller)
@@ -429,7 +450,7 @@ class Detector:
                 if heartbeat > member.k or member.buried_at is not None:
                     # What a sender says of itself proves no more than that it was sent once.
                     age = _LONG_AGO if delayed or member is teller else wire.AGES[age_code]
-                    self.hear_alive(member, heartbeat, c.now - age, teller.name)
+                    self.hear_alive(member, heartbeat, c.sent_at() - age, teller.name)
             elif claim == wire.SUSPECT or claim == wire.DEAD:
                 if teller.status is not Status.ALIVE and "suspect_teller" not in c.without:
                     c.stats.drop(Drop.SUSPECT_TELLER)

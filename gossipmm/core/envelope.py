@@ -53,11 +53,17 @@ class Envelope(Protocol):
 
     #: Bytes added to a frame, at most.
     overhead: int
+    #: Addresses that send with another key of the keyring than the first: its id.
+    spoken: dict[Address, bytes]
     #: Datagrams of its own that wait to be sent: (kind, data, address). The core takes them.
     waiting: list[tuple[str, bytes, Address]]
 
-    def seal(self, frame: bytes, to: Address, now: float) -> bytes:
-        """Return the datagram for a frame."""
+    @property
+    def keyring(self) -> Keyring | None:
+        """The keys in use; None: it has none."""
+
+    def seal(self, frame: bytes, to: Address, now: float, kid: bytes = b"") -> bytes:
+        """Return the datagram for a frame; ``kid``: with that key, if it is held."""
 
     def open_untrusted(self, data: bytes, source: Address, now: float) -> bytes | None:
         """Return the frame of a datagram; None: it was for the envelope. Raises ``Refused``."""
@@ -73,8 +79,10 @@ class PlainEnvelope:
 
     def __init__(self) -> None:
         self.waiting: list[tuple[str, bytes, Address]] = []
+        self.keyring: Keyring | None = None
+        self.spoken: dict[Address, bytes] = {}
 
-    def seal(self, frame: bytes, to: Address, now: float) -> bytes:
+    def seal(self, frame: bytes, to: Address, now: float, kid: bytes = b"") -> bytes:
         """Return the frame itself."""
         return frame
 
@@ -150,6 +158,8 @@ class CoseEnvelope:
         self.strangers: dict[bytes, Refusal] = {}
         #: Addresses that sent something genuine (or a recording of it) with a retired key.
         self.stragglers: dict[Address, Refusal] = {}
+        #: Proved addresses that send with another accepted key than the first: its id.
+        self.spoken: dict[Address, bytes] = {}
         self._boot = self._mark = b""
         self._counter = 0
         #: Marks of whoever answers at an address.
@@ -171,11 +181,16 @@ class CoseEnvelope:
 
     @keyring.setter
     def keyring(self, keyring: Keyring) -> None:
+        before: Keyring | None = getattr(self, "_keyring", None)
         self._keyring = keyring
+        if before and (before.keys, before.retired) == (keyring.keys, keyring.retired):
+            return  # only the rotation is further
         keys = [(key, True) for key in keyring.keys] + [(key, False) for key in keyring.retired]
         ciphers = [_Cipher(key, self._cluster, accepted=accepted) for key, accepted in keys]
         self._ciphers = {cipher.prefix: cipher for cipher in ciphers}
+        self._by_kid = {cipher.kid: cipher for cipher in ciphers if cipher.accepted}
         self._sending = ciphers[0]
+        self.spoken.clear()
         self._sessions.forget_ciphers()
 
     def new_boot(self) -> None:
@@ -191,9 +206,13 @@ class CoseEnvelope:
 
     # -- out -------------------------------------------------------------------------------
 
-    def seal(self, frame: bytes, to: Address, now: float) -> bytes:
-        """Return the datagram for a frame, which is kept a while: it may have to be said again."""
-        data = self._seal(self._sending, frame + self._marks.get(to, _NO_MARK))
+    def seal(self, frame: bytes, to: Address, now: float, kid: bytes = b"") -> bytes:
+        """Return the datagram for a frame, which is kept a while: it may have to be said again.
+
+        ``kid`` names another key than the first one of the keyring, for who has only that.
+        """
+        cipher = self._by_kid.get(kid, self._sending)
+        data = self._seal(cipher, frame + self._marks.get(to, _NO_MARK))
         self._sent[self._counter - 1] = (to, frame, now)
         return data
 
@@ -262,7 +281,16 @@ class CoseEnvelope:
         session.ciphers[cipher.kid] = aead
         session.mark(counter)
         session.heard = now
+        if len(self._by_kid) > 1:
+            self._spoke(cipher, source)
         return plaintext[:-MARK_SIZE]
+
+    def _spoke(self, cipher: _Cipher, source: Address) -> None:
+        """Remember which key a proved address uses, if it is not the first one here."""
+        if cipher is self._sending:
+            self.spoken.pop(source, None)
+        elif source in self.spoken or len(self.spoken) < self._most_marks:
+            self.spoken[source] = cipher.kid
 
     def _why_foreign(self, data: bytes, source: Address, now: float) -> Drop:
         kid = cose.kid_untrusted(data)
@@ -296,6 +324,7 @@ class CoseEnvelope:
         session.ciphers[cipher.kid] = aead
         session.mark(int.from_bytes(iv[cose.BOOT_SIZE :], "big"))
         session.heard = now
+        self._spoke(cipher, source)
         return frame or None
 
     def _answers(self, boot: bytes, address: Address) -> None:

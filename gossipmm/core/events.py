@@ -202,6 +202,43 @@ class ForeignTraffic:
 
 
 @dataclass(frozen=True, slots=True)
+class KeysChanged:
+    """This node's keys, or its part in a rotation, changed: the shell has to write them down.
+
+    Ids (hex) only: the keys themselves are in ``Node.keys.ring``.
+    """
+
+    at: float
+    sending: str
+    held: tuple[str, ...]
+    retired: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyWanted:
+    """A rotation out of band: the key of this id has to come from this node's own file."""
+
+    at: float
+    kid: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRotation:
+    """A rotation of keys begins a phase here: ``add``, ``use`` or ``done``.
+
+    ``missing``: members that were not as far when this node ended the phase before; they need
+    the new key by hand. Empty where another node ended it.
+    """
+
+    at: float
+    phase: str
+    kid: str
+    replaces: str
+    out_of_band: bool
+    missing: tuple[NodeId, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LeaveFinished:
     """A graceful leave was confirmed by ``confirmed`` of ``told`` live members."""
 
@@ -230,5 +267,8 @@ Event: TypeAlias = (
     | Isolated
     | SelfSlow
     | ForeignTraffic
+    | KeysChanged
+    | KeyWanted
+    | KeyRotation
     | LeaveFinished
 )

@@ -45,8 +45,18 @@ class Foreign:
         what = (reason, source if reason is Drop.RETIRED_KEY else None)
         if now - self._told.get(what, -inf) < _AGAIN_AFTER:
             return
+        kid = kid_untrusted(data) or b""
+        if reason is Drop.RETIRED_KEY and self._is_underway(kid, source):
+            return
         if len(self._told) >= _MOST:
             del self._told[next(iter(self._told))]
         self._told[what] = now
-        kid = kid_untrusted(data) or b""
         self._c.events.append(events.ForeignTraffic(now, source, reason.value, kid.hex()))
+
+    def _is_underway(self, kid: bytes, source: Address) -> bool:
+        """Whether a live member uses another key by now: this one was sent just before."""
+        for member in self._c.table.peers.values():
+            if source in member.addresses:
+                told = member.pages[0].keys
+                return told is not None and told.holds[0] != kid
+        return False

@@ -8,8 +8,9 @@ down during the rotation and comes back with it can be told from an intruder.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from gossipmm.core.register import NEVER, Register
 from gossipmm.errors import KeyringError
 
 __all__ = ("KEY_SIZE", "MAX_KID", "Key", "Keyring")
@@ -50,11 +51,13 @@ class Key:
 class Keyring:
     """Keys in use, the sending one first, and retired ones. Every change gives a new keyring.
 
+    ``rotation`` is how far this node is with the cluster's last rotation (``register.py``).
     Raises KeyringError when there is no key, too many, or a kid twice.
     """
 
     keys: tuple[Key, ...]
     retired: tuple[Key, ...] = ()
+    rotation: Register = NEVER
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
@@ -85,12 +88,12 @@ class Keyring:
                 raise KeyringError(f"key {key.kid.hex()} is already there, with another secret")
             return self
         retired = tuple(old for old in self.retired if old.kid != key.kid)
-        return Keyring((*self.keys, key), retired)
+        return replace(self, keys=(*self.keys, key), retired=retired)
 
     def use(self, kid: bytes) -> Keyring:
         """Send with that key from now on."""
         key = self._need(kid)
-        return Keyring((key, *(other for other in self.keys if other is not key)), self.retired)
+        return replace(self, keys=(key, *(other for other in self.keys if other is not key)))
 
     def remove(self, kid: bytes) -> Keyring:
         """Accept that key no longer. The sending key cannot be removed."""
@@ -98,7 +101,7 @@ class Keyring:
         if key is self.sending:
             raise KeyringError(f"key {kid.hex()} is the one that sends: use another one first")
         kept = tuple(other for other in self.keys if other is not key)
-        return Keyring(kept, (key, *self.retired)[:MAX_RETIRED])
+        return replace(self, keys=kept, retired=(key, *self.retired)[:MAX_RETIRED])
 
     def _need(self, kid: bytes) -> Key:
         key = self.find(kid)

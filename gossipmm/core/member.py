@@ -51,6 +51,7 @@ class Member(Liveness):
         "returns",
         "seen_at",
         "since",
+        "size",
         "slow_until",
         "source",
         "status",
@@ -68,6 +69,8 @@ class Member(Liveness):
         self.pages: dict[int, Page] = {}
         #: XOR over pages of a hash of (number, version): equal when the page versions are.
         self.page_hash = 0
+        #: Bytes of all pages.
+        self.size = 0
         self.addresses: tuple[Address, ...] = ()
         self.node_state = NodeState.UP
         self.metadata: Metadata = NO_METADATA
@@ -122,6 +125,8 @@ class Member(Liveness):
         old = self.pages.get(page.number)
         if old is not None:
             self.page_hash ^= _hash_version(page.number, old.version)
+            self.size -= len(old.raw)
+        self.size += len(page.raw)
         self.page_hash ^= _hash_version(page.number, page.version)
         self.pages[page.number] = page
         if page.number == 0:

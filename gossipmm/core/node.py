@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from gossipmm.config import Config
@@ -29,8 +30,10 @@ from gossipmm.core.member import Member
 from gossipmm.core.news import News
 from gossipmm.core.own import Lease, OwnRecord
 from gossipmm.core.probes import Probes
+from gossipmm.core.proofs import Proofs
 from gossipmm.core.reconcile import Reconcile
 from gossipmm.core.rhythm import Rhythm
+from gossipmm.core.rotation import Rotation
 from gossipmm.core.table import Table
 from gossipmm.core.timers import cancel
 from gossipmm.core.trace import Drop, Stats
@@ -50,6 +53,8 @@ from gossipmm.errors import RegistrationError
 
 #: A pause of so many seconds may have been a snapshot's: somebody else may have lived on from it.
 _SNAPSHOT = 60.0
+#: What is answered with more than a datagram, or sends others something: only for proved addresses.
+_LARGE = (wire.OPT_DIGEST, wire.OPT_BUCKETS, wire.OPT_WANT, wire.OPT_PULL)
 #: A change written anew because somebody expired it: at most once in so many seconds.
 _REWRITE_EVERY = 1.0
 
@@ -97,14 +102,20 @@ class Node:
         c.news = News(c)
         c.detector = Detector(c)
         c.probes = Probes(c)
+        c.proofs = Proofs(c)
         c.reconcile = Reconcile(c)
         c.lifecycle = Lifecycle(c)
         c.rhythm = Rhythm(c)
         self._foreign = Foreign(c)
+        self._budget_of = c.admission.proved.get
+        #: An envelope lets nobody pass whose address is not proved.
+        self._proves = not isinstance(c.envelope, PlainEnvelope)
         self._called_at = now
         self._late = 2 * config.gossip_interval
         self._lateness = 0.5 * config.gossip_interval
         self._rewritten: dict[tuple[str, str], float] = {}
+        #: Its keys, and the cluster's rotations of them.
+        self.keys = c.rotation = Rotation(c, self._advance)
         c.lifecycle.begin([own.page_zero()])
         self._publish()
 
@@ -117,6 +128,12 @@ class Node:
         stats = c.stats
         stats.received_datagrams += 1
         stats.received_bytes += len(data)
+        budget = self._budget_of(source)
+        if budget is None:
+            refused_at_once = c.admission.refuses(source, c.now)
+            if refused_at_once is not None:
+                stats.drop(refused_at_once)
+                return
         frame = None
         try:
             opened = c.envelope.open_untrusted(data, source, c.now)
@@ -133,9 +150,21 @@ class Node:
         if frame.sender == c.me.key:
             stats.drop(Drop.FROM_MYSELF)
             return
+        if budget is not None:
+            budget[0] -= 1.0
+            if budget[0] < 0.0 and c.admission.exceeds(budget, c.now):
+                stats.drop(Drop.PEER_RATE)
+                return
+        elif self._proves:
+            c.admission.prove(source, c.now)
+        else:
+            c.limited, c.allowance = source, 3 * len(data)
         name = wire.KIND_NAMES[frame.kind]
         stats.received_by_kind[name] = stats.received_by_kind.get(name, 0) + 1
         self._receive(frame, source)
+        c.limited = None
+        if c.proofs.ready:
+            c.proofs.serve()
         self._publish()
 
     def handle_timer(self, now: float) -> None:
@@ -172,13 +201,16 @@ class Node:
         """Take the clock reading; a step of more than two intervals was this node's pause."""
         c = self._c
         late = now - self._called_at
-        if late > self._late:
+        if late > self._lateness:
             c.now = now
             if late > _SNAPSHOT:
                 c.envelope.new_boot()
-            due = c.timers.next()
-            if now - due > self._late:
-                c.detector.was_late(now - due)
+            overdue = now - c.timers.next()
+            if overdue > self._lateness:
+                c.behind_by = late
+                c.behind_until = now + 0.2 * self.config.gossip_interval
+            if overdue > self._late:
+                c.detector.was_late(overdue)
         if now > self._called_at:
             c.now = self._called_at = now
 
@@ -210,7 +242,8 @@ class Node:
         elif frame.kind == wire.ACK:
             self._receive_ack(frame, sender, source)
         if c.reply:
-            rows, given = c.reply.take(c.room - wire.FRAME_SIZE - wire.ROW_SIZE - 8)
+            room = self._room_to_reply(frame, sender, source) - 8
+            rows, given = c.reply.take(room)
             c.send(wire.NEWS, sender, address=source, target=frame.sender, rows=rows, options=given)
 
     def _receive_records(self, frame: wire.Frame, sender: Member | None) -> Member | None:
@@ -221,6 +254,8 @@ class Node:
             c.reconcile.hear_pages(pages, sender, quiet=wire.OPT_MORE in frame.options)
             if sender is None or c.table.by_key.get(sender.key) is not sender:
                 sender = c.table.by_key.get(frame.sender)
+        if wire.OPT_KEY in frame.options:
+            c.rotation.hear_key(frame.options[wire.OPT_KEY])
         if sender is not None and wire.OPT_SLOW in frame.options:
             sender.slow_until = c.now + 2 * c.config.gossip_interval
         return sender
@@ -237,16 +272,30 @@ class Node:
                 c.events.append(events.SourceDiffers(now, sender.name, source, sender.addresses))
         if heartbeat > sender.k:
             if sender.buried_at is None:
-                c.detector.hear_alive(sender, heartbeat, now, sender.name)
+                c.detector.hear_alive(sender, heartbeat, c.sent_at(), sender.name)
             else:
                 # It may be a replay: what is held dead has to answer a probe of our own.
                 c.detector.hear_alive(sender, heartbeat, -1e18, sender.name)
         if sender.buried_at is not None:
             c.probes.start(sender, "returning")
 
+    def _room_to_reply(self, frame: wire.Frame, sender: Member | None, source: Address) -> int:
+        """Room for rows and options; what is too large for it goes once the source is proved."""
+        c = self._c
+        room = c.room_for(source) - wire.FRAME_SIZE - wire.ROW_SIZE
+        if source == c.limited and c.reply.larger_than(room - 18):
+            request = partial(self._receive, frame, source)
+            c.proofs.ask(source, sender, frame.sender, request)
+            room = c.room_for(source) - wire.FRAME_SIZE - wire.ROW_SIZE
+        return room
+
     def _receive_requests(self, frame: wire.Frame, sender: Member, source: Address) -> None:
         c = self._c
         options = frame.options
+        where = sender.addresses[0]
+        if c.proofs.missing(where) and any(key in options for key in _LARGE):
+            c.proofs.ask(where, sender, sender.key, partial(self._receive, frame, source))
+            return
         if (floors := options.get(wire.OPT_FLOORS)) is not None:
             c.lifecycle.hear_floors(floors, sender)
         if (digest := options.get(wire.OPT_DIGEST)) is not None:
@@ -286,7 +335,7 @@ class Node:
                 own.acknowledged = True
         elif frame.target:
             c.stats.drop(Drop.NOT_FOR_ME)
-        room = c.room - wire.FRAME_SIZE - wire.ROW_SIZE - 18
+        room = self._room_to_reply(frame, sender, source) - 18
         rows, options = c.reply.take(room) if c.reply else (b"", None)
         if not options:
             rows += c.news.riding_rows(sender, room - len(rows))
@@ -306,6 +355,8 @@ class Node:
         c = self._c
         if frame.known and frame.target == c.me.key and sender is not None:
             c.own.acknowledged = True
+        if c.proofs.open and c.proofs.answered(frame.probe):
+            return
         answers = (
             c.lifecycle.leave_confirmed(frame.probe, frame.sender)
             or c.rhythm.knock_answered(frame.probe, frame.sender, source)

@@ -24,6 +24,7 @@ from gossipmm.core.pages import (
     is_name,
     page_overhead,
 )
+from gossipmm.core.register import Told
 from gossipmm.core.timers import Token
 from gossipmm.core.types import (
     Address,
@@ -74,6 +75,8 @@ class OwnRecord:
         self.addresses = addresses
         self.metadata: Metadata = checked_metadata(f"node {name!r}", config.metadata)
         self.state = NodeState.UP
+        #: What it tells of its keys; None: it does not encrypt.
+        self.keys: Told | None = None
         self.heartbeat: Heartbeat = 1
         #: Somebody holds this generation's record: from now on a higher one is a conflict.
         self.acknowledged = False
@@ -161,7 +164,13 @@ class OwnRecord:
         """Write page 0 anew, at a higher version. Raises LimitError."""
         self._version += 1
         return encode_page_zero(
-            self.name, self.generation, self._version, self.state, self.addresses, self.metadata
+            self.name,
+            self.generation,
+            self._version,
+            self.state,
+            self.addresses,
+            self.metadata,
+            self.keys,
         )
 
     def _page(self, number: int) -> Page:

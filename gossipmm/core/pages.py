@@ -2,8 +2,8 @@
 
 A page is one CBOR array, ``[name, generation, number, version, body ...]``, that travels and is
 stored as the owner encoded it: relays pass on fields that they do not know. Page 0 has
-``state, addresses, metadata``; the others have a list of entries ``[topic, host, state, metadata]``
-(trailing defaults left out).
+``state, addresses, metadata`` and, of a node that encrypts, the ids of its keys; the others have a
+list of entries ``[topic, host, state, metadata]`` (trailing defaults left out).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import cbor2
 
+from gossipmm.core.register import Told, told_of
 from gossipmm.core.trace import Drop
 from gossipmm.core.types import (
     MAX_GENERATION,
@@ -53,6 +54,8 @@ class Page(NamedTuple):
     addresses: tuple[Address, ...] = ()
     metadata: Metadata = NO_METADATA
     entries: tuple[Registration, ...] = ()
+    #: Page 0 of a node that encrypts: its keys. None: it does not, or is of an older version.
+    keys: Told | None = None
 
 
 def encode_page_zero(
@@ -62,16 +65,19 @@ def encode_page_zero(
     state: NodeState,
     addresses: tuple[Address, ...],
     metadata: Metadata,
+    keys: Told | None = None,
 ) -> Page:
     """Build page 0. Raises LimitError above 400 bytes."""
     body = [int(state), [[host, port] for host, port in addresses], dict(metadata)]
+    if keys is not None:
+        body.append(keys.row())
     raw = cbor2.dumps([name, generation, 0, version, *body])
     if len(raw) > MAX_PAGE_ZERO:
         raise LimitError(
             f"node {name!r}: addresses and metadata take {len(raw)} bytes, "
             f"more than the {MAX_PAGE_ZERO} allowed: shorten the metadata"
         )
-    return Page(name, generation, 0, version, raw, state, addresses, metadata)
+    return Page(name, generation, 0, version, raw, state, addresses, metadata, keys=keys)
 
 
 def encode_entry(entry: Registration) -> bytes:
@@ -176,6 +182,8 @@ def _page_zero(
         node_state,
         tuple(map(_address_untrusted, addresses)),
         _metadata_untrusted(metadata),
+        # What is not understood here is as good as not told.
+        keys=told_of(body[3]) if len(body) > 3 else None,
     )
 
 

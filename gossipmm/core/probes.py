@@ -44,6 +44,7 @@ class Probe:
         "sent",
         "stage",
         "timer",
+        "to",
         "unit",
         "wrong",
     )
@@ -53,6 +54,9 @@ class Probe:
         self.member = member
         self.purpose = purpose
         self.began = now
+        #: Where all tries went; None once they went to several addresses: an answer to a later
+        #: try can be guessed from the first.
+        self.to: Address | None = None
         #: When each try was sent.
         self.sent: list[float] = []
         self.stage = 0
@@ -105,6 +109,10 @@ class Probes:
         member = probe.member
         addresses = member.addresses
         address = addresses[probe.stage % len(addresses)] if len(addresses) > 1 else addresses[0]
+        if not probe.sent:
+            probe.to = address
+        elif address != probe.to:
+            probe.to = None
         rows = c.news.exchange_rows(member, c.room - wire.FRAME_SIZE - 32)
         identity = probe.identity + min(len(probe.sent), _TRY)
         probe.sent.append(c.now)
@@ -165,6 +173,8 @@ class Probes:
                 member.note(c.now, "other_answered", name, f"at {source[0]}:{source[1]}")
             return False
         self._close(probe)
+        if probe.to is not None and probe.to not in c.admission.proved:
+            c.admission.prove(probe.to, c.now)
         stats = c.stats
         stats.probes_answered += 1
         stats.probe_seconds.add(c.now - probe.began)
@@ -194,9 +204,10 @@ class Probes:
         c = self._c
         member = probe.member
         member.held_since = None
-        member.reached(c.now)
+        # The answer may have waited for this node; it is younger than the question for certain.
+        member.reached(probe.began)
         if member.buried_at is not None:
-            c.detector.hear_alive(member, member.k, c.now, c.own.name)
+            c.detector.hear_alive(member, member.k, probe.began, c.own.name)
         if member.doubted:
             member.doubted = False
             c.table.rejudge(member, c.now)

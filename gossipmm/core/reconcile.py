@@ -10,6 +10,7 @@ them asks for itself.
 from __future__ import annotations
 
 from bisect import bisect_right
+from functools import partial
 from math import ceil, inf, log2
 from typing import Any
 
@@ -19,6 +20,7 @@ from gossipmm.core.member import Member
 from gossipmm.core.packing import Packer, claim_rows
 from gossipmm.core.table import Put
 from gossipmm.core.timers import Token, cancel
+from gossipmm.core.trace import Drop
 from gossipmm.core.types import Address, Status
 
 #: Rows of a digest that fit one datagram of 1,200 bytes: above, buckets.
@@ -92,6 +94,10 @@ class Reconcile:
             and c.now - self._digest_at >= _DIGEST_GAP * interval
             and "digests" not in c.without
         ):
+            if c.proofs.missing(peer.addresses[0]):
+                again = partial(self.compare, peer, fingerprint, may_send=may_send)
+                c.proofs.ask(peer.addresses[0], peer, peer.key, again)
+                return
             self._digest_at = c.now
             self._send_digest(peer)
 
@@ -337,6 +343,9 @@ class Reconcile:
             page = c.read_page(raw)
             if page is None:
                 continue
+            if not all(c.admission.allows(host) for host, _ in page.addresses):
+                c.stats.drop(Drop.NOT_ALLOWED)
+                continue
             if page.name == c.own.name:
                 c.lifecycle.own_page(page, teller)
                 continue
@@ -351,6 +360,8 @@ class Reconcile:
                 c.lifecycle.page_changed(member, before if same else ())
                 by = teller.name if teller is not None else page.name
                 c.detector.settle(member, by, was if same else Status.UNKNOWN)
+                if page.keys is not None:
+                    c.rotation.hear_told(page.keys)
                 if not quiet:
                     c.news.page(member, page.number)
             elif put is Put.OLDER and member is not None and member.complete:

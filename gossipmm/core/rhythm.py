@@ -118,8 +118,11 @@ class Rhythm:
         """True when an ACK answers a knock at a seed; while not joined, all records follow."""
         if probe != self._join_probe:
             return False
-        if not self._c.table.joined:
-            self._c.reconcile.pull(source, sender)
+        c = self._c
+        if source in self.seeds:
+            c.admission.prove(source, c.now)
+        if not c.table.joined:
+            c.reconcile.pull(source, sender)
         return True
 
     # -- the dead ------------------------------------------------------------------------------

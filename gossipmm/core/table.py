@@ -44,6 +44,7 @@ class Table:
         self._config = config
         self._stats = stats
         self._hash_key = blake2b(config.cluster.encode(), digest_size=16).digest()
+        self._jump = config.jump
         self._index = Index()
         self.by_name: dict[NodeId, Member] = {}
         self.by_key: dict[int, Member] = {}
@@ -55,6 +56,8 @@ class Table:
         self.floors: dict[NodeId, Generation] = {}
         self._floor_keys: dict[int, NodeId] = {}
         self.me: Member | None = None
+        #: Bytes of all records.
+        self.size = 0
         #: XOR over the members that are not dead or left, and when it last changed.
         self.fingerprint = 0
         self.changed_at = 0.0
@@ -107,19 +110,32 @@ class Table:
         if held is not None and held.version >= page.version:
             self._stats.pages_known += 1
             return Put.KNOWN, member
-        if not self._within_limits(member, page, held):
-            self._stats.drop(Drop.MAX_REGISTRATIONS)
+        beyond = self._beyond(member, page, held)
+        if beyond is not None:
+            self._stats.drop(beyond)
             return Put.REFUSED, member
         self.replace_page(member, page, now)
         self._stats.pages_accepted += 1
         return Put.NEW, member
 
-    def _within_limits(self, member: Member, page: Page, held: Page | None) -> bool:
-        limit = self._config.max_registrations
+    def _beyond(self, member: Member, page: Page, held: Page | None) -> Drop | None:
+        """Tell which limit a page exceeds, if any."""
+        config = self._config
+        if held is not None and page.version - held.version > self._jump:
+            return Drop.COUNTER_JUMP
+        grows = len(page.raw) - (len(held.raw) if held is not None else 0)
+        if grows > 0:
+            if member.size + grows > config.max_record:
+                return Drop.MAX_RECORD
+            if self.size + grows > config.max_table:
+                return Drop.MAX_TABLE
+        limit = config.max_registrations
         if len(page.entries) <= (len(held.entries) if held else 0):
-            return len(member.pages) <= limit
-        others = sum(len(other.entries) for other in member.pages.values() if other is not held)
-        return others + len(page.entries) <= limit
+            within = len(member.pages) <= limit
+        else:
+            others = sum(len(other.entries) for other in member.pages.values() if other is not held)
+            within = others + len(page.entries) <= limit
+        return None if within else Drop.MAX_REGISTRATIONS
 
     def insert(self, member: Member, now: float) -> Member:
         """Add a record whose name and key are free."""
@@ -131,7 +147,9 @@ class Table:
     def replace_page(self, member: Member, page: Page, now: float) -> None:
         """Put a page and move the index from its old entries to its new ones."""
         state = member.node_state
+        self.size -= member.size
         old = member.put(page)
+        self.size += member.size
         before = {(entry.topic, entry.host): entry for entry in old.entries} if old else {}
         for entry in page.entries:
             if not _same(before.pop((entry.topic, entry.host), None), entry):
@@ -206,8 +224,9 @@ class Table:
         for page in member.pages.values():
             for entry in page.entries:
                 self._index.discard(member, entry, page.number, now)
+        if self.by_key.pop(member.key, None) is not None:
+            self.size -= member.size
         self.by_name.pop(member.name, None)
-        self.by_key.pop(member.key, None)
         self.gone.pop(member.key, None)
         if self.peers.pop(member.key, None) is not None:
             self.peers_version += 1

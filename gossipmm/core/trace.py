@@ -44,6 +44,14 @@ class Drop(StrEnum):
     UNPROVEN = "unproven"  #: of a boot id or an address not known here: challenged instead
     MISDIRECTED = "misdirected"  #: for another node, or an earlier life of this one: challenged
     LATE_CHALLENGE = "late_challenge"  #: about no datagram that this node sent there just now
+    NOT_ALLOWED = "not_allowed"  #: from, or naming, an address outside the networks of ``allow``
+    SOURCE_RATE = "source_rate"  #: more than ``source_rate`` from one IP address, nothing proved
+    PEER_RATE = "peer_rate"  #: more than ``peer_rate`` from one address, which is proved
+    AMPLIFICATION = "amplification"  #: an answer not sent: over 3 x what an unproved address sent
+    MAX_RECORD = "max_record"
+    MAX_TABLE = "max_table"
+    COUNTER_JUMP = "counter_jump"  #: a heartbeat or version more than ``max_jump`` above the last
+    MAX_ACCUSATIONS = "max_accusations"
 
 
 #: Upper bounds (seconds) of the buckets of a Timing, each about twice the one before.

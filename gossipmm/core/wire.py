@@ -23,6 +23,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import cbor2
 
+from gossipmm.core.register import register_of
 from gossipmm.core.trace import Drop
 from gossipmm.core.types import Generation, Heartbeat, NodeId
 
@@ -56,6 +57,7 @@ OPT_TARGET = 8  # record key that a HELP or HELPED is about
 OPT_SLOW = 9  # true: my own timers fire late
 OPT_EXPIRE = 10  # [topic, host]: is this registration of yours still meant?
 OPT_REACHED = 11  # true, in a HELPED: the target itself answered the helper
+OPT_KEY = 12  # [register, secret]: the key that comes; only ever inside a sealed datagram
 
 _PREFIX = Struct(">BBB4sBBBQQQQII")
 _ROW = Struct(">QIBB")
@@ -383,6 +385,15 @@ def _is_pair_of_text(value: Any) -> bool:
     return type(value) is list and len(value) >= 2 and all(type(part) is str for part in value[:2])
 
 
+def _is_key(value: Any) -> bool:
+    return (
+        type(value) is list
+        and len(value) >= 2
+        and register_of(value[0]) is not None
+        and type(value[1]) is bytes
+    )
+
+
 _CHECKS: dict[int, Callable[[Any], bool]] = {
     OPT_PAGES: _is_pages,
     OPT_DIGEST: _is_digest,
@@ -395,4 +406,5 @@ _CHECKS: dict[int, Callable[[Any], bool]] = {
     OPT_SLOW: lambda value: value is True,
     OPT_EXPIRE: _is_pair_of_text,
     OPT_REACHED: lambda value: value is True,
+    OPT_KEY: _is_key,
 }

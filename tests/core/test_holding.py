@@ -31,7 +31,7 @@ def test_a_node_that_stood_still_accuses_nobody() -> None:
 
 
 def test_a_node_that_stood_still_is_believed_again_at_once() -> None:
-    """It refutes what was said of it meanwhile; the others found it dead or suspect."""
+    """It answers what was said of it meanwhile; the others had found it dead."""
     mesh = Mesh("a", "b", "c", "d")
     mesh.settle()
     mesh.run(2)
@@ -40,7 +40,6 @@ def test_a_node_that_stood_still_is_believed_again_at_once() -> None:
     mesh.thaw("a")
     took = mesh.until(lambda: all(held(mesh[n], "a").status is Status.ALIVE for n in "bcd"))
     assert took < 1.5
-    assert mesh["a"].stats.own_refutations >= 1
 
 
 def test_a_slow_node_says_that_it_is_slow() -> None:

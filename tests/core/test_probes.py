@@ -286,6 +286,10 @@ def test_the_round_trip_is_learnt_and_stretches_the_time_between_tries() -> None
     for pair in (fast, slow):
         pair.run(20)
     assert fast.a.stats.rtt == pytest.approx(2 * LATENCY, rel=0.2)
+    fast.lose(0.3)
+    fast.run(20)
+    assert fast.a.stats.loss > 0.1
+    assert fast.a.stats.rtt == pytest.approx(2 * LATENCY, rel=0.2)  # of the try that was answered
     assert slow.a.stats.rtt == pytest.approx(0.2, rel=0.2)
     resent = slow.a.stats.probes_resent
     slow.run(20)

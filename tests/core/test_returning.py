@@ -127,6 +127,18 @@ def test_an_old_datagram_of_the_dead_does_not_bring_it_back() -> None:
     assert mesh.told("a", MemberReturned) == []
 
 
+def test_what_the_dead_say_of_themselves_is_no_evidence_of_just_now() -> None:
+    """It proves that it was sent once: it may be a replay."""
+    grave = Grave()
+    grave.die()
+    grave.x.heartbeat = max(held(grave.node, "x").maxima) + 1
+    grave.x.say("a")
+    assert grave.status() is Status.RETURNING
+    for _ in range(3):
+        grave.x.say("a", rows=wire.row(grave.x.key, grave.x.heartbeat, wire.ALIVE, 0))
+        assert grave.status() is Status.RETURNING
+
+
 def test_a_datagram_that_was_overtaken_brings_no_evidence() -> None:
     """Its claims are as old as nobody knows; it may be a replay of yesterday's."""
     grave = Grave()
@@ -159,6 +171,20 @@ def test_one_that_may_be_returning_is_probed_by_about_six_of_all() -> None:
     assert [frame.kind for frame in grave.x.heard] == [wire.SYN]  # N is below six: each one does
     grave.x.answers = True
     grave.mesh.run(2)
+    assert grave.status() is Status.ALIVE
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_one_held_dead_that_speaks_is_asked_for_certain(seed: int) -> None:
+    """However many others there are: nobody else need do so."""
+    grave = Grave(seed=seed)
+    grave.mesh.puppets(*(f"w{index}" for index in range(300)))
+    grave.die()
+    grave.x.heard.clear()
+    grave.x.answers = True
+    grave.x.say("a")
+    grave.mesh.run(4 * LATENCY)
+    assert [frame.kind for frame in grave.x.heard][:1] == [wire.SYN]
     assert grave.status() is Status.ALIVE
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gossipmm.core import wire
 from gossipmm.core.events import Isolated, MemberDied
 from gossipmm.core.types import HostState, NodeState, Registration, Status, TopicView
@@ -10,9 +12,9 @@ from tests.helpers import Mesh, held
 STALE = HostState.STALE
 
 
-def cut_off(**fields: float) -> Mesh:
+def cut_off(**fields: Any) -> Mesh:
     """Node ``a`` with topic t served by the others only, a moment after it found them all dead."""
-    mesh = Mesh(*"abcdef", **fields)  # type: ignore[arg-type]
+    mesh = Mesh(*"abcdef", **fields)
     mesh.settle()
     mesh["a"].register("own", "h-a", now=mesh.now)
     for name in "bcd":

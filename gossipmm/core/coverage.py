@@ -1,0 +1,67 @@
+"""How far a rotation of keys got, from what each member tells of its keys: pure functions.
+
+Nobody who lives is left behind unasked: a live member that does not hold the new key holds the
+rotation up until an operator names it. Who is down can only hold up the last step, the removal of
+the old key, and only for ``keep`` seconds; until then it is given the new key if it comes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
+
+from gossipmm.core.register import Phase, Register, Told
+from gossipmm.core.types import NodeId
+
+__all__ = ("Standing", "has_majority", "obstacles", "standing")
+
+
+class Standing(NamedTuple):
+    """A member, as far as a rotation goes."""
+
+    name: NodeId
+    live: bool
+    #: Ids of the keys that it holds, the one that it sends with first; empty: it does not tell.
+    holds: tuple[bytes, ...]
+    #: It is as far as the present phase asks.
+    covered: bool
+
+
+def standing(name: NodeId, told: Told | None, register: Register, *, live: bool) -> Standing:
+    """Return how far a member is."""
+    holds = told.holds if told is not None else ()
+    asked = holds if register.phase is Phase.ADD else holds[:1]
+    return Standing(name, live, holds, register.new in asked)
+
+
+def has_majority(
+    members: Sequence[Standing], register: Register, without: Collection[NodeId], left: int
+) -> bool:
+    """Whether enough members are covered that no other half of a split can do the same.
+
+    Counted against those known here and against those that there were at the start, without those
+    that have left since and those that were named.
+    """
+    counted = [member for member in members if member.name not in without]
+    named = len(set(without))
+    there = max(len(counted), register.members - left - named)
+    return 2 * sum(member.covered for member in counted) > there
+
+
+def obstacles(
+    members: Iterable[Standing],
+    register: Register,
+    without: Collection[NodeId],
+    *,
+    expired: bool,
+) -> tuple[Standing, ...]:
+    """Return the members that the present phase waits for. ``expired``: ``keep`` is over."""
+    if register.phase is Phase.DONE or (register.phase is Phase.USE and expired):
+        return ()
+    return tuple(
+        member
+        for member in members
+        if not member.covered
+        and member.name not in without
+        and (member.live or register.phase is Phase.USE)
+    )

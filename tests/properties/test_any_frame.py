@@ -1,0 +1,185 @@
+"""Well-formed frames with any content, from anybody, at any time: nothing breaks a node.
+
+The frames keep to the grammar and know the names and keys that matter, so that they get further
+than damaged ones do.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from gossipmm.core import wire
+from gossipmm.core.pages import Page, encode_entry, encode_page, encode_page_zero
+from gossipmm.core.types import EntryState, NodeState, Registration
+from tests.helpers import Mesh, key_of
+from tests.invariants import check_node
+from tests.puppets import datagram
+
+#: Lives that frames speak of: two generations of each name, and the node's own name.
+NAMES = ("a", "x", "y", "z", "w")
+ZERO = 1_700_000_000_000 << 16
+
+beats = st.one_of(st.integers(0, 12), st.sampled_from([1000, wire.MAX_COUNTER - 1, 2**32 - 1]))
+ages = st.sampled_from([0, 1, 60, 120, 200, 255])
+lives = st.tuples(st.sampled_from(NAMES), st.integers(-1, 1))
+entries = st.lists(
+    st.builds(
+        Registration,
+        st.sampled_from("tuv"),
+        st.sampled_from("hij"),
+        st.sampled_from(EntryState),
+        st.sampled_from([{}, {"m": 1}, {"m": True}, {"m": "x" * 700}]),
+    ),
+    max_size=1,
+)
+
+
+class AnyFrame(RuleBasedStateMachine):
+    """Node ``a`` under test; real nodes ``x`` and ``y``; z and w are invented."""
+
+    @initialize(seed=st.integers(0, 100))
+    def begin(self, seed: int) -> None:
+        self.mesh = Mesh("a", "x", "y", seed=seed, suspicion_min=0.3, reap_after=20.0)
+        self.mesh.settle()
+        self.node = self.mesh["a"]
+        self.node.register("t", "own", now=self.mesh.now)
+        self.rng = random.Random(seed)
+
+    # -- words -----------------------------------------------------------------------------------
+
+    def generation(self, life: tuple[str, int]) -> int:
+        """The present generation of a name, one before, or one after."""
+        name, later = life
+        held = self.node.table.by_name.get(name)
+        return (held.generation if held is not None else ZERO) + later
+
+    def key(self, life: tuple[str, int]) -> int:
+        return wire.record_key("gossipmm", life[0], self.generation(life))
+
+    def page(
+        self, life: tuple[str, int], number: int, version: int, state: NodeState, some: Any
+    ) -> Page:
+        name, generation = life[0], self.generation(life)
+        if number == 0:
+            where = ((f"10.1.0.{len(name)}", 7946),)
+            return encode_page_zero(name, generation, version, state, where, {})
+        pairs = [(entry, encode_entry(entry)) for entry in some]
+        return encode_page(name, generation, number, version, pairs)
+
+    def hear(self, sender: tuple[str, int], kind: int, **fields: Any) -> None:
+        options = fields.pop("options", None)
+        data = datagram(kind, sender=self.key(sender), options=options, **fields)
+        if len(data) <= wire.MAX_RECEIVE:
+            self.mesh.deliver(data, (f"10.1.0.{len(sender[0])}", 7946), "a")
+
+    # -- what happens ----------------------------------------------------------------------------
+
+    @rule(
+        sender=lives,
+        kind=st.sampled_from(sorted(wire.KIND_NAMES)),
+        beat=beats.filter(lambda beat: beat < wire.MAX_COUNTER),
+        known=st.integers(0, 30),
+        rows=st.lists(st.tuples(lives, beats, st.integers(0, 7), ages), max_size=4),
+        probe=st.integers(0, 3),
+    )
+    def claims(
+        self, sender: Any, kind: int, beat: int, known: int, rows: list[Any], probe: int
+    ) -> None:
+        encoded = b"".join(wire.row(self.key(life), *rest) for life, *rest in rows)
+        target = key_of(self.node)
+        self.hear(
+            sender, kind, heartbeat=beat, known=known, rows=encoded, probe=probe, target=target
+        )
+
+    @rule(
+        sender=lives,
+        life=lives,
+        number=st.sampled_from([0, 0, 1, 2, 65535]),
+        version=st.sampled_from([1, 2, 3, 50, wire.MAX_COUNTER - 1]),
+        state=st.sampled_from(NodeState),
+        some=entries,
+        quiet=st.booleans(),
+    )
+    def pages(
+        self, sender: Any, life: Any, number: int, version: int, state: Any, some: Any, quiet: bool
+    ) -> None:
+        page = self.page(life, number, version, state, some)
+        options: dict[int, Any] = {wire.OPT_PAGES: [page.raw]}
+        if quiet:
+            options[wire.OPT_MORE] = []
+        self.hear(sender, wire.NEWS, options=options)
+
+    @rule(sender=lives, life=lives, data=st.data())
+    def questions(self, sender: Any, life: Any, data: st.DataObject) -> None:
+        key, name, generation = self.key(life), life[0], self.generation(life)
+        row = wire.digest_row(key, 3, data.draw(st.integers(0, 6)), 0, b"abcdef")
+        cursor = [data.draw(st.sampled_from([0, 1, 65535])), data.draw(st.sampled_from([0, key]))]
+        wanted: dict[int, Any] = {
+            wire.OPT_DIGEST: [0, b"\0", row],
+            wire.OPT_BUCKETS: [3, 0, bytes(32)],
+            wire.OPT_WANT: [[key, wire.vector({0: 1, 9: 9})], [key, b"", 5, 2]],
+            wire.OPT_FLOORS: [[name, generation]],
+            wire.OPT_PULL: cursor,
+            wire.OPT_MORE: cursor,
+            wire.OPT_TARGET: key,
+            wire.OPT_SLOW: True,
+            wire.OPT_EXPIRE: ["t", "own"],
+            wire.OPT_REACHED: True,
+        }
+        chosen = data.draw(st.lists(st.sampled_from(sorted(wanted)), min_size=1, unique=True))
+        kind = data.draw(st.sampled_from(sorted(wire.KIND_NAMES)))
+        options = {option: wanted[option] for option in chosen}
+        self.hear(sender, kind, options=options, target=key_of(self.node))
+
+    @rule(seconds=st.sampled_from([0.0, 0.02, 0.3, 2.0, 11.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.mesh.run(seconds)
+
+    @rule(what=st.sampled_from(["register", "unregister", "drain", "doubt", "expire", "alive"]))
+    def the_program_acts(self, what: str) -> None:
+        now, node = self.mesh.now, self.node
+        if what == "register":
+            node.register("u", "own", {"n": self.rng.randrange(9)}, now=now)
+        elif what == "unregister":
+            node.unregister("u", "own", now=now)
+        elif what == "drain":
+            node.drain(draining=self.rng.random() < 0.5, now=now)
+        elif what == "doubt":
+            node.report_failure("t", self.rng.choice("hij"), now=now)
+        elif what == "expire":
+            node.expire("t", self.rng.choice("hij"), now=now)
+        else:
+            node.ack_alive("t", self.rng.choice("hij"), now=now)
+
+    @rule(name=st.sampled_from(NAMES[1:]))
+    def the_operator_forgets(self, name: str) -> None:
+        self.node.forget(name, now=self.mesh.now)
+
+    # -- what must hold --------------------------------------------------------------------------
+
+    @invariant()
+    def the_node_is_consistent(self) -> None:
+        check_node(self.node)
+        assert "own" in self.node.table.topics["t"].entries
+
+    @invariant()
+    def no_datagram_is_too_large_and_none_goes_nowhere(self) -> None:
+        for packet in self.mesh.sent:
+            assert len(packet.data) <= self.node.config.max_datagram
+            assert packet.target[1] > 0
+        self.mesh.sent.clear()
+
+    def teardown(self) -> None:
+        """When it is over, the real ones find together again."""
+        if hasattr(self, "mesh"):
+            self.mesh.run(15)
+            check_node(self.node)
+
+
+AnyFrame.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestAnyFrame: Any = AnyFrame.TestCase
