@@ -13,15 +13,19 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any, TypeAlias
 
-__all__ = ("Clock", "Entry")
+__all__ = ("Clock", "Entry", "Overrun")
 
 Entry: TypeAlias = tuple[float, int, Callable[[Any, Any], object], Any, Any]
+
+
+class Overrun(Exception):  # noqa: N818 - a verdict on the program that ran
+    """More events in one step than could ever be meant."""
 
 
 class Clock:
     """Virtual time in seconds from 0.0, moved only by ``run_until``."""
 
-    __slots__ = ("heap", "now", "order", "processed")
+    __slots__ = ("heap", "most", "now", "order", "processed")
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -30,6 +34,8 @@ class Clock:
         #: Breaks ties of the same instant: first added, first run.
         self.order = count().__next__
         self.processed = 0
+        #: Entries that one ``run_until`` may run: more of them are a loop.
+        self.most = 1 << 62
 
     def at(
         self, when: float, call: Callable[[Any, Any], object], a: Any = None, b: Any = None
@@ -40,10 +46,13 @@ class Clock:
     def run_until(self, deadline: float) -> None:
         """Run every entry due up to and including ``deadline``; then it is ``deadline``.
 
+        Raises Overrun, with the clock where it then is, after ``most`` entries.
+
         The cyclic garbage collector is off meanwhile: walking a million live objects again and
         again would cost more than the simulation.
         """
         heap = self.heap
+        most = self.most
         pop = heapq.heappop
         done = 0
         collecting = gc.isenabled()
@@ -54,6 +63,8 @@ class Clock:
                 self.now = when
                 call(a, b)
                 done += 1
+                if done > most:
+                    raise Overrun(f"{done} events within {deadline - self.now:.3f} s")
         finally:
             self.processed += done
             if collecting:

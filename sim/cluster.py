@@ -90,12 +90,14 @@ class Cluster:
         seeds: int | Iterable[HostLike] = 3,
         core: Callable[..., Core] | None = None,
         own_clocks: bool = True,
+        encrypted: bool = False,
     ) -> None:
         """Make the hosts; none is started.
 
         ``seeds`` is how many of the first hosts everybody joins by (or which ones). ``core``
         stands in for ``Node``. ``own_clocks`` gives each host a monotonic clock of its own
-        beginning, as in reality; False makes event times equal to virtual time.
+        beginning, as in reality; False makes event times equal to virtual time. ``encrypted``
+        gives all hosts a common key (``host.keyring``).
         """
         self.seed = seed
         self.streams = Streams(seed)
@@ -105,6 +107,7 @@ class Cluster:
         self.config = config or Config(join=("seeds:7946",))
         self.network.limit = self.config.max_datagram
         self.own_clocks = own_clocks
+        self.encrypted = encrypted
         self._core: Callable[..., Any] = core or Node
         self.hosts: list[Host] = []
         self.by_label: dict[str, Host] = {}
@@ -184,6 +187,7 @@ class Cluster:
     def new_core(self, host: Host) -> Core:
         """Build a host's core for its next boot."""
         stream = self.streams(f"node/{host.label}/{host.boots}")
+        sealed = {"envelope": host.new_envelope(self.streams)} if self.encrypted else {}
         core: Core = self._core(
             host.config,
             name=host.node_name,
@@ -191,6 +195,7 @@ class Cluster:
             generation=make_generation(host.wall_ms(), stream, floor=host.last_generation),
             rng=stream,
             now=host.core_time(),
+            **sealed,
         )
         self.stats.append(core.stats)
         return core

@@ -9,15 +9,21 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from gossipmm.core.keyring import Key, Keyring
 from sim.shell import Core, Shell
 
 if TYPE_CHECKING:
     from gossipmm.config import Config
+    from gossipmm.core.envelope import CoseEnvelope
     from gossipmm.core.types import Address, Evidence, MemberView, Metadata
     from gossipmm.matchmaker import MatchMakerGossip
     from sim.cluster import Cluster
+    from sim.streams import Streams
 
-__all__ = ("Host",)
+__all__ = ("FIRST_KEY", "Host")
+
+#: What every host of an encrypted cluster begins with.
+FIRST_KEY = Key(b"k1", b"\x01" * 32)
 
 
 class Host(Shell):
@@ -37,7 +43,25 @@ class Host(Shell):
         self.wanted: dict[tuple[str, str], dict[str, Any]] = {}
         self.seeds: tuple[Address, ...] | None = None
         self.stopped_at = 0.0
+        #: Keys of an encrypted cluster; kept over restarts, as a file is.
+        self.keyring: Keyring = Keyring((FIRST_KEY,))
+        self.envelope: CoseEnvelope | None = None
         self._matchmaker: tuple[int, MatchMakerGossip] | None = None
+
+    def new_envelope(self, streams: Streams) -> CoseEnvelope:
+        """Build the envelope of the next process, from this host's keyring."""
+        from gossipmm.core.envelope import CoseEnvelope
+
+        rng = streams(f"envelope/{self.label}/{self.boots}")
+        limit = self.config.max_datagram
+        self.envelope = CoseEnvelope(self.keyring, self.config.cluster, rng, limit=limit)
+        return self.envelope
+
+    def set_keyring(self, keyring: Keyring) -> None:
+        """Change the keys of this host, and of its running process (as a reload would)."""
+        self.keyring = keyring
+        if self.envelope is not None:
+            self.envelope.keyring = keyring
 
     def __repr__(self) -> str:
         state = "paused" if self.paused else "up" if self.up else "down"

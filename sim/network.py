@@ -49,6 +49,7 @@ class Link:
         "reorder",
         "replay",
         "table",
+        "unseen",
     )
 
     def __init__(self) -> None:
@@ -62,6 +63,8 @@ class Link:
         #: (chance, seconds later at most): an old datagram of this pair comes again
         self.replay: tuple[float, float] | None = None
         self.corrupt = 0.0
+        #: Share of the changed datagrams that the checksum lets through.
+        self.unseen = 1.0
         self.mtu = 65507
         #: bytes a second, and bytes that may wait; the rest is dropped
         self.rate = 0.0
@@ -194,7 +197,10 @@ class Network:
             self._busy[pair] = end
             delay += end - self.clock.now
         if link.corrupt and self.stream("corrupt", host).random() < link.corrupt:
-            data = _flip_bits(data, self.stream("flip", host))
+            flip = self.stream("flip", host)
+            data = _flip_bits(data, flip)
+            if flip.random() >= link.unseen:
+                return self.drop("checksum")
         route = (host.address, address)
         if link.reorder is not None:
             chance, most = link.reorder

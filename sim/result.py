@@ -59,6 +59,11 @@ class Result:
                 (at - run.zero, label, what if isinstance(what, str) else _short(what))
                 for at, label, what in cluster.events
             ],
+            "samples": {
+                "crash_seen_by_all": [e.all_seen for e in run.tracker.endings if e.how == "crash"],
+                "leave_seen_by_all": [e.all_seen for e in run.tracker.endings if e.how == "leave"],
+                "registration_known_to_all": [news.all_seen for news in run.tracker.news][:1000],
+            },
             "hosts": [host.label for host in cluster],
         }
         return cls(
@@ -104,6 +109,11 @@ class Result:
             "verdicts": [
                 {"check": one.check, "ok": one.ok, "message": one.message} for one in self.verdicts
             ],
+            "samples": {
+                name: [round(one, 4) for one in values if math.isfinite(one)]
+                for name, values in self.series["samples"].items()
+                if values
+            },
             "figures": {key: _plain(value) for key, value in self.figures.items()},
             "options": self.scenario.as_dict(),
         }

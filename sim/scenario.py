@@ -57,6 +57,8 @@ class Scenario:
     #: Hosts on one topic each (``compute0``, ``compute1`` ...); at 1,000 hosts a single topic
     #: would be most of the cost.
     hosts_per_topic: int = 32
+    #: True: every host has the same key, and everything is sent encrypted.
+    encrypted: bool = False
     #: Preset of the configuration, and the fields that differ from it.
     preset: str = "lan"
     config: Mapping[str, Any] = field(default_factory=dict)

@@ -130,6 +130,8 @@ class Shell:
         self._inbox: deque[tuple[bytes, Address]] = deque()
         self._outbox: list[tuple[bytes, Address]] = []
         self._timer = inf
+        self._fired_at = -1.0
+        self._spins = 0
         self._serving = False
         self._since = 0.0
         self._base = self._shell.random() * 1e5 if cluster.own_clocks else 0.0
@@ -195,39 +197,44 @@ class Shell:
             self._timer = due
             clock = self.clock
             when = self._since + (due - self._base) / self._rate
-            heappush(clock.heap, (max(when, clock.now), clock.order(), self._fire, due, 0))
+            if when < clock.now:
+                when = clock.now
+            heappush(clock.heap, (when, clock.order(), self._fire, due, None))
 
     def _plan(self) -> None:
         self._timer = self._core.next_timer()
-        self.clock.at(self.sim_time(self._timer), self._fire, self._timer, 0)
+        self.clock.at(self.sim_time(self._timer), self._fire, self._timer)
 
-    def _fire(self, due: float, spins: int) -> None:
+    def _fire(self, due: float, _: object) -> None:
         """Look at the core's timer; only the entry that is still wanted does anything."""
         if due != self._timer or not self.up or self.paused:
             return None
         core = self._core
         # Rounding may wake just before the deadline: then the deadline itself is the time.
-        now = self.core_time()
-        if due - now > 1e-6:
+        now = self._base + (self.clock.now - self._since) * self._rate
+        if now < due:
+            if due - now > 1e-6:
+                return self._plan()
+            now = due
+        if core.next_timer() > now:
             return self._plan()
-        now = max(now, due)
-        wanted = core.next_timer()
+        if self.service and self._serve_timer():
+            return None
         self._timer = inf
-        if wanted <= now:
-            if self.service and self._serve_timer():
-                return None
-            core.handle_timer(now)
-            if core.next_timer() <= now:
-                self._check_spin(spins)
-                self._timer = core.next_timer()
-                self.clock.at(self.clock.now, self._fire, self._timer, spins + 1)
+        self._check_spin()
+        core.handle_timer(now)
         self.pump()
         return None
 
-    def _check_spin(self, spins: int) -> None:
-        if spins > _SPINS:
+    def _check_spin(self) -> None:
+        if self.clock.now != self._fired_at:
+            self._fired_at = self.clock.now
+            self._spins = 0
+            return
+        self._spins += 1
+        if self._spins > _SPINS:
             raise RuntimeError(
-                f"{self.label}: next_timer() stays in the past after {spins} calls of"
+                f"{self.label}: next_timer() stays in the past after {_SPINS} calls of"
                 f" handle_timer() at {self.clock.now} s"
             )
 
@@ -261,7 +268,7 @@ class Shell:
         if not self._serving:
             return False
         self._timer = self._core.next_timer()
-        self.clock.at(self.clock.now + self.service, self._fire, self._timer, 0)
+        self.clock.at(self.clock.now + self.service, self._fire, self._timer)
         return True
 
     def _take(self, data: bytes, source: Address) -> None:
@@ -316,7 +323,7 @@ class Shell:
         self.send(self, held)
         if was_paused and self._shell.random() < 0.5:
             self._plan()
-            self._fire(self._timer, 0)
+            self._fire(self._timer, None)
         while self._inbox and self.up:
             self._take(*self._inbox.popleft())
         if self.up:

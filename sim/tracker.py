@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sim.cluster import Cluster
     from sim.host import Host
 
-__all__ = ("Ending", "News", "Tracker")
+__all__ = ("Ending", "News", "Tracker", "quantile")
 
 _ANSWERED = frozenset((HostState.LIVE, HostState.DOUBTED, HostState.SUSPECT, HostState.DRAINING))
 

@@ -15,6 +15,7 @@ import click
 
 from sim.cli.base import build, cli, settings_of
 from sim.errors import UsageError, unknown
+from sim.tracker import quantile
 
 __all__ = ("ablate", "campaign", "determinism", "lifeguard", "rapid", "theory")
 
@@ -66,6 +67,7 @@ def _map(call: Any, todo: list[Any], processes: int) -> Iterator[Any]:
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE")
 @click.option("--dask", metavar="ADDRESS", help="A Dask scheduler to run on.")
 @click.option("--sometimes/--no-sometimes", default=None, help="Demand that all was exercised.")
+@click.option("--figure", "figures", multiple=True, metavar="NAME", help="Sum up, over all runs.")
 def campaign(
     names: tuple[str, ...],
     seeds: str,
@@ -76,6 +78,7 @@ def campaign(
     pairs: tuple[str, ...],
     dask: str | None,
     sometimes: bool | None,
+    figures: tuple[str, ...],
 ) -> None:
     """Run NAMES (scenarios, quick, or swarm: the default) for many seeds."""
     from sim import campaign as many
@@ -90,6 +93,8 @@ def campaign(
     for job in todo[:1]:
         job.build()  # a wrong setting is found before any process starts
     failed = 0
+    pooled: dict[str, list[float]] = {}
+    figures_seen: dict[str, list[float]] = {name: [] for name in figures}
     try:
         file = out.open("a" if resume else "w", encoding="utf-8") if out is not None else None
     except OSError as error:
@@ -99,6 +104,11 @@ def campaign(
 
         def tell(line: dict[str, Any]) -> None:
             nonlocal failed
+            for name, values in line["samples"].items():
+                pooled.setdefault(name, []).extend(values)
+            for name in figures:
+                if name in line["figures"]:
+                    figures_seen[name].append(line["figures"][name])
             if not line["ok"]:
                 failed += 1
                 wrong = next(one for one in line["verdicts"] if not one["ok"])
@@ -118,6 +128,15 @@ def campaign(
             if file is not None:
                 file.close()
     click.echo(f"{len(todo)} runs, {failed} failed, {len(done)} were done before")
+    for name, values in pooled.items():
+        values.sort()
+        marks = ((0.5, "median"), (0.99, "p99"), (0.999, "p99.9"), (1.0, "max"))
+        shown = ", ".join(f"{word} {quantile(values, share):.3f}" for share, word in marks)
+        click.echo(f"{name}, s, {len(values)} of all runs: {shown}")
+    for name in figures:
+        spread = sorted(figures_seen[name])
+        if spread:
+            click.echo(f"{name}: median {quantile(spread, 0.5):.4g}, max {spread[-1]:.4g}")
     missing = [name for name in many.SOMETIMES if not sums[name]]
     if sometimes or (sometimes is None and names in ((), ("swarm",)) and len(todo) >= 200):
         for name in missing:

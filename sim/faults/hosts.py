@@ -61,14 +61,28 @@ class Each(Fault):
 @fault("crash")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crash(Each):
-    """The process ends with nothing said."""
+    """The process ends with nothing said; ``back`` seconds later, if given, a new one starts."""
+
+    back: float = 0.0
+
+    @property
+    def last(self) -> float:
+        """Seconds from the end of the warm-up until the last host is back, or down."""
+        return self.at + self.spread + self.back
 
     def one(self, run: Context, host: Host) -> None:
         """Crash."""
-        if host.up:
-            run.gone(host, "crash")
-            run.ill(host, inf)
-            host.crash()
+        if not host.up:
+            return
+        run.gone(host, "crash")
+        run.ill(host, run.cluster.now + self.back if self.back else inf)
+        host.crash()
+        if self.back:
+            run.cluster.clock.at(run.cluster.now + self.back, self._again, host)
+
+    def _again(self, host: Host, _: object) -> None:
+        if not host.up:
+            host.start()
 
 
 @fault("leave")

@@ -172,13 +172,19 @@ class Replay(LinkFault):
 @fault("corrupt")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corrupt(LinkFault):
-    """With chance ``p`` one to three bits of a datagram change (as if no checksum had looked)."""
+    """With chance ``p`` one to three bits of a datagram change.
+
+    UDP's checksum finds such a change and drops the datagram, but for one in ``unseen``: as many
+    as there are checksums when the change came before it was computed; 1: it was switched off.
+    """
 
     p: float = 0.05
+    unseen: int = 65536
 
     def apply(self, link: Link) -> None:
         """Corrupt."""
         link.corrupt = max(link.corrupt, self.p)
+        link.unseen = 1.0 / max(1, self.unseen)
 
 
 @fault("mtu")

@@ -100,7 +100,7 @@ def test_a_storm_ends_the_run():
     data = b"x" * 10
 
     def echo(*_: object) -> None:
-        for _ in range(100):
+        for _ in range(1000):
             started.cluster.network.send(host, [(data, started.cluster[1].address)])
         started.cluster.clock.at(started.cluster.now + 0.01, echo)
 
