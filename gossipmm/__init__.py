@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         ConfigError,
         ForkedError,
         GossipError,
+        KeyringError,
         LimitError,
         RegistrationError,
         SeedError,
@@ -61,6 +62,7 @@ __all__ = (
     "GossipError",
     "HostEntry",
     "HostState",
+    "KeyringError",
     "LimitError",
     "Lookup",
     "LookupStatus",
@@ -89,7 +91,7 @@ _MODULES = {
     ),
     "gossipmm.errors": (
         "AgentClosedError AgentUnreachableError BindError ConfigError ForkedError GossipError"
-        " LimitError RegistrationError SeedError WatchOverflowError"
+        " KeyringError LimitError RegistrationError SeedError WatchOverflowError"
     ),
     "gossipmm.matchmaker": "FoundHost Lookup LookupStatus MatchMakerException MatchMakerGossip",
     "gossipmm.settings": "load_config",

@@ -171,6 +171,8 @@ def _build(merged: Mapping[str, dict[str, _Value]]) -> Config:
 def _check_texts(config: Config) -> None:
     """Refuse addresses, seeds and registrations that could never be used."""
     parse_address(config.bind, path="bind")
+    if config.health_bind:
+        parse_address(config.health_bind, path="health_bind")
     if config.advertise:
         parse_address(config.advertise, path="advertise", default_port=0)
     for seed in config.join:

@@ -150,4 +150,10 @@ class Puppet:
             pages.append(self.page(1, *entries))
         for name in names or self._mesh.names():
             self.say(name, pages=pages, options={wire.OPT_MORE: []})
+            self.prove(name)
         return self
+
+    def prove(self, name: str) -> None:
+        """Let a node hold its address proved, as after an answered probe."""
+        node = self._mesh[name]
+        node._c.admission.prove(self.addresses[0], self._mesh.now)

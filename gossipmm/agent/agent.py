@@ -20,6 +20,7 @@ import trio
 
 from gossipmm.agent.control import AgentMatchMaker
 from gossipmm.agent.driver import Driver, IoStats
+from gossipmm.agent.keys import AgentKeys
 from gossipmm.agent.seeds import SeedResolver
 from gossipmm.agent.watch import Watch, Watchers
 from gossipmm.config import Config
@@ -47,12 +48,16 @@ _T = TypeVar("_T")
 class Agent:
     """One running agent. Built by ``open_agent``; times are core time in seconds (``now()``)."""
 
-    def __init__(self, config: Config, driver: Driver, seeds: SeedResolver) -> None:
+    def __init__(
+        self, config: Config, driver: Driver, seeds: SeedResolver, keys: AgentKeys
+    ) -> None:
         #: The configuration in use, with the node's name filled in.
         self.config = config
         self._driver = driver
         self._node = driver.node
         self._seeds = seeds
+        #: Its keys, and rotations of them.
+        self.keys = keys
         self._watchers = Watchers(driver.stats)
         self._left = trio.Event()
         self._joined = trio.Event()
@@ -182,6 +187,10 @@ class Agent:
     def seed_trouble(self) -> dict[str, str]:
         """Return the seeds that cannot be resolved just now, and why."""
         return self._seeds.trouble()
+
+    def seeds_tried(self, *seeds: str) -> bool:
+        """Whether it was tried at least once to resolve each of these seeds."""
+        return self._seeds.tried(seeds)
 
     @property
     def matchmaker(self) -> MatchMakerGossip:

@@ -84,6 +84,8 @@ class SystemNetwork:
             found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
         except UnicodeError as exc:  # a label that is empty or longer than 63 characters
             raise OSError(str(exc)) from None
+        except RuntimeError as exc:  # no thread can be started: a limit, or the program's exit
+            raise OSError(str(exc)) from None
         # A dict keeps the resolver's order and drops doubles.
         return list(dict.fromkeys((str(entry[4][0]).partition("%")[0], port) for entry in found))
 
@@ -101,7 +103,7 @@ class SystemNetwork:
 
         try:
             records = await trio.to_thread.run_sync(ask, abandon_on_cancel=True)
-        except failure as exc:
+        except (failure, RuntimeError) as exc:  # RuntimeError: as above
             raise OSError(str(exc)) from None
         return [(record.target.to_text(omit_final_dot=True), record.port) for record in records]
 

@@ -20,6 +20,7 @@ from gossipmm.agent import state
 from gossipmm.agent.agent import Agent
 from gossipmm.agent.binding import bind
 from gossipmm.agent.driver import Driver
+from gossipmm.agent.keys import AgentKeys
 from gossipmm.agent.network import Network, Port, SystemNetwork
 from gossipmm.agent.seeds import SeedResolver
 from gossipmm.config import Config
@@ -91,6 +92,7 @@ class _Running:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._driver.run)
                     nursery.start_soon(self._seeds.run, self.agent.config.seed_interval)
+                    nursery.start_soon(self.agent.keys.run)
                     if self._remember is not None:
                         nursery.start_soon(self._remember.run)
         except BaseExceptionGroup as group:
@@ -100,24 +102,26 @@ class _Running:
 
     async def close(self) -> None:
         """Leave, then end the tasks. Cancellation from outside does not shorten this."""
-        with trio.CancelScope(shield=True):
-            if not self._failed:
-                await self.agent.leave()
-                if self._remember is not None:
-                    await self._remember.save()
-        self.agent.end("was closed")
-        self._scope.cancel()
+        try:
+            with trio.CancelScope(shield=True):
+                if not self._failed:
+                    await self.agent.leave()
+                    if self._remember is not None:
+                        await self._remember.save()
+        finally:
+            self.agent.end("was closed")
+            self._scope.cancel()
 
 
 class _Remember:
     """Keeps the state file: at once for a generation, now and then for the peers."""
 
-    def __init__(self, config: Config, driver: Driver) -> None:
+    def __init__(self, config: Config, driver: Driver, peers: tuple[Address, ...]) -> None:
         self._node = driver.node
         self._save = partial(
             state.save, config.state_file, name=config.name, cluster=config.cluster
         )
-        self._saved = state.Memory()
+        self._saved = state.Memory(peers=peers)  # those of the last life, until there are others
         self._changed = trio.Event()
 
     def changed(self) -> None:
@@ -142,8 +146,15 @@ class _Remember:
         # With nobody left the old peers are the ones to try after a restart.
         kept = tuple(peers[: state.MAX_PEERS]) or self._saved.peers
         memory = state.Memory(self._node.generation, kept)
-        if memory != self._saved and await trio.to_thread.run_sync(self._save, memory):
+        if memory != self._saved and await self._write(memory):
             self._saved = memory
+
+    async def _write(self, memory: state.Memory) -> bool:
+        """Write in a thread; here, where none can be started (Python 3.12 at a program's exit)."""
+        try:
+            return await trio.to_thread.run_sync(self._save, memory)
+        except RuntimeError:
+            return self._save(memory)
 
 
 async def _prepare(
@@ -172,6 +183,7 @@ async def _prepare(
     def tell(event: Event) -> None:
         if isinstance(event, GenerationRenewed) and remember is not None:
             remember.changed()
+        agent.keys.tell(event)
         agent.tell(event)
 
     def found(seeds: tuple[Address, ...]) -> None:
@@ -191,8 +203,8 @@ async def _prepare(
         alone=alone,
         found=found,
     )
-    agent = Agent(config, driver, seeds)
-    remember = _Remember(config, driver) if config.state_file else None
+    agent = Agent(config, driver, seeds, AgentKeys(driver, config.keyring))
+    remember = _Remember(config, driver, memory.peers) if config.state_file else None
     if remember is not None:
         await remember.save()  # before the first datagram: no generation is used twice
     return _Running(agent, driver, seeds, remember)

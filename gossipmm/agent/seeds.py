@@ -71,6 +71,10 @@ class SeedResolver:
         """Return the seeds that could not be resolved the last time, and why."""
         return {seed: said for seed, said in self._said.items() if said.startswith(_UNRESOLVED)}
 
+    def tried(self, seeds: Iterable[str]) -> bool:
+        """Whether each of these seeds has been resolved, or could not be, at least once."""
+        return all(seed in self._said for seed in seeds)
+
     async def run(self, interval: float) -> None:
         """Resolve for ever; ``interval`` seconds apart once others are known."""
         while True:

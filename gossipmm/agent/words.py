@@ -116,6 +116,25 @@ def _foreign(event: events.ForeignTraffic) -> str:
     }.get(event.reason, f"are refused: {event.reason}")
 
 
+def _rotation(event: events.KeyRotation) -> str:
+    what = f"key rotation from {event.replaces} to {event.kid}"
+    if event.out_of_band:
+        what += ", out of band"
+    line = {
+        "add": f"{what} begins: all are to hold key {event.kid}",
+        "use": f"{what}: all hold key {event.kid} and send with it from now on",
+        "done": f"{what} is done: key {event.replaces} is accepted no longer",
+    }[event.phase]
+    if event.missing:
+        line += f"; not that far, and in need of key {event.kid}: {', '.join(event.missing)}"
+    return line
+
+
+def _keys(event: events.KeysChanged) -> str:
+    others = ", ".join(event.held[1:])
+    return f"this node sends with key {event.sending}" + (f" and reads {others}" if others else "")
+
+
 _LINES: dict[type, Callable[[Any, str], str]] = {
     events.MemberJoined: lambda e, _: f"member {e.name} joined, at {_at(e.addresses)}",
     events.MemberRestarted: lambda e, _: f"member {e.name} restarted, at {_at(e.addresses)}",
@@ -150,6 +169,11 @@ _LINES: dict[type, Callable[[Any, str], str]] = {
         f"this node's timers were {e.late:.1f} s late: it holds its accusations for a while"
     ),
     events.ForeignTraffic: lambda e, _: f"datagrams from {format_address(e.source)} {_foreign(e)}",
+    events.KeysChanged: lambda e, _: _keys(e),
+    events.KeyWanted: lambda e, _: (
+        f"key {e.kid} is wanted by a rotation out of band: put it into this node's file of keys"
+    ),
+    events.KeyRotation: lambda e, _: _rotation(e),
     events.LeaveFinished: lambda e, _: left_line(e),
 }
 

@@ -1,7 +1,7 @@
-"""The command line: ``gossipmm agent``, ``gossipmm demo``, ``gossipmm config check``.
+"""The command line: running agents, and talking to them.
 
-Exit status: 0 fine; 1 it ran and something was not as it should be; 2 wrong use (a flag, a
-configuration, an address), said in one line on stderr.
+Exit status: 0 fine; 1 it ran, and what was asked for is not there, or not as it should be; 2 wrong
+use (a flag, a configuration, an address); 3 no agent answers. Each said in one line on stderr.
 """
 
 from __future__ import annotations
@@ -9,7 +9,12 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-from gossipmm.errors import GossipError
+from gossipmm.errors import (
+    AgentClosedError,
+    AgentUnreachableError,
+    ControlError,
+    GossipError,
+)
 
 __all__ = ("main",)
 
@@ -24,11 +29,26 @@ def main() -> NoReturn:
 
     try:
         cli(prog_name="gossipmm")
+    except (AgentUnreachableError, AgentClosedError) as exc:
+        _fail(str(exc), 3)
+    except ControlError as exc:
+        # What is not there, or not in that state, is 1; what made no sense to the agent is 2.
+        _fail(str(exc), {404: 1, 409: 1, 503: 3}.get(exc.status, 2))
     except GossipError as exc:
         _fail(str(exc))
+    except BrokenPipeError:  # whoever read the output has seen enough
+        _end_quietly()
     raise AssertionError("click ends the process itself")
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, status: int = 2) -> NoReturn:
     print("gossipmm:", " ".join(message.splitlines()), file=sys.stderr)
-    sys.exit(2)
+    sys.exit(status)
+
+
+def _end_quietly() -> NoReturn:
+    import os
+
+    # Python would try to flush what is left when it ends, and complain.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1)

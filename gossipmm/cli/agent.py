@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from gossipmm.agent import Agent, Watch
     from gossipmm.cli.output import Output
     from gossipmm.core.events import Event
+    from gossipmm.sidecar.reload import Reloader
+    from gossipmm.sidecar.serve import Sidecar
 
 __all__ = ("agent",)
 
@@ -38,7 +43,14 @@ _LONELY = 5.0
     help="A registration; as often as needed. Without HOST: this node's name.",
 )
 @click.option("--metadata", metavar="KEY=VALUE", multiple=True, help="Shown beside this node.")
+@click.option(
+    "--control", metavar="PATH", help='Control socket; "none": no control API. [by the name]'
+)
+@click.option(
+    "--control-port", metavar="PORT", help="Serve control API and status page on loopback, too."
+)
 @click.option("--state-file", metavar="FILE", help="Remembers the last generation and peers.")
+@click.option("--keyring", metavar="FILE", help="File of keys: encrypts (see gossipmm keygen).")
 @click.option(
     "--insecure", is_flag=True, default=None, help="Bind beyond loopback although without a key."
 )
@@ -67,7 +79,9 @@ def agent(
     leave_on_eof: bool,
     **flags: Any,
 ) -> None:
-    r"""Run an agent until SIGINT or SIGTERM, then leave gracefully.
+    """Run an agent.
+
+    Until SIGINT or SIGTERM; then it leaves gracefully.
 
     \b
     gossipmm agent --name a --bind 127.0.0.1:7946 --register compute
@@ -77,13 +91,14 @@ def agent(
     given.update(_pairs(fields, "--set", "FIELD=VALUE"))
     if metadata:
         given["metadata"] = _pairs(metadata, "--metadata", "KEY=VALUE")
-    config = load_config(file, flags=given)
+    load = partial(load_config, file, flags=given)
+    config = load()
     if ask is None:
         ask = leave_on_eof or (sys.stdin is not None and sys.stdin.isatty())
 
     import trio
 
-    trio.run(_run, config, output == "json", ask, leave_on_eof)
+    trio.run(_run, config, load, output == "json", ask, leave_on_eof)
 
 
 def _pairs(texts: tuple[str, ...], flag: str, form: str) -> dict[str, str]:
@@ -96,11 +111,14 @@ def _pairs(texts: tuple[str, ...], flag: str, form: str) -> dict[str, str]:
     return pairs
 
 
-async def _run(config: Config, as_json: bool, ask: bool, leave_on_eof: bool) -> None:
+async def _run(
+    config: Config, load: Callable[[], Config], as_json: bool, ask: bool, leave_on_eof: bool
+) -> None:
     import logging
 
     from gossipmm.agent import open_agent
     from gossipmm.cli.output import Output
+    from gossipmm.sidecar.reload import Reloader
 
     output = Output()
     log = logging.getLogger("gossipmm")
@@ -110,44 +128,84 @@ async def _run(config: Config, as_json: bool, ask: bool, leave_on_eof: bool) -> 
     try:
         async with open_agent(config) as agent:
             with agent.watch(buffer=100_000) as watch:
-                await _serve(agent, watch, output, as_json, ask, leave_on_eof)
+                reloader = Reloader(agent, config, load)
+                await _serve(agent, watch, output, reloader, as_json, ask, leave_on_eof)
     finally:
         output.close()
 
 
 async def _serve(
-    agent: Agent, watch: Watch, output: Output, as_json: bool, ask: bool, leave_on_eof: bool
+    agent: Agent,
+    watch: Watch,
+    output: Output,
+    reloader: Reloader,
+    as_json: bool,
+    ask: bool,
+    leave_on_eof: bool,
 ) -> None:
     import signal
 
     import trio
 
-    _greet(agent, output, as_json)
+    from gossipmm.sidecar import systemd
+
     stop = trio.Event()
+    in_terminal = sys.stdin is not None and sys.stdin.isatty()  # SIGHUP: it was closed
 
     async def signalled(task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
             task_status.started()
             async for number in signals:
+                if number == signal.SIGHUP and not in_terminal:
+                    systemd.reloading()
+                    reloader.reload()
+                    systemd.notify("READY=1")
+                    continue
                 if stop.is_set():  # asked twice: end at once
                     signal.signal(number, signal.SIG_DFL)
                     signal.raise_signal(number)
                 output.log(f"{signal.Signals(number).name}: leaving")
                 stop.set()
 
-    async with trio.open_nursery() as nursery:
+    async with _control(agent, stop) as sidecar, trio.open_nursery() as nursery:
         await nursery.start(signalled)
-        nursery.start_soon(_tell, watch, agent.name, output, as_json, stop)
+        _greet(agent, sidecar.control if sidecar is not None else (), output, as_json)
+        systemd.notify("READY=1")
+        nursery.start_soon(systemd.keep_telling, partial(_status, agent))
+        nursery.start_soon(_tell, watch, agent, output, as_json, stop)
         nursery.start_soon(_tell_if_lonely, agent, output)
         if ask:
             nursery.start_soon(_answer, agent, output, as_json, stop if leave_on_eof else None)
         await stop.wait()
+        systemd.notify("STOPPING=1")
         finished = await agent.leave()
         nursery.cancel_scope.cancel()
     _print(finished, agent.name, output, as_json)
 
 
-def _greet(agent: Agent, output: Output, as_json: bool) -> None:
+def _control(agent: Agent, stop: trio.Event) -> AbstractAsyncContextManager[Sidecar | None]:
+    """Return what serves the control API; ``stop`` is set when a client had the agent leave."""
+    config = agent.config
+    if config.control == "none" and not (
+        config.control_port or config.health_bind or config.dns_port
+    ):
+        return nullcontext()
+    from gossipmm.sidecar.serve import open_sidecar
+
+    return open_sidecar(agent, left=stop.set)
+
+
+def _status(agent: Agent) -> str:
+    """Say in one line how the agent is, for ``systemctl status``."""
+    agreement = agent.agreement()
+    peers = agreement.agree + agreement.unheard + len(agreement.differ)
+    joined = "joined" if agent.table.joined else "not joined yet"
+    return (
+        f"{joined}; {peers} live peers, {agreement.agree} agree; {len(agent.table.topics)} topics"
+    )
+
+
+def _greet(agent: Agent, control: tuple[str, ...], output: Output, as_json: bool) -> None:
     import json
     import os
 
@@ -163,6 +221,7 @@ def _greet(agent: Agent, output: Output, as_json: bool) -> None:
             "addresses": [format_address(address) for address in agent.addresses],
             "generation": agent.generation,
             "process": os.getpid(),
+            "control": control,
         }
         output.answer(json.dumps(started))
         return
@@ -173,6 +232,8 @@ def _greet(agent: Agent, output: Output, as_json: bool) -> None:
         f"{agent.name} runs at {where}, cluster {agent.config.cluster}; "
         + (f"joining {seeds}" if seeds else "nobody to join: others join this one")
     )
+    if control:
+        output.log(f"control API at {' and '.join(control)}")
 
 
 def _print(event: Event, me: str, output: Output, as_json: bool) -> None:
@@ -186,14 +247,16 @@ def _print(event: Event, me: str, output: Output, as_json: bool) -> None:
         output.log(line)
 
 
-async def _tell(watch: Watch, me: str, output: Output, as_json: bool, stop: trio.Event) -> None:
+async def _tell(
+    watch: Watch, agent: Agent, output: Output, as_json: bool, stop: trio.Event
+) -> None:
     """Print each event, but what leaving does to this node's own table is no news to anybody."""
     from gossipmm.core.events import HostChanged, LeaveFinished
 
     async for event in watch:
-        own = isinstance(event, HostChanged | LeaveFinished) and stop.is_set()
+        own = isinstance(event, HostChanged | LeaveFinished) and agent.leaving
         if not own:
-            _print(event, me, output, as_json)
+            _print(event, agent.name, output, as_json)
         if as_json and output.broken:  # whoever started this is gone
             stop.set()
 

@@ -1,15 +1,79 @@
-"""The commands, together. Their modules import click and little else: Trio only when they run."""
+"""The commands, together. Each is imported when it is used, Trio only by those that run agents."""
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import click
 
-from gossipmm.cli.agent import agent
-from gossipmm.cli.config import config
-from gossipmm.cli.demo import demo
-from gossipmm.cli.keygen import keygen
-
 __all__ = ("cli",)
+
+#: Section of the help -> command -> module that has it under that name (``-`` becomes ``_``).
+_SECTIONS: dict[str, dict[str, str]] = {
+    "Run an agent": {
+        "agent": "agent",
+        "demo": "demo",
+    },
+    "Look": {
+        "queues": "lookups",
+        "topics": "lookups",
+        "members": "lookups",
+        "why": "lookups",
+        "status": "state",
+        "info": "state",
+        "diff": "state",
+        "watch": "watch",
+        "top": "top",
+    },
+    "Change": {
+        "register": "registrations",
+        "unregister": "registrations",
+        "registrations": "registrations",
+        "ack": "registrations",
+        "failure": "registrations",
+        "expire": "registrations",
+        "drain": "registrations",
+        "join": "operations",
+        "leave": "operations",
+        "forget": "operations",
+        "log-level": "operations",
+    },
+    "Set up": {
+        "config": "config",
+        "keygen": "keygen",
+        "keys": "keys",
+        "ring": "ring",
+        "systemd-unit": "setup",
+        "kubernetes": "setup",
+        "completion": "setup",
+    },
+}
+_MODULES = {name: module for section in _SECTIONS.values() for name, module in section.items()}
+
+
+class _Late(click.Group):
+    """A group that imports a command when somebody wants it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = _MODULES.get(cmd_name)
+        if module is None:
+            return None
+        command = getattr(import_module(f"gossipmm.cli.{module}"), cmd_name.replace("-", "_"))
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, names in _SECTIONS.items():
+            rows = []
+            for name in names:
+                command = self.get_command(ctx, name)
+                if command is not None:
+                    rows.append((name, command.get_short_help_str(formatter.width - 16)))
+            with formatter.section(title):
+                formatter.write_dl(rows, col_spacing=4)
 
 
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -20,13 +84,15 @@ def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
         context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Late, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version)
 def cli() -> None:
-    """Live hosts by topic, with no server: gossip-based membership and matchmaking."""
+    """Live hosts by topic, with no server: gossip-based membership and matchmaking.
 
+    The commands below "Look" and "Change" talk to an agent on this machine: the one that
+    --control or GOSSIPMM_CONTROL names, else the only one that runs here.
 
-cli.add_command(agent)
-cli.add_command(config)
-cli.add_command(demo)
-cli.add_command(keygen)
+    \b
+    Exit status: 0 fine, 1 what was asked for is not there (or not so), 2 wrong use,
+    3 no agent answers. JSON (-o json) goes to stdout, messages to stderr.
+    """

@@ -12,7 +12,7 @@ __all__ = ("demo",)
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON, an object a step.")
 def demo(as_json: bool) -> None:
-    """Start five agents, ask them for hosts, kill one, see the answers follow, restart it.
+    """Start five agents, kill one, see the answers follow.
 
     Each agent is a process of its own on 127.0.0.1. Takes some ten seconds. Exit status 1 if
     anything did not come as it should.

@@ -90,7 +90,7 @@ class Children:
         """Start an agent on a free port; returns before it runs."""
         command = [sys.executable, "-m", "gossipmm", "agent", "--name", name]
         command += ["--cluster", self._cluster, "--preset", "local", "--bind", "127.0.0.1:0"]
-        command += ["--output", "json", "--leave-on-eof"]
+        command += ["--output", "json", "--leave-on-eof", "--control", "none"]
         for topic in topics:
             command += ["--register", topic]
         if join:

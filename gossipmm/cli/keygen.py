@@ -11,7 +11,9 @@ __all__ = ("keygen",)
 @click.argument("file", type=click.Path(), required=False)
 @click.option("--add", is_flag=True, help="Add a key to FILE: it receives, the first one sends.")
 def keygen(file: str | None, add: bool) -> None:
-    r"""Make a random key, in a new FILE that only you can read; without FILE, on stdout.
+    """Make a random key for gossip.
+
+    In a new FILE that only you can read; without FILE, on stdout.
 
     \b
     gossipmm keygen /etc/gossipmm/keyring.json   # then copy it to every host, over a safe way

@@ -27,7 +27,7 @@ from gossipmm.agent.network import Network, Port, SystemNetwork
 from gossipmm.agent.opening import open_agent
 from gossipmm.config import Config
 from gossipmm.core.table import Table
-from gossipmm.core.types import MemberView
+from gossipmm.core.types import Address, MemberView
 from gossipmm.embed.patched import refuse_patched
 from gossipmm.errors import AgentClosedError, ForkedError
 from gossipmm.settings import load_config
@@ -263,6 +263,11 @@ class ThreadAgent:
     def name(self) -> str:
         """This node's name."""
         return self.agent.name
+
+    @property
+    def bound(self) -> Address:
+        """The address that the socket is bound to."""
+        return self.agent.bound
 
     def now(self) -> float:
         """Core time: the clock of every ``since`` and ``heard``."""

@@ -5,6 +5,8 @@ live hosts). ``MatchMakerGossip`` answers from the gossiped table; the static on
 classes are those of the classical matchmaker (OpenStack's RPC layer, 2012-2014).
 """
 
+import logging
+
 from gossipmm.errors import InvalidKeyError, MatchMakerException, RingFileError
 from gossipmm.matchmaker.base import HeartbeatMatchMakerBase, MatchMakerBase
 from gossipmm.matchmaker.bindings import Binding, DirectBinding, FanoutBinding, TopicBinding
@@ -54,3 +56,6 @@ __all__ = (
     "ring_of",
     "write_ring",
 )
+
+# A library prints nothing unless the program says where to.
+logging.getLogger("gossipmm").addHandler(logging.NullHandler())

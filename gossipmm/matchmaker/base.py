@@ -108,8 +108,8 @@ class HeartbeatMatchMakerBase(MatchMakerBase):
         """The hosts that have at least one registration here."""
         return {host for _, host in self.registrations}
 
-    def backend_register(self, key: str, key_host: str) -> None:
-        """Register ``key.host`` for ``key`` on the backend. A subclass defines it."""
+    def backend_register(self, key: str, host: str) -> None:
+        """Register on the backend; ``host`` is ``key.host``. A subclass defines it."""
         raise NotImplementedError(f"{type(self).__name__} does not define backend_register()")
 
     def backend_unregister(self, key: str, key_host: str) -> bool | None:

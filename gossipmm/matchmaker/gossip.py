@@ -13,8 +13,8 @@ from math import inf
 from typing import Any, NamedTuple, Self
 
 from gossipmm.config import Config
-from gossipmm.core.types import HostState
-from gossipmm.errors import AgentClosedError, ForkedError, RegistrationError
+from gossipmm.core.types import Address, HostState
+from gossipmm.errors import AgentClosedError, ForkedError, MatchMakerException, RegistrationError
 from gossipmm.matchmaker.base import HeartbeatMatchMakerBase
 from gossipmm.matchmaker.bindings import DirectBinding, FanoutBinding, TopicBinding
 from gossipmm.matchmaker.exchanges import Match
@@ -142,6 +142,17 @@ class MatchMakerGossip(HeartbeatMatchMakerBase):
             self.stop_heartbeat()
         if owned is not None:
             owned.close()
+
+    @property
+    def bound(self) -> Address:
+        """The (IP literal, port) that the agent's socket is bound to, for others to join.
+
+        Raises MatchMakerException for an agent given to ``over``: ask that one.
+        """
+        self.open()
+        if self._owned is None:
+            raise MatchMakerException("this matchmaker did not open its agent: ask that one")
+        return self._owned.bound
 
     def wait_joined(self, timeout: float | None = None) -> bool:
         """Wait until the table has agreed with a peer; False when ``timeout`` seconds passed.
@@ -305,9 +316,9 @@ class MatchMakerGossip(HeartbeatMatchMakerBase):
             self._options.pop((key, host), None)
             return known
 
-    def backend_register(self, key: str, key_host: str) -> None:
-        """Register ``key.host`` with the agent, as it was registered here."""
-        host = key_host[len(key) + 1 :]
+    def backend_register(self, key: str, host: str) -> None:
+        """Register with the agent, as it was registered here; ``host`` is ``key.host``."""
+        host = host[len(key) + 1 :]
         options = self._options.get((key, host), _Options())
         self._agent().register(key, host, options.metadata, ttl=options.ttl)
 

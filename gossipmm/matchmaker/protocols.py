@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from gossipmm.core.types import TopicView
+from gossipmm.core.types import Address, TopicView
 
 
 class TableReader(Protocol):
@@ -78,6 +78,10 @@ class OwnedAgent(AgentControl, Protocol):
     @property
     def reader(self) -> TableReader:
         """The table, from ``start`` on."""
+
+    @property
+    def bound(self) -> Address:
+        """The address that the socket is bound to, from ``start`` on."""
 
     def start(self) -> None:
         """Bind and run; returns when the socket is bound. Raises BindError, ConfigError."""

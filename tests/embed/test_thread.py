@@ -7,10 +7,12 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import trio
 
+from gossipmm.agent.state import load
 from gossipmm.config import Config
 from gossipmm.core.node import Node
 from gossipmm.core.types import Status
@@ -296,7 +298,9 @@ FORGETFUL = """
 import sys
 from gossipmm.matchmaker import MatchMakerGossip
 
-mm = MatchMakerGossip(preset="local", name="forgetful", bind="127.0.0.1:0", join=[sys.argv[1]])
+mm = MatchMakerGossip(
+    preset="local", name="forgetful", bind="127.0.0.1:0", join=[sys.argv[1]], state_file=sys.argv[2]
+)
 mm.register("compute", "host-f")
 mm.wait_joined(15.0)
 print("joined", flush=True)
@@ -304,10 +308,13 @@ sys.stdin.read()
 """
 
 
-def test_an_agent_that_its_program_forgets_leaves_at_exit(agent: ThreadAgent) -> None:
+def test_an_agent_that_its_program_forgets_leaves_and_saves_at_exit(
+    agent: ThreadAgent, tmp_path: Path
+) -> None:
     mm = MatchMakerGossip.over(agent.reader, agent)
     host, port = agent.agent.bound
-    with run_python(FORGETFUL, f"{host}:{port}") as program:
+    state = str(tmp_path / "state.json")
+    with run_python(FORGETFUL, f"{host}:{port}", state) as program:
         assert program.stdout is not None
         assert program.stdout.readline() == "joined\n"
         until(agent, lambda: mm.queues("compute"))
@@ -316,3 +323,4 @@ def test_an_agent_that_its_program_forgets_leaves_at_exit(agent: ThreadAgent) ->
     until(agent, lambda: mm.queues("compute") == [])
     (member,) = [member for member in agent.members() if member.name == "forgetful"]
     assert member.status is Status.LEFT
+    assert load(state, name="forgetful", cluster="gossipmm").peers == ((host, port),)

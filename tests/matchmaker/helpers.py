@@ -56,6 +56,7 @@ class FakeAgent:
     def __init__(self, table: FakeTable | None = None, *, name: str = "me") -> None:
         self.name = name
         self.reader = table if table is not None else FakeTable()
+        self.bound = ("127.0.0.1", 7946)
         self.time = 100.0
         self.calls: list[tuple[Any, ...]] = []
         self.own: dict[tuple[str, str], tuple[Mapping[str, Any] | None, float | None]] = {}

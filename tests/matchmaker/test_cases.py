@@ -7,6 +7,8 @@ import logging
 import pytest
 
 from gossipmm import matchmaker as mm
+from gossipmm.matchmaker.ring import CLASSICAL_RING_FILE
+from tests.matchmaker.helpers import gossip, live
 
 RING = {"scheduler": ["node2", "node1"], "conductor": ["controller1", "controller2"], "empty": []}
 
@@ -199,32 +201,47 @@ def test_the_exception_carries_the_classical_message() -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("matchmaker", "expected"),
     [
-        "Binding",
-        "DirectBinding",
-        "DirectExchange",
-        "Exchange",
-        "FanoutBinding",
-        "FanoutRingExchange",
-        "HeartbeatMatchMakerBase",
-        "LocalhostExchange",
-        "MatchMakerBase",
-        "MatchMakerException",
-        "MatchMakerGossip",
-        "MatchMakerLocalhost",
-        "MatchMakerRing",
-        "MatchMakerStub",
-        "RingExchange",
-        "RoundRobinRingExchange",
-        "StubExchange",
-        "TopicBinding",
+        (mm.MatchMakerBase(), []),
+        (mm.HeartbeatMatchMakerBase(), []),
+        (mm.MatchMakerStub(), ["StubExchange", "StubExchange", "StubExchange"]),
+        (
+            mm.MatchMakerLocalhost(),
+            ["LocalhostExchange", "DirectExchange", "LocalhostExchange"],
+        ),
+        (
+            mm.MatchMakerRing(RING),
+            ["FanoutRingExchange", "DirectExchange", "RoundRobinRingExchange"],
+        ),
+        (
+            gossip()[0],
+            ["TableFanoutExchange", "TableDirectExchange", "TableTopicExchange"],
+        ),
     ],
+    ids=lambda value: type(value).__name__,
 )
-def test_every_class_can_be_built_without_arguments(
-    name: str, monkeypatch: pytest.MonkeyPatch
+def test_the_bindings_are_fanout_direct_and_topic_in_this_order(
+    matchmaker: mm.MatchMakerBase, expected: list[str]
 ) -> None:
-    for variable in ("GOSSIPMM_CONFIG", "GOSSIPMM_RING_FILE"):
-        monkeypatch.delenv(variable, raising=False)
-    assert name in mm.__all__
-    getattr(mm, name)()
+    found = [
+        (type(binding).__name__, type(exchange).__name__, last)
+        for binding, exchange, last in matchmaker.bindings
+    ]
+    kinds = ["FanoutBinding", "DirectBinding", "TopicBinding"]
+    assert found == [(kind, name, True) for kind, name in zip(kinds, expected, strict=False)]
+
+
+@pytest.mark.parametrize("key", ["fanout.compute", "fanout~compute.ignored"])
+def test_fanout_is_tested_before_direct(key: str) -> None:
+    """Both keys have a dot, and so are direct ones, too."""
+    fanout = [("fanout~compute.a", "a"), ("fanout~compute.b", "b")]
+    assert mm.MatchMakerRing({"compute": ["a", "b"]}).queues(key) == fanout
+    assert gossip({"compute": live("a", "b")})[0].queues(key) == fanout
+    assert mm.MatchMakerLocalhost("a").queues(key) == fanout[:1]
+
+
+def test_the_defaults_are_seconds_not_minutes_and_the_classical_ring_file() -> None:
+    assert mm.HeartbeatMatchMakerBase.heartbeat_interval == 5.0
+    assert gossip()[0].heartbeat_interval == 5.0
+    assert CLASSICAL_RING_FILE == "/etc/oslo/matchmaker_ring.json"

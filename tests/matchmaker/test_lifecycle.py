@@ -98,6 +98,7 @@ CALLS = {
     "start_heartbeat": lambda mm: mm.start_heartbeat(),
     "wait_joined": lambda mm: mm.wait_joined(0.0),
     "open": lambda mm: mm.open(),
+    "bound": lambda mm: mm.bound,
 }
 
 
@@ -119,6 +120,13 @@ def test_closing_a_matchmaker_over_an_agent_leaves_the_agent_open() -> None:
     mm, _, agent = gossip()
     mm.close()
     assert not agent.closed.is_set()
+
+
+def test_bound_is_the_own_agents_address() -> None:
+    with OwnFake(name="x") as mm:
+        assert mm.bound == mm.opened[0].bound
+    with pytest.raises(MatchMakerException, match="did not open its agent"):
+        _ = gossip()[0].bound
 
 
 def test_closing_one_that_was_never_opened_opens_nothing() -> None:

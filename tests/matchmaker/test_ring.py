@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from gossipmm.core.types import HostState
 from gossipmm.matchmaker import (
+    FanoutRingExchange,
     MatchMakerException,
     MatchMakerGossip,
     MatchMakerRing,
     RingExchange,
     RingFileError,
+    RoundRobinRingExchange,
     load_ring,
     ring_of,
     write_ring,
@@ -85,6 +87,23 @@ def test_without_a_configured_file_the_classical_one_is_read(
     configured.write_text('{"compute": ["b"]}')
     monkeypatch.setenv("GOSSIPMM_RING_FILE", str(configured))
     assert MatchMakerRing().queues("compute") == [("compute.b", "b")]
+
+
+def test_a_ring_exchange_without_a_ring_reads_the_configured_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "ring.json"
+    path.write_text('{"compute": ["b", "a"]}')
+    monkeypatch.setenv("GOSSIPMM_RING_FILE", str(path))
+    assert RingExchange().ring == {"compute": ("b", "a")}
+    assert RoundRobinRingExchange().run("compute") == [("compute.b", "b")]
+    fanout = [("fanout~compute.b", "b"), ("fanout~compute.a", "a")]
+    assert FanoutRingExchange().run("fanout~compute") == fanout
+    config = tmp_path / "gossipmm.toml"
+    config.write_text(f'ring_file = "{path}"\n')
+    monkeypatch.delenv("GOSSIPMM_RING_FILE")
+    monkeypatch.setenv("GOSSIPMM_CONFIG", str(config))
+    assert FanoutRingExchange().run("fanout~compute") == fanout
 
 
 @pytest.mark.parametrize("ring", [["compute"], {"compute": "a"}, {"compute": [b"a"]}, {1: ["a"]}])

@@ -25,6 +25,7 @@ DEADLINE = 30.0
 def environment(**more: str) -> dict[str, str]:
     """Return the environment without what the user has set for gossipmm."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("GOSSIPMM_")}
+    more = {"GOSSIPMM_CONTROL": "none", **more}  # sockets of their own, where a test wants one
     return {**kept, "GOSSIPMM_CONFIG": "", "PYTHONUNBUFFERED": "1", **more}
 
 

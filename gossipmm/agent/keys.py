@@ -1,0 +1,223 @@
+"""The agent's file of keys: read, written and read again; rotations begun and followed from here.
+
+The core decides what the keys are; this writes them down, atomically and before anybody relies on
+them. A file that cannot be written (or was made unreadable by hand) is tried again, and said: until
+it is written the others wait for this node.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable
+
+import trio
+
+from gossipmm import keyfile
+from gossipmm.agent.driver import Driver
+from gossipmm.core.events import Event, KeysChanged, KeyWanted
+from gossipmm.core.keyring import Key, Keyring
+from gossipmm.core.rotation import Progress, Straggler
+from gossipmm.errors import KeyringError
+
+__all__ = ("AgentKeys",)
+
+#: Seconds between two looks at a file that has to be written, or should have a key.
+_AGAIN = 2.0
+#: Seconds that the old key is kept for members that are down.
+KEEP = 3600.0
+
+_log = logging.getLogger(__name__)
+
+
+class AgentKeys:
+    """The keys of one agent. Without a file of keys every change raises KeyringError."""
+
+    def __init__(self, driver: Driver, path: str) -> None:
+        self._driver = driver
+        self._keys = driver.node.keys
+        self.path = path
+        #: Why the file could not be read or written the last time; empty: it could.
+        self.trouble = ""
+        #: The keys that were in the file when it was read or written last.
+        self._known = _kids(self._keys.ring)
+        self._changed = trio.Event()
+        self._lock = trio.Lock()
+
+    # -- what there is -------------------------------------------------------------------------
+
+    @property
+    def ring(self) -> Keyring | None:
+        """The keys in use; None: this agent does not encrypt."""
+        return self._keys.ring
+
+    def progress(self) -> Progress | None:
+        """How far the last rotation is; None: this agent does not encrypt."""
+        return self._keys.progress(self._driver.now())
+
+    def stragglers(self) -> tuple[Straggler, ...]:
+        """Who sent with a key that was removed here: it missed a rotation."""
+        return self._keys.stragglers()
+
+    # -- changes: each returns once it is written, or raises KeyringError ----------------------
+
+    async def add(self, key: Key) -> None:
+        """Receive with one more key."""
+        await self._do(lambda now: self._keys.add(key, now))
+
+    async def use(self, kid: bytes, *, force: bool = False) -> None:
+        """Send with another key, here only."""
+        await self._do(lambda now: self._keys.use(kid, now, force=force))
+
+    async def remove(self, kid: bytes, *, force: bool = False) -> None:
+        """Accept a key no longer, here only."""
+        await self._do(lambda now: self._keys.remove(kid, now, force=force))
+
+    async def rotate(self, *, keep: float = KEEP) -> None:
+        """Begin to replace the sending key by a new one, everywhere, by gossip."""
+        ring = self._need()
+        new = keyfile.generate(*ring.keys, *ring.retired, kids=self._keys.kids())
+        await self._do(lambda now: self._keys.start(new, now, keep=keep))
+
+    async def rotate_out_of_band(self, kid: bytes = b"", *, keep: float = KEEP) -> None:
+        """Begin to replace the sending key by one that each host has in its own file.
+
+        ``kid`` may be left out when there is only one other key in this agent's file.
+        """
+        ring = self._need()
+        found = await trio.to_thread.run_sync(keyfile.load, self.path)
+        others = [key for key in found.keys if key.kid != ring.sending.kid]
+        if not kid:
+            if len(others) != 1:
+                names = ", ".join(key.kid.hex() for key in others) or "none"
+                raise KeyringError(
+                    f"{self.path}: which key? Beside the one that sends there is {names}; put the "
+                    "new key into the file of every host first (gossipmm keygen --add, then copy)"
+                )
+            kid = others[0].kid
+        key = found.find(kid)
+        if key is None:
+            raise KeyringError(f"{self.path}: there is no key {kid.hex()} in it")
+
+        def start(now: float) -> None:
+            self._keys.add(key, now)
+            self._keys.start(key.kid, now, out_of_band=True, keep=keep)
+
+        await self._do(start)
+
+    async def leave_behind(self, names: Iterable[str]) -> None:
+        """Do not wait for these members in the rotation that is under way."""
+        await self._do(lambda now: self._keys.leave_behind(names, now))
+
+    async def cancel(self) -> None:
+        """Go back to the key that is being replaced."""
+        await self._do(self._keys.cancel)
+
+    def reload(self) -> list[str]:
+        """Read the file again; say in words what changed. Nothing does if it is wrong."""
+        if not self.path:
+            return []
+        try:
+            if self._keys.unsaved:
+                self._take(*self._write(self._need()))
+            found = keyfile.load(self.path)
+            before = self._need()
+            self._keys.replace(found, self._driver.now())
+        except KeyringError as exc:
+            return [f"keyring: nothing was changed: {exc}"]
+        self._known = _kids(found)
+        if self._keys.ring == found:
+            self._keys.saved(found, self._driver.now())
+        self._driver.flush()
+        return _differences(before, self._need())
+
+    def _need(self) -> Keyring:
+        ring = self._keys.ring
+        if ring is None:
+            raise KeyringError("this agent does not encrypt: it was started without a keyring")
+        return ring
+
+    async def _do(self, change: Callable[[float], None]) -> None:
+        self._need()
+        change(self._driver.now())
+        self._driver.flush()
+        await self._catch_up()
+        if self.trouble and self._keys.unsaved:
+            raise KeyringError(f"{self.trouble}; it is tried again, and the others wait for it")
+
+    # -- for the tasks that run it -------------------------------------------------------------
+
+    def tell(self, event: Event) -> None:
+        """Take an event of the core."""
+        if isinstance(event, KeysChanged | KeyWanted):
+            self._changed.set()
+
+    async def run(self) -> None:
+        """Write down what is new, and look for what is wanted, for ever."""
+        while True:
+            if self._keys.unsaved or self._keys.wanted:
+                with trio.move_on_after(_AGAIN):
+                    await self._changed.wait()
+            else:
+                await self._changed.wait()
+            self._changed = trio.Event()
+            await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        async with self._lock:
+            try:
+                if wanted := self._keys.wanted:
+                    key = (await trio.to_thread.run_sync(keyfile.load, self.path)).find(wanted)
+                    if key is None:
+                        raise KeyringError(
+                            f"{self.path}: a rotation out of band wants key {wanted.hex()}, which "
+                            "is not in it"
+                        )
+                    self._keys.add(key, self._driver.now())
+                if self._keys.unsaved:
+                    written = await trio.to_thread.run_sync(self._write, self._need())
+                    self._take(*written)
+                self._say("")
+            except KeyringError as exc:
+                self._say(str(exc))
+
+    def _say(self, trouble: str) -> None:
+        if trouble and trouble != self.trouble:
+            _log.warning("%s; looked at again every %g s", trouble, _AGAIN)
+        self.trouble = trouble
+
+    def _write(self, ring: Keyring) -> tuple[Keyring, tuple[Key, ...]]:
+        """Write the file; return what was to be written, and keys that were put there by hand."""
+        by_hand: tuple[Key, ...] = ()
+        both = ring
+        if os.path.exists(self.path):
+            known = self._known | _kids(ring)
+            by_hand = tuple(key for key in keyfile.load(self.path).keys if key.kid not in known)
+            for key in by_hand:
+                both = both.add(key)
+        keyfile.save(self.path, both)
+        return ring, by_hand
+
+    def _take(self, written: Keyring, by_hand: tuple[Key, ...]) -> None:
+        now = self._driver.now()
+        self._known = _kids(written) | {key.kid for key in by_hand}
+        self._keys.saved(written, now)
+        for key in by_hand:
+            self._keys.add(key, now)
+        self._driver.flush()
+
+
+def _kids(ring: Keyring | None) -> set[bytes]:
+    return {key.kid for key in (*ring.keys, *ring.retired)} if ring is not None else set()
+
+
+def _differences(before: Keyring, after: Keyring) -> list[str]:
+    said = []
+    held, holds = ({key.kid.hex() for key in ring.keys} for ring in (before, after))
+    if added := sorted(holds - held):
+        said.append(f"keyring: key {', '.join(added)} added")
+    if removed := sorted(held - holds):
+        said.append(f"keyring: key {', '.join(removed)} removed")
+    if before.sending.kid != after.sending.kid:
+        said.append(f"keyring: key {after.sending.kid.hex()} sends now")
+    return said

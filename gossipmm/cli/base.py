@@ -1,0 +1,124 @@
+"""What the commands that talk to an agent share: finding it, and showing answers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from gossipmm.client import Client
+from gossipmm.sidecar.why import duration as words
+
+__all__ = (
+    "absent",
+    "completed",
+    "duration",
+    "metadata_text",
+    "number",
+    "output_option",
+    "show_json",
+    "state_text",
+    "table",
+    "talks",
+)
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_COLOURS = {
+    "alive": "green",
+    "live": "green",
+    "suspect": "yellow",
+    "doubted": "yellow",
+    "returning": "yellow",
+    "probation": "yellow",
+    "stale": "yellow",
+    "draining": "cyan",
+    "dead": "red",
+    "left": "bright_black",
+    "unknown": "bright_black",
+}
+
+
+def _client(context: click.Context, parameter: click.Parameter, control: str | None) -> Client:
+    return Client(control)
+
+
+def talks(command: _F) -> _F:
+    """Give a command ``--control``; it gets a ``client`` (connected to nothing yet)."""
+    return click.option(
+        "--control",
+        "client",
+        metavar="AGENT",
+        callback=_client,
+        help="The agent: its name, the path of its socket, or HOST:PORT. "
+        "[GOSSIPMM_CONTROL, or the only one that runs here]",
+    )(command)
+
+
+def output_option(command: _F) -> _F:
+    """Give a command ``-o table|json``; it gets ``as_json``."""
+    return click.option(
+        "-o",
+        "--output",
+        "as_json",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        callback=lambda context, parameter, value: value == "json",
+        help="For people, or JSON on stdout.  [table]",
+    )(command)
+
+
+def show_json(value: object) -> None:
+    """Print a value as JSON."""
+    click.echo(json.dumps(value, indent=2 if sys.stdout.isatty() else None, ensure_ascii=False))
+
+
+def absent(message: str) -> NoReturn:
+    """Say that what was asked for is not there, and end with status 1."""
+    click.echo(f"gossipmm: {message}", err=True)
+    sys.exit(1)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print columns, as wide as they have to be; colours only on a terminal."""
+    lines = [list(head), *(list(row) for row in rows)]
+    widths = [max(len(click.unstyle(line[n])) for line in lines) for n in range(len(head))]
+    for line in lines:
+        cells = [cell + " " * (widths[n] - len(click.unstyle(cell))) for n, cell in enumerate(line)]
+        click.echo("  ".join(cells).rstrip())
+
+
+def state_text(state: str) -> str:
+    """Return a status or state in its colour (click takes it away where there is no terminal)."""
+    return click.style(state, fg=_COLOURS.get(state))
+
+
+def duration(seconds: float | None) -> str:
+    """Write a duration as people say it."""
+    return "never" if seconds is None else words(seconds)
+
+
+def number(count: int, what: str) -> str:
+    """Write ``1 topic`` or ``2 topics``."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def completed(names: Callable[[Client], Iterable[str]]) -> Callable[..., list[str]]:
+    """Return a shell completion that asks the agent for names; silent when it cannot."""
+
+    def complete(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+        try:
+            client = Client(None, timeout=0.5)
+            return sorted(name for name in set(names(client)) if name.startswith(begun))
+        except Exception:  # a completion that fails completes nothing
+            return []
+
+    return complete
+
+
+def metadata_text(metadata: dict[str, Any]) -> str:
+    """Write metadata in one cell."""
+    return " ".join(f"{key}={value}" for key, value in sorted(metadata.items()))

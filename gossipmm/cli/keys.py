@@ -1,0 +1,292 @@
+"""``gossipmm keys``: the keys of gossip, on one agent or (``rotate``) on all of them."""
+
+from __future__ import annotations
+
+import base64
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from gossipmm.cli.base import absent, duration, number, output_option, show_json, table, talks
+from gossipmm.client import Client
+from gossipmm.client.calls import Asked, get
+
+__all__ = ("keys",)
+
+#: Seconds between two looks at how far a rotation is.
+_LOOK = 0.2
+_Call = Callable[..., dict[str, Any]]
+
+
+def _caller(client: Client) -> _Call:
+    whole = get("keys").read
+
+    def call(*path: str, **body: Any) -> dict[str, Any]:
+        target = "/".join(("/v1/keys", *path))
+        # A key is written to disk before this is answered.
+        return dict(client.call(Asked("POST", target, whole, body, patience=15.0)))
+
+    return call
+
+
+def _look(client: Client) -> dict[str, Any]:
+    found: dict[str, Any] = client.call(get("keys"))
+    if not found["encrypted"]:
+        absent(f"{found['node']} does not encrypt: it was started without a keyring")
+    return found
+
+
+@click.group()
+def keys() -> None:
+    """Show, change and rotate the keys of gossip.
+
+    A key is named by its id. The first key of an agent sends, all of them receive.
+    """
+
+
+@keys.command("list")
+@talks
+@output_option
+def list_(client: Client, as_json: bool) -> None:
+    """Show the keys of all members, and how far a rotation is."""
+    found = _look(client)
+    if as_json:
+        show_json(found)
+        return
+    rows = []
+    for member in found["members"]:
+        sends, *others = member["holds"] or ["it does not tell"]
+        state = "live" if member["live"] else "down"
+        rows.append((member["name"], state, sends, " ".join(others)))
+    table(("MEMBER", "STATE", "SENDS", "READS ALSO"), rows)
+    if found["retired"]:
+        click.echo(f"\nremoved from {found['node']}: {' '.join(found['retired'])}")
+    if found["rotation"] is not None:
+        click.echo(f"\n{_story(found)}")
+    _warn(found)
+
+
+@keys.command()
+@click.argument("file", type=click.File("rb"))
+@talks
+def add(client: Client, file: Any) -> None:
+    """Let this agent read one more key: those in FILE ("-": standard input).
+
+    FILE is what gossipmm keygen makes. To add a key everywhere, use rotate.
+    """
+    from gossipmm.keyfile import parse
+
+    call = _caller(client)
+    for key in parse(file.read(65_536), file.name).keys:
+        secret = base64.b64encode(key.secret).decode()
+        found = call(kid=key.kid.hex(), key=secret)
+        click.echo(f"{found['node']} reads key {key.kid.hex()}; {found['keys'][0]} sends")
+
+
+@keys.command()
+@click.argument("kid")
+@click.option("--force", is_flag=True, help="Although some members would not understand.")
+@talks
+def use(client: Client, kid: str, force: bool) -> None:
+    """Let this agent send with another of its keys."""
+    found = _caller(client)(_checked(kid), "use", force=force)
+    click.echo(f"{found['node']} sends with key {found['keys'][0]}")
+
+
+@keys.command()
+@click.argument("kid")
+@click.option("--force", is_flag=True, help="Although some members still send with it.")
+@talks
+def remove(client: Client, kid: str, force: bool) -> None:
+    """Let this agent accept a key no longer."""
+    found = _caller(client)(_checked(kid), "remove", force=force)
+    click.echo(f"{found['node']} does not accept key {kid} any more; it has {_ids(found)}")
+
+
+@keys.command()
+@talks
+def reload(client: Client) -> None:
+    """Let this agent read its file of keys again (as SIGHUP does)."""
+    found: dict[str, Any] = client.call(Asked("POST", "/v1/keys/reload", get("keys").read))
+    for line in found["changes"] or ["nothing differs"]:
+        click.echo(line)
+    if any("nothing was changed" in line for line in found["changes"]):
+        sys.exit(1)
+
+
+@keys.command()
+@click.option("--out-of-band", is_flag=True, help="For a key that leaked: see above.")
+@click.option("--kid", help="Out of band: the new key, if the file has several others.")
+@click.option(
+    "--keep",
+    type=click.FloatRange(0, 604_800),
+    default=3600.0,
+    metavar="SECONDS",
+    help="How long the old key is kept for members that are down.  [3600]",
+)
+@click.option(
+    "--without", metavar="NAME", multiple=True, help="Do not wait for it; as often as needed."
+)
+@click.option("--cancel", is_flag=True, help="Go back to the key that is being replaced.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(0, 604_800),
+    metavar="SECONDS",
+    help="How long to follow it.  [60, or until only members are waited for that are down]",
+)
+@talks
+@output_option
+def rotate(
+    client: Client,
+    out_of_band: bool,
+    kid: str | None,
+    keep: float,
+    without: tuple[str, ...],
+    cancel: bool,
+    wait: float | None,
+    as_json: bool,
+) -> None:
+    r"""Replace the key everywhere, and say how far that is.
+
+    A new key is given to all members by gossip, encrypted with the present one; once all hold it,
+    all send with it; then the old one is removed. While that goes on, the same command follows it.
+    Exit status: 0 done, 1 not yet (it goes on without this command).
+
+    If the present key leaked, who has it could read the new one. Then put a new key into the file
+    of every host first, and only its id is gossiped:
+
+    \b
+    gossipmm keygen --add keyring.json     # then append the new entry on every host, over ssh
+    gossipmm keys rotate --out-of-band
+    """
+    call = _caller(client)
+    found = _look(client)
+    active = found["rotation"] is not None and found["rotation"]["phase"] != "done"
+    if kid and not out_of_band:
+        raise click.UsageError("--kid is for --out-of-band: else the new key is made here")
+    unknown = sorted(set(without) - {member["name"] for member in found["members"]})
+    if unknown:
+        raise click.UsageError(f"no member is called {', '.join(unknown)}: nothing was begun")
+    if cancel:
+        found = call("rotation", "cancel")
+    elif not active or (out_of_band and not found["rotation"]["out_of_band"]):
+        body = {"out_of_band": out_of_band, "keep": keep, **({"kid": kid} if kid else {})}
+        found = call("rotation", **body)
+    elif not as_json:
+        click.echo("a rotation is under way already; this follows it", err=True)
+    if without:
+        found = call("rotation", "without", names=list(without))
+    found = _follow(client, found, wait, quiet=as_json)
+    if as_json:
+        show_json(found)
+    sys.exit(0 if found["rotation"]["phase"] == "done" else 1)
+
+
+def _follow(
+    client: Client, found: dict[str, Any], wait: float | None, *, quiet: bool
+) -> dict[str, Any]:
+    end = time.monotonic() + (60.0 if wait is None else wait)
+    said = ""
+    while True:
+        line = _story(found)
+        if line != said and not quiet:
+            click.echo(line)
+        said = line
+        rotation = found["rotation"]
+        if rotation["phase"] == "done":
+            break
+        live = {member["name"] for member in found["members"] if member["live"]}
+        resting = rotation["phase"] == "use" and not live & set(rotation["waits_for"])
+        if (resting and rotation["waits_for"] and wait is None) or time.monotonic() >= end:
+            if not quiet:
+                _advise(found)
+            break
+        time.sleep(_LOOK)
+        found = _look(client)
+    if not quiet:
+        _warn(found)
+    return found
+
+
+def _story(found: dict[str, Any]) -> str:
+    rotation, members = found["rotation"], found["members"]
+    kid, old = rotation["kid"], rotation["replaces"]
+    how = " (out of band)" if rotation["out_of_band"] else ""
+    covered = sum(member["covered"] for member in members)
+    of = f"{covered} of {number(len(members), 'member')}"
+    if rotation["phase"] == "done":
+        behind = [m["name"] for m in members if not m["covered"]]
+        line = f"key {old} -> {kid}{how}: done; {of} send with {kid}, {old} is accepted no longer"
+        if behind:
+            line += f"; {', '.join(behind)} missed it: copy the file of keys of another host there"
+        return line
+    step = "hold it" if rotation["phase"] == "add" else "send with it"
+    line = f"key {old} -> {kid}{how}: {of} {step}"
+    if rotation["waits_for"]:
+        waits = ", ".join(_reason(found, name) for name in rotation["waits_for"])
+        line += f"; waiting for {waits}"
+    elif not rotation["majority"]:
+        line += "; waiting until more than half of the members that there were are here"
+    return line
+
+
+def _reason(found: dict[str, Any], name: str) -> str:
+    member = next(one for one in found["members"] if one["name"] == name)
+    if not member["live"]:
+        return f"{name} (down)"
+    if not member["holds"]:
+        return f"{name} (does not tell its keys: an older version?)"
+    if found["rotation"]["kid"] not in member["holds"] and found["rotation"]["out_of_band"]:
+        return f"{name} (it is not in its file)"
+    return name
+
+
+def _advise(found: dict[str, Any]) -> None:
+    rotation = found["rotation"]
+    names = rotation["waits_for"]
+    if not names:
+        return
+    left = rotation["keep_left"]
+    if left is not None:
+        click.echo(
+            f"key {rotation['replaces']} is still accepted, for {duration(left)} at most: who "
+            "comes back in that time gets the new key" + _by_itself(rotation)
+        )
+    live = [member["name"] for member in found["members"] if member["live"]]
+    if stuck := [name for name in names if name in live]:
+        click.echo(f"why {', '.join(stuck)} is behind: gossipmm keys list there, or its log")
+    flags = " ".join(f"--without {name}" for name in names)
+    click.echo(f"to go on without waiting: gossipmm keys rotate {flags}")
+    click.echo("to go back: gossipmm keys rotate --cancel")
+
+
+def _by_itself(rotation: dict[str, Any]) -> str:
+    return " from its file" if rotation["out_of_band"] else " by itself"
+
+
+def _warn(found: dict[str, Any]) -> None:
+    if found["trouble"]:
+        click.echo(f"gossipmm: {found['trouble']}", err=True)
+    for one in found["stragglers"]:
+        who = f"{one['name']} at {one['address']}" if one["name"] else one["address"]
+        click.echo(
+            f"gossipmm: {who} sends with key {one['kid']}, which was removed: it missed a "
+            f"rotation; copy the file of keys there and restart it (last {duration(one['ago'])} "
+            "ago)",
+            err=True,
+        )
+
+
+def _checked(kid: str) -> str:
+    try:
+        bytes.fromhex(kid)
+    except ValueError:
+        raise click.BadParameter(f"{kid!r} is no id of a key", param_hint="KID") from None
+    return kid.strip()
+
+
+def _ids(found: dict[str, Any]) -> str:
+    return ", ".join(found["keys"])

@@ -1,0 +1,215 @@
+"""Commands that read the table: ``queues``, ``topics``, ``members``, ``why``."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import click
+
+from gossipmm.cli.base import (
+    absent,
+    completed,
+    duration,
+    metadata_text,
+    output_option,
+    show_json,
+    state_text,
+    table,
+    talks,
+)
+from gossipmm.client import Client
+from gossipmm.errors import ControlError
+
+__all__ = ("members", "queues", "topics", "why")
+
+_NOBODY = {
+    "nobody_alive": "nobody: no host of that topic may be picked just now",
+    "unknown_topic": "nobody: no member registers that topic",
+    "not_joined": "nobody: this agent has not joined its cluster yet",
+    "stale": "these are the last known hosts: this agent may be cut off",
+}
+
+
+def _topics(client: Client) -> list[str]:
+    return [topic["topic"] for topic in client.topics()]
+
+
+def _members(client: Client) -> list[str]:
+    return [member["name"] for member in client.members()]
+
+
+@click.command()
+@click.argument("key", shell_complete=completed(_topics))
+@click.option("--routing-key", metavar="TEXT", help="The same text: the same host, while it lives.")
+@click.option("-l", "--long", "at_length", is_flag=True, help="All hosts, with state and age.")
+@talks
+@output_option
+def queues(
+    client: Client, key: str, routing_key: str | None, at_length: bool, as_json: bool
+) -> None:
+    """Answer KEY as an RPC host is answered.
+
+    \b
+    gossipmm queues compute             one live host, in turn
+    gossipmm queues compute.host-a      that host, if it is alive
+    gossipmm queues fanout~compute      all live hosts
+
+    Each line has the queue key and the host. Exit status 1 when there is nobody.
+    """
+    if at_length:
+        found = client.lookup(key)
+        status, some = found["status"], bool(found["hosts"])
+        if as_json:
+            show_json(found)
+        elif found["hosts"] or found["others"]:
+            _show_hosts(found)
+    else:
+        pairs = client.queues(key, routing_key=routing_key)
+        some = bool(pairs)
+        status = "ok" if some else client.lookup(key)["status"]
+        if as_json:
+            show_json([{"key": queue, "host": host} for queue, host in pairs])
+        elif pairs:
+            for queue, host in pairs:
+                click.echo(f"{queue}\t{host}")
+    if status in _NOBODY and (not some or status == "stale"):
+        click.echo(f"gossipmm: {key}: {_NOBODY[status]}", err=True)
+    sys.exit(0 if some else 1)
+
+
+def _show_hosts(found: dict[str, Any]) -> None:
+    rows = []
+    for answers, hosts in (("yes", found["hosts"]), ("no", found["others"])):
+        for host in hosts:
+            rows.append(
+                (
+                    host["host"],
+                    answers,
+                    state_text(host["state"] or "?"),
+                    duration(host["heard_ago"]) if host["heard_ago"] is not None else "",
+                    ",".join(host["nodes"]) or f"({host['source']})",
+                    metadata_text(host["metadata"]),
+                )
+            )
+    table(("HOST", "ANSWERS", "STATE", "HEARD AGO", "NODES", "METADATA"), rows)
+
+
+@click.command()
+@click.argument("topic", required=False, shell_complete=completed(_topics))
+@talks
+@output_option
+def topics(client: Client, topic: str | None, as_json: bool) -> None:
+    """Show topics and their hosts."""
+    found = client.topics() if topic is None else [client.topic(topic)]
+    if as_json:
+        show_json(found if topic is None else found[0])
+        return
+    if not found:
+        click.echo("no topics: nobody has registered anything", err=True)
+        return
+    rows = []
+    for each in found:
+        name = each["topic"] + (" (stale)" if each["stale"] else "")
+        if not each["hosts"]:
+            rows.append((name, "nobody", "", "", "", ""))
+        for host in each["hosts"]:
+            rows.append(
+                (
+                    name,
+                    host["host"],
+                    state_text(host["state"]),
+                    duration(host["heard_ago"]),
+                    ",".join(host["nodes"]),
+                    metadata_text(host["metadata"]),
+                )
+            )
+            name = ""
+    table(("TOPIC", "HOST", "STATE", "HEARD AGO", "NODES", "METADATA"), rows)
+
+
+@click.command()
+@click.option("--status", "statuses", multiple=True, help="Only those with this status.")
+@talks
+@output_option
+def members(client: Client, statuses: tuple[str, ...], as_json: bool) -> None:
+    """Show members and how they are.
+
+    * marks the agent that answers.
+    """
+    found = client.members()
+    if statuses:
+        found = [member for member in found if member["status"] in statuses]
+    if as_json:
+        show_json(found)
+        return
+    rows = []
+    for member in found:
+        status = state_text(member["status"])
+        if member["draining"]:
+            status += click.style(" draining", fg="cyan")
+        notes = [member["reason"], metadata_text(member["metadata"])]
+        rows.append(
+            (
+                member["name"] + (" *" if member["self"] else ""),
+                status,
+                duration(member["since_ago"]),
+                "" if member["self"] else duration(member["heard_ago"]),
+                ",".join(member["addresses"]),
+                str(member["registrations"]),
+                "; ".join(note for note in notes if note),
+            )
+        )
+    table(("NAME", "STATUS", "FOR", "HEARD AGO", "ADDRESS", "REGISTERS", "NOTES"), rows)
+
+
+@click.command()
+@click.argument("host", shell_complete=completed(_members))
+@talks
+@output_option
+def why(client: Client, host: str, as_json: bool) -> None:
+    """Say why HOST is held alive, suspected or dead.
+
+    The evidence: who said what of it, and when.
+
+    HOST is a member, or a host that members register.
+    """
+    trails = _trails(client, host)
+    if as_json:
+        show_json(trails[0] if len(trails) == 1 else trails)
+        return
+    for number, found in enumerate(trails):
+        if number:
+            click.echo()
+        if found["name"] != host:
+            click.echo(f"{host} is registered by {found['name']}:")
+        click.echo(found["summary"])
+        if found["serves"]:
+            click.echo("serves " + ", ".join(f"{topic}.{name}" for topic, name in found["serves"]))
+        for line in found["evidence"]:
+            at = time.strftime("%H:%M:%S", time.localtime(line["time"]))
+            click.echo(f"  {at}  {duration(line['ago']) + ' ago':>18}  {line['text']}")
+        if not found["evidence"]:
+            click.echo("  nothing was noted of it")
+
+
+def _trails(client: Client, host: str) -> list[dict[str, Any]]:
+    try:
+        return [client.why(host)]
+    except ControlError as exc:
+        if exc.kind != "unknown-member":
+            raise
+        unknown = exc
+    nodes = sorted(
+        {
+            node
+            for topic in client.topics()
+            for entry in topic["hosts"]
+            if entry["host"] == host
+            for node in entry["nodes"]
+        }
+    )
+    if not nodes:
+        absent(str(unknown))
+    return [client.why(node) for node in nodes]

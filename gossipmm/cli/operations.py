@@ -1,0 +1,103 @@
+"""Commands for the life of an agent: ``join``, ``leave``, ``forget``, ``log-level``."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+import click
+
+from gossipmm.cli.base import output_option, show_json, talks
+from gossipmm.client import Client
+
+__all__ = ("forget", "join", "leave", "log_level")
+
+
+@click.command()
+@click.argument("seeds", nargs=-1, required=True)
+@click.option(
+    "--wait",
+    type=click.FloatRange(0, 30),
+    default=5.0,
+    metavar="SECONDS",
+    help="How long to wait for a member to answer.  [5]",
+)
+@talks
+@output_option
+def join(client: Client, seeds: tuple[str, ...], wait: float, as_json: bool) -> None:
+    """Add seeds (HOST:PORT).
+
+    Waits until somebody answered; exit status 1 if nobody did.
+    """
+    found = client.join(*seeds, wait=wait)
+    failures = found["failures"]
+    if as_json:
+        show_json(found)
+    elif found["live"] < 2:
+        click.echo("nobody answered yet; the seeds are tried for as long as the agent runs")
+    elif len(failures) < len(seeds):
+        click.echo(f"joined: {found['live']} live members, this one included")
+    else:
+        click.echo(f"{found['live']} live members, but not by what was given now:")
+    for seed, words in failures.items():
+        click.echo(f"gossipmm: {seed} {words}", err=True)
+    sys.exit(1 if failures or found["live"] < 2 else 0)
+
+
+def _share(context: click.Context, parameter: click.Parameter, text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%?)", text.strip())
+    share = float(match[1]) / (100 if match[2] else 1) if match else 2.0
+    if share > 1:
+        raise click.BadParameter(f"{text!r} is no share: write 99% or 0.99")
+    return share
+
+
+@click.command()
+@click.option(
+    "--wait",
+    default="0%",
+    metavar="SHARE",
+    callback=_share,
+    help="Exit status 1 unless so many of the live members confirmed, as in 99%.",
+)
+@talks
+@output_option
+def leave(client: Client, wait: float, as_json: bool) -> None:
+    """Leave the cluster, and end the agent.
+
+    Says how many of the live members confirmed.
+    """
+    found = client.leave()
+    enough = found["share"] >= wait
+    if as_json:
+        show_json(found)
+    elif found["told"]:
+        share = f"{100 * found['share']:.3g} %"
+        click.echo(
+            f"left: {found['confirmed']} of {found['told']} live members confirmed ({share})"
+            + ("" if enough else "; the others find out by themselves, as of a crash")
+        )
+    else:
+        click.echo("left; nobody else was there to be told")
+    sys.exit(0 if enough else 1)
+
+
+@click.command()
+@click.argument("name")
+@talks
+def forget(client: Client, name: str) -> None:
+    """Remove a dead or left member everywhere.
+
+    Only a new start of it brings it back.
+    """
+    client.forget(name)
+    click.echo(f"forgotten: {name}")
+
+
+@click.command()
+@click.argument("level", type=click.Choice(["debug", "info", "warning", "error"]))
+@talks
+def log_level(client: Client, level: str) -> None:
+    """Change how much the agent logs."""
+    client.set_log_level(level)
+    click.echo(f"the agent logs {level} and above")

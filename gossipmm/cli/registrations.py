@@ -1,0 +1,211 @@
+"""Commands that change registrations, or say what was learned of one."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from typing import Any
+
+import click
+
+from gossipmm.cli.base import (
+    absent,
+    duration,
+    metadata_text,
+    output_option,
+    show_json,
+    table,
+    talks,
+)
+from gossipmm.client import Client
+
+__all__ = (
+    "ack",
+    "drain",
+    "expire",
+    "failure",
+    "register",
+    "registrations",
+    "unregister",
+)
+
+
+@click.command()
+@click.argument("topic")
+@click.argument("host", required=False)
+@click.option(
+    "--ttl",
+    type=click.FloatRange(0, 31_536_000, min_open=True),
+    metavar="SECONDS",
+    help="End so long after the last ack.",
+)
+@click.option(
+    "--metadata",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Told to everybody; whole numbers, true and false are taken as such.",
+)
+@click.option("--draining", is_flag=True, help="Known, but in no new picks.")
+@click.option("--keep", is_flag=True, help="Stay, and renew it until Ctrl-C; then unregister.")
+@talks
+@output_option
+def register(
+    client: Client,
+    topic: str,
+    host: str | None,
+    ttl: float | None,
+    metadata: tuple[str, ...],
+    draining: bool,
+    keep: bool,
+    as_json: bool,
+) -> None:
+    """Register HOST for TOPIC; again: renew it.
+
+    HOST is the agent's own name if it is left out.
+
+    \b
+    gossipmm register compute
+    gossipmm register web host-a --ttl 30 --metadata port=8080
+    gossipmm register web host-a --ttl 10 --keep &     # ends with this command
+    """
+    values = dict(_pair(text) for text in metadata)
+    host = _host(client, host)
+    if keep:
+        _keep(client, topic, host, values, 10.0 if ttl is None else ttl)
+        return
+    own = client.register(topic, host, values, ttl=ttl, draining=draining)
+    if as_json:
+        show_json(own)
+    else:
+        until = "" if ttl is None else f", for {ttl:g} s unless it is acknowledged"
+        click.echo(f"registered {topic} of {host}{until}")
+
+
+def _keep(client: Client, topic: str, host: str, metadata: dict[str, Any], ttl: float) -> None:
+    over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: over.set())
+    with client.registered(topic, host, metadata, ttl=ttl):
+        click.echo(f"registered {topic} of {host} until this ends", err=True)
+        over.wait()
+
+
+@click.command()
+@click.argument("topic")
+@click.argument("host", required=False)
+@talks
+def unregister(client: Client, topic: str, host: str | None) -> None:
+    """End one registration of the agent.
+
+    All others stay. Exit status 1 if there was none.
+    """
+    host = _host(client, host)
+    if not client.unregister(topic, host):
+        absent(f"{topic} of {host} is not registered with this agent")
+    click.echo(f"unregistered {topic} of {host}")
+
+
+@click.command()
+@talks
+@output_option
+def registrations(client: Client, as_json: bool) -> None:
+    """Show what is registered with the agent."""
+    found = client.registrations()
+    if as_json:
+        show_json(found)
+        return
+    rows = [
+        (
+            each["topic"],
+            each["host"],
+            "draining" if each["draining"] else "up",
+            "with the agent" if each["ttl"] is None else f"in {duration(each['expires_in'])}",
+            metadata_text(each["metadata"]),
+        )
+        for each in found
+    ]
+    table(("TOPIC", "HOST", "STATE", "ENDS", "METADATA"), rows)
+
+
+@click.command()
+@click.argument("topic")
+@click.argument("host", required=False)
+@talks
+def ack(client: Client, topic: str, host: str | None) -> None:
+    """Renew a registration.
+
+    Of one that another agent made: say that its host answered.
+    """
+    host = _host(client, host)
+    if not client.ack(topic, host):
+        absent(f"{topic} of {host} is not registered (any more): register it again")
+    click.echo(f"acknowledged {topic} of {host}")
+
+
+@click.command()
+@click.argument("topic")
+@click.argument("host")
+@talks
+def failure(client: Client, topic: str, host: str) -> None:
+    """Say that HOST did not answer.
+
+    It is probed now, and others are preferred meanwhile.
+    """
+    if not client.report_failure(topic, host):
+        absent(f"{topic} of {host} is not registered")
+    click.echo(f"reported: {topic} of {host} is probed now")
+
+
+@click.command()
+@click.argument("topic")
+@click.argument("host")
+@talks
+def expire(client: Client, topic: str, host: str) -> None:
+    """Hide a registration at this agent.
+
+    If it still stands, its owner shows it again.
+    """
+    if not client.expire(topic, host):
+        absent(f"{topic} of {host} is not registered")
+    click.echo(f"hidden here: {topic} of {host}; its owner is asked")
+
+
+@click.command()
+@click.argument("topic", required=False)
+@click.argument("host", required=False)
+@click.option("--undo", is_flag=True, help="Back into new picks.")
+@talks
+def drain(client: Client, topic: str | None, host: str | None, undo: bool) -> None:
+    """Take a node, or a registration, out of new picks.
+
+    The whole node, or its registration TOPIC of HOST (its own name if left out).
+
+    It stays known and can still be named; work that runs is not touched.
+    """
+    if topic is None:
+        changed = client.drain(draining=not undo)
+        what = "this node"
+    else:
+        host = _host(client, host)
+        changed = client.drain(topic, host, draining=not undo)
+        what = f"{topic} of {host}"
+    if changed:
+        click.echo(f"{what} is in new picks again" if undo else f"{what} is draining")
+    else:
+        click.echo(f"{what}: nothing to change")
+
+
+def _host(client: Client, host: str | None) -> str:
+    return str(client.status()["name"]) if host is None else host
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise click.BadParameter(f"{text!r} is not KEY=VALUE", param_hint="--metadata")
+    try:
+        found = json.loads(value)
+    except ValueError:
+        found = value
+    return key, found if isinstance(found, (bool, int)) else value

@@ -1,0 +1,170 @@
+"""Commands about the agent itself and how far others agree: ``status``, ``info``, ``diff``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from gossipmm.cli.base import duration, number, output_option, show_json, state_text, table, talks
+from gossipmm.client import Client
+
+__all__ = ("diff", "info", "status")
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Exit status 1 unless all live peers agree.")
+@talks
+@output_option
+def status(client: Client, check: bool, as_json: bool) -> None:
+    """Say how the agent is, and how far others agree.
+
+    How many live peers hold the same table, and who does not, since when.
+    """
+    found = client.status()
+    fine = found["joined"] and not found["differ"] and not found["leaving"]
+    if as_json:
+        show_json(found)
+    else:
+        _show_status(found)
+    sys.exit(1 if check and not fine else 0)
+
+
+def _show_status(found: dict[str, Any]) -> None:
+    peers = found["agree"] + found["unheard"] + len(found["differ"])
+    counts = ", ".join(f"{count} {state_text(name)}" for name, count in found["members"].items())
+    joined = "joined" if found["joined"] else "NOT JOINED: nobody of the cluster has answered yet"
+    if found["leaving"]:
+        joined = "leaving"
+    rows = [
+        ("node", f"{found['name']}, cluster {found['cluster']}, up {duration(found['uptime'])}"),
+        ("state", joined),
+        ("members", counts),
+        ("table", f"{number(found['topics'], 'topic')}; fingerprint {found['fingerprint']}"),
+        ("agreement", f"{found['agree']} of {peers} live peers hold the same table"),
+    ]
+    if found["unheard"]:
+        rows.append(("", f"{found['unheard']} have not exchanged with this node yet"))
+    for peer in found["differ"]:
+        rows.append(("", f"{peer['name']} differs, for {duration(peer['since_ago'])}"))
+    if found["conflict"]:
+        rows.append(("CONFLICT", f"this name is also used at {', '.join(found['conflict'])}"))
+    traffic = found["traffic"]
+    seconds = max(found["uptime"], 1.0)
+    rows.append(
+        (
+            "traffic",
+            f"{traffic['sent_bytes'] / seconds:.0f} B/s sent, "
+            f"{traffic['received_bytes'] / seconds:.0f} B/s received on average; "
+            f"round trip {1000 * traffic['rtt']:.2g} ms, {100 * traffic['loss']:.2g} % asked twice",
+        )
+    )
+    dropped = ", ".join(f"{count} {reason}" for reason, count in traffic["dropped"].items())
+    if dropped:
+        rows.append(("refused", dropped))
+    width = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        click.echo(f"{name:<{width}}  {text}")
+
+
+@click.command()
+@talks
+@output_option
+def info(client: Client, as_json: bool) -> None:
+    """Say which agent this is.
+
+    Its process, addresses, sockets, version and configuration.
+    """
+    found, config = client.status(), client.config()
+    if as_json:
+        shown = ("name", "cluster", "version", "generation", "addresses", "process", "control")
+        show_json({**{name: found[name] for name in shown}, "config": config})
+        return
+    rows = [
+        ("name", found["name"]),
+        ("cluster", found["cluster"]),
+        ("version", found["version"]),
+        ("process", str(found["process"])),
+        ("announced at", ", ".join(found["addresses"])),
+        ("bound to", config["bind"]),
+        ("control API", " and ".join(found["control"])),
+        ("generation", found["generation"]),
+        ("up", duration(found["uptime"])),
+        ("seeds", ", ".join(config["join"]) or "none: others join this one"),
+        ("state file", config["state_file"] or "none"),
+        ("encrypted", f"with {config['keyring']}" if config["keyring"] else "no"),
+    ]
+    width = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        click.echo(f"{name:<{width}}  {text}")
+
+
+@click.command()
+@click.argument("other")
+@talks
+@output_option
+def diff(client: Client, other: str, as_json: bool) -> None:
+    """Compare the agent's table with another's.
+
+    OTHER is a name, the path of a socket, or HOST:PORT.
+
+    Exit status 1 when they differ. Of a cluster at rest, no two should; news takes a moment.
+    """
+    there = Client(other)
+    ours, theirs = client.status(), there.status()
+    rows = [
+        *_differences("member", _members(client), _members(there)),
+        *_differences("host", _hosts(client), _hosts(there)),
+    ]
+    if as_json:
+        show_json(
+            {
+                "here": ours["name"],
+                "there": theirs["name"],
+                "same": not rows,
+                "differences": [
+                    dict(zip(("what", "name", "here", "there"), row, strict=True)) for row in rows
+                ],
+            }
+        )
+    elif rows:
+        table(("WHAT", "NAME", f"AT {ours['name']}", f"AT {theirs['name']}"), rows)
+    else:
+        topics = ", ".join(
+            (number(sum(ours["members"].values()), "member"), number(ours["topics"], "topic"))
+        )
+        click.echo(f"{ours['name']} and {theirs['name']} hold the same table: {topics}")
+    if ours["cluster"] != theirs["cluster"]:
+        click.echo(
+            f"gossipmm: they are of different clusters: {ours['cluster']}, {theirs['cluster']}",
+            err=True,
+        )
+    sys.exit(1 if rows else 0)
+
+
+def _members(client: Client) -> dict[str, str]:
+    return {
+        member["name"]: f"{member['status']}{' draining' if member['draining'] else ''}, "
+        f"at {','.join(member['addresses'])}, generation {member['generation']}, "
+        f"{number(member['registrations'], 'registration')}"
+        for member in client.members()
+    }
+
+
+def _hosts(client: Client) -> dict[str, str]:
+    return {
+        f"{topic['topic']}.{host['host']}": f"{host['state']}, by {','.join(host['nodes'])}"
+        for topic in client.topics()
+        for host in topic["hosts"]
+    }
+
+
+def _differences(
+    what: str, here: dict[str, str], there: dict[str, str]
+) -> list[tuple[str, str, str, str]]:
+    return [
+        (what, name, here.get(name, "not known"), there.get(name, "not known"))
+        for name in sorted({*here, *there})
+        if here.get(name) != there.get(name)
+    ]

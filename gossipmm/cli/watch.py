@@ -1,0 +1,72 @@
+"""``gossipmm watch``: events as they happen."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+import click
+
+from gossipmm.cli.base import output_option, talks
+from gossipmm.client import Client
+
+__all__ = ("watch",)
+
+
+@click.command()
+@click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only such events.")
+@click.option("--topic", "topics", multiple=True, metavar="TOPIC", help="Only of this topic.")
+@click.option("--member", "members", multiple=True, metavar="NAME", help="Only of this member.")
+@click.option("--since", metavar="ID", help="Begin behind the event with this id.")
+@click.option("--count", type=click.IntRange(1), help="End after so many events.")
+@talks
+@output_option
+def watch(
+    client: Client,
+    kinds: tuple[str, ...],
+    topics: tuple[str, ...],
+    members: tuple[str, ...],
+    since: str | None,
+    count: int | None,
+    as_json: bool,
+) -> None:
+    """Print events as they happen.
+
+    Until Ctrl-C (exit status 0), or the agent ends (3).
+
+    \b
+    gossipmm watch --kind member_died --kind member_joined
+    gossipmm watch --topic compute -o json | jq -r .text
+    """
+    told = 0
+    try:
+        for event in client.watch(
+            kinds=kinds, topics=topics, members=members, since=since, reconnect=False
+        ):
+            told += _show(event, as_json)
+            if told == count:
+                sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(0)
+    click.echo("gossipmm: the agent ended", err=True)
+    sys.exit(3)
+
+
+def _show(event: dict[str, Any], as_json: bool) -> int:
+    """Print an event; returns how many of the wanted ones it is."""
+    kind = event["event"]
+    own = kind in ("hello", "dropped", "closing")
+    if as_json:
+        click.echo(json.dumps(event, ensure_ascii=False))
+    elif kind == "hello":
+        click.echo(f"watching {event['node']}", err=True)
+    elif own:
+        click.echo(f"gossipmm: {event['reason']}", err=True)
+    else:
+        at = event["time"]
+        clock = time.strftime("%H:%M:%S", time.localtime(at)) + f".{int(at * 1000) % 1000:03}"
+        click.echo(f"{clock}  {event['text']}")
+    sys.stdout.flush()
+    return 0 if own else 1

@@ -1,0 +1,108 @@
+"""Just enough of HTTP/1.1 for a client of one server: an answer out of bytes, without any input.
+
+The server is ``gossipmm.sidecar``: its answers have a length, or are chunked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gossipmm.errors import ControlError
+
+__all__ = ("AnswerReader", "request")
+
+#: Longest head, and longest chunk line, of an answer.
+_MAX_HEAD = 65536
+
+
+def request(method: str, target: str, body: bytes | None, headers: tuple[str, ...] = ()) -> bytes:
+    """Write a request; header lines as ``name: value``."""
+    lines = [f"{method} {target} HTTP/1.1", "host: localhost", *headers]
+    if body is not None:
+        lines += ["content-type: application/json", f"content-length: {len(body)}"]
+    elif method != "GET":
+        lines.append("content-length: 0")
+    return "\r\n".join([*lines, "", ""]).encode("ascii") + (body or b"")
+
+
+class AnswerReader:
+    """Takes what the server sends; ``body()`` gives what of the body is there.
+
+    Raises ControlError for what is no answer.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        #: Status of the answer; 0: its head is not complete.
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        #: The whole answer was given out.
+        self.complete = False
+        self._left = 0
+        self._chunked = False
+        self._first = True
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the connection can carry another request."""
+        return self.complete and self.headers.get("connection", "").lower() != "close"
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes."""
+        self._buffer += data
+        if self.status:
+            return None
+        head, end, rest = self._buffer.partition(b"\r\n\r\n")
+        if not end:
+            self._check_size()
+            return None
+        first, *lines = head.decode("latin-1").split("\r\n")
+        version, _, status = first.partition(" ")
+        if not version.startswith("HTTP/1.") or not status[:3].isdigit():
+            raise ControlError(f"what answers there is no agent: {first[:80]!r}")
+        self._buffer = rest
+        if status.startswith("1"):  # an interim answer
+            return self.feed(b"")
+        for line in lines:
+            name, _, value = line.partition(":")
+            self.headers[name.strip().lower()] = value.strip()
+        self.status = int(status[:3])
+        self._chunked = self.headers.get("transfer-encoding", "") == "chunked"
+        if not self._chunked:
+            self._left = int(self.headers.get("content-length", "0"))
+        return None
+
+    def body(self) -> Iterator[bytes]:
+        """Yield the parts of the body that are complete."""
+        while self.status and not self.complete:
+            if self._left:
+                part = bytes(self._buffer[: self._left])
+                if not part:
+                    return
+                del self._buffer[: len(part)]
+                self._left -= len(part)
+                yield part
+            elif not self._chunked:
+                self.complete = True
+            elif not self._next_chunk():
+                return
+
+    def _next_chunk(self) -> bool:
+        start = 0 if self._first else 2  # behind the line break that ends the chunk before
+        end = self._buffer.find(b"\r\n", start)
+        if end < 0:
+            self._check_size()
+            return False
+        size = int(bytes(self._buffer[start:end]).partition(b";")[0], 16)
+        if size:
+            self._left, self._first = size, False
+            del self._buffer[: end + 2]
+            return True
+        if len(self._buffer) < end + 4:
+            return False
+        self.complete = True
+        return True
+
+    def _check_size(self) -> None:
+        if len(self._buffer) > _MAX_HEAD:
+            raise ControlError("what answers there is no agent: its answer has no end")

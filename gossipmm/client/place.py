@@ -1,0 +1,190 @@
+"""Where an agent's control API is: sockets of this machine, by path, by name, or the only one.
+
+A control address is written as
+
+* a path, ``/run/gossipmm/host-a.sock`` (anything with a slash);
+* a name, ``host-a``: that agent's socket in the default folder;
+* ``127.0.0.1:7980`` or ``http://127.0.0.1:7980``: the loopback port of ``control_port``.
+
+The default folder is ``/run/gossipmm`` for root and for services (systemd's
+``RUNTIME_DIRECTORY``), else ``$XDG_RUNTIME_DIR/gossipmm``, else ``/tmp/gossipmm-<uid>``.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import socket
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+from urllib.parse import quote, unquote
+
+from gossipmm.errors import AgentUnreachableError, ConfigError
+
+__all__ = ("NONE", "VARIABLE", "Place", "default_folder", "find", "parse", "socket_path")
+
+#: The environment variable that names an agent.
+VARIABLE = "GOSSIPMM_CONTROL"
+#: In place of a control address: no control API.
+NONE = "none"
+_SYSTEM = "/run/gossipmm"
+_SUFFIX = ".sock"
+_TCP = re.compile(r"(?:http://)?(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})/?")
+#: Seconds that a look at a socket may take: a living agent accepts at once.
+_PATIENCE = 2.0
+
+
+class Place(NamedTuple):
+    """A Unix socket, or (with an empty path) a TCP address."""
+
+    path: str = ""
+    host: str = ""
+    port: int = 0
+
+    def __str__(self) -> str:
+        return self.path or f"http://{self.host}:{self.port}"
+
+    def connect(self, timeout: float | None) -> socket.socket:
+        """Return a connected socket. Raises AgentUnreachableError, with what to do."""
+        try:
+            if not self.path:
+                return socket.create_connection((self.host.strip("[]"), self.port), timeout)
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                sock.settimeout(timeout)
+                sock.connect(self.path)
+            except BaseException:
+                sock.close()
+                raise
+            return sock
+        except OSError as exc:
+            raise self.unreachable(exc) from None
+
+    def unreachable(self, exc: OSError) -> AgentUnreachableError:
+        """Return the error that says why nobody could be reached here."""
+        return AgentUnreachableError(f"no agent answers at {self}: {_words(exc)}")
+
+
+def _words(exc: OSError) -> str:
+    if exc.errno == errno.ENOENT:
+        return "there is no such socket"
+    if exc.errno == errno.ECONNREFUSED:
+        return "nobody listens there (any more)"
+    if exc.errno in (errno.EACCES, errno.EPERM):
+        return "you may not use that socket: it is for its owner and group"
+    if isinstance(exc, TimeoutError):
+        return "it did not take the connection in time"
+    return exc.strerror or str(exc)
+
+
+def default_folder(environ: Mapping[str, str] | None = None) -> str:
+    """Return the folder in which an agent started now puts its socket."""
+    environ = os.environ if environ is None else environ
+    service = environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    if service:
+        return service
+    return _folder_of_user(environ)
+
+
+def _folder_of_user(environ: Mapping[str, str]) -> str:
+    if os.geteuid() == 0:
+        return _SYSTEM
+    runtime = environ.get("XDG_RUNTIME_DIR", "")
+    if runtime:
+        return os.path.join(runtime, "gossipmm")
+    return os.path.join(tempfile.gettempdir(), f"gossipmm-{os.geteuid()}")
+
+
+def socket_path(name: str, environ: Mapping[str, str] | None = None) -> str:
+    """Return the default path of the agent of this name."""
+    return os.path.join(default_folder(environ), quote(name, safe=" @:+,=~") + _SUFFIX)
+
+
+def parse(control: str, environ: Mapping[str, str] | None = None) -> Place:
+    """Read a control address. Raises ConfigError."""
+    environ = os.environ if environ is None else environ
+    if not control or control == NONE:
+        raise ConfigError("names no agent: give a path, a name or HOST:PORT", path="--control")
+    if tcp := _TCP.fullmatch(control):
+        host, port = tcp[1], int(tcp[2])
+        if not 0 < port < 65536:
+            raise ConfigError(f"{control!r} has no usable port", path="--control")
+        return Place("", host, port)
+    path = control.removeprefix("unix:")
+    if "/" in path:
+        return Place(path)
+    for folder in _folders(environ):
+        path = os.path.join(folder, quote(control, safe=" @:+,=~") + _SUFFIX)
+        if os.path.exists(path):
+            return Place(path)
+    return Place(socket_path(control, environ))
+
+
+def find(control: str | None = None, environ: Mapping[str, str] | None = None) -> Place:
+    """Return the agent that is meant: the one named, or else the only one that runs.
+
+    ``control`` defaults to ``GOSSIPMM_CONTROL``. Raises AgentUnreachableError when there is none,
+    ConfigError when there are several.
+    """
+    environ = os.environ if environ is None else environ
+    control = control or environ.get(VARIABLE)
+    if control:
+        return parse(control, environ)
+    living = [path for path in _sockets(environ) if is_served(path)]
+    if not living:
+        folders = " or ".join(_folders(environ))
+        raise AgentUnreachableError(
+            f"no agent runs with a socket in {folders}: start one with 'gossipmm agent', "
+            f"or name it with --control or {VARIABLE}"
+        )
+    if len(living) > 1:
+        names = ", ".join(_name_of(path) for path in living)
+        raise ConfigError(
+            f"{len(living)} agents run here ({names}): say which one, as --control "
+            f"{_name_of(living[0])} or in {VARIABLE}"
+        )
+    return Place(living[0])
+
+
+def is_served(path: str) -> bool:
+    """Whether somebody listens on a socket. Anything that is no socket is not served."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(_PATIENCE)
+        try:
+            probe.connect(path)
+        except (TimeoutError, BlockingIOError):
+            return True  # its queue is full: somebody is very busy there
+        except OSError as exc:
+            return exc.errno in (errno.EACCES, errno.EPERM)
+    return True
+
+
+def _folders(environ: Mapping[str, str]) -> list[str]:
+    """Return the folders in which agents may be found, one's own first."""
+    return list(dict.fromkeys([_folder_of_user(environ), _SYSTEM]))
+
+
+def _sockets(environ: Mapping[str, str]) -> Iterator[str]:
+    for folder in _folders(environ):
+        try:
+            # In a folder that is not one's own (in /tmp), anybody could pose as the agent.
+            if os.stat(folder).st_uid not in (os.geteuid(), 0) and folder != _SYSTEM:
+                continue
+            names = sorted(os.listdir(folder))
+        except OSError:
+            continue
+        for name in names:
+            path = os.path.join(folder, name)
+            if name.endswith(_SUFFIX):
+                try:
+                    if stat.S_ISSOCK(os.stat(path).st_mode):
+                        yield path
+                except OSError:
+                    continue
+
+
+def _name_of(path: str) -> str:
+    return unquote(os.path.basename(path).removesuffix(_SUFFIX))

@@ -1,0 +1,55 @@
+"""Requests and answers, between the server and what it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+__all__ = ("Answer", "Application", "Refuse", "Request", "Response", "Sender", "Stream")
+
+
+@dataclass(slots=True)
+class Request:
+    """One request, complete. ``target`` is as it was sent; header names are lower case."""
+
+    method: str
+    target: bytes
+    headers: dict[bytes, bytes]
+    body: bytes = b""
+    #: It came over TCP: from any user of this machine, perhaps from a browser.
+    tcp: bool = False
+
+
+@dataclass(slots=True)
+class Response:
+    """An answer of known length. ``after`` is called once it was sent, or could not be."""
+
+    body: bytes = b""
+    status: int = 200
+    content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
+    after: Callable[[], None] | None = None
+
+
+class Sender(Protocol):
+    """Takes the parts of a stream."""
+
+    async def __call__(self, data: bytes) -> None:
+        """Send. Raises (what the server catches) when the client went away or is too slow."""
+
+
+@dataclass(slots=True)
+class Stream:
+    """An answer that goes on until ``run`` returns, or is cancelled because the client went."""
+
+    run: Callable[[Sender], Awaitable[None]]
+    content_type: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+Answer = Response | Stream
+#: From a request to its answer, or to what will bring it.
+Application = Callable[[Request], Answer | Awaitable[Answer]]
+#: How the server says what only it notices: (status, what is wrong) -> answer.
+Refuse = Callable[[int, str], Response]

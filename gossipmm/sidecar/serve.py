@@ -1,0 +1,134 @@
+"""The sidecar: an agent with a control API, in one nursery.
+
+    async with gossipmm.open_agent(config) as agent, open_sidecar(agent) as sidecar:
+        ...
+
+The API outlives a leave: it answers until the block ends, and then lets running requests end.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+import trio
+
+from gossipmm.addresses import parse_address
+from gossipmm.agent import Agent
+from gossipmm.client.place import NONE, Place, default_folder, socket_path
+from gossipmm.errors import BindError
+from gossipmm.sidecar.app import application
+from gossipmm.sidecar.listening import listen_tcp, listen_unix
+from gossipmm.sidecar.problems import refuse
+from gossipmm.sidecar.server import Server
+from gossipmm.sidecar.state import State
+
+__all__ = ("Sidecar", "open_sidecar")
+
+#: File descriptors wanted: a connection is one.
+_FILES = 8192
+
+_log = logging.getLogger(__name__)
+
+
+class Sidecar:
+    """A control API that is being served."""
+
+    def __init__(self, state: State, server: Server) -> None:
+        self._state = state
+        self._server = server
+
+    @property
+    def control(self) -> tuple[str, ...]:
+        """Where it is served: paths of sockets, and URLs."""
+        return tuple(self._state.control)
+
+    @property
+    def watchers(self) -> int:
+        """Watchers now."""
+        return self._state.hub.watchers
+
+
+@asynccontextmanager
+async def open_sidecar(
+    agent: Agent, *, left: Callable[[], None] = lambda: None
+) -> AsyncGenerator[Sidecar, None]:
+    """Serve an agent's control API for as long as the block runs, as its configuration says.
+
+    ``left`` is called once a leave that a client asked for has been answered: end the agent then.
+    Raises BindError when a path or port that was asked for cannot be had; the default path is
+    only logged as missing.
+    """
+    state = State(agent, left)
+    server = Server(application(state), refuse)
+    async with AsyncExitStack() as stack:
+        listeners = []
+        try:
+            if path := _path(agent):
+                unix = listen_unix(path)
+                stack.callback(unix.close)
+                listeners.append(unix.sock)
+                state.control.append(unix.path)
+        except BindError as exc:
+            if agent.config.control:
+                raise
+            _log.warning("no control socket: %s", exc)
+        if agent.config.control_port:
+            tcp = listen_tcp(agent.config.control_port)
+            stack.callback(tcp.close)
+            listeners.append(tcp)
+            host, port = tcp.getsockname()[:2]
+            state.control.append(str(Place("", host, port)))
+        health = []
+        if agent.config.health_bind:
+            host, port = parse_address(agent.config.health_bind, path="health_bind")
+            health.append(listen_tcp(port, host, field="health_bind"))
+            stack.callback(health[0].close)
+        _want_files()
+        try:
+            async with trio.open_nursery() as nursery:
+                if agent.config.dns_port:
+                    from gossipmm.sidecar import dns
+
+                    await nursery.start(dns.serve, agent)
+                nursery.start_soon(state.hub.run)
+                nursery.start_soon(server.run, listeners)
+                if health:
+                    only = Server(application(state, only_health=True), refuse)
+                    nursery.start_soon(only.run, health)
+                try:
+                    yield Sidecar(state, server)
+                finally:
+                    state.hub.close(f"agent {agent.name} ends")
+                    nursery.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            # That a nursery runs here is our affair: one error comes out as itself.
+            if len(group.exceptions) > 1:
+                raise
+            raise group.exceptions[0] from None
+
+
+def _path(agent: Agent) -> str:
+    """Path of the socket; empty: none. Raises BindError."""
+    control = agent.config.control
+    if control == NONE:
+        return ""
+    if "/" in control:
+        return control.removeprefix("unix:")
+    folder = default_folder()
+    with suppress(FileNotFoundError):
+        if os.stat(folder).st_uid not in (os.geteuid(), 0):
+            raise BindError(f"control: the folder {folder} belongs to another user: give a path")
+    return socket_path(control or agent.name)
+
+
+def _want_files() -> None:
+    """Raise the soft limit of open files: it is often 1,024, for the sake of select()."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,0 +1,72 @@
+// Talking to the agent that serves this page, and to nobody else.
+
+/** Kinds of events, as GET /v1/watch names them: an EventSource hears only what it asks for. */
+export const KINDS = [
+  "address_changed", "generation_renewed", "host_changed", "isolated", "joined", "leave_finished",
+  "member_died", "member_joined", "member_left", "member_reaped", "member_refuted",
+  "member_restarted", "member_returned", "member_suspected", "name_conflict", "probation_ended",
+  "registration_expired", "self_slow", "source_differs",
+];
+
+/** Events of the past that a new page asks for. */
+const PAST = 200;
+/** Milliseconds until an answer is given up. */
+const PATIENCE = 10_000;
+/** Milliseconds until the stream is opened anew where the browser does not do it by itself. */
+const AGAIN = 2000;
+
+export async function get(path) {
+  const answer = await fetch(path, { signal: AbortSignal.timeout(PATIENCE), cache: "no-store" });
+  if (!answer.ok) {
+    const problem = await answer.json().catch(() => ({}));
+    throw new Error(problem.detail ?? `${answer.status} ${answer.statusText}`);
+  }
+  return answer.json();
+}
+
+/** The id of an event some way before this one: `<life>-<number>`. */
+export function before(eventId, count = PAST) {
+  const dash = eventId.lastIndexOf("-");
+  return `${eventId.slice(0, dash)}-${Math.max(0, Number(eventId.slice(dash + 1)) - count)}`;
+}
+
+/**
+ * Watch events for as long as the page lives. `heard(event)` gets each; `link(state, words)` is
+ * told "live", "lost" or "closing"; `anew()` when events may have been missed.
+ */
+export function watch(since, { heard, link, anew }) {
+  let source = null;
+  let last = since;
+  let first = true;
+
+  function open() {
+    source = new EventSource(`/v1/watch?since=${encodeURIComponent(last)}`);
+    source.addEventListener("hello", (message) => {
+      const hello = JSON.parse(message.data);
+      link("live", "live");
+      // The first time the page has just read everything, whatever could be replayed.
+      if (!hello.resumed && !first) anew();
+      first = false;
+    });
+    for (const kind of KINDS) {
+      source.addEventListener(kind, (message) => {
+        last = message.lastEventId || last;
+        heard(JSON.parse(message.data));
+      });
+    }
+    source.addEventListener("dropped", (message) => {
+      link("lost", `too slow: ${JSON.parse(message.data).reason}`);
+      anew();
+    });
+    source.addEventListener("closing", (message) => {
+      link("closing", JSON.parse(message.data).reason);
+    });
+    source.addEventListener("error", () => {
+      link("lost", "no answer from the agent; trying again");
+      // An answer that is no stream of events ends an EventSource for good.
+      if (source.readyState === EventSource.CLOSED) setTimeout(open, AGAIN);
+    });
+  }
+
+  open();
+}

@@ -1,0 +1,106 @@
+"""What a service of systemd's ``Type=notify`` tells its manager (sd_notify(3))."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import trio
+
+__all__ = ("UNIT", "keep_telling", "notify", "unit")
+
+#: Seconds between two looks at the one-line status.
+_INTERVAL = 5.0
+
+
+def notify(*lines: str) -> bool:
+    """Send assignments such as ``READY=1``; False: no manager listens."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("/", "@")):
+        return False
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.setblocking(False)
+            sock.connect(address)
+            sock.send("\n".join(lines).encode())
+    except OSError:
+        return False
+    return True
+
+
+def reloading() -> None:
+    """Say that a reload begins; ``READY=1`` ends it."""
+    notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+
+async def keep_telling(status: Callable[[], str]) -> None:
+    """Feed the watchdog, if there is one, and keep the status line true. Runs until cancelled.
+
+    That this runs shows that the loop of the agent does.
+    """
+    if not os.environ.get("NOTIFY_SOCKET"):
+        return
+    pause = _INTERVAL
+    with suppress(ValueError):
+        watchdog = int(os.environ.get("WATCHDOG_USEC", "")) / 1e6
+        if os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid()):
+            pause = min(pause, watchdog / 3)
+    said = ""
+    while True:
+        words = status()
+        changed = [f"STATUS={words}"] if words != said else []
+        if notify("WATCHDOG=1", *changed):
+            said = words
+        await trio.sleep(pause)
+
+
+#: The unit file; ``{command}``, ``{config}`` and ``{group}`` are filled in.
+UNIT = """\
+# Written by "gossipmm systemd-unit". Install it as /etc/systemd/system/gossipmm.service, then:
+#   systemctl daemon-reload && systemctl enable --now gossipmm
+# Whoever is in the group {group} may use the control socket, /run/gossipmm/<name>.sock.
+[Unit]
+Description=gossipmm agent: live RPC hosts by topic
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+Type=notify
+ExecStart={command} agent --config {config} --state-file %S/gossipmm/state.json --no-ask
+ExecReload=/bin/kill -HUP $MAINPID
+Restart=on-failure
+RestartSec=1
+WatchdogSec=10
+# SIGTERM leaves the cluster gracefully, within leave_timeout (2 s) and one more.
+TimeoutStopSec=10
+DynamicUser=yes
+User=gossipmm
+Group={group}
+RuntimeDirectory=gossipmm
+RuntimeDirectoryMode=0755
+StateDirectory=gossipmm
+LimitNOFILE=8192
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectKernelTunables=yes
+ProtectControlGroups=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+CapabilityBoundingSet=
+SystemCallArchitectures=native
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def unit(command: str, config: str, group: str) -> str:
+    """Return the unit file for an installation."""
+    return UNIT.format(command=command, config=config, group=group)

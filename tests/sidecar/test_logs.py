@@ -1,0 +1,225 @@
+"""Logs: names that stay, lines that nobody can forge, a library that is silent by itself."""
+
+import dataclasses
+import json
+import logging
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import get_args
+
+import pytest
+import trio
+
+from gossipmm.agent import open_agent
+from gossipmm.core import events
+from gossipmm.core.types import HostState
+from gossipmm.sidecar import logs
+from tests.agent.memory_network import Air
+from tests.sidecar.helpers import agents, config
+
+#: What queries and alerts lean on: names may be added, never changed.
+FIELDS = {
+    "member_joined": "name generation addresses",
+    "member_restarted": "name generation previous addresses",
+    "member_suspected": "name accuser heartbeat",
+    "member_refuted": "name teller heartbeat",
+    "member_died": "name generation heartbeat accusers",
+    "member_returned": "name generation returns probation",
+    "probation_ended": "name",
+    "member_left": "name generation",
+    "member_reaped": "name generation",
+    "address_changed": "name previous addresses",
+    "source_differs": "name source addresses",
+    "name_conflict": "name ours older newer",
+    "generation_renewed": "generation previous reason",
+    "host_changed": "topic host state previous",
+    "registration_expired": "topic host",
+    "joined": "members",
+    "isolated": "active vanished",
+    "self_slow": "late",
+    "leave_finished": "confirmed told",
+}
+A = ("10.0.0.1", 7946)
+VALUES = {
+    "NodeId": "b",
+    "Generation": 1 << 58,
+    "Heartbeat": 7,
+    "Topic": "compute",
+    "HostState | None": HostState.LIVE,
+    "tuple[Address, ...]": (A, A),
+    "tuple[NodeId, ...]": ("c", "d"),
+    "Address": A,
+    "str": "words",
+    "int": 3,
+    "float": 1.5,
+    "bool": True,
+}
+
+
+def example(kind):
+    return kind(**{field.name: VALUES[field.type] for field in dataclasses.fields(kind)})
+
+
+@contextmanager
+def logged(style="json", level=logging.DEBUG):
+    """Collect the lines that the library's loggers write."""
+    lines = []
+    log = logging.getLogger("gossipmm")
+    before, propagate = log.level, log.propagate
+    handler = logs.handler(lines.append, style)
+    log.addHandler(handler)
+    log.setLevel(level)
+    log.propagate = False
+    try:
+        yield lines
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(before)
+        log.propagate = propagate
+
+
+@pytest.fixture
+async def air():
+    async with Air() as air:
+        yield air
+
+
+def test_every_event_keeps_the_names_of_its_fields():
+    found = {}
+    for kind in get_args(events.Event):
+        with logged() as lines:
+            logs.log_event(example(kind), "me")
+        (line,) = map(json.loads, lines)
+        always = {"time", "level", "logger", "message", "node", "event"}
+        assert always <= line.keys()
+        assert line["node"] == "me"
+        assert line["logger"] == "gossipmm.events"
+        assert line["message"]
+        found[line["event"]] = set(line) - always
+    known = {name: set(fields.split()) for name, fields in FIELDS.items()}
+    assert found.keys() >= known.keys()
+    for name, fields in known.items():
+        assert found[name] >= fields, name
+
+
+def test_values_are_those_of_the_control_api():
+    with logged() as lines:
+        logs.log_event(example(events.MemberJoined), "me")
+        logs.log_event(example(events.HostChanged), "me")
+        logs.log_event(example(events.AddressChanged), "me")
+    joined, changed, moved = map(json.loads, lines)
+    assert joined["generation"] == str(1 << 58)  # JavaScript would round it
+    assert joined["addresses"] == ["10.0.0.1:7946", "10.0.0.1:7946"]
+    assert changed["state"] == "live"
+    assert moved["previous"] == ["10.0.0.1:7946", "10.0.0.1:7946"]
+
+
+def test_how_loud_each_event_is():
+    def level(event):
+        with logged() as lines:
+            logs.log_event(event, "me")
+        return json.loads(lines[0])["level"]
+
+    assert level(example(events.MemberDied)) == "warning"
+    assert level(example(events.NameConflict)) == "error"
+    assert level(example(events.MemberJoined)) == "info"
+    assert level(example(events.HostChanged)) == "debug"
+    with logged(level=logging.INFO) as lines:
+        logs.log_event(example(events.HostChanged), "me")
+    assert lines == []
+
+
+def test_a_line_is_one_line_whatever_is_in_it():
+    record = logging.makeLogRecord(
+        {"name": "gossipmm.x", "levelname": "INFO", "msg": "seed %s", "created": 0.25}
+    )
+    record.args = ("a\nERROR forged\x1b[31m\u202e\u2028b",)
+    text = logs.TextFormatter().format(record)
+    assert text == (
+        "1970-01-01T00:00:00.250Z info    seed a\\nERROR forged\\x1b[31m\\u202e\\u2028b"
+    )
+    line = logs.JsonFormatter().format(record)
+    assert line.isascii()
+    assert "\n" not in line
+    assert json.loads(line) == {
+        "time": "1970-01-01T00:00:00.250Z",
+        "level": "info",
+        "logger": "gossipmm.x",
+        "message": record.getMessage(),
+    }
+
+
+def test_an_exception_comes_with_its_traceback():
+    log = logging.getLogger("gossipmm.test")
+    for style in logs.STYLES:
+        with logged(style) as lines:
+            try:
+                raise ValueError("wrong\nlines")
+            except ValueError:
+                log.exception("it failed")
+        if style == "json":
+            assert "ValueError: wrong\nlines" in json.loads(lines[0])["exception"]
+        else:
+            assert lines[0].splitlines()[0].endswith("error   it failed")
+            assert "ValueError: wrong" in lines[0]
+
+
+def test_what_json_does_not_know_is_written_as_text():
+    record = logging.makeLogRecord({"msg": "m", "levelname": "INFO", logs.FIELDS: {"x": {1, 2}}})
+    assert json.loads(logs.JsonFormatter().format(record))["x"] == "{1, 2}"
+
+
+def test_a_writer_that_fails_does_not_fail_the_agent(monkeypatch):
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    handler = logs.handler(lambda line: 1 / 0)
+    handler.handle(logging.makeLogRecord({"msg": "m", "levelname": "INFO"}))
+
+
+async def test_the_story_of_a_cluster_is_logged(autojump_clock, air):
+    with logged() as lines:
+        # The task that logs ends by itself when the agent does.
+        async with trio.open_nursery() as nursery, agents(air, "a", "b") as (a, _):
+            nursery.start_soon(logs.log_events, a)
+            await trio.testing.wait_all_tasks_blocked()
+            async with open_agent(config("c", 3, 1), network=air.host()):
+                await trio.sleep(2)
+            air.lost = lambda source, target: ("127.0.0.1", 2) in (source, target)
+            await trio.sleep(15)
+    told = [(line["event"], line.get("name")) for line in map(json.loads, lines) if "event" in line]
+    wanted = [
+        ("member_joined", "c"),
+        ("member_left", "c"),
+        ("member_suspected", "b"),
+        ("member_died", "b"),
+        ("leave_finished", None),
+    ]
+    assert [each for each in told if each in wanted] == wanted
+
+
+async def test_too_many_events_at_once_are_said_and_the_log_goes_on(autojump_clock, air, nursery):
+    with logged() as lines:
+        async with agents(air, "a") as (a,):
+            nursery.start_soon(lambda: logs.log_events(a, buffer=4))
+            await trio.testing.wait_all_tasks_blocked()
+            for number in range(10):
+                a.register(f"topic-{number}")
+            await trio.testing.wait_all_tasks_blocked()
+            a.register("afterwards")
+            await trio.testing.wait_all_tasks_blocked()
+    found = [json.loads(line) for line in lines]
+    topics = [line["topic"] for line in found if line.get("event") == "host_changed"]
+    assert topics[:4] == [f"topic-{number}" for number in range(4)]
+    assert "afterwards" in topics
+    assert "more than 4 events at once: some were not logged" in [line["message"] for line in found]
+
+
+@pytest.mark.parametrize(
+    "package", ["gossipmm.agent", "gossipmm.matchmaker", "gossipmm.embed.thread"]
+)
+def test_the_library_prints_nothing_by_itself(package):
+    code = f"import logging, {package}; logging.getLogger('gossipmm.agent.seeds').error('x')"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert (result.stdout, result.stderr) == ("", "")
