@@ -178,10 +178,13 @@ class Host(Shell):
         """Start again (after a crash, when still up) at the same or another address.
 
         ``lose_state``: the last generation used is forgotten, as without a state file. ``wall``:
-        seconds by which the wall clock was stepped meanwhile.
+        seconds by which the wall clock was stepped meanwhile. What another process has bound since
+        is not taken back: the host starts at a new address.
         """
         self.stop("crash")
-        if new_address:
+        # Two processes can not bind one address: whoever comes second takes another.
+        taken = any(host.up and host.address == self.address for host in self.cluster.hosts)
+        if new_address or taken:
             self.address = (
                 new_address if isinstance(new_address, tuple) else self.cluster.new_address()
             )

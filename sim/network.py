@@ -48,6 +48,7 @@ class Link:
         "rate_queue",
         "reorder",
         "replay",
+        "rewrite",
         "table",
         "unseen",
     )
@@ -70,6 +71,8 @@ class Link:
         self.rate = 0.0
         self.rate_queue = 0.0
         self.extra = 0.0
+        #: What another version of the program would have sent instead.
+        self.rewrite: Callable[[bytes], bytes] | None = None
         self.latency = ""
         self.table: tuple[float, ...] | None = None
 
@@ -180,6 +183,8 @@ class Network:
     def _send_faulty(self, host: Host, peer: Host, data: bytes, address: Address) -> None:
         link = self.link(host, peer)
         delay = (link.table or self.table)[int(host.draw() * STEPS)] + link.extra
+        if link.rewrite is not None:
+            data = link.rewrite(data)
         if link.cut:
             return self.drop("cut")
         if len(data) > link.mtu:

@@ -52,6 +52,8 @@ class Tracker:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.endings: list[Ending] = []
+        #: (host, node) -> when that host declared that node dead, last.
+        self.buried: dict[tuple[str, str], float] = {}
         self.news: list[News] = []
         #: (virtual time, observer, subject) of deaths of members that were well, by who saw it:
         self.false_by_well: list[tuple[float, str, str]] = []
@@ -148,6 +150,9 @@ class Tracker:
 
     def _died(self, host: Host, event: MemberDied) -> None:
         subject = self._process(event.name)
+        # A slow host tells late what it did.
+        waited = max(0.0, host.core_time() - event.at)
+        self.buried[host.label, event.name] = self.cluster.now - waited
         if subject is None or subject.node_name == host.node_name:
             self.true_deaths += 1
             return
@@ -165,6 +170,11 @@ class Tracker:
             self.false_suspicions += 1
 
     def _returned(self, host: Host, event: MemberReturned) -> None:
+        """See whether the dead return.
+
+        Who buried it before its end (cut off, say) may hear evidence from between: true news,
+        only late. Who buried it afterwards has no right to any.
+        """
         for other in self.cluster.hosts:
             if other.node_name == event.name and other.boots:
                 if other.up and other.core.generation == event.generation:
@@ -172,7 +182,7 @@ class Tracker:
                 ended = max(
                     (e.at for e in self.endings if e.name == event.name), default=self.cluster.now
                 )
-                if self.cluster.now - ended < self.cluster.config.suspicion_min:
+                if self.buried.get((host.label, event.name), -inf) < ended:
                     return
         self.broken.append(
             (self.cluster.now, host.label, f"resurrects {event.name}, whose process has ended")

@@ -17,6 +17,7 @@ from gossipmm import keyfile
 from gossipmm.config import Config
 from gossipmm.core.envelope import CoseEnvelope, PlainEnvelope
 from gossipmm.core.keyring import Key, Keyring
+from gossipmm.core.register import Phase, Register
 from gossipmm.errors import GossipError, KeyringError
 
 A, B = Key(b"\x9f\x3a", bytes(range(32))), Key(b"\x07", bytes(range(100, 132)))
@@ -49,6 +50,43 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
         assert keyfile.parse(keyfile.dump(ring), "x") == ring
     assert mode_of(path) == 0o600
     assert os.listdir(tmp_path) == ["keys"]
+
+
+def test_how_far_a_rotation_came_is_in_the_file(tmp_path: Path) -> None:
+    register = Register(1, 7, Phase.USE, b"\x02\x03", b"\x01", True, 5, 3600)
+    ring = Keyring((Key(b"\x01", b"k" * 32),), rotation=register)
+    keyfile.create(tmp_path / "keys", ring)
+    assert keyfile.load(tmp_path / "keys") == ring
+    row = json.loads((tmp_path / "keys").read_text())[-1]["rotation"]
+    assert (row["phase"], row["new"], row["old"]) == ("use", "0203", "01")
+    assert (
+        keyfile.parse(keyfile.dump(ring.add(Key(b"\x02\x03", b"n" * 32))), "x").rotation == register
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        None,
+        [],
+        {},
+        {"phase": "later"},
+        {"evictions": -1},
+        {"epoch": 0},
+        {"new": "zz"},
+        {"old": ""},
+        {"out_of_band": 1},
+        {"keep": "1"},
+    ],
+)
+def test_a_rotation_that_is_none_is_refused_with_what_to_do(wrong: object) -> None:
+    row = json.loads(keyfile.dump(Keyring((Key(b"\x01", b"k" * 32),))))[0]
+    good = Register(1, 7, Phase.USE, b"\x02", b"\x01", True, 5, 3600)._asdict()
+    good |= {"phase": "use", "new": "02", "old": "01"}
+    value = {**good, **wrong} if isinstance(wrong, dict) and wrong else wrong
+    with pytest.raises(KeyringError, match="entry 2: is no rotation: remove this entry"):
+        keyfile.parse(json.dumps([row, {"rotation": value}]), "keys")
+    assert keyfile.parse(json.dumps([row, {"rotation": good}]), "keys").rotation.epoch == 7
 
 
 @pytest.mark.parametrize("mode", [0o400, 0o600, 0o200])

@@ -15,9 +15,9 @@ import trio
 
 from gossipmm import keyfile
 from gossipmm.agent.driver import Driver
+from gossipmm.core.coverage import Progress, Straggler
 from gossipmm.core.events import Event, KeysChanged, KeyWanted
 from gossipmm.core.keyring import Key, Keyring
-from gossipmm.core.rotation import Progress, Straggler
 from gossipmm.errors import KeyringError
 
 __all__ = ("AgentKeys",)
@@ -75,7 +75,7 @@ class AgentKeys:
 
     async def rotate(self, *, keep: float = KEEP) -> None:
         """Begin to replace the sending key by a new one, everywhere, by gossip."""
-        ring = self._need()
+        ring = await self._written()
         new = keyfile.generate(*ring.keys, *ring.retired, kids=self._keys.kids())
         await self._do(lambda now: self._keys.start(new, now, keep=keep))
 
@@ -84,7 +84,7 @@ class AgentKeys:
 
         ``kid`` may be left out when there is only one other key in this agent's file.
         """
-        ring = self._need()
+        ring = await self._written()
         found = await trio.to_thread.run_sync(keyfile.load, self.path)
         others = [key for key in found.keys if key.kid != ring.sending.kid]
         if not kid:
@@ -136,6 +136,12 @@ class AgentKeys:
         if ring is None:
             raise KeyringError("this agent does not encrypt: it was started without a keyring")
         return ring
+
+    async def _written(self) -> Keyring:
+        """Write the file as it is, so that nothing begins here that could not be written down."""
+        async with self._lock:
+            self._take(*await trio.to_thread.run_sync(self._write, self._need()))
+        return self._need()
 
     async def _do(self, change: Callable[[float], None]) -> None:
         self._need()

@@ -17,6 +17,7 @@ import trio
 from gossipmm.addresses import Seed, format_address, parse_seed
 from gossipmm.agent.network import Network
 from gossipmm.core.types import Address
+from gossipmm.errors import SeedError
 
 __all__ = ("SeedResolver",)
 
@@ -24,6 +25,8 @@ __all__ = ("SeedResolver",)
 ALONE_INTERVAL = 1.0
 #: Seconds that one resolution may take; a dead name server must not hold up the other seeds.
 RESOLVE_TIMEOUT = 5.0
+#: Seeds at most: each is resolved again and again.
+MAX_SEEDS = 256
 #: Addresses used of all seeds together.
 MAX_ADDRESSES = 1024
 _UNRESOLVED = "cannot be resolved"
@@ -64,7 +67,10 @@ class SeedResolver:
 
     def add(self, seeds: Iterable[str]) -> None:
         """Add seeds and resolve all again, soon. Raises SeedError; then none was added."""
-        self._seeds.update([(seed, parse_seed(seed)) for seed in list(seeds)])
+        added = {seed: parse_seed(seed) for seed in list(seeds)}
+        if len({*self._seeds, *added}) > MAX_SEEDS:
+            raise SeedError(f"more than {MAX_SEEDS} seeds: name a few that live long")
+        self._seeds.update(added)
         self._again.set()
 
     def trouble(self) -> dict[str, str]:

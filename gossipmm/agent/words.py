@@ -123,8 +123,7 @@ def _rotation(event: events.KeyRotation) -> str:
     line = {
         "add": f"{what} begins: all are to hold key {event.kid}",
         "use": f"{what}: all hold key {event.kid} and send with it from now on",
-        "done": f"{what} is done: key {event.replaces} is accepted no longer",
-    }[event.phase]
+    }.get(event.phase, f"{what} is done: key {event.replaces} is accepted no longer")
     if event.missing:
         line += f"; not that far, and in need of key {event.kid}: {', '.join(event.missing)}"
     return line

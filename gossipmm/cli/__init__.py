@@ -36,19 +36,9 @@ def main() -> NoReturn:
         _fail(str(exc), {404: 1, 409: 1, 503: 3}.get(exc.status, 2))
     except GossipError as exc:
         _fail(str(exc))
-    except BrokenPipeError:  # whoever read the output has seen enough
-        _end_quietly()
     raise AssertionError("click ends the process itself")
 
 
 def _fail(message: str, status: int = 2) -> NoReturn:
     print("gossipmm:", " ".join(message.splitlines()), file=sys.stderr)
     sys.exit(status)
-
-
-def _end_quietly() -> NoReturn:
-    import os
-
-    # Python would try to flush what is left when it ends, and complain.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(1)

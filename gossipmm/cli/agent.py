@@ -65,6 +65,11 @@ _LONELY = 5.0
     help="Text: log lines on stderr. JSON: an object a line on stdout.",
 )
 @click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    help="How the log on stderr is written. [text]",
+)
+@click.option(
     "--ask/--no-ask",
     default=None,
     help='Answer keys and commands from standard input ("help" lists them). [if a terminal]',
@@ -118,9 +123,11 @@ async def _run(
 
     from gossipmm.agent import open_agent
     from gossipmm.cli.output import Output
+    from gossipmm.sidecar.logs import formatter
     from gossipmm.sidecar.reload import Reloader
 
-    output = Output()
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+    output = Output(formatter=formatter(config.log_format, dated=not terminal))
     log = logging.getLogger("gossipmm")
     log.addHandler(output.handler())
     log.propagate = False
@@ -240,11 +247,12 @@ def _print(event: Event, me: str, output: Output, as_json: bool) -> None:
     import json
 
     from gossipmm.cli import words
+    from gossipmm.sidecar.logs import log_event
 
     if as_json:
         output.answer(json.dumps(words.as_json(event)))
-    elif line := words.as_line(event, me):
-        output.log(line)
+    else:
+        log_event(event, me)
 
 
 async def _tell(

@@ -36,12 +36,12 @@ _SECTIONS: dict[str, dict[str, str]] = {
         "join": "operations",
         "leave": "operations",
         "forget": "operations",
+        "keys": "keys",
         "log-level": "operations",
     },
     "Set up": {
         "config": "config",
         "keygen": "keygen",
-        "keys": "keys",
         "ring": "ring",
         "systemd-unit": "setup",
         "kubernetes": "setup",

@@ -43,7 +43,9 @@ _COLOURS = {
 
 
 def _client(context: click.Context, parameter: click.Parameter, control: str | None) -> Client:
-    return Client(control)
+    client = Client(control)
+    context.call_on_close(client.close)
+    return client
 
 
 def talks(command: _F) -> _F:
@@ -111,8 +113,8 @@ def completed(names: Callable[[Client], Iterable[str]]) -> Callable[..., list[st
 
     def complete(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
         try:
-            client = Client(None, timeout=0.5)
-            return sorted(name for name in set(names(client)) if name.startswith(begun))
+            with Client(None, timeout=0.5) as client:
+                return sorted(name for name in set(names(client)) if name.startswith(begun))
         except Exception:  # a completion that fails completes nothing
             return []
 

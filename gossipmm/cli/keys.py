@@ -73,9 +73,10 @@ def list_(client: Client, as_json: bool) -> None:
 @click.argument("file", type=click.File("rb"))
 @talks
 def add(client: Client, file: Any) -> None:
-    """Let this agent read one more key: those in FILE ("-": standard input).
+    """Let this agent read one more key.
 
-    FILE is what gossipmm keygen makes. To add a key everywhere, use rotate.
+    FILE ("-": standard input) is what gossipmm keygen makes; all keys in it are added. To replace
+    the key everywhere, use rotate.
     """
     from gossipmm.keyfile import parse
 
@@ -109,7 +110,7 @@ def remove(client: Client, kid: str, force: bool) -> None:
 @keys.command()
 @talks
 def reload(client: Client) -> None:
-    """Let this agent read its file of keys again (as SIGHUP does)."""
+    """Let this agent read its file of keys again, as SIGHUP does."""
     found: dict[str, Any] = client.call(Asked("POST", "/v1/keys/reload", get("keys").read))
     for line in found["changes"] or ["nothing differs"]:
         click.echo(line)
@@ -149,7 +150,7 @@ def rotate(
     wait: float | None,
     as_json: bool,
 ) -> None:
-    r"""Replace the key everywhere, and say how far that is.
+    """Replace the key everywhere, and say how far that is.
 
     A new key is given to all members by gossip, encrypted with the present one; once all hold it,
     all send with it; then the old one is removed. While that goes on, the same command follows it.

@@ -12,7 +12,9 @@ import logging
 import os
 import queue
 import threading
-from datetime import datetime
+from functools import partial
+
+from gossipmm.sidecar.logs import LineHandler, TextFormatter
 
 __all__ = ("Output",)
 
@@ -25,9 +27,12 @@ _PATIENCE = 1.0
 class Output:
     """Two files and one thread that writes to them: answers to ``out``, log lines to ``err``."""
 
-    def __init__(self, out: int = 1, err: int = 2) -> None:
+    def __init__(
+        self, out: int = 1, err: int = 2, formatter: logging.Formatter | None = None
+    ) -> None:
         self._out = out
         self._err = err
+        self._formatter = formatter or TextFormatter()
         self._lines: queue.Queue[tuple[int, str] | None] = queue.Queue(_ROOM)
         self._thread = threading.Thread(target=self._write, name="gossipmm output", daemon=True)
         self._thread.start()
@@ -41,12 +46,13 @@ class Output:
         self._put(self._out, line)
 
     def log(self, line: str) -> None:
-        """Print a line with the time of day, soon."""
-        self._put(self._err, f"{datetime.now():%H:%M:%S.%f}"[:-3] + f"  {line}")
+        """Print a line as the log is written, soon."""
+        record = logging.LogRecord("gossipmm.cli", logging.INFO, "", 0, line, None, None)
+        self._put(self._err, self._formatter.format(record))
 
     def handler(self) -> logging.Handler:
         """Return a handler for the library's loggers that prints as ``log`` does."""
-        return _Handler(self)
+        return LineHandler(partial(self._put, self._err), self._formatter)
 
     def close(self) -> None:
         """Write what waits, if that goes quickly."""
@@ -71,12 +77,3 @@ class Output:
                     data = data[os.write(file, data) :]
             except OSError:
                 self.broken = self.broken or file == self._out
-
-
-class _Handler(logging.Handler):
-    def __init__(self, output: Output) -> None:
-        super().__init__()
-        self._output = output
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._output.log(f"{record.levelname.lower()}: {record.getMessage()}")

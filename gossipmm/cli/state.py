@@ -111,12 +111,12 @@ def diff(client: Client, other: str, as_json: bool) -> None:
 
     Exit status 1 when they differ. Of a cluster at rest, no two should; news takes a moment.
     """
-    there = Client(other)
-    ours, theirs = client.status(), there.status()
-    rows = [
-        *_differences("member", _members(client), _members(there)),
-        *_differences("host", _hosts(client), _hosts(there)),
-    ]
+    with Client(other) as there:
+        ours, theirs = client.status(), there.status()
+        rows = [
+            *_differences("member", _members(client), _members(there)),
+            *_differences("host", _hosts(client), _hosts(there)),
+        ]
     if as_json:
         show_json(
             {

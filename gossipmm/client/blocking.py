@@ -262,6 +262,7 @@ class Client:
         self, query: Mapping[str, str], reader: EventReader
     ) -> Iterator[dict[str, Any]]:
         connection = _Connection(self.place, self._timeout)
+        connection.connect()
         try:
             last = {} if reader.last is None else {"since": reader.last}
             connection.request("GET", f"/v1/watch?{urlencode({**query, **last})}")
@@ -283,19 +284,15 @@ class Client:
     def call(self, asked: Asked[_T]) -> _T:
         """Carry out a call (``gossipmm.client.calls``)."""
         connection, fresh = self._connection(asked.patience)
-        try:
-            status, data = self._exchange(connection, asked)
-        except _STALE:
-            if fresh:
-                raise AgentUnreachableError(f"the agent at {self.place} hung up") from None
+        answered = self._exchange(connection, asked)
+        if answered is None and not fresh:
             # It was closed while it lay idle, and so are those that lay there longer.
             self.close()
             connection, _ = self._connection(asked.patience)
-            try:
-                status, data = self._exchange(connection, asked)
-            except _STALE:
-                raise AgentUnreachableError(f"the agent at {self.place} hung up") from None
-        return asked.answer(status, data)
+            answered = self._exchange(connection, asked)
+        if answered is None:
+            raise AgentUnreachableError(f"the agent at {self.place} hung up")
+        return asked.answer(*answered)
 
     def _connection(self, patience: float) -> tuple[_Connection, bool]:
         """Take a connection that lies idle, or make one: (connection, made now)."""
@@ -311,13 +308,17 @@ class Client:
         connection.wait_at_most(timeout)
         return connection, False
 
-    def _exchange(self, connection: _Connection, asked: Asked[Any]) -> tuple[int, bytes]:
+    def _exchange(self, connection: _Connection, asked: Asked[Any]) -> tuple[int, bytes] | None:
+        """Send and read; None: the other side had closed. Raises AgentUnreachableError."""
         try:
             body = asked.encoded()
             headers = {} if body is None else {"content-type": "application/json"}
             connection.request(asked.method, asked.target, body, headers)
             response = connection.getresponse()
             data = response.read()
+        except _STALE:
+            connection.close()
+            return None
         except TimeoutError:
             connection.close()
             seconds = connection.timeout

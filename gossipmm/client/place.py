@@ -17,7 +17,6 @@ import os
 import re
 import socket
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import quote, unquote
@@ -95,7 +94,7 @@ def _folder_of_user(environ: Mapping[str, str]) -> str:
     runtime = environ.get("XDG_RUNTIME_DIR", "")
     if runtime:
         return os.path.join(runtime, "gossipmm")
-    return os.path.join(tempfile.gettempdir(), f"gossipmm-{os.geteuid()}")
+    return os.path.join(environ.get("TMPDIR") or "/tmp", f"gossipmm-{os.geteuid()}")
 
 
 def socket_path(name: str, environ: Mapping[str, str] | None = None) -> str:

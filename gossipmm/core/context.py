@@ -140,6 +140,12 @@ class Context:
         #: Most bytes of a frame that the envelope leaves in a datagram.
         self.room = config.max_datagram - self.envelope.overhead
 
+    def is_behind(self, by: float, until: float) -> None:
+        """What is read until core time ``until`` may have waited here for so many seconds."""
+        active = self.now < self.behind_until
+        self.behind_by = max(by, self.behind_by) if active else by
+        self.behind_until = max(until, self.behind_until)
+
     def sent_at(self) -> float:
         """Core time at which the datagram being read was sent, at the earliest."""
         return self.now - self.behind_by if self.now < self.behind_until else self.now

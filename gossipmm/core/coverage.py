@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from gossipmm.core.register import Phase, Register, Told
-from gossipmm.core.types import NodeId
+from gossipmm.core.types import Address, NodeId
 
-__all__ = ("Standing", "has_majority", "obstacles", "standing")
+__all__ = ("Progress", "Standing", "Straggler", "has_majority", "obstacles", "standing")
 
 
 class Standing(NamedTuple):
@@ -25,6 +25,35 @@ class Standing(NamedTuple):
     holds: tuple[bytes, ...]
     #: It is as far as the present phase asks.
     covered: bool
+
+
+class Progress(NamedTuple):
+    """How far a rotation is, as this node sees it."""
+
+    register: Register
+    #: Core time at which this phase was heard of here.
+    since: float
+    #: All members but those that left, by name, this node included.
+    members: tuple[Standing, ...]
+    #: The members that the phase waits for.
+    waits_for: tuple[Standing, ...]
+    #: More than half of the members are as far as this phase asks.
+    majority: bool
+    #: Named: not waited for.
+    without: tuple[NodeId, ...]
+    #: What this node does is written to its file.
+    saved: bool
+
+
+class Straggler(NamedTuple):
+    """Who sends with a key that was removed here: it missed a rotation and needs the new key."""
+
+    #: The member that was at that address; empty: none that is known.
+    name: NodeId
+    address: Address
+    kid: bytes
+    times: int
+    at: float  #: core time of the last one
 
 
 def standing(name: NodeId, told: Told | None, register: Register, *, live: bool) -> Standing:

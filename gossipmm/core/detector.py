@@ -450,7 +450,9 @@ class Detector:
                 if heartbeat > member.k or member.buried_at is not None:
                     # What a sender says of itself proves no more than that it was sent once.
                     age = _LONG_AGO if delayed or member is teller else wire.AGES[age_code]
-                    self.hear_alive(member, heartbeat, c.sent_at() - age, teller.name)
+                    # Of the dead, what waited here to be read counts from when it was sent.
+                    told_at = c.sent_at() if member.buried_at is not None else c.now
+                    self.hear_alive(member, heartbeat, told_at - age, teller.name)
             elif claim == wire.SUSPECT or claim == wire.DEAD:
                 if teller.status is not Status.ALIVE and "suspect_teller" not in c.without:
                     c.stats.drop(Drop.SUSPECT_TELLER)

@@ -25,6 +25,8 @@ from gossipmm.core.types import (
 _RENEW_MIN, _RENEW_MAX = 10.0, 600.0
 #: Superseded keys remembered, so that who still uses one is told.
 _SUPERSEDED = 4096
+#: Earlier lives of this node's name that were told as conflicts, remembered.
+_CONFLICTS = 256
 #: A leave is told again after these times (seconds) to whom did not confirm.
 _LEAVE_AGAIN = (0.05, 0.1, 0.2, 0.4, 0.8)
 
@@ -86,6 +88,14 @@ class Lifecycle:
             if not self.left:
                 c.news.page(c.me, page.number)
 
+    def raise_heartbeat(self) -> None:
+        """Issue the next heartbeat; a life whose counter is at its end is followed by another."""
+        own = self._c.own
+        if own.heartbeat < wire.MAX_COUNTER - 1:
+            own.heartbeat += 1
+        else:
+            self.renew("its heartbeat is at its end")
+
     def generation_above(self, floor: Generation) -> Generation:
         """A generation for now that is above ``floor`` and above the current one."""
         c = self._c
@@ -145,7 +155,7 @@ class Lifecycle:
             self.renew(f"{teller.name} told that this node left")
         elif claim == wire.SUSPECT or claim == wire.DEAD:
             if heartbeat == own.heartbeat:
-                own.heartbeat += 1
+                self.raise_heartbeat()
                 c.stats.own_refutations += 1
                 c.me.note(c.now, "refuted_own", teller.name, f"heartbeat {own.heartbeat}")
                 c.news.claim(c.me)
@@ -184,6 +194,8 @@ class Lifecycle:
         lives = key == c.sender_key and page.number == 0
         elsewhere = not set(page.addresses) & set(c.own.addresses)
         if lives and elsewhere and key not in self._conflict_told:
+            if len(self._conflict_told) >= _CONFLICTS:
+                self._conflict_told.clear()
             self._conflict_told.add(key)
             c.stats.conflicts += 1
             self._tell_conflict(ours=False, older=page.addresses, newer=c.own.addresses)
@@ -240,6 +252,8 @@ class Lifecycle:
         """A higher generation of a name is heard of: its old registrations go at once."""
         c = self._c
         if held.status not in (Status.UNKNOWN, Status.LEFT):
+            if len(self.superseded) >= _SUPERSEDED:
+                del self.superseded[next(iter(self.superseded))]
             self.superseded[held.name] = held.generation
         if len(self._superseded_keys) >= _SUPERSEDED:
             del self._superseded_keys[next(iter(self._superseded_keys))]

@@ -207,8 +207,7 @@ class Node:
                 c.envelope.new_boot()
             overdue = now - c.timers.next()
             if overdue > self._lateness:
-                c.behind_by = late
-                c.behind_until = now + 0.2 * self.config.gossip_interval
+                c.is_behind(late, now + 0.2 * self.config.gossip_interval)
             if overdue > self._late:
                 c.detector.was_late(overdue)
         if now > self._called_at:
@@ -272,7 +271,7 @@ class Node:
                 c.events.append(events.SourceDiffers(now, sender.name, source, sender.addresses))
         if heartbeat > sender.k:
             if sender.buried_at is None:
-                c.detector.hear_alive(sender, heartbeat, c.sent_at(), sender.name)
+                c.detector.hear_alive(sender, heartbeat, now, sender.name)
             else:
                 # It may be a replay: what is held dead has to answer a probe of our own.
                 c.detector.hear_alive(sender, heartbeat, -1e18, sender.name)
@@ -330,7 +329,7 @@ class Node:
                             f"{sender.name} knows a heartbeat that this node never issued"
                         )
                 else:
-                    own.heartbeat += 1
+                    c.lifecycle.raise_heartbeat()
             if frame.known and sender is not None:
                 own.acknowledged = True
         elif frame.target:

@@ -126,7 +126,7 @@ def _array_head(count: int) -> bytes:
 # -- reading -------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2048)  # a hostile page can be 30 kB when read: 64 MB at most
 def page_untrusted(raw: bytes) -> Page:
     """Read one page. Raises Refused(BAD_PAGE or OUT_OF_RANGE).
 

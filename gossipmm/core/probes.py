@@ -27,6 +27,11 @@ _LASTS = 20
 #: round trip is known however many tries were on the way (as with QUIC's packet numbers).
 _TRY = 7
 
+#: Unanswered probes remembered, and for how many intervals a late answer makes this node take
+#: what it reads for as old as that.
+_UNANSWERED = 64
+_BEHIND_FOR = 4
+
 #: Purposes whose failure accuses. The dead are dead already, and a helper reports only.
 _ACCUSES = frozenset(("round", "suspicion", "failure"))
 
@@ -77,6 +82,9 @@ class Probes:
         self._open: dict[int, Probe] = {}
         self._by_member: dict[int, Probe] = {}
         self._deviation = 0.0
+        #: Probes that ended without an answer, and when they began: an answer that comes after
+        #: all says how far this node is behind with its reading.
+        self._unanswered: dict[int, float] = {}
 
     # -- asking ----------------------------------------------------------------------------
 
@@ -162,6 +170,9 @@ class Probes:
         number = identity & _TRY
         if probe is None or number >= len(probe.sent):
             c.stats.drop(Drop.LATE_ACK)
+            began = self._unanswered.get(identity & ~_TRY)
+            if began is not None:
+                c.is_behind(c.now - began, c.now + _BEHIND_FOR * c.config.gossip_interval)
             return False
         member = probe.member
         if sender is not member and "target_rule" not in c.without:
@@ -262,6 +273,9 @@ class Probes:
     def _fail(self, probe: Probe) -> None:
         c = self._c
         self._close(probe)
+        if len(self._unanswered) >= _UNANSWERED:
+            del self._unanswered[next(iter(self._unanswered))]
+        self._unanswered[probe.identity] = probe.began
         member = probe.member
         c.stats.probes_failed += 1
         if probe.purpose not in _ACCUSES or c.table.by_key.get(member.key) is not member:

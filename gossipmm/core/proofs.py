@@ -8,6 +8,7 @@ probe id, shorter than the request); the answer proves it, and then the request 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 
 from gossipmm.core import wire
 from gossipmm.core.context import Context
@@ -21,17 +22,20 @@ _ADDRESSES = 256
 _REQUESTS = 4
 #: Seconds that a request is worth serving: whoever wants it still has asked again by then.
 _SERVE_WITHIN = 2.0
+#: Seconds after which a further request makes the question be asked again: it may be lost.
+_AGAIN_AFTER = 0.05
 
 
 class _Question:
     """One address that was asked."""
 
-    __slots__ = ("address", "at", "identity", "requests")
+    __slots__ = ("address", "asked_at", "at", "identity", "requests")
 
     def __init__(self, address: Address, identity: int, now: float) -> None:
         self.address = address
         self.identity = identity
         self.at = now
+        self.asked_at = -inf
         self.requests: list[Callable[[], None]] = []
 
 
@@ -73,7 +77,9 @@ class Proofs:
             self.open[question.identity] = question
         if request is not None and len(question.requests) < _REQUESTS:
             question.requests.append(request)
-        c.send(wire.SYN, member, address=address, target=key, probe=question.identity)
+        if c.now - question.asked_at >= _AGAIN_AFTER:
+            question.asked_at = c.now
+            c.send(wire.SYN, member, address=address, target=key, probe=question.identity)
 
     def _forget(self, question: _Question) -> None:
         del self._by_address[question.address]

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ("MAX_TOLD", "NEVER", "Phase", "Register", "Told", "applied", "register_of", "told_of")
 
 #: Bytes that keys take in page 0 at most: 8 kids of 4 bytes, and a register.
-MAX_TOLD = 96
+MAX_TOLD = 75
 #: Counters from here on are refused: the next rotation must be able to be higher.
 _MAX_COUNTER = 1 << 31
 #: As in ``keyring``, which imports this.

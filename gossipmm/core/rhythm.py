@@ -8,7 +8,6 @@ from gossipmm.core.member import Member
 from gossipmm.core.suspicion import crowd, retry_probability, retry_weight
 from gossipmm.core.timers import cancel
 from gossipmm.core.types import Address, Status
-from gossipmm.core.wire import MAX_COUNTER
 
 #: Seeds tried in one interval while alone.
 _SEEDS_AT_ONCE = 8
@@ -76,8 +75,8 @@ class Rhythm:
         """Only a node that hears is alive: a deaf one's heartbeat stands still."""
         c = self._c
         hears = c.now - c.last_heard <= window or "hearing_rule" in c.without
-        if hears and c.own.heartbeat < MAX_COUNTER - 1:
-            c.own.heartbeat += 1
+        if hears:
+            c.lifecycle.raise_heartbeat()
 
     # -- seeds ---------------------------------------------------------------------------------
 

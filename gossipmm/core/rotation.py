@@ -13,10 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from gossipmm.core import events, wire
-from gossipmm.core.coverage import Standing, has_majority, obstacles, standing
+from gossipmm.core.coverage import (
+    Progress,
+    Standing,
+    Straggler,
+    has_majority,
+    obstacles,
+    standing,
+)
 from gossipmm.core.envelope import CoseEnvelope
 from gossipmm.core.keyring import Key, Keyring
 from gossipmm.core.register import (
@@ -37,7 +44,7 @@ if TYPE_CHECKING:
     from gossipmm.core.context import Context
     from gossipmm.core.member import Member
 
-__all__ = ("Progress", "Rotation", "Straggler")
+__all__ = ("Rotation",)
 
 #: Tellers that a member without the key has in an interval, on average; and members that one
 #: node gives the key to in an interval at most.
@@ -46,35 +53,6 @@ _AT_ONCE = 32
 #: Epochs end long before a register would be refused.
 _LAST_EPOCH = (1 << 31) - 2
 _MAX_PAGE_ZERO = 400
-
-
-class Progress(NamedTuple):
-    """How far a rotation is, as this node sees it."""
-
-    register: Register
-    #: Core time at which this phase was heard of here.
-    since: float
-    #: All members but those that left, by name, this node included.
-    members: tuple[Standing, ...]
-    #: The members that the phase waits for.
-    waits_for: tuple[Standing, ...]
-    #: More than half of the members are as far as this phase asks.
-    majority: bool
-    #: Named: not waited for.
-    without: tuple[NodeId, ...]
-    #: What this node does is written to its file.
-    saved: bool
-
-
-class Straggler(NamedTuple):
-    """Who sends with a key that was removed here: it missed a rotation and needs the new key."""
-
-    #: The member that was at that address; empty: none that is known.
-    name: NodeId
-    address: Address
-    kid: bytes
-    times: int
-    at: float  #: core time of the last one
 
 
 class Rotation:

@@ -9,13 +9,19 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from math import inf
 
-from gossipmm.errors import AgentClosedError, ForkedError, MatchMakerException
+from gossipmm.errors import AgentClosedError, ConfigError, ForkedError, MatchMakerException
 from gossipmm.matchmaker.bindings import Binding
 from gossipmm.matchmaker.exchanges import Exchange, Match
 from gossipmm.matchmaker.keys import check_key, check_registration
 
 _log = logging.getLogger(__name__)
+
+
+def is_duration(value: object) -> bool:
+    """Whether the value is a finite number of seconds above 0."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < inf
 
 
 class MatchMakerBase:
@@ -30,6 +36,10 @@ class MatchMakerBase:
 
     def add_binding(self, binding: Binding, rule: Exchange, last: bool = True) -> None:
         """Ask ``rule`` about keys that match ``binding``; with ``last``, nobody behind it."""
+        for given in (binding, rule):
+            if isinstance(given, type):
+                name = given.__name__
+                raise TypeError(f"add_binding takes objects, not the class {name}: write {name}()")
         self.bindings = (*self.bindings, (binding, rule, last))
 
     def queues(self, key: str) -> list[Match]:
@@ -89,8 +99,11 @@ class HeartbeatMatchMakerBase(MatchMakerBase):
     def __init__(self, heartbeat_interval: float | None = None) -> None:
         super().__init__()
         if heartbeat_interval is not None:
-            if not heartbeat_interval > 0:
-                raise ValueError(f"heartbeat_interval: {heartbeat_interval!r} is not above 0")
+            if not is_duration(heartbeat_interval) or heartbeat_interval > threading.TIMEOUT_MAX:
+                raise ConfigError(
+                    f"{heartbeat_interval!r} is not a number of seconds above 0",
+                    path="heartbeat_interval",
+                )
             self.heartbeat_interval = heartbeat_interval
         self._registrations: dict[tuple[str, str], None] = {}
         # Held while one registration is made, ended or acknowledged, so that no heartbeat brings

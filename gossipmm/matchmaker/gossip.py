@@ -9,16 +9,15 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
-from math import inf
 from typing import Any, NamedTuple, Self
 
 from gossipmm.config import Config
 from gossipmm.core.types import Address, HostState
 from gossipmm.errors import AgentClosedError, ForkedError, MatchMakerException, RegistrationError
-from gossipmm.matchmaker.base import HeartbeatMatchMakerBase
+from gossipmm.matchmaker.base import HeartbeatMatchMakerBase, is_duration
 from gossipmm.matchmaker.bindings import DirectBinding, FanoutBinding, TopicBinding
 from gossipmm.matchmaker.exchanges import Match
-from gossipmm.matchmaker.keys import check_key, check_registration, topic_of
+from gossipmm.matchmaker.keys import check_host, check_key, check_registration, topic_of
 from gossipmm.matchmaker.lookup import FoundHost, Lookup, LookupStatus
 from gossipmm.matchmaker.protocols import AgentControl, OwnedAgent, TableReader
 from gossipmm.matchmaker.ring import load_ring, ring_of
@@ -89,6 +88,10 @@ class MatchMakerGossip(HeartbeatMatchMakerBase):
             config = load_config(environ=environ, **fields)
         elif fields:
             raise TypeError("give either a config or its fields, not both")
+        elif not isinstance(config, Config):
+            raise TypeError(
+                f"config: a gossipmm.Config, not {type(config).__name__}; give a map as **fields"
+            )
         self._config = config
         self._options: dict[tuple[str, str], _Options] = {}
         self._opening = threading.Lock()
@@ -262,6 +265,7 @@ class MatchMakerGossip(HeartbeatMatchMakerBase):
         stale ones of an agent that may be cut off are not.
         """
         self.open()
+        check_host(host)
         view = self._topic.reader.topics.get(topic_of(topic))
         entry = view.entries.get(host) if view is not None else None
         return entry is not None and entry.state is not HostState.STALE
@@ -289,8 +293,13 @@ class MatchMakerGossip(HeartbeatMatchMakerBase):
         LimitError; whatever was registered before is then unchanged.
         """
         check_registration(key, host)
-        if ttl is not None and not 0 < ttl < inf:
+        if ttl is not None and not is_duration(ttl):
             raise RegistrationError(f"a ttl is a number of seconds above 0, not {ttl!r}")
+        if metadata is not None and not isinstance(metadata, Mapping):
+            raise RegistrationError(
+                "metadata is a map of strings to strings, integers and booleans, not "
+                f"{type(metadata).__name__}: {metadata!r}"
+            )
         self._agent()  # whatever is wrong with it is raised before anything changes here
         with self._changing:
             pause = self._pause
@@ -334,6 +343,7 @@ class MatchMakerGossip(HeartbeatMatchMakerBase):
         ``queues`` returned. False: no such registration is known.
         """
         topic = topic_of(key)
+        check_host(host)
         control = self._agent()
         if (topic, host) not in self._registrations:
             return control.ack_alive(topic, host)
@@ -358,6 +368,7 @@ class MatchMakerGossip(HeartbeatMatchMakerBase):
 
         Never gossiped as a death. ``key`` as in ``ack_alive``. False: no such registration.
         """
+        check_host(host)
         return self._agent().report_failure(topic_of(key), host)
 
     def expire(self, topic: str, host: str) -> bool:
@@ -365,6 +376,7 @@ class MatchMakerGossip(HeartbeatMatchMakerBase):
 
         Its owner is asked; if the registration still stands, it writes it anew and shows it again.
         """
+        check_host(host)
         return self._agent().expire(topic_of(topic), host)
 
     def drain(

@@ -75,6 +75,12 @@ def topic_of(key: str) -> str:
     return key
 
 
+def check_host(host: str) -> None:
+    """Refuse a host that is not even a string: None, as a stub exchange gives it, is none."""
+    if not isinstance(host, str):
+        raise InvalidKeyError(f"a host is a string, not {type(host).__name__}: {host!r}")
+
+
 def check_registration(topic: str, host: str) -> None:
     """Refuse a topic or host that no key could name; raises RegistrationError.
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Container
 from hashlib import blake2b
 from itertools import count
 
+from gossipmm.errors import InvalidKeyError
+
 
 class Turn:
     """A walk around one tuple of hosts; ``advance`` is atomic (one call of itertools.count)."""
@@ -90,10 +92,15 @@ def rendezvous(routing_key: str | bytes, hosts: tuple[str, ...]) -> str:
 
     The weight is BLAKE2b-64 of the host's name, keyed with BLAKE2b-256 of the routing key: the
     same in every process and on every machine. When a host goes, only its own keys move; when one
-    comes, it takes its share from all others. About 0.7 us a host.
+    comes, it takes its share from all others. About 0.7 us a host. Raises InvalidKeyError for a
+    routing key that is neither string nor bytes.
     """
     if isinstance(routing_key, str):
         routing_key = routing_key.encode("utf-8", "surrogatepass")
+    elif not isinstance(routing_key, (bytes, bytearray, memoryview)):
+        raise InvalidKeyError(
+            f"a routing key is a string or bytes, not {type(routing_key).__name__}: {routing_key!r}"
+        )
     keyed = blake2b(key=blake2b(routing_key, digest_size=32).digest(), digest_size=8)
     best = b""
     chosen = hosts[0]

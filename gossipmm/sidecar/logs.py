@@ -1,7 +1,9 @@
 """Logs: text for people, one JSON object a line for programs; the core's events as records.
 
-    logging.getLogger("gossipmm").addHandler(logs.handler(output.write_line, "json"))
+    logging.getLogger("gossipmm").addHandler(logs.handler(write_line, "json"))
     nursery.start_soon(logs.log_events, agent)
+
+``gossipmm agent`` does this by itself, as ``log_format`` in its configuration says.
 
 A JSON line has ``time`` (RFC 3339, UTC), ``level``, ``logger``, ``message`` and, where there was
 one, ``exception``. The record of an event also has ``node`` (who logs), ``event`` (as in
@@ -28,7 +30,17 @@ from gossipmm.errors import WatchOverflowError
 if TYPE_CHECKING:
     from gossipmm.agent import Agent
 
-__all__ = ("STYLES", "JsonFormatter", "TextFormatter", "handler", "log_event", "log_events")
+__all__ = (
+    "STYLES",
+    "JsonFormatter",
+    "LineHandler",
+    "TextFormatter",
+    "event_fields",
+    "formatter",
+    "handler",
+    "log_event",
+    "log_events",
+)
 
 #: The logger of events; under ``gossipmm``, so that one level and one handler serve all.
 EVENTS = "gossipmm.events"
@@ -39,15 +51,16 @@ FIELDS = "gossipmm_fields"
 
 #: Fields with 64-bit numbers: strings in JSON, as in the control API.
 _LARGE = ("generation", "previous")
-#: What is not INFO. A change of a host is told by its member's event, too.
+#: What is not INFO.
 _LEVELS: dict[type, int] = {
-    events.HostChanged: logging.DEBUG,
     events.MemberDied: logging.WARNING,
     events.NameConflict: logging.ERROR,
     events.SourceDiffers: logging.WARNING,
     events.RegistrationExpired: logging.WARNING,
     events.Isolated: logging.WARNING,
     events.SelfSlow: logging.WARNING,
+    events.ForeignTraffic: logging.WARNING,
+    events.KeyWanted: logging.WARNING,
 }
 
 _log = logging.getLogger(EVENTS)
@@ -69,9 +82,9 @@ async def log_events(agent: Agent, *, buffer: int = 16_384) -> None:
 def log_event(event: Event, node: str) -> None:
     """Log one event, as seen by ``node``."""
     level = _LEVELS.get(type(event), logging.INFO)
-    if _log.isEnabledFor(level):
+    if _log.isEnabledFor(level) and (line := as_line(event, node)):
         fields = {"node": node, **event_fields(event)}
-        _log.log(level, "%s", as_line(event, node), extra={FIELDS: fields})
+        _log.log(level, "%s", line, extra={FIELDS: fields})
 
 
 def event_fields(event: Event) -> dict[str, Any]:
@@ -89,16 +102,24 @@ def handler(write: Callable[[str], None], style: str = "text") -> logging.Handle
 
     ``write`` must not block: a terminal that was stopped would stop the gossip, too.
     """
-    return _Handler(write, JsonFormatter() if style == "json" else TextFormatter())
+    return LineHandler(write, formatter(style))
 
 
-class _Handler(logging.Handler):
+def formatter(style: str, *, dated: bool = True) -> logging.Formatter:
+    """Return the formatter of a style; ``dated``: text has the date, not only the time of day."""
+    return JsonFormatter() if style == "json" else TextFormatter(dated=dated)
+
+
+class LineHandler(logging.Handler):
+    """Hands each record, formatted, to a function that writes lines and never blocks."""
+
     def __init__(self, write: Callable[[str], None], formatter: logging.Formatter) -> None:
         super().__init__()
         self.setFormatter(formatter)
         self._write = write
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Write one record; what goes wrong is told on stderr, and stops nobody."""
         try:
             self._write(self.format(record))
         except Exception:
@@ -106,16 +127,22 @@ class _Handler(logging.Handler):
 
 
 class TextFormatter(logging.Formatter):
-    """``2026-11-22T13:19:00.123Z warning member b is dead: ...``; a traceback on further lines.
+    """``13:19:00.123  warning: member b is dead: ...``; a traceback on further lines.
 
-    What others sent (names, topics) is shown escaped where it is not printable, so that nobody
-    writes lines of his own into the log.
+    With ``dated`` the date comes first, and all in UTC. What others sent (names, topics) is shown
+    escaped where it is not printable, so that nobody writes lines of his own into the log.
     """
+
+    def __init__(self, *, dated: bool = False) -> None:
+        super().__init__()
+        self._dated = dated
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one record as text."""
-        level = record.levelname.lower()
-        line = f"{_time(record)} {level:<7} {_printable(record.getMessage())}"
+        local = datetime.fromtimestamp(record.created)
+        time = _time(record) if self._dated else f"{local:%H:%M:%S.%f}"[:-3]
+        level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
+        line = f"{time}  {level}{_printable(record.getMessage())}"
         trace = _trace(self, record)
         return f"{line}\n{trace}" if trace else line
 

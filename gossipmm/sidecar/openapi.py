@@ -94,8 +94,25 @@ def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
             "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,
-        "components": {"schemas": components},
+        "components": {"schemas": _tuples(components)},
     }
+
+
+def _tuples(schema: Any) -> Any:
+    """Describe pairs as lists of two whose items have either type.
+
+    That is less than ``prefixItems`` can say, but every tool understands it.
+    """
+    if isinstance(schema, list):
+        return [_tuples(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {name: _tuples(item) for name, item in schema.items()}
+    if "prefixItems" in found:
+        kinds = [kind for item in found.pop("prefixItems") for kind in item.get("anyOf", [item])]
+        unique = [kind for n, kind in enumerate(kinds) if kind not in kinds[:n]]
+        found["items"] = unique[0] if len(unique) == 1 else {"anyOf": unique}
+    return found
 
 
 def _operation(endpoint: Endpoint, shape_of: dict[str, Any]) -> dict[str, Any]:

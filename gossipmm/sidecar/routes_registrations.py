@@ -29,10 +29,16 @@ def register(state: State, call: Call) -> Response:
     topic, host = call.path["topic"], call.path["host"]
     body = call.read(schemas.RegisterBody)
     known = _own(state, topic, host)
-    state.agent.register(topic, host, body.metadata, ttl=body.ttl, draining=body.draining)
+    metadata = {key: _whole(value) for key, value in body.metadata.items()}
+    state.agent.register(topic, host, metadata, ttl=body.ttl, draining=body.draining)
     entry = next(e for e in state.agent.registrations() if (e.topic, e.host) == (topic, host))
     shown = views.own(entry, state.agent.leases())
     return Response(msgspec.json.encode(shown), 200 if known else 201)
+
+
+def _whole(value: str | int | float | bool) -> str | int | float | bool:
+    """Take 454.0 for 454; the agent refuses what is no whole number."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def unregister(state: State, call: Call) -> None:

@@ -74,8 +74,39 @@ __all__ = (
     "Why",
 )
 
+#: What metadata holds.
 Scalar = str | int | bool
-Text = Annotated[str, msgspec.Meta(min_length=1)]
+#: Metadata in a request. 454.0 is a whole number, too (JSON has one kind of number).
+Metadata = Annotated[
+    dict[
+        str,
+        Annotated[
+            str | int | float | bool,
+            msgspec.Meta(
+                description="Text, true, false, or a whole number of 64 bits.",
+                extra_json_schema={
+                    "type": ["string", "integer", "boolean"],
+                    "minimum": -(1 << 63),
+                    "maximum": (1 << 63) - 1,
+                },
+            ),
+        ],
+    ],
+    msgspec.Meta(extra_json_schema={"maxProperties": 64}),
+]
+#: Only described here; what is wrong with one is said in words (``gossipmm.addresses``).
+Seed = Annotated[
+    str,
+    msgspec.Meta(
+        description="NAME, NAME:PORT, [IPV6]:PORT, or the name of SRV records.",
+        extra_json_schema={
+            "pattern": r"^([A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_][A-Za-z0-9_-]*)*"
+            r"|\[[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\])"
+            r"(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?$",
+        },
+        max_length=253,
+    ),
+]
 Seconds = Annotated[float, msgspec.Meta(description="Seconds.")]
 Moment = Annotated[float, msgspec.Meta(description="Seconds since 1970, wall clock.")]
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -231,7 +262,7 @@ class RegisterBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     #: Seconds until it ends unless it is acknowledged; null: as long as the agent lives.
     ttl: Annotated[float, msgspec.Meta(gt=0, le=31_536_000)] | None = None
-    metadata: dict[str, Scalar] = msgspec.field(default_factory=dict)
+    metadata: Metadata = msgspec.field(default_factory=dict)
     draining: bool = False
 
 
@@ -354,7 +385,7 @@ class Settings(msgspec.Struct, kw_only=True):
 class JoinBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Seeds to add. ``wait``: seconds to wait for the first member to answer."""
 
-    seeds: Annotated[list[Text], msgspec.Meta(min_length=1, max_length=64)]
+    seeds: Annotated[list[Seed], msgspec.Meta(min_length=1, max_length=64)]
     wait: Annotated[float, msgspec.Meta(ge=0, le=30)] = 0
 
 

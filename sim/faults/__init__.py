@@ -5,13 +5,13 @@
 Loss(at=10.0, until=70.0, on='all', to='all', way='both', p=0.25)
 """
 
-from sim.faults import hostile, hosts, keys, network, probes, programs
+from sim.faults import attacks, hostile, hosts, keys, network, probes, programs
 from sim.faults.base import FAULTS, Context, Fault, Window, select
 from sim.values import parse
 
 __all__ = ("FAULTS", "Context", "Fault", "Window", "parse_fault", "select")
 
-_MODULES = (network, hosts, programs, probes, hostile, keys)
+_MODULES = (attacks, network, hosts, programs, probes, hostile, keys)
 
 
 def parse_fault(text: str) -> Fault:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import cbor2
+
+from gossipmm.core import wire
 from sim.faults.base import Context, Window, fault, select
 from sim.latency import quantiles
 
@@ -22,6 +25,7 @@ __all__ = (
     "LinkLatency",
     "Loss",
     "Mtu",
+    "Newer",
     "Reorder",
     "Replay",
 )
@@ -185,6 +189,31 @@ class Corrupt(LinkFault):
         """Corrupt."""
         link.corrupt = max(link.corrupt, self.p)
         link.unseen = 1.0 / max(1, self.unseen)
+
+
+@fault("newer")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newer(LinkFault):
+    """What these hosts send has a field and a row that present versions do not know.
+
+    Only where nothing is encrypted, and only while it fits the datagram.
+    """
+
+    way: str = "out"
+
+    def apply(self, link: Link) -> None:
+        """Add them."""
+        link.rewrite = _from_the_future
+
+
+def _from_the_future(data: bytes) -> bytes:
+    frame = cbor2.loads(data)
+    if len(frame) == 5:
+        frame.append({})
+    frame[4] += wire.row(77, 77, 99)
+    frame[5][900] = ["of a later version", 1]
+    changed = cbor2.dumps(frame)
+    return changed if len(changed) <= 1200 else data
 
 
 @fault("mtu")

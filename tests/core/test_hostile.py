@@ -138,13 +138,20 @@ def test_counters_at_their_maximum_in_rows_are_counted_row_by_row() -> None:
     assert mesh["a"].stats.renewals == 0
 
 
-def test_a_heartbeat_just_below_the_maximum_can_still_be_refuted() -> None:
-    mesh = Mesh("a")
-    x, y = mesh.puppets("x", "y")
-    top = wire.MAX_COUNTER - 1
-    x.say("a", rows=wire.row(y.key, top, wire.SUSPECT))
-    mesh.run(8)
-    check_node(mesh["a"])
+def test_a_life_whose_counter_is_at_its_end_is_followed_by_another() -> None:
+    """Story: an accusation at the last heartbeat was refuted with one that everybody refuses."""
+    mesh = Mesh("a", "b")
+    mesh.settle()
+    node = mesh["a"]
+    generation = node.generation
+    node._c.own.heartbeat = wire.MAX_COUNTER - 1
+    x = mesh.puppet("x").introduce()
+    x.say("a", wire.SYN, known=wire.MAX_COUNTER - 1)
+    mesh.run(2)
+    assert node.generation > generation
+    assert node.heartbeat < 1000
+    assert dropped(mesh["b"], Drop.OUT_OF_RANGE) == 0
+    mesh.settle()
 
 
 def test_bad_pages_are_counted_one_by_one_and_the_good_ones_kept() -> None:

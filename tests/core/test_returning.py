@@ -309,3 +309,18 @@ def test_two_halves_find_each_other_again_with_no_operator(seed: int) -> None:
     for name in "efgh":
         assert picks(mesh[name], "u") == ("h",)
         assert mesh[name].table.topic("t") is None
+
+
+def test_a_backlog_read_after_a_pause_resurrects_nobody() -> None:
+    """A process that stood still reads what came meanwhile: its "0.1 s ago" was seconds ago.
+
+    Found by a campaign: a host that was 85 ms a datagram slow read a queue of ten seconds, and
+    took a dead member back into its lookups on evidence from before the death.
+    """
+    grave = Grave()
+    grave.die()
+    node, mesh = grave.node, grave.mesh
+    pause = 4 * node.config.gossip_interval
+    mesh.now += pause  # nobody called the node meanwhile, and its timers are overdue
+    grave.tell_alive(grave.y, 1, age=0.1)
+    assert grave.status() is Status.RETURNING

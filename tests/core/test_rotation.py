@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import cbor2
 import pytest
 
 from gossipmm.core.events import ForeignTraffic, KeyRotation, KeyWanted, MemberDied
 from gossipmm.core.keyring import Key, Keyring
 from gossipmm.core.node import Node
-from gossipmm.core.register import Phase, Register
+from gossipmm.core.register import MAX_TOLD, Phase, Register, Told, told_of
 from gossipmm.core.trace import Drop
 from gossipmm.errors import KeyringError, LimitError
 from tests.core.sealed_mesh import NEW, OLD, OTHER, RING, SealedMesh
@@ -374,6 +375,15 @@ def test_a_node_without_keys_has_none() -> None:
     assert not pair.a.keys.unsaved
     with pytest.raises(KeyringError, match="started without a keyring"):
         pair.a.keys.start(NEW, pair.now)
+
+
+def test_room_in_page_zero_is_kept_for_the_most_that_can_be_told() -> None:
+    kids = tuple(bytes((n, 0, 0, 0)) for n in range(8))
+    most = (1 << 31) - 1
+    register = Register(most, most, Phase.DONE, kids[0], kids[1], False, most, most)
+    row = Told(kids, register).row()
+    assert told_of(row) == Told(kids, register)
+    assert len(cbor2.dumps(row)) == MAX_TOLD
 
 
 def test_a_page_that_could_not_hold_the_ids_is_refused_at_the_start() -> None:

@@ -28,7 +28,7 @@ _FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 #: Seconds until something must have happened; the machine may be busy with other things.
-DEADLINE = 30.0
+DEADLINE = 20.0
 
 
 class Browser:
@@ -115,10 +115,10 @@ class Browser:
         return answer["result"].get("value")
 
     def until(self, script: str, what: str = "") -> Any:
-        """Poll until an expression gives something true; return it."""
+        """Poll until an expression gives something true; return it (of an element: True)."""
         deadline = time.monotonic() + DEADLINE
         while True:
-            value = self.run(script)
+            value = self.run(f"(found => found instanceof Node || found)({script})")
             if value:
                 return value
             if time.monotonic() > deadline:
@@ -140,9 +140,8 @@ class Browser:
         self.call("Input.dispatchKeyEvent", type="keyUp", **common)
 
     def type(self, text: str) -> None:
-        """Type text, key by key."""
-        for char in text:
-            self.press(char, char)
+        """Type text into what has the focus."""
+        self.call("Input.insertText", text=text)
 
     def look(self, width: int, height: int, *, dark: bool = False, still: bool = True) -> None:
         """Set size and colour scheme; ``still``: the reader wants no motion."""

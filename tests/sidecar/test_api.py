@@ -1,8 +1,20 @@
 """The endpoints: what they answer, over agents in memory."""
 
+import logging
+
+import pytest
 import trio
 
 from tests.sidecar.api import apis
+
+
+@pytest.fixture
+def log_level():
+    """The level of the package's log, as it was before."""
+    log = logging.getLogger("gossipmm")
+    before = log.level
+    yield
+    log.setLevel(before)
 
 
 async def test_members_are_shown_by_each_for_itself(autojump_clock):
@@ -32,7 +44,10 @@ async def test_a_key_is_answered_as_in_the_agents_own_process(autojump_clock):
         first = await a.get("/v1/queues/compute")
         second = await a.get("/v1/queues/compute")
         assert first["status"] == second["status"] == "ok"
-        assert sorted(first["queues"] + second["queues"]) == [["compute.a", "a"], ["compute.b", "b"]]
+        assert sorted(first["queues"] + second["queues"]) == [
+            ["compute.a", "a"],
+            ["compute.b", "b"],
+        ]
         fanout = await a.get("/v1/queues/fanout~compute")
         assert fanout["queues"] == [["fanout~compute.a", "a"], ["fanout~compute.b", "b"]]
         assert (await a.get("/v1/queues/compute.b"))["queues"] == [["compute.b", "b"]]
@@ -117,6 +132,14 @@ async def test_what_is_not_acknowledged_ends_and_only_that(autojump_clock):
         assert (await a.ask("POST", "/v1/registrations/web/dies/ack"))[0] == 404
 
 
+async def test_whole_numbers_may_be_written_with_a_point(autojump_clock):
+    async with apis("a") as (a,):
+        body = b'{"metadata": {"port": 454.0, "flag": true}}'
+        _, own = await a.ask("PUT", "/v1/registrations/web/h", body)
+        assert own["metadata"] == {"flag": True, "port": 454}
+        assert type(own["metadata"]["port"]) is int
+
+
 async def test_a_host_may_have_any_name(autojump_clock):
     async with apis("a") as (a,):
         for host, quoted in (
@@ -133,7 +156,7 @@ async def test_a_host_may_have_any_name(autojump_clock):
 
 
 async def test_a_reported_failure_has_the_owner_probed(autojump_clock):
-    async with apis("a", "b", register=("compute",)) as (a, b):
+    async with apis("a", "b", register=("compute",)) as (a, _):
         await trio.sleep(1)
         status, said = await a.ask("POST", "/v1/registrations/compute/b/failure")
         assert (status, said["own"], said["nodes"]) == (200, False, ["b"])
@@ -257,7 +280,7 @@ async def test_ready_means_joined(autojump_clock):
         assert (status, "has not agreed with anybody yet" in problem["detail"]) == (503, True)
 
 
-async def test_the_configuration_and_the_log_level(autojump_clock):
+async def test_the_configuration_and_the_log_level(autojump_clock, log_level):
     async with apis("a", register=("compute",)) as (a,):
         settings = {each["name"]: each for each in (await a.get("/v1/config"))["settings"]}
         assert settings["register"]["value"] == ["compute"]

@@ -5,8 +5,11 @@ import logging.handlers
 import random
 import re
 import shutil
+import signal
 import socket
 import struct
+import subprocess
+import sys
 from contextlib import AsyncExitStack, suppress
 
 import dns.edns
@@ -27,6 +30,7 @@ from gossipmm.errors import BindError, ConfigError
 from gossipmm.sidecar.dns import serve
 from gossipmm.sidecar.dns_zone import MAX_HOSTS, MAX_PAYLOAD, Zone
 from tests.helpers import Mesh
+from tests.processes.program import programs, until
 
 MANY = [f"host-{number:02}" for number in range(12)]
 
@@ -527,8 +531,6 @@ async def test_a_port_in_use_is_said_in_one_line(served):
 
 
 async def test_without_dnspython_it_says_what_to_install(served, monkeypatch):
-    import sys
-
     agent, _ = served
     monkeypatch.setitem(sys.modules, "gossipmm.sidecar.dns_zone", None)
     monkeypatch.delitem(sys.modules, "gossipmm.sidecar.dns_zone")
@@ -538,9 +540,6 @@ async def test_without_dnspython_it_says_what_to_install(served, monkeypatch):
 
 
 def test_importing_the_responder_does_not_import_dnspython():
-    import subprocess
-    import sys
-
     code = "import sys, gossipmm.sidecar.dns; print('dns' in sys.modules)"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
@@ -589,3 +588,29 @@ async def test_dig_understands_the_answers(served):
         addresses[0], "+edns=1", "+noednsnegotiation", "compute.gossipmm."
     )
     assert "flags: qr aa rd;" in await dig(addresses[0], "compute.gossipmm.")
+
+
+@needs_dig
+def test_dig_sees_a_real_death_of_a_real_agent():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    def hosts(*question):
+        command = ["dig", "@127.0.0.1", "-p", str(port), "+short", "+tries=1", *question]
+        return sorted(subprocess.run(command, capture_output=True, text=True).stdout.split("\n"))[
+            1:
+        ]
+
+    with programs() as start:
+        a = start("a", "--control", "none", "--set", f"dns_port={port}", "--register", "compute")
+        b = start(
+            *("b", "--control", "none", "--join", a.address, "--register", "compute"),
+            bind="127.0.0.2:0",
+        )
+        until(lambda: hosts("compute.gossipmm.") == ["127.0.0.1", "127.0.0.2"], "both answered")
+        assert hosts("b.node.gossipmm.") == ["127.0.0.2"]
+        b.signal(signal.SIGKILL)
+        until(lambda: hosts("compute.gossipmm.") == ["127.0.0.1"], "the dead one out of answers")
+        a.signal(signal.SIGTERM)
+        assert a.wait() == 0

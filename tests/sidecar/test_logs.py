@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import logging
+import re
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -12,10 +14,13 @@ import pytest
 import trio
 
 from gossipmm.agent import open_agent
+from gossipmm.config import Config
 from gossipmm.core import events
 from gossipmm.core.types import HostState
+from gossipmm.errors import ConfigError
 from gossipmm.sidecar import logs
 from tests.agent.memory_network import Air
+from tests.processes.program import programs, until
 from tests.sidecar.helpers import agents, config
 
 #: What queries and alerts lean on: names may be added, never changed.
@@ -39,6 +44,10 @@ FIELDS = {
     "isolated": "active vanished",
     "self_slow": "late",
     "leave_finished": "confirmed told",
+    "foreign_traffic": "source reason kid",
+    "keys_changed": "sending held retired",
+    "key_wanted": "kid",
+    "key_rotation": "phase kid replaces out_of_band missing",
 }
 A = ("10.0.0.1", 7946)
 VALUES = {
@@ -49,6 +58,7 @@ VALUES = {
     "HostState | None": HostState.LIVE,
     "tuple[Address, ...]": (A, A),
     "tuple[NodeId, ...]": ("c", "d"),
+    "tuple[str, ...]": ("01", "02"),
     "Address": A,
     "str": "words",
     "int": 3,
@@ -58,7 +68,10 @@ VALUES = {
 
 
 def example(kind):
-    return kind(**{field.name: VALUES[field.type] for field in dataclasses.fields(kind)})
+    fields = {field.name: VALUES[field.type] for field in dataclasses.fields(kind)}
+    if "phase" in fields:
+        fields["phase"] = "add"
+    return kind(**fields)
 
 
 @contextmanager
@@ -124,21 +137,22 @@ def test_how_loud_each_event_is():
     assert level(example(events.MemberDied)) == "warning"
     assert level(example(events.NameConflict)) == "error"
     assert level(example(events.MemberJoined)) == "info"
-    assert level(example(events.HostChanged)) == "debug"
-    with logged(level=logging.INFO) as lines:
+    assert level(example(events.HostChanged)) == "info"
+    with logged(level=logging.WARNING) as lines:
         logs.log_event(example(events.HostChanged), "me")
     assert lines == []
 
 
 def test_a_line_is_one_line_whatever_is_in_it():
     record = logging.makeLogRecord(
-        {"name": "gossipmm.x", "levelname": "INFO", "msg": "seed %s", "created": 0.25}
+        {"name": "gossipmm.x", "levelname": "INFO", "levelno": 20, "msg": "seed %s"}
     )
+    record.created = 0.25
     record.args = ("a\nERROR forged\x1b[31m\u202e\u2028b",)
-    text = logs.TextFormatter().format(record)
-    assert text == (
-        "1970-01-01T00:00:00.250Z info    seed a\\nERROR forged\\x1b[31m\\u202e\\u2028b"
-    )
+    text = logs.formatter("text").format(record)
+    shown = "seed a\\nERROR forged\\x1b[31m\\u202e\\u2028b"
+    assert text == f"1970-01-01T00:00:00.250Z  {shown}"
+    assert re.fullmatch(r"\d\d:\d\d:00\.250", logs.TextFormatter().format(record)[:12])
     line = logs.JsonFormatter().format(record)
     assert line.isascii()
     assert "\n" not in line
@@ -161,7 +175,7 @@ def test_an_exception_comes_with_its_traceback():
         if style == "json":
             assert "ValueError: wrong\nlines" in json.loads(lines[0])["exception"]
         else:
-            assert lines[0].splitlines()[0].endswith("error   it failed")
+            assert lines[0].splitlines()[0].endswith("  error: it failed")
             assert "ValueError: wrong" in lines[0]
 
 
@@ -223,3 +237,25 @@ def test_the_library_prints_nothing_by_itself(package):
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
     )
     assert (result.stdout, result.stderr) == ("", "")
+
+
+def test_an_agent_writes_its_whole_log_as_json():
+    with programs() as start:
+        a = start("a", "--control", "none", "--register", "compute")
+        b = start(
+            "b", "--control", "none", "--log-format", "json", "--join", a.address, as_json=False
+        )
+        until(lambda: any('"host_changed"' in line for line in b.errors), "a registration told")
+        b.signal(signal.SIGTERM)
+        assert b.wait() == 0
+    lines = [json.loads(line) for line in b.errors]
+    assert all({"time", "level", "logger", "message"} <= line.keys() for line in lines)
+    told = [line for line in lines if line.get("event") == "member_joined"]
+    assert [(line["node"], line["name"]) for line in told] == [("b", "a")]
+    assert lines[-2]["message"] == "SIGTERM: leaving"
+    assert (lines[-1]["event"], lines[-1]["confirmed"]) == ("leave_finished", 1)
+
+
+def test_a_style_that_does_not_exist_is_refused():
+    with pytest.raises(ConfigError, match="log_format: 'xml' is not text or json"):
+        Config(log_format="xml")

@@ -3,7 +3,6 @@
 import re
 import signal
 import socket
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -50,9 +49,8 @@ def test_every_file_that_the_page_names_is_served():
 
 
 def test_nothing_else_is_served():
-    for name in ("../page.py", "..", ".", "", "/etc/passwd", "page.py", "__init__.py", "x.html"):
-        with suppress(ProblemError):
-            assert name == ""
+    for name in ("../pages.py", "..", ".", "/etc/passwd", "pages.py", "__init__.py", "x.html"):
+        with pytest.raises(ProblemError):
             served(name)
 
 
@@ -307,7 +305,7 @@ def test_the_page_is_used_by_keyboard_alone(chromium, cluster):
     active = "document.activeElement.id || document.activeElement.dataset.name"
     chromium.press("/", "/")
     assert chromium.run(active) == "filter"
-    chromium.type("dead")
+    chromium.type("buried")
     assert chromium.text("members-shown") == "4 of 200 shown"
     first, second, *_ = chromium.run(NAMES)
     chromium.press("ArrowDown")
@@ -328,13 +326,11 @@ def test_the_page_is_used_by_keyboard_alone(chromium, cluster):
     assert chromium.run("document.getElementById('filter').value") == ""
     assert len(chromium.run(NAMES)) == 200
     # Every control is reached by Tab, the table as one stop.
-    chromium.run("document.activeElement.blur()")
+    chromium.run("document.querySelector('.skip').focus()")
     stops = []
-    for _ in range(40):
+    while stops[-1:] != ["BODY"] and len(stops) < 60:
         chromium.press("Tab")
         stops.append(chromium.run("document.activeElement.id || document.activeElement.tagName"))
-        if stops[-1] == "BODY":
-            break
     assert {"filter", "pause", "with-hosts", "SUMMARY", "TR"} <= set(stops)
     assert stops.count("TR") == 1
 

@@ -2,7 +2,8 @@
 
 /** Kinds of events, as GET /v1/watch names them: an EventSource hears only what it asks for. */
 export const KINDS = [
-  "address_changed", "generation_renewed", "host_changed", "isolated", "joined", "leave_finished",
+  "address_changed", "foreign_traffic", "generation_renewed", "host_changed", "isolated", "joined",
+  "key_rotation", "key_wanted", "keys_changed", "leave_finished",
   "member_died", "member_joined", "member_left", "member_reaped", "member_refuted",
   "member_restarted", "member_returned", "member_suspected", "name_conflict", "probation_ended",
   "registration_expired", "self_slow", "source_differs",
@@ -55,14 +56,14 @@ export function watch(since, { heard, link, anew }) {
       });
     }
     source.addEventListener("dropped", (message) => {
-      link("lost", `too slow: ${JSON.parse(message.data).reason}`);
+      link("lost", `This page was too slow: ${JSON.parse(message.data).reason}`);
       anew();
     });
     source.addEventListener("closing", (message) => {
       link("closing", JSON.parse(message.data).reason);
     });
     source.addEventListener("error", () => {
-      link("lost", "no answer from the agent; trying again");
+      link("lost", "The agent does not answer; trying again");
       // An answer that is no stream of events ends an EventSource for good.
       if (source.readyState === EventSource.CLOSED) setTimeout(open, AGAIN);
     });

@@ -6,6 +6,8 @@ import { SIGNS, arrange, byId, make, mark, many, say, span, stateOf } from "./do
 const RANK = ["suspect", "dead", "returning", "probation", "unknown", "draining", "alive", "left"];
 /** From how many members on the squares help. */
 const GLANCE = 30;
+/** From how many on they are smaller. */
+const SMALLER = 300;
 /** Rows in the table; further members are found by the filter. */
 const MOST = 1000;
 
@@ -137,6 +139,7 @@ function drawSquares(found) {
   const glance = byId("glance");
   glance.hidden = members.length < GLANCE;
   if (glance.hidden) return;
+  glance.classList.toggle("many", members.length > SMALLER);
   arrange(glance, members.map((member) => {
     let square = squares.get(member.name);
     if (!square) squares.set(member.name, square = make("i", { "data-name": member.name }));

@@ -2,7 +2,7 @@
 
 import { before, get, watch } from "./api.js";
 import * as detail from "./detail.js";
-import { byId, fillBar, many, say, span } from "./dom.js";
+import { byId, fillBar, make, many, say, span } from "./dom.js";
 import * as events from "./events.js";
 import * as members from "./members.js";
 import * as topics from "./topics.js";
@@ -130,16 +130,18 @@ function drawAgreement() {
 
 function drawAlarm(link) {
   const stale = topics.stale().length;
-  const words = [
+  const lines = [
     link === "lost" && broken ? `${broken}. What is shown is what was known last.` : "",
     status?.conflict.length ? `Another live process calls itself ${status.name}, too, at ${status.conflict.join(", ")}: give one of them another name.` : "",
     stale ? `More than half of the members vanished at once, so this agent may be the one that is cut off: ${many(stale, "topic")} without a live host ${stale === 1 ? "answers its" : "answer their"} last known ones.` : "",
     status && !status.joined ? "This agent has not joined yet: no seed has answered. It goes on trying." : "",
     status?.leaving ? "This agent is leaving its cluster." : "",
-  ].filter(Boolean).join(" ");
+  ].filter(Boolean);
   const alarm = byId("alarm");
-  say(alarm, words);
-  alarm.hidden = !words;
+  if (alarm.dataset.lines === lines.join("\n")) return; // read out once, not every two seconds
+  alarm.dataset.lines = lines.join("\n");
+  alarm.replaceChildren(...lines.map((line) => make("p", {}, line)));
+  alarm.hidden = !lines.length;
 }
 
 function title() {

@@ -21,7 +21,7 @@ from tests.processes.zmq_rpc.rpc import Attempt, LostError, NobodyError, Rpc
 
 #: Seconds after which a call is given up: far beyond the millisecond that one takes, for machines
 #: that do many other things, too.
-TIMEOUT = 1.0
+TIMEOUT = 2.0
 
 
 class Host:

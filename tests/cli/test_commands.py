@@ -1,0 +1,287 @@
+"""The commands that talk to an agent: what they print, where, and how they end."""
+
+import json
+import logging
+import re
+import sys
+
+import pytest
+
+from gossipmm.cli import main
+from tests.served import served
+
+
+@pytest.fixture(autouse=True)
+def log_level():
+    """The level of the package's log, as it was before."""
+    log = logging.getLogger("gossipmm")
+    before = log.level
+    yield
+    log.setLevel(before)
+
+
+@pytest.fixture(scope="module")
+def agent(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("agents")
+    with (
+        served(folder / "a.sock", register=("compute",), metadata={"zone": "z1"}) as a,
+        served(
+            folder / "b.sock", name="b", join=(a.address,), register=("compute", "volume=disk-1")
+        ),
+    ):
+        while len(a.do(a.agent.queues, "fanout~compute")) < 2:
+            pass
+        yield a
+
+
+@pytest.fixture
+def run(agent, monkeypatch, capsys):
+    """Run a command; returns (status, stdout, stderr)."""
+    monkeypatch.setenv("GOSSIPMM_CONTROL", agent.path)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["gossipmm", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        out, err = capsys.readouterr()
+        return caught.value.code or 0, out, err
+
+    return run
+
+
+def rows(out):
+    return [re.split(r"\s{2,}", line) for line in out.splitlines()]
+
+
+def test_members(run):
+    status, out, err = run("members")
+    assert (status, err) == (0, "")
+    head, a, b = rows(out)
+    assert head == ["NAME", "STATUS", "FOR", "HEARD AGO", "ADDRESS", "REGISTERS", "NOTES"]
+    assert (a[0], a[1], a[-1]) == ("a *", "alive", "zone=z1")
+    assert (b[0], b[1]) == ("b", "alive")
+    assert run("members", "--status", "dead")[1].count("\n") == 1
+    found = json.loads(run("members", "-o", "json")[1])
+    assert [member["name"] for member in found] == ["a", "b"]
+
+
+def test_topics(run):
+    _, out, _ = run("topics")
+    assert [line[:2] for line in rows(out)[1:]] == [
+        ["compute", "a"],
+        ["", "b"],
+        ["volume", "disk-1"],
+    ]
+    assert json.loads(run("topics", "volume", "-o", "json")[1])["fanout"] == ["disk-1"]
+    assert run("topics", "nothing") == (
+        1,
+        "",
+        "gossipmm: no member registers the topic 'nothing'\n",
+    )
+
+
+def test_queues(run):
+    assert run("queues", "compute.b") == (0, "compute.b\tb\n", "")
+    assert run("queues", "fanout~compute")[1] == "fanout~compute.a\ta\nfanout~compute.b\tb\n"
+    first, second = run("queues", "compute")[1], run("queues", "compute")[1]
+    assert {first, second} == {"compute.a\ta\n", "compute.b\tb\n"}
+    assert len({run("queues", "compute", "--routing-key", "x")[1] for _ in range(3)}) == 1
+    assert json.loads(run("queues", "volume", "-o", "json")[1]) == [
+        {"key": "volume.disk-1", "host": "disk-1"}
+    ]
+    assert run("queues", "nothing") == (
+        1,
+        "",
+        "gossipmm: nothing: nobody: no member registers that topic\n",
+    )
+    assert run("queues", "nothing", "-o", "json")[:2] == (1, "[]\n")
+    assert run("queues", "fanout~") == (
+        2,
+        "",
+        "gossipmm: the key 'fanout~' has no topic behind its prefix\n",
+    )
+
+
+def test_queues_at_length(run):
+    status, out, _ = run("queues", "volume", "--long")
+    assert status == 0
+    assert rows(out)[1][:3] == ["disk-1", "yes", "live"]
+    assert json.loads(run("queues", "volume", "-l", "-o", "json")[1])["status"] == "ok"
+
+
+def test_why(run):
+    status, out, _ = run("why", "b")
+    assert status == 0
+    assert out.startswith("b is alive, for ")
+    assert "serves compute.b, volume.disk-1\n" in out
+    status, out, _ = run("why", "disk-1")
+    assert (status, out.splitlines()[0]) == (0, "disk-1 is registered by b:")
+    assert json.loads(run("why", "b", "-o", "json")[1])["status"] == "alive"
+    assert run("why", "zz") == (1, "", "gossipmm: no member is called 'zz'\n")
+
+
+def test_a_registration_from_its_beginning_to_its_end(run):
+    assert run(
+        "register", "web", "--ttl", "30", "--metadata", "port=80", "--metadata", "v=1.2"
+    ) == (
+        0,
+        "registered web of a, for 30 s unless it is acknowledged\n",
+        "",
+    )
+    (own,) = [
+        each for each in json.loads(run("registrations", "-o", "json")[1]) if each["topic"] == "web"
+    ]
+    assert own["metadata"] == {"port": 80, "v": "1.2"}
+    assert "web      a     up" in run("registrations")[1]
+    assert run("ack", "web") == (0, "acknowledged web of a\n", "")
+    assert run("drain", "web") == (0, "web of a is draining\n", "")
+    assert run("drain", "web")[1] == "web of a: nothing to change\n"
+    assert run("queues", "web") == (
+        1,
+        "",
+        "gossipmm: web: nobody: no host of that topic may be picked just now\n",
+    )
+    assert run("drain", "web", "--undo")[1] == "web of a is in new picks again\n"
+    assert run("expire", "web", "a")[0] == 0
+    assert run("unregister", "web") == (0, "unregistered web of a\n", "")
+    assert run("unregister", "web") == (
+        1,
+        "",
+        "gossipmm: web of a is not registered with this agent\n",
+    )
+    assert run("ack", "web")[0] == 1
+    assert run("failure", "web", "a")[0] == 1
+    assert run("failure", "compute", "b") == (
+        0,
+        "reported: compute of b is probed now\n",
+        "",
+    )
+    assert run("failure", "compute", "a")[0] == 1
+
+
+def test_what_the_agent_refuses_is_wrong_use(run):
+    status, out, err = run("register", "a.b")
+    assert (status, out) == (2, "")
+    assert err.startswith("gossipmm: topic 'a.b' has a dot")
+    assert run("register", "web", "--ttl", "0")[0] == 2
+    assert run("register", "web", "--metadata", "port")[0] == 2
+    assert run("no-such-command")[0] == 2
+
+
+def test_status_and_info(run):
+    status, out, _ = run("status", "--check")
+    assert status == 0
+    assert "agreement  1 of 1 live peers hold the same table" in out
+    assert "2 topics; fingerprint" in out
+    assert json.loads(run("status", "-o", "json")[1])["agree"] == 1
+    assert "seeds         none: others join this one" in run("info")[1]
+    assert json.loads(run("info", "-o", "json")[1])["config"]["register"] == ["compute"]
+
+
+def test_diff(run, agent):
+    other = agent.path.replace("a.sock", "b.sock")
+    assert run("diff", other)[:2] == (0, "a and b hold the same table: 2 members, 2 topics\n")
+    assert json.loads(run("diff", other, "-o", "json")[1])["same"] is True
+    with served(agent.path + ".c", name="c", cluster="another") as _:
+        status, out, err = run("diff", agent.path + ".c")
+        assert status == 1
+        assert rows(out)[1][:2] == ["member", "a"]
+        assert err == "gossipmm: they are of different clusters: gossipmm, another\n"
+
+
+def test_join_forget_and_log_level(run):
+    status, out, err = run("join", "nowhere.invalid:1", "--wait", "1")
+    assert status == 1
+    assert out == "2 live members, but not by what was given now:\n"
+    assert "nowhere.invalid:1 cannot be resolved" in err
+    assert run("join", "a:b:c")[0] == 2
+    assert run("forget", "b") == (
+        1,
+        "",
+        "gossipmm: b is alive: only who is dead or left can be forgotten\n",
+    )
+    assert run("forget", "zz")[0] == 1
+    assert run("log-level", "info") == (0, "the agent logs info and above\n", "")
+
+
+def test_the_ring(run, tmp_path):
+    status, out, _ = run("ring", "export")
+    assert (status, json.loads(out)) == (0, {"compute": ["a", "b"], "volume": ["disk-1"]})
+    path = tmp_path / "ring.json"
+    status, out, err = run("ring", "export", str(path))
+    assert (status, out, err) == (0, "", f"{path}: 2 topics, 3 hosts\n")
+    assert json.loads(path.read_text())["volume"] == ["disk-1"]
+    assert run("ring", "export", str(tmp_path / "no" / "ring.json"))[0] == 2
+
+
+def test_top_prints_one_picture_where_there_is_no_terminal(run):
+    status, out, _ = run("top")
+    assert status == 0
+    assert "1 of 1 peers agree" in out
+    assert "volume" in out
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_leave_says_the_share_and_compares_it(run, agent, tmp_path, as_json):
+    with served(tmp_path / "c.sock", name="c", join=(agent.address,)) as c:
+        while len(c.do(c.agent.members)) < 3:
+            pass
+        options = ["-o", "json"] if as_json else []
+        status, out, _ = run("leave", "--wait", "99%", "--control", c.path, *options)
+        assert status == 0
+        if as_json:
+            assert json.loads(out)["share"] == 1
+        else:
+            assert out == "left: 2 of 2 live members confirmed (100 %)\n"
+    assert run("leave", "--wait", "101%")[0] == 2
+    assert run("leave", "--wait", "all")[0] == 2
+
+
+def test_no_agent_is_status_3(run, tmp_path):
+    path = str(tmp_path / "x.sock")
+    for command in (["members"], ["leave"], ["watch"], ["queues", "x"], ["ring", "export"]):
+        assert run(*command, "--control", path) == (
+            3,
+            "",
+            f"gossipmm: no agent answers at {path}: there is no such socket\n",
+        )
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(run, shell):
+    status, out, _ = run("completion", shell)
+    assert status == 0
+    assert "_GOSSIPMM_COMPLETE" in out
+
+
+def test_names_are_completed_by_the_agent(run, monkeypatch, capsys):
+    monkeypatch.setenv("_GOSSIPMM_COMPLETE", "bash_complete")
+    for words, number, found in (
+        ("gossipmm qu", 1, "plain,queues\n"),
+        ("gossipmm queues vol", 2, "plain,volume\n"),
+        ("gossipmm why b", 2, "plain,b\n"),
+    ):
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(number))
+        assert run()[1] == found
+
+
+def test_unit_and_manifests(run):
+    status, out, _ = run("systemd-unit", "--group", "rpc")
+    assert status == 0
+    assert "Type=notify" in out
+    assert "Group=rpc" in out
+    status, out, _ = run("kubernetes", "--namespace", "prod", "--image", "registry/g:1")
+    assert status == 0
+    assert "namespace: prod" in out
+    assert "image: registry/g:1" in out
+    assert "publishNotReadyAddresses: true" in out
+
+
+def test_every_command_has_a_short_help(run):
+    status, out, _ = run("--help")
+    assert status == 0
+    for line in out.splitlines()[1:]:
+        assert not line.endswith("..."), line
+    for command in ("Run an agent:", "Look:", "Change:", "Set up:"):
+        assert command in out

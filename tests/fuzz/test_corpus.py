@@ -1,0 +1,47 @@
+"""The kept corpus, replayed without the fuzzer; and each datagram damaged at every byte."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gossipmm.core import wire
+from gossipmm.core.trace import Drop
+from tests.fuzz.script import scene
+from tests.fuzz.targets import TARGETS
+
+CORPUS = Path(__file__).parent / "corpus"
+FILES = sorted(path for path in CORPUS.glob("*/*"))
+FRAMES = sorted(CORPUS.glob("decoder/*"))
+
+
+def test_the_corpus_has_every_kind_and_nearly_every_option() -> None:
+    tag = wire.cluster_tag("gossipmm")
+    frames = [wire.decode_untrusted(path.read_bytes(), tag) for path in FRAMES]
+    assert {frame.kind for frame in frames} == set(wire.KIND_NAMES)
+    options = {key for frame in frames for key in frame.options}
+    assert {wire.OPT_PAGES, wire.OPT_DIGEST, wire.OPT_WANT, wire.OPT_PULL, wire.OPT_MORE} <= options
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_the_targets_hold_for_the_corpus(path: Path) -> None:
+    TARGETS[path.parent.name](path.read_bytes())
+
+
+@pytest.mark.parametrize("path", FRAMES, ids=lambda path: path.name)
+def test_a_real_datagram_damaged_at_any_byte_raises_nothing(path: Path) -> None:
+    """Each byte with one bit flipped, zeroed, at its highest, and left out."""
+    data = path.read_bytes()
+    node, peers = scene()
+    for at in range(len(data)):
+        for damaged in (
+            data[:at] + bytes((data[at] ^ (1 << at % 8),)) + data[at + 1 :],
+            data[:at] + b"\0" + data[at + 1 :],
+            data[:at] + b"\xff" + data[at + 1 :],
+            data[:at] + data[at + 1 :],
+        ):
+            node.receive_datagram(damaged, peers[0].address, 0.1)
+        node.datagrams_to_send()
+    assert node.stats.received_datagrams >= 4 * len(data)
+    assert node.stats.dropped[Drop.MALFORMED] > 0

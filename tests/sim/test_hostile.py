@@ -1,0 +1,31 @@
+"""The hostile family: outsiders change nothing, insiders are bounded; the rest heals."""
+
+from __future__ import annotations
+
+import pytest
+
+from sim.run import run
+from sim.scenario import find
+
+NAMES = (
+    "outsiders_send_rubbish",
+    "insider_accuses_at_forged_heartbeats",
+    "insider_claims_my_name",
+    "insider_forges_heartbeats",
+    "insider_invents_members",
+    "insider_jumps_counters",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_scenario(name):
+    result = run(find(name), seed=1)
+    assert result.ok, "\n".join(f"{v.check}: {v.message}" for v in result.failures)
+
+
+@pytest.mark.parametrize("most", [256, 4])
+def test_whoever_accuses_everybody_is_refuted_and_heard_of_so_many(most):
+    scenario = find("insider_accuses_everybody").with_settings({"max_accusations": most})
+    result = run(scenario, seed=1)
+    assert result.ok, "\n".join(f"{v.check}: {v.message}" for v in result.failures)
+    assert (result.figures.get("dropped.max_accusations", 0) > 0) == (most == 4)
