@@ -12,6 +12,9 @@ from gossipmm.client import Client
 
 __all__ = ("diff", "info", "status")
 
+#: Peers that differ, shown one by one: those that do so for the longest time.
+_SHOWN = 5
+
 
 @click.command()
 @click.option("--check", is_flag=True, help="Exit status 1 unless all live peers agree.")
@@ -46,8 +49,11 @@ def _show_status(found: dict[str, Any]) -> None:
     ]
     if found["unheard"]:
         rows.append(("", f"{found['unheard']} have not exchanged with this node yet"))
-    for peer in found["differ"]:
+    differ = sorted(found["differ"], key=lambda peer: -peer["since_ago"])
+    for peer in differ[:_SHOWN]:
         rows.append(("", f"{peer['name']} differs, for {duration(peer['since_ago'])}"))
+    if len(differ) > _SHOWN:
+        rows.append(("", f"and {len(differ) - _SHOWN} more, for less long"))
     if found["conflict"]:
         rows.append(("CONFLICT", f"this name is also used at {', '.join(found['conflict'])}"))
     traffic = found["traffic"]

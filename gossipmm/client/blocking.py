@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import http.client
 import os
-import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -16,6 +14,7 @@ from urllib.parse import urlencode
 from gossipmm.client import calls
 from gossipmm.client.calls import Asked
 from gossipmm.client.events import EventReader
+from gossipmm.client.http11 import AnswerReader, request
 from gossipmm.client.place import Place, find
 from gossipmm.errors import AgentUnreachableError, GossipError
 
@@ -29,22 +28,36 @@ _KEPT = 16
 _SILENCE = 45.0
 #: Seconds between tries to reach an agent again, doubling.
 _AGAIN, _AGAIN_MOST = 0.2, 5.0
-_STALE = (ConnectionError, http.client.BadStatusLine, http.client.IncompleteRead)
+_READ = 65536
 
 
-class _Connection(http.client.HTTPConnection):
+class _Connection:
+    """One connection: a request, then its answer, then perhaps another request."""
+
     def __init__(self, place: Place, timeout: float) -> None:
-        super().__init__(place.host or "localhost", place.port or 80, timeout=timeout)
-        self._place = place
+        self.sock = place.connect(timeout)
 
-    def connect(self) -> None:
-        self.sock: socket.socket = self._place.connect(self.timeout)
+    def close(self) -> None:
+        self.sock.close()
 
-    def wait_at_most(self, timeout: float) -> None:
-        """Set the seconds that each wait for the agent may take from now on."""
-        self.timeout = timeout
-        if self.sock is not None:
-            self.sock.settimeout(timeout)
+    def ask(self, data: bytes, timeout: float) -> AnswerReader:
+        """Send a request and read until the head of the answer is there.
+
+        Raises ConnectionError when the other side has closed, TimeoutError.
+        """
+        self.sock.settimeout(timeout)
+        self.sock.sendall(data)
+        answer = AnswerReader()
+        while not answer.status:
+            self.read(answer)
+        return answer
+
+    def read(self, answer: AnswerReader) -> None:
+        """Read more of an answer. Raises ConnectionError at the end, TimeoutError."""
+        data = self.sock.recv(_READ)
+        if not data:
+            raise ConnectionResetError("closed")
+        answer.feed(data)
 
 
 class Client:
@@ -262,19 +275,25 @@ class Client:
         self, query: Mapping[str, str], reader: EventReader
     ) -> Iterator[dict[str, Any]]:
         connection = _Connection(self.place, self._timeout)
-        connection.connect()
         try:
             last = {} if reader.last is None else {"since": reader.last}
-            connection.request("GET", f"/v1/watch?{urlencode({**query, **last})}")
-            response = connection.getresponse()
-            if response.status != 200:
-                calls.get("watch").answer(response.status, response.read())
-            connection.wait_at_most(_SILENCE)
-            while line := response.readline():
-                event = reader.take(line.decode().rstrip("\n"))
-                if event is not None:
-                    yield event
-        except (OSError, http.client.HTTPException):
+            target = f"/v1/watch?{urlencode({**query, **last})}"
+            answer = connection.ask(request("GET", target, None), self._timeout)
+            if answer.status != 200:
+                calls.get("watch").answer(answer.status, self._body(connection, answer))
+            connection.sock.settimeout(_SILENCE)
+            rest = b""
+            while True:
+                for part in answer.body():
+                    *lines, rest = (rest + part).split(b"\n")
+                    for line in lines:
+                        event = reader.take(line.decode())
+                        if event is not None:
+                            yield event
+                if answer.complete:
+                    return
+                connection.read(answer)
+        except OSError:
             return  # it is over, however it came
         finally:
             connection.close()
@@ -283,53 +302,52 @@ class Client:
 
     def call(self, asked: Asked[_T]) -> _T:
         """Carry out a call (``gossipmm.client.calls``)."""
-        connection, fresh = self._connection(asked.patience)
+        connection, fresh = self._connection()
         answered = self._exchange(connection, asked)
         if answered is None and not fresh:
             # It was closed while it lay idle, and so are those that lay there longer.
             self.close()
-            connection, _ = self._connection(asked.patience)
+            connection, _ = self._connection()
             answered = self._exchange(connection, asked)
         if answered is None:
             raise AgentUnreachableError(f"the agent at {self.place} hung up")
         return asked.answer(*answered)
 
-    def _connection(self, patience: float) -> tuple[_Connection, bool]:
+    def _connection(self) -> tuple[_Connection, bool]:
         """Take a connection that lies idle, or make one: (connection, made now)."""
         if os.getpid() != self._pid:  # forked: the parent goes on using those
             self._pid, self._idle = os.getpid(), []
-        timeout = self._timeout + patience
         try:
-            connection = self._idle.pop()
+            return self._idle.pop(), False
         except IndexError:
-            connection = _Connection(self.place, timeout)
-            connection.connect()
-            return connection, True
-        connection.wait_at_most(timeout)
-        return connection, False
+            return _Connection(self.place, self._timeout), True
 
     def _exchange(self, connection: _Connection, asked: Asked[Any]) -> tuple[int, bytes] | None:
         """Send and read; None: the other side had closed. Raises AgentUnreachableError."""
+        timeout = self._timeout + asked.patience
+        keep = False
         try:
-            body = asked.encoded()
-            headers = {} if body is None else {"content-type": "application/json"}
-            connection.request(asked.method, asked.target, body, headers)
-            response = connection.getresponse()
-            data = response.read()
-        except _STALE:
-            connection.close()
-            return None
+            data = request(asked.method, asked.target, asked.encoded())
+            answer = connection.ask(data, timeout)
+            body = self._body(connection, answer)
+            keep = answer.keeps and len(self._idle) < _KEPT
         except TimeoutError:
-            connection.close()
-            seconds = connection.timeout
             raise AgentUnreachableError(
-                f"the agent at {self.place} did not answer within {seconds:g} s"
+                f"the agent at {self.place} did not answer within {timeout:g} s"
             ) from None
-        except BaseException:
-            connection.close()
-            raise
-        if response.will_close or len(self._idle) >= _KEPT:
-            connection.close()
-        else:
-            self._idle.append(connection)
-        return response.status, data
+        except ConnectionError:
+            return None
+        finally:
+            if keep:
+                self._idle.append(connection)
+            else:
+                connection.close()
+        return answer.status, body
+
+    @staticmethod
+    def _body(connection: _Connection, answer: AnswerReader) -> bytes:
+        parts = list(answer.body())
+        while not answer.complete:
+            connection.read(answer)
+            parts.extend(answer.body())
+        return b"".join(parts)

@@ -19,7 +19,7 @@ from gossipmm.embed.thread import ThreadAgent
 from tests.embed.helpers import SOON, config, until
 
 README = Path(__file__).parents[2] / "README.md"
-GEVENT = "from gevent import monkey; monkey.patch_all()"
+GEVENT = "from gevent import monkey\n\nmonkey.patch_all()"
 EVENTLET = "import eventlet; eventlet.monkey_patch()"
 
 
