@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from gossipmm.core.probes import Probes
     from gossipmm.core.proofs import Proofs
     from gossipmm.core.reconcile import Reconcile
+    from gossipmm.core.registry import Registry
     from gossipmm.core.rhythm import Rhythm
     from gossipmm.core.rotation import Rotation
 
@@ -95,6 +96,7 @@ class Context:
     probes: Probes
     proofs: Proofs
     reconcile: Reconcile
+    registry: Registry
     rhythm: Rhythm
     rotation: Rotation
 

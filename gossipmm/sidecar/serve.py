@@ -23,13 +23,17 @@ from gossipmm.errors import BindError
 from gossipmm.sidecar.app import application
 from gossipmm.sidecar.listening import listen_tcp, listen_unix
 from gossipmm.sidecar.problems import refuse
-from gossipmm.sidecar.server import Server
+from gossipmm.sidecar.server import MAX_CONNECTIONS, Server
 from gossipmm.sidecar.state import State
 
 __all__ = ("Sidecar", "open_sidecar")
 
 #: File descriptors wanted: a connection is one.
 _FILES = 8192
+#: Of them kept for the agent: sockets, resolving names, the state file.
+_OWN_FILES = 128
+#: Connections for health at once: probes and scrapes.
+_HEALTH = 64
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +67,7 @@ async def open_sidecar(
     only logged as missing.
     """
     state = State(agent, left)
-    server = Server(application(state), refuse)
+    server = Server(application(state), refuse, most=_room_for_connections())
     async with AsyncExitStack() as stack:
         listeners = []
         try:
@@ -87,7 +91,6 @@ async def open_sidecar(
             host, port = parse_address(agent.config.health_bind, path="health_bind")
             health.append(listen_tcp(port, host, field="health_bind"))
             stack.callback(health[0].close)
-        _want_files()
         try:
             async with trio.open_nursery() as nursery:
                 if agent.config.dns_port:
@@ -97,7 +100,7 @@ async def open_sidecar(
                 nursery.start_soon(state.hub.run)
                 nursery.start_soon(server.run, listeners)
                 if health:
-                    only = Server(application(state, only_health=True), refuse)
+                    only = Server(application(state, only_health=True), refuse, most=_HEALTH)
                     nursery.start_soon(only.run, health)
                 try:
                     yield Sidecar(state, server)
@@ -125,10 +128,17 @@ def _path(agent: Agent) -> str:
     return socket_path(control or agent.name)
 
 
-def _want_files() -> None:
-    """Raise the soft limit of open files: it is often 1,024, for the sake of select()."""
+def _room_for_connections() -> int:
+    """Return how many connections fit, and leave room for the agent's own files.
+
+    Raises the soft limit of open files: it is often 1,024, for the sake of select().
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+    if soft == resource.RLIM_INFINITY:
+        return MAX_CONNECTIONS
+    return max(1, min(MAX_CONNECTIONS, soft - _OWN_FILES))

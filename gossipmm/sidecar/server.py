@@ -43,9 +43,13 @@ _log = logging.getLogger(__name__)
 class Server:
     """Serves one application on any number of listening sockets. Run it once."""
 
-    def __init__(self, application: Application, refuse: Refuse) -> None:
+    def __init__(
+        self, application: Application, refuse: Refuse, *, most: int = MAX_CONNECTIONS
+    ) -> None:
         self._application = application
         self._refuse = refuse
+        self._most = most
+        self._exhausted = False
         self._turns = trio.Semaphore(PER_ROUND)
         self._connections: set[Connection] = set()
         self._scope = trio.CancelScope(shield=True)
@@ -93,19 +97,25 @@ class Server:
                     break
                 except OSError as exc:
                     if exc.errno in _EXHAUSTED:
-                        _log.warning("the control API takes no connection now: %s", exc.strerror)
-                        await trio.sleep(_ACCEPT_PAUSE)
+                        await self._wait_for_room(exc)
                     break
+                self._exhausted = False
                 sock.setblocking(False)
-                if len(self._connections) >= MAX_CONNECTIONS:
+                if len(self._connections) >= self._most:
                     self._turn_away(sock)
                     continue
                 if tcp:
                     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 serving.start_soon(self._serve, sock, tcp)
 
+    async def _wait_for_room(self, exc: OSError) -> None:
+        if not self._exhausted:  # said once, until a connection was taken again
+            _log.warning("the control API takes no connection just now: %s", exc.strerror)
+        self._exhausted = True
+        await trio.sleep(_ACCEPT_PAUSE)
+
     def _turn_away(self, sock: socket.socket) -> None:
-        answer = self._refuse(503, f"{MAX_CONNECTIONS} connections are open: try again later")
+        answer = self._refuse(503, f"{self._most} connections are open: try again later")
         head = (
             f"HTTP/1.1 503 Service Unavailable\r\ncontent-type: {answer.content_type}\r\n"
             f"content-length: {len(answer.body)}\r\nconnection: close\r\n\r\n"

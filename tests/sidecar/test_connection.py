@@ -1,6 +1,8 @@
 """Connections over socket pairs, under Trio's autojump clock: no client can stay for ever."""
 
+import errno
 import json
+import os
 import socket
 from contextlib import asynccontextmanager
 
@@ -43,9 +45,9 @@ class Listener:
 @pytest.fixture
 def serve(tmp_path):
     @asynccontextmanager
-    async def serve(application):
+    async def serve(application, **options):
         listener = Listener(tmp_path / "s")
-        server = Server(application, refuse)
+        server = Server(application, refuse, **options)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(server.run, [listener.sock])
             yield listener, server
@@ -316,9 +318,8 @@ async def test_the_end_waits_a_second_and_not_for_a_client_that_is_stuck(autojum
     listener.close()
 
 
-async def test_beyond_the_most_connections_a_client_is_told(serve, monkeypatch):
-    monkeypatch.setattr("gossipmm.sidecar.server.MAX_CONNECTIONS", 2)
-    async with serve(echo) as (listener, _):
+async def test_beyond_the_most_connections_a_client_is_told(serve):
+    async with serve(echo, most=2) as (listener, _):
         first, second = await listener.connect(), await listener.connect()
         await trio.testing.wait_all_tasks_blocked()
         third = await listener.connect()
@@ -357,3 +358,33 @@ async def test_many_requests_at_once_leave_room_for_other_tasks(serve):
             worst = max(worst, answered - before)
             before = answered
     assert worst <= 2 * PER_ROUND
+
+
+async def test_when_files_run_out_it_goes_on_once_there_are_some(autojump_clock, tmp_path, caplog):
+    class Short:
+        """A listener of a process that has no file descriptor left, for a while."""
+
+        family = socket.AF_UNIX
+
+        def __init__(self, listener):
+            self.listener = listener
+            self.failures = 5
+
+        def fileno(self):
+            return self.listener.sock.fileno()
+
+        def accept(self):
+            if self.failures:
+                self.failures -= 1
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            return self.listener.sock.accept()
+
+    short = Short(Listener(tmp_path / "s"))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Server(echo, refuse).run, [short])
+        stream = await short.listener.connect()
+        await stream.send_all(GET)
+        assert (await read_answer(stream))[0] == 200
+        assert caplog.text.count("takes no connection just now: Too many open files") == 1
+        nursery.cancel_scope.cancel()
+    short.listener.close()

@@ -1,0 +1,178 @@
+"""What a datagram does: each part of a frame goes to the part of the core whose matter it is."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from gossipmm.core import events, wire
+from gossipmm.core.context import Context
+from gossipmm.core.member import Member
+from gossipmm.core.trace import Drop
+from gossipmm.core.types import Address, Heartbeat
+
+#: What is answered with more than a datagram, or sends others something: only for proved addresses.
+_LARGE = (wire.OPT_DIGEST, wire.OPT_BUCKETS, wire.OPT_WANT, wire.OPT_PULL)
+
+
+class Receiver:
+    """Reads frames that were opened and decoded; decides nothing about members itself."""
+
+    def __init__(self, context: Context) -> None:
+        self._c = context
+
+    def receive(self, frame: wire.Frame, source: Address) -> None:
+        """Act on a frame: records first, then the sender's own life, claims, requests, answers."""
+        c = self._c
+        sender = c.table.by_key.get(frame.sender)
+        c.sender_key = frame.sender
+        options = frame.options
+        if options:
+            sender = self._receive_records(frame, sender)
+        delayed = False
+        if sender is not None:
+            delayed = frame.heartbeat < sender.k
+            self._first_hand(sender, frame.heartbeat, source)
+            if not sender.complete:
+                c.reconcile.ask(sender.key)
+        else:
+            asks = frame.kind == wire.SYN
+            c.lifecycle.stranger(frame.sender, options.get(wire.OPT_WANT, ()), asks=asks)
+        if frame.rows:
+            if sender is not None:
+                c.detector.hear_rows(frame.rows, sender, delayed=delayed)
+            else:
+                c.detector.hear_stranger(frame.rows)
+        if options and sender is not None and sender.complete:
+            self._receive_requests(frame, sender, source)
+        if frame.kind == wire.SYN:
+            self._answer_syn(frame, sender, source)
+        elif frame.kind == wire.ACK:
+            self._receive_ack(frame, sender, source)
+        if c.reply:
+            room = self._room_to_reply(frame, sender, source) - 8
+            rows, given = c.reply.take(room)
+            c.send(wire.NEWS, sender, address=source, target=frame.sender, rows=rows, options=given)
+
+    def _receive_records(self, frame: wire.Frame, sender: Member | None) -> Member | None:
+        """Pages first: what else the datagram says may be about them."""
+        c = self._c
+        pages = frame.options.get(wire.OPT_PAGES)
+        if pages:
+            c.reconcile.hear_pages(pages, sender, quiet=wire.OPT_MORE in frame.options)
+            if sender is None or c.table.by_key.get(sender.key) is not sender:
+                sender = c.table.by_key.get(frame.sender)
+        if wire.OPT_KEY in frame.options:
+            c.rotation.hear_key(frame.options[wire.OPT_KEY])
+        if sender is not None and wire.OPT_SLOW in frame.options:
+            sender.slow_until = c.now + 2 * c.config.gossip_interval
+        return sender
+
+    def _first_hand(self, sender: Member, heartbeat: Heartbeat, source: Address) -> None:
+        """The sender's own heartbeat, in every datagram of its own."""
+        c = self._c
+        now = c.now
+        c.last_heard = sender.seen_at = now
+        c.peers.heard(sender)
+        if source != sender.source:
+            sender.source = source
+            if sender.complete and source not in sender.addresses:
+                c.events.append(events.SourceDiffers(now, sender.name, source, sender.addresses))
+        if heartbeat > sender.k:
+            if sender.buried_at is None:
+                c.detector.hear_alive(sender, heartbeat, now, sender.name)
+            else:
+                # It may be a replay: what is held dead has to answer a probe of our own.
+                c.detector.hear_alive(sender, heartbeat, -1e18, sender.name)
+        if sender.buried_at is not None:
+            c.probes.start(sender, "returning")
+
+    def _room_to_reply(self, frame: wire.Frame, sender: Member | None, source: Address) -> int:
+        """Room for rows and options; what is too large for it goes once the source is proved."""
+        c = self._c
+        room = c.room_for(source) - wire.FRAME_SIZE - wire.ROW_SIZE
+        if source == c.limited and c.reply.larger_than(room - 18):
+            request = partial(self.receive, frame, source)
+            c.proofs.ask(source, sender, frame.sender, request)
+            room = c.room_for(source) - wire.FRAME_SIZE - wire.ROW_SIZE
+        return room
+
+    def _receive_requests(self, frame: wire.Frame, sender: Member, source: Address) -> None:
+        c = self._c
+        options = frame.options
+        where = sender.addresses[0]
+        if c.proofs.missing(where) and any(key in options for key in _LARGE):
+            c.proofs.ask(where, sender, sender.key, partial(self.receive, frame, source))
+            return
+        if (floors := options.get(wire.OPT_FLOORS)) is not None:
+            c.lifecycle.hear_floors(floors, sender)
+        if (digest := options.get(wire.OPT_DIGEST)) is not None:
+            c.reconcile.hear_digest(sender, digest[0], digest[1], digest[2])
+        if (buckets := options.get(wire.OPT_BUCKETS)) is not None:
+            c.reconcile.hear_buckets(sender, buckets[0], buckets[1], buckets[2])
+        if (want := options.get(wire.OPT_WANT)) is not None:
+            c.reconcile.hear_want(sender, want)
+        if (cursor := options.get(wire.OPT_PULL)) is not None:
+            c.reconcile.hear_pull(sender, cursor)
+        if more := options.get(wire.OPT_MORE):
+            c.reconcile.hear_more(more, frame.sender)
+        if (expired := options.get(wire.OPT_EXPIRE)) is not None and frame.target == c.me.key:
+            c.registry.rewrite(expired[0], expired[1])
+        key = options.get(wire.OPT_TARGET)
+        if key is not None:
+            if frame.kind == wire.HELP:
+                c.probes.help(key, sender, source, frame.probe)
+            elif frame.kind == wire.HELPED and wire.OPT_REACHED in options:
+                c.probes.helped(frame.probe, key, sender)
+
+    def _answer_syn(self, frame: wire.Frame, sender: Member | None, source: Address) -> None:
+        """A question. Whoever lives at this address answers for itself, with its own key."""
+        c = self._c
+        own = c.own
+        if frame.target == c.me.key:
+            if frame.known >= own.heartbeat:
+                if frame.known > own.heartbeat:
+                    c.stats.drop(Drop.OWN_HEARTBEAT)
+                    if sender is not None:
+                        c.lifecycle.renew(
+                            f"{sender.name} knows a heartbeat that this node never issued"
+                        )
+                else:
+                    c.lifecycle.raise_heartbeat()
+            if frame.known and sender is not None:
+                own.acknowledged = True
+        elif frame.target:
+            c.stats.drop(Drop.NOT_FOR_ME)
+        room = self._room_to_reply(frame, sender, source) - 18
+        rows, options = c.reply.take(room) if c.reply else (b"", None)
+        if not options:
+            rows += c.news.riding_rows(sender, room - len(rows))
+        c.send(
+            wire.ACK,
+            sender,
+            address=source,
+            target=frame.sender,
+            probe=frame.probe,
+            rows=rows,
+            options=options,
+        )
+        if sender is not None and sender.key in c.table.peers:
+            c.reconcile.compare(sender, frame.fingerprint, may_send=True)
+
+    def _receive_ack(self, frame: wire.Frame, sender: Member | None, source: Address) -> None:
+        c = self._c
+        if frame.known and frame.target == c.me.key and sender is not None:
+            c.own.acknowledged = True
+        if c.proofs.open and c.proofs.answered(frame.probe):
+            return
+        answers = (
+            c.lifecycle.leave_confirmed(frame.probe, frame.sender)
+            or c.rhythm.knock_answered(frame.probe, frame.sender, source)
+            or c.lifecycle.conflict_answered(frame.probe, frame.sender)
+            or c.probes.answered(frame.probe, sender, source)
+        )
+        if not answers:
+            return
+        if sender is not None:
+            c.reconcile.compare(sender, frame.fingerprint, may_send=False)
+        elif wire.OPT_FLOORS in frame.options:
+            c.lifecycle.hear_floors(frame.options[wire.OPT_FLOORS], None)
