@@ -7,10 +7,12 @@ on behind them. ``--shard 2/5`` takes every fifth seed, beginning with the secon
 from __future__ import annotations
 
 import json
+import multiprocessing
 import re
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -167,24 +169,21 @@ def run_campaign(
     return sums
 
 
-def _results(todo: list[Job], processes: int, pool: Executor | None) -> Iterator[dict[str, Any]]:
-    if processes <= 1 and pool is None:
+def _results(
+    todo: list[Job], processes: int, executor: Executor | None
+) -> Iterator[dict[str, Any]]:
+    if executor is not None:
+        for future in as_completed([executor.submit(work, job) for job in todo]):
+            yield future.result()
+    elif processes <= 1:
         yield from map(work, todo)
-        return
-    with pool or ProcessPoolExecutor(processes, max_tasks_per_child=200) as executor:
-        waiting: set[Future[dict[str, Any]]] = set()
-        rest = iter(todo)
-        try:
-            while True:
-                # A few more than there are processes: enough to keep them busy, few to lose.
-                for job in rest:
-                    waiting.add(executor.submit(work, job))
-                    if len(waiting) >= 3 * processes:
-                        break
-                if not waiting:
-                    return
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
-        finally:
-            executor.shutdown(wait=False, cancel_futures=True)
+    else:
+        # An interrupt is the parent's matter: it terminates the children. New ones now and then
+        # give back what memory allocation keeps.
+        context = multiprocessing.get_context("spawn")
+        with context.Pool(processes, _ignore_interrupt, maxtasksperchild=500) as pool:
+            yield from pool.imap_unordered(work, todo)
+
+
+def _ignore_interrupt() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

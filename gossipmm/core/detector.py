@@ -6,11 +6,10 @@ evidence trail, news. Probes are in ``probes.py``.
 
 from __future__ import annotations
 
-from collections import deque
-
 from gossipmm.core import events, wire
 from gossipmm.core.accusations import Accusations
 from gossipmm.core.context import Context
+from gossipmm.core.isolation import Isolation
 from gossipmm.core.liveness import NEVER, Outcome
 from gossipmm.core.member import Member
 from gossipmm.core.suspicion import (
@@ -20,7 +19,7 @@ from gossipmm.core.suspicion import (
     suspicion_low,
     suspicion_timeout,
 )
-from gossipmm.core.timers import Token, cancel
+from gossipmm.core.timers import cancel
 from gossipmm.core.trace import Drop
 from gossipmm.core.types import NodeId, Status
 
@@ -35,11 +34,9 @@ class Detector:
 
     def __init__(self, context: Context) -> None:
         self._c = context
-        #: Burials within one maximum suspicion: (when, member).
-        self._burials: deque[tuple[float, Member]] = deque()
+        self._isolation = Isolation(context)
         self._accusations = Accusations(context.config.max_accusations)
         self._jump = context.config.jump
-        self.isolated_until: Token | None = None
 
     # -- alive -----------------------------------------------------------------------------
 
@@ -342,7 +339,7 @@ class Detector:
             c.news.ride(member)
         else:
             c.news.claim(member)
-        self._count_burial(member)
+        self._isolation.count(member)
 
     def hear_dead(self, member: Member, heartbeat: int, age: float, teller: Member) -> None:
         """Take a claim "dead". Everyone buries for himself: it counts as a suspicion.
@@ -372,44 +369,13 @@ class Detector:
             c.events.append(
                 events.MemberDied(c.now, member.name, member.generation, heartbeat, (teller.name,))
             )
-            self._count_burial(member)
+            self._isolation.count(member)
 
     def forget(self, member: Member) -> None:
         """The record goes away: nothing of it may act any more."""
         self._end_suspicion(member)
         self._end_probation(member)
         self._c.probes.drop(member)
-
-    # -- the one cut off may be this node ---------------------------------------------------
-
-    def _count_burial(self, member: Member) -> None:
-        """See whether more than half of the live members went within two maximum suspicions."""
-        c = self._c
-        if c.config.stale_for <= 0 or "stale_lookups" in c.without:
-            return
-        self._burials.append((c.now, member))
-        window = c.now - 2 * c.config.suspicion_max
-        while self._burials and self._burials[0][0] < window:
-            self._burials.popleft()
-        gone = [dead for _, dead in self._burials if dead.status is Status.DEAD]
-        if self.isolated_until is None:
-            if 2 * len(gone) <= c.table.live_count() + len(gone):
-                return
-            self.isolated_until = c.timers.at(c.now + c.config.stale_for, self._stale_over)
-            c.events.append(events.Isolated(c.now, True, len(gone)))
-        for dead in gone:
-            if dead.vanished_at is None:
-                dead.vanished_at = c.now
-                c.table.rejudge(dead, c.now)
-
-    def _stale_over(self, _: None) -> None:
-        c = self._c
-        self.isolated_until = None
-        vanished = [dead for dead in c.table.gone.values() if dead.vanished_at is not None]
-        for dead in vanished:
-            dead.vanished_at = None
-            c.table.rejudge(dead, c.now)
-        c.events.append(events.Isolated(c.now, False, len(vanished)))
 
     # -- rows ------------------------------------------------------------------------------
 

@@ -190,9 +190,9 @@ class Index:
             if not picks and topic.stale:
                 picks = fanout = topic.stale
                 stale = True
-            self.views[name] = TopicView(
-                name, tuple(picks), tuple(fanout), topic.entries.copy(), stale
-            )
+            chosen = tuple(picks)
+            everyone = chosen if len(fanout) == len(picks) else tuple(fanout)
+            self.views[name] = TopicView(name, chosen, everyone, topic.entries.copy(), stale)
         self._dirty.clear()
 
 

@@ -353,6 +353,8 @@ class Lifecycle:
         c.table.replace_page(c.me, c.own.set_state(NodeState.LEFT), c.now)
         self._leave_probe = c.rng.getrandbits(64) or 1
         self._leave_told = dict(c.table.peers) if self.conflict is None else {}
+        if not c.table.peers and self.conflict is None:
+            c.rhythm.tell_seeds(self._leave_probe)  # one may hold this record since the last knock
         c.timers.at(c.now + c.config.leave_timeout, self._leave_over)
         self._tell_leave(None)
 

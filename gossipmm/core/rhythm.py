@@ -107,11 +107,16 @@ class Rhythm:
         for address in chosen:
             self._knock(address)
 
-    def _knock(self, address: Address) -> None:
+    def _knock(self, address: Address, probe: int = 0) -> None:
         """SYN to whoever is at the address, with page 0, so that the answerer knows us."""
         c = self._c
         options = {wire.OPT_PAGES: [c.me.pages[0].raw]}
-        c.send(wire.SYN, None, address=address, probe=self._join_probe, options=options)
+        c.send(wire.SYN, None, address=address, probe=probe or self._join_probe, options=options)
+
+    def tell_seeds(self, probe: int) -> None:
+        """Show the seeds the last page 0; nobody waits for what they answer."""
+        for address in self.seeds[:_SEEDS_AT_ONCE]:
+            self._knock(address, probe)
 
     def knock_answered(self, probe: int, sender: int, source: Address) -> bool:
         """True when an ACK answers a knock at a seed; while not joined, all records follow."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +50,14 @@ def _map(call: Any, todo: list[Any], processes: int) -> Iterator[Any]:
     with _progress() as progress:
         task = progress.add_task("running", total=len(todo), rate="")
         if processes <= 1:
-            found: Iterable[Any] = map(call, todo)
-        else:
-            found = ProcessPoolExecutor(processes).map(call, todo)
-        for one in found:
-            progress.advance(task)
-            yield one
+            for one in map(call, todo):
+                progress.advance(task)
+                yield one
+            return
+        with multiprocessing.get_context("spawn").Pool(processes) as pool:
+            for one in pool.imap(call, todo):
+                progress.advance(task)
+                yield one
 
 
 @cli.command()
