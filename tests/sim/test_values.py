@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import MISSING, fields
 
 import pytest
 
@@ -15,9 +15,17 @@ from sim.swarm import swarm
 
 @pytest.mark.parametrize("kind", FAULTS)
 def test_every_fault_prints_and_parses(kind):
-    required = {"on": "0-3", "p": "0.25", "name": "n1"}
-    names = {field.name for field in fields(FAULTS[kind])}
-    text = " ".join([kind, "at=1.5", *(f"{k}={v}" for k, v in required.items() if k in names)])
+    examples = {
+        "on": "0-3",
+        "p": "0.25",
+        "name": "n1",
+        "what": "newborns",
+        "by": "0",
+        "of": "1",
+        "step": "add",
+    }
+    needed = {field.name for field in fields(FAULTS[kind]) if field.default is MISSING}
+    text = " ".join([kind, "at=1.5", *(f"{k}={v}" for k, v in examples.items() if k in needed)])
     fault = parse_fault(text)
     assert parse_fault(str(fault)) == fault
     assert fault.at == 1.5
