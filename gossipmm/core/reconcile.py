@@ -74,6 +74,8 @@ class Reconcile:
         """An exchange brought a peer's fingerprint."""
         c = self._c
         table = c.table
+        if not peer.complete:
+            return  # its page 0 is not here yet: the tables differ, and it is asked for
         peer.peer_fingerprint = fingerprint
         if fingerprint == table.fingerprint:
             peer.differs_since = None
