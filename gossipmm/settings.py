@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, NamedTuple, get_type_hints
@@ -86,6 +85,8 @@ def _given(fields: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
 
 
 def _from_file(path: str) -> dict[str, tuple[str, Any]]:
+    import tomllib  # a quarter of a megabyte that an embedded host without a file does not need
+
     try:
         with open(path, "rb") as file:
             table = tomllib.load(file)
