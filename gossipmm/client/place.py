@@ -2,7 +2,7 @@
 
 A control address is written as
 
-* a path, ``/run/gossipmm/host-a.sock`` (anything with a slash);
+* a path, ``/run/gossipmm/host-a.sock`` (anything with a slash, or that ends with ``.sock``);
 * a name, ``host-a``: that agent's socket in the default folder;
 * ``127.0.0.1:7980`` or ``http://127.0.0.1:7980``: the loopback port of ``control_port``.
 
@@ -113,7 +113,7 @@ def parse(control: str, environ: Mapping[str, str] | None = None) -> Place:
             raise ConfigError(f"{control!r} has no usable port", path="--control")
         return Place("", host, port)
     path = control.removeprefix("unix:")
-    if "/" in path:
+    if "/" in path or path.endswith(_SUFFIX):
         return Place(path)
     for folder in _folders(environ):
         path = os.path.join(folder, quote(control, safe=" @:+,=~") + _SUFFIX)

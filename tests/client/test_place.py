@@ -108,3 +108,8 @@ def test_why_nobody_could_be_reached(tmp_path):
         sock.bind(("127.0.0.1", 0))
         with pytest.raises(AgentUnreachableError, match="http://127.0.0.1:.*nobody listens"):
             Place("", "127.0.0.1", sock.getsockname()[1]).connect(1)
+
+
+def test_a_socket_in_the_working_directory_needs_no_slash():
+    """``--control a.sock`` once looked for the agent named "a.sock" in the default folder."""
+    assert parse("a.sock", {}).path == "a.sock"
