@@ -156,6 +156,10 @@ class Config:
     allow: tuple[str, ...] = ()
     #: Time that a graceful leave may take.
     leave_timeout: float = 2.0
+    #: Ask seeds at join whether they reach the address that this node announces, and answer such
+    #: questions: a few datagrams each, which change nothing. Off: no words about what is wrong
+    #: with a join, and strangers get no answer at all.
+    dial_back: bool = True
     #: Time between two resolutions of the seeds while others are known (while alone: 1 s).
     seed_interval: float = 30.0
     #: Direct keys answer only hosts that are alive; False: always, as the classical one did.

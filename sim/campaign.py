@@ -103,7 +103,8 @@ def jobs(names: Iterable[str], seeds: Iterable[int], settings: dict[str, Any]) -
                 both = tuple({**variant, **settings}.items())
                 label = one.name if name == "quick" else name
                 out += [Job(label, both, seed) for seed in every]
-    return out
+    # Settings may make variants equal.
+    return list({job.key: job for job in out}.values())
 
 
 def parse_seeds(text: str) -> range:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import trio
 
 from gossipmm.agent.control import AgentMatchMaker
+from gossipmm.agent.dialback import DialBack
 from gossipmm.agent.driver import Driver, IoStats
 from gossipmm.agent.keys import AgentKeys
 from gossipmm.agent.seeds import SeedResolver
@@ -49,13 +50,19 @@ class Agent:
     """One running agent. Built by ``open_agent``; times are core time in seconds (``now()``)."""
 
     def __init__(
-        self, config: Config, driver: Driver, seeds: SeedResolver, keys: AgentKeys
+        self,
+        config: Config,
+        driver: Driver,
+        seeds: SeedResolver,
+        keys: AgentKeys,
+        dial_back: DialBack,
     ) -> None:
         #: The configuration in use, with the node's name filled in.
         self.config = config
         self._driver = driver
         self._node = driver.node
         self._seeds = seeds
+        self._dial_back = dial_back
         #: Its keys, and rotations of them.
         self.keys = keys
         self._watchers = Watchers(driver.stats)
@@ -185,12 +192,20 @@ class Agent:
         return self._seeds.failures
 
     def seed_trouble(self) -> dict[str, str]:
-        """Return the seeds that cannot be resolved just now, and why."""
-        return self._seeds.trouble()
+        """Return what is wrong with seeds, or with this node as they see it, in words."""
+        trouble = self._seeds.trouble()
+        for seed, addresses in self._seeds.resolved().items():
+            found = self._dial_back.found
+            words = [found[address] for address in addresses if address in found]
+            if seed not in trouble and words and all(words):
+                trouble[seed] = words[0]
+        return trouble
 
     def seeds_tried(self, *seeds: str) -> bool:
-        """Whether it was tried at least once to resolve each of these seeds."""
-        return self._seeds.tried(seeds)
+        """Whether each of these seeds was resolved, or could not be, and asked about this node."""
+        resolved = self._seeds.resolved()
+        addresses = [address for seed in seeds for address in resolved.get(seed, ())]
+        return self._seeds.tried(seeds) and self._dial_back.done(addresses)
 
     @property
     def matchmaker(self) -> MatchMakerGossip:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import trio
 
 from gossipmm.agent.clocks import Clocks
+from gossipmm.agent.dialback import MAGIC
 from gossipmm.agent.network import Network, Port
 from gossipmm.core.events import Event
 from gossipmm.core.node import Node
@@ -69,6 +70,8 @@ class Driver:
         self.now = network.now
         self.stats = IoStats()
         self._tell = tell
+        #: Takes what is not gossip (``gossipmm.agent.dialback``).
+        self.aside: Callable[[bytes, Address], None] = lambda data, source: None
         self._clocks = Clocks(network)
         self._wait: trio.CancelScope | None = None
 
@@ -121,7 +124,17 @@ class Driver:
                 continue
             if received is None:
                 return
+            if received[0][:4] == MAGIC:
+                self.aside(*received)
+                continue
             node.receive_datagram(received[0], received[1], now)
+
+    def send_aside(self, data: bytes, address: Address) -> None:
+        """Send what is not gossip; a failure is counted, and nothing more."""
+        try:
+            self.port.send(data, address)
+        except OSError as exc:
+            _count(self.stats.send_errors, exc)
 
     def _send_failed(self, exc: OSError, address: Address) -> None:
         _count(self.stats.send_errors, exc)

@@ -20,6 +20,9 @@ from gossipmm.core.types import Address
 
 __all__ = ("Network", "Port", "SystemNetwork")
 
+#: Seconds that an ICMP error may take.
+_REFUSAL = 1.0
+
 
 class Port(Protocol):
     """A bound, non-blocking UDP socket. Addresses are IP literals without scope id."""
@@ -119,6 +122,24 @@ class SystemNetwork:
         except OSError:
             return None
         return None if host.startswith("fe80:") else host
+
+    async def refuses(self, address: Address, data: bytes) -> bool:
+        """Whether the system at an address says that nobody listens there (ICMP), soon.
+
+        Only a socket of its own that is connected is told; ``data`` is what it sends.
+        """
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        with trio.socket.socket(family, socket.SOCK_DGRAM) as probe:
+            try:
+                await probe.connect(address)
+                await probe.send(data)
+                with trio.move_on_after(_REFUSAL):
+                    await probe.recv(1)
+            except ConnectionRefusedError:
+                return True
+            except OSError:
+                return False
+        return False
 
     def now(self) -> float:
         """Seconds since boot."""

@@ -19,6 +19,7 @@ from gossipmm.addresses import parse_registration, parse_seed
 from gossipmm.agent import state
 from gossipmm.agent.agent import Agent
 from gossipmm.agent.binding import bind
+from gossipmm.agent.dialback import DialBack
 from gossipmm.agent.driver import Driver
 from gossipmm.agent.keys import AgentKeys
 from gossipmm.agent.network import Network, Port, SystemNetwork
@@ -76,11 +77,17 @@ class _Running:
     """An agent's tasks, and the scope that ends them."""
 
     def __init__(
-        self, agent: Agent, driver: Driver, seeds: SeedResolver, remember: _Remember | None
+        self,
+        agent: Agent,
+        driver: Driver,
+        seeds: SeedResolver,
+        dial_back: DialBack,
+        remember: _Remember | None,
     ) -> None:
         self.agent = agent
         self._driver = driver
         self._seeds = seeds
+        self._dial_back = dial_back
         self._remember = remember
         self._scope = trio.CancelScope(shield=True)
         self._failed = False
@@ -93,6 +100,7 @@ class _Running:
                     nursery.start_soon(self._driver.run)
                     nursery.start_soon(self._seeds.run, self.agent.config.seed_interval)
                     nursery.start_soon(self.agent.keys.run)
+                    nursery.start_soon(self._dial_back.run)
                     if self._remember is not None:
                         nursery.start_soon(self._remember.run)
         except BaseExceptionGroup as group:
@@ -111,6 +119,7 @@ class _Running:
         finally:
             self.agent.end("was closed")
             self._scope.cancel()
+            self._dial_back.close()
 
 
 class _Remember:
@@ -190,6 +199,7 @@ async def _prepare(
         if seeds:  # none: not resolved yet, which is not the same as having nobody to join
             node.join(seeds, driver.now())
             driver.flush()
+            dial_back.seeds(seeds)
 
     def alone() -> bool:
         return not node.table.peers
@@ -203,11 +213,23 @@ async def _prepare(
         alone=alone,
         found=found,
     )
-    agent = Agent(config, driver, seeds, AgentKeys(driver, config.keyring))
+    keys = AgentKeys(driver, config.keyring)
+    dial_back = DialBack(
+        network,
+        bound=port.address,
+        send=driver.send_aside,
+        cluster=config.cluster,
+        announced=addresses,
+        keys=lambda: keys.ring,
+        alone=alone,
+        enabled=config.dial_back,
+    )
+    driver.aside = dial_back.take
+    agent = Agent(config, driver, seeds, keys, dial_back)
     remember = _Remember(config, driver, memory.peers) if config.state_file else None
     if remember is not None:
         await remember.save()  # before the first datagram: no generation is used twice
-    return _Running(agent, driver, seeds, remember)
+    return _Running(agent, driver, seeds, dial_back, remember)
 
 
 def _raise_single(group: BaseExceptionGroup[BaseException]) -> NoReturn:

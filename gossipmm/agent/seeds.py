@@ -77,6 +77,12 @@ class SeedResolver:
         """Return the seeds that could not be resolved the last time, and why."""
         return {seed: said for seed, said in self._said.items() if said.startswith(_UNRESOLVED)}
 
+    def resolved(self) -> dict[str, tuple[Address, ...]]:
+        """Return what each seed that could be resolved is, as far as the socket reaches it."""
+        return {
+            seed: tuple(filter(self._usable, addresses)) for seed, addresses in self._last.items()
+        }
+
     def tried(self, seeds: Iterable[str]) -> bool:
         """Whether each of these seeds has been resolved, or could not be, at least once."""
         return all(seed in self._said for seed in seeds)

@@ -246,7 +246,7 @@ def _greet(agent: Agent, control: tuple[str, ...], output: Output, as_json: bool
 def _print(event: Event, me: str, output: Output, as_json: bool) -> None:
     import json
 
-    from gossipmm.cli import words
+    from gossipmm.agent import words
     from gossipmm.sidecar.logs import log_event
 
     if as_json:

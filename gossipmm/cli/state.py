@@ -56,6 +56,8 @@ def _show_status(found: dict[str, Any]) -> None:
         rows.append(("", f"and {len(differ) - _SHOWN} more, for less long"))
     if found["conflict"]:
         rows.append(("CONFLICT", f"this name is also used at {', '.join(found['conflict'])}"))
+    for seed, words in found["trouble"].items():
+        rows.append(("TROUBLE", f"seed {seed} {words}"))
     traffic = found["traffic"]
     seconds = max(found["uptime"], 1.0)
     rows.append(

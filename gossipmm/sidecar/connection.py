@@ -207,7 +207,10 @@ class Connection:
 
         try:
             await stream.run(send)
-        except (GoneError, OSError):
+        except GoneError:
+            self._http.send_failed()
+            _log.warning("a watcher was dropped: it read nothing for %g s", SEND_TIMEOUT)
+        except OSError:
             self._http.send_failed()
         except Exception:
             self._http.send_failed()

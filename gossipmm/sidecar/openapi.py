@@ -26,7 +26,14 @@ _PATH: dict[str, tuple[str, dict[str, Any]]] = {
     "key": (
         "`topic` (one of its hosts), `topic.host` (that host) or `fanout~topic` (all hosts). "
         "A topic has no dot; a host may.",
-        {**_NAMED, "pattern": _TEXT, "examples": ["compute", "compute.host-a", "fanout~compute"]},
+        {
+            **_NAMED,
+            "pattern": (
+                "^[^\\u0000-\\u001f\\u007f-\\u009f.]+(\\.[^\\u0000-\\u001f\\u007f-\\u009f]+)?$"
+            ),
+            "not": {"pattern": "^fanout[~.](\\.|$)"},
+            "examples": ["compute", "compute.host-a", "fanout~compute"],
+        },
     ),
     "topic": (
         "A topic: no dot, no `~`, not `fanout`.",

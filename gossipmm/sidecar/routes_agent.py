@@ -138,8 +138,9 @@ def readyz(state: State, call: Call) -> schemas.Health:
     if agent.leaving:
         raise ProblemError(503, f"{agent.name} is leaving", "leaving")
     if not agent.table.joined:
-        seeds = ", ".join(agent.config.join)
-        raise ProblemError(503, f"{agent.name} has not agreed with anybody yet, of {seeds}")
+        trouble = [f"seed {seed} {words}" for seed, words in agent.seed_trouble().items()]
+        why = "; ".join(trouble) or f"of {', '.join(agent.config.join)}"
+        raise ProblemError(503, f"{agent.name} has not agreed with anybody yet: {why}")
     return schemas.Health(status="ready")
 
 

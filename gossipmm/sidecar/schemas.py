@@ -20,9 +20,9 @@ In short (fields with a default may be left out of a request, never of an answer
       TOPIC           {"topic", "stale", "picks": [...], "fanout": [...], "hosts": [HOST, ...]}
       HOST            {"host", "state", "nodes": [...], "metadata", "since_ago", "heard_ago"}
     GET /v1/status    {"name", "cluster", "version", "generation", "addresses", "uptime", "joined",
-                       "leaving", "conflict", "fingerprint", "agree", "unheard", "differ":
-                       [{"name", "since_ago"}], "members": {"alive": 3, ...}, "topics",
-                       "registrations", "traffic": {...}, "event_id"}
+                       "leaving", "conflict", "trouble": {seed: words}, "fingerprint", "agree",
+                       "unheard", "differ": [{"name", "since_ago"}], "members": {"alive": 3, ...},
+                       "topics", "registrations", "traffic": {...}, "event_id", ...}
     GET /v1/watch     server-sent events; ``data`` of each is one JSON object:
                         event: hello     {"node", "event_id", "resumed"}
                         event: <kind>    {"event": kind, "time", ..., "text"}   (with an id)
@@ -40,8 +40,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-
-from gossipmm.core.types import Status
 
 __all__ = (
     "Acknowledged",
@@ -63,10 +61,10 @@ __all__ = (
     "Peer",
     "Problem",
     "Queues",
+    "RegisterBody",
     "Ring",
     "Setting",
     "Settings",
-    "Status",
     "StatusAnswer",
     "Topic",
     "Topics",
@@ -344,6 +342,8 @@ class StatusAnswer(msgspec.Struct, kw_only=True):
     leaving: bool
     #: Addresses of another live process with this node's name.
     conflict: list[str]
+    #: Seed -> what is wrong with it, or with this node as it sees it.
+    trouble: dict[str, str]
     fingerprint: str
     #: Live peers by what was last heard of their fingerprint: equal, nothing yet, different.
     agree: Count

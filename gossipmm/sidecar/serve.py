@@ -18,8 +18,8 @@ import trio
 
 from gossipmm.addresses import parse_address
 from gossipmm.agent import Agent
-from gossipmm.client.place import NONE, Place, default_folder, socket_path
-from gossipmm.errors import BindError
+from gossipmm.client.place import NONE, VARIABLE, Place, default_folder, parse, socket_path
+from gossipmm.errors import BindError, ConfigError
 from gossipmm.sidecar.app import application
 from gossipmm.sidecar.listening import listen_tcp, listen_unix
 from gossipmm.sidecar.problems import refuse
@@ -77,9 +77,13 @@ async def open_sidecar(
                 listeners.append(unix.sock)
                 state.control.append(unix.path)
         except BindError as exc:
-            if agent.config.control:
+            if not agent.config.control:
+                _log.warning("no control socket: %s", exc)
+            elif os.environ.get(VARIABLE) == agent.config.control:
+                # Exported for the commands, perhaps, in the shell that starts this agent.
+                raise BindError(f"{exc} (as {VARIABLE} says; --control goes before it)") from None
+            else:
                 raise
-            _log.warning("no control socket: %s", exc)
         if agent.config.control_port:
             tcp = listen_tcp(agent.config.control_port)
             stack.callback(tcp.close)
@@ -119,6 +123,9 @@ def _path(agent: Agent) -> str:
     control = agent.config.control
     if control == NONE:
         return ""
+    if control and not parse(control).path:
+        words = f"{control!r} is no path and no name: control_port serves a port"
+        raise ConfigError(words, path="control")
     if "/" in control:
         return control.removeprefix("unix:")
     folder = default_folder()

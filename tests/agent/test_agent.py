@@ -202,7 +202,7 @@ async def test_socket_errors_are_survived_and_counted(autojump_clock, air):
         names = ["EAGAIN", "ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "ENOBUFS", "EPERM"]
         air.send_errors[B] = deque(getattr(errno, name) for name in names)
         network = air.host()
-        async with open_agent(config("b", 2, 1), network=network) as b:
+        async with open_agent(config("b", 2, 1, dial_back=False), network=network) as b:
             network.port.receive_errors.extend([errno.ECONNREFUSED] * 2)
             with trio.fail_after(20):
                 await b.wait_joined()

@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import subprocess
 import sys
 
 import pytest
@@ -285,3 +286,18 @@ def test_every_command_has_a_short_help(run):
         assert not line.endswith("..."), line
     for command in ("Run an agent:", "Look:", "Change:", "Set up:"):
         assert command in out
+
+
+@pytest.mark.parametrize(
+    "module", ["lookups", "registrations", "operations", "state", "watch", "ring", "setup", "top"]
+)
+def test_commands_start_without_what_an_agent_needs(module):
+    code = (
+        f"import sys, gossipmm.cli.{module}, gossipmm.cli.app;"
+        "heavy = {'trio', 'asyncio', 'cbor2', 'msgspec', 'h11', 'rich', 'prometheus_client'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert result.stdout == "[]\n"

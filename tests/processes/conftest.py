@@ -1,10 +1,21 @@
 """Fixtures of the process tests."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.processes.program import Program, programs, until
+
+#: Seconds for a test here, on a machine that does many other things, too; most take two.
+TIMEOUT = 180
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give processes more time than the time limit of all other tests."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(TIMEOUT))
 
 
 @pytest.fixture

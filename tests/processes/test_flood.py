@@ -23,6 +23,6 @@ def test_an_agent_rejects_a_flood_and_goes_on(encrypted: bool, rate: float) -> N
     assert found["members"] == {"target": "alive", "b": "alive", "c": "alive"}
     assert found["hosts"] == 3
     assert found["deaths"] == 0
-    assert found["exchanges_answered"] >= 1
+    assert found["exchanges_answered_after"] >= 1
     assert found["sent_by_agent_bytes"] < 50_000
     assert found["rss_last_mb"] - found["rss_first_mb"] < 3

@@ -355,3 +355,26 @@ def test_health_for_other_machines_is_all_that_they_see(start, tmp_path):
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.sendall(f"GET {path} HTTP/1.1\r\nhost: 10.1.2.3\r\n\r\n".encode())
             assert client.recv(65536).startswith(f"HTTP/1.1 {status} ".encode())
+
+
+def test_what_is_wrong_with_a_join_is_said(start, tmp_path):
+    a = start("a", "--cluster", "other", "--control", "none")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        free = f"127.0.0.1:{probe.getsockname()[1]}"
+    path = str(tmp_path / "b.sock")
+    b = start("b", "--join", a.address, "--control", path)
+    another = "is of another cluster than this node's, 'gossipmm'"
+    with Client(path) as client:
+        until(lambda: answers(client) and client.status()["trouble"], "the trouble")
+        assert client.status()["trouble"] == {a.address: another}
+        assert any(f"seed {a.address} {another}" in line for line in b.errors)
+        nobody = gossipmm(path, "join", free)
+        assert nobody.returncode == 1
+        assert nobody.stderr == (
+            f"gossipmm: {free} nobody listens there: a wrong address, or its agent does not run\n"
+        )
+    with Client(path) as client:
+        fine = start("c", "--control", "none")
+        assert gossipmm(path, "join", fine.address).returncode == 0
+        until(lambda: client.status()["members"] == {"alive": 2}, "c joined")

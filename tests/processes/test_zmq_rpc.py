@@ -8,6 +8,7 @@ import pytest
 
 from gossipmm import HostState
 from tests.processes.program import DEADLINE, environment
+from tests.processes.zmq_rpc.__main__ import PATIENCE
 from tests.processes.zmq_rpc.cluster import cluster
 from tests.processes.zmq_rpc.rpc import NobodyError
 
@@ -126,7 +127,7 @@ def test_the_story_tells_what_happened():
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=DEADLINE + 30,
+        timeout=PATIENCE + 10,
         check=False,
     )
     assert (result.returncode, result.stderr) == (0, "")

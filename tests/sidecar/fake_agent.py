@@ -39,6 +39,7 @@ class FakeAgent:
         self.topics: dict[str, schemas.Topic] = {}
         self.differ: list[schemas.Peer] = []
         self.conflict: list[str] = []
+        self.trouble: dict[str, str] = {}
         self.down = False
         self.events: list[tuple[str, dict[str, Any]]] = []
         self._watchers: list[queue.SimpleQueue[bytes | None]] = []
@@ -166,6 +167,7 @@ class FakeAgent:
             joined=True,
             leaving=False,
             conflict=self.conflict,
+            trouble=self.trouble,
             fingerprint="9115a398bf5e138c",
             agree=max(0, live - 1 - len(self.differ)),
             unheard=0,

@@ -217,7 +217,7 @@ async def test_a_client_that_does_not_read_its_answer_is_cut_off(autojump_clock,
         assert server.connections == 0
 
 
-async def test_a_client_that_stops_reading_a_stream_is_cut_off(autojump_clock, serve):
+async def test_a_client_that_stops_reading_a_stream_is_cut_off(autojump_clock, serve, caplog):
     ended = trio.Event()
 
     async def run(send):
@@ -233,6 +233,7 @@ async def test_a_client_that_stops_reading_a_stream_is_cut_off(autojump_clock, s
         await trio.sleep(limits.SEND_TIMEOUT + 1)
         assert ended.is_set()
         assert server.connections == 0
+    assert "a watcher was dropped: it read nothing for 10 s" in caplog.text
 
 
 async def test_a_stream_ends_when_its_client_goes(serve):

@@ -407,10 +407,12 @@ def test_a_lost_agent_is_said_and_found_again_without_a_gap(chromium, cluster):
 def test_what_an_operator_must_know_stands_on_top(chromium, cluster):
     agent = cluster(5)
     agent.conflict = ["10.9.9.9:7946"]
+    agent.trouble = {"seed-1:7946": "does not answer: it is down"}
     agent.topics["compute"].stale = True
     opened(chromium, agent)
     alarm = chromium.until("!alarm.hidden && alarm.textContent")
     assert "calls itself host-a, too, at 10.9.9.9:7946" in alarm
+    assert "Seed seed-1:7946 does not answer: it is down." in alarm
     assert "1 topic without a live host answers its last known ones" in alarm
 
 

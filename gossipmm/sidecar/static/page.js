@@ -135,6 +135,7 @@ function drawAlarm(link) {
     status?.conflict.length ? `Another live process calls itself ${status.name}, too, at ${status.conflict.join(", ")}: give one of them another name.` : "",
     stale ? `More than half of the members vanished at once, so this agent may be the one that is cut off: ${many(stale, "topic")} without a live host ${stale === 1 ? "answers its" : "answer their"} last known ones.` : "",
     status && !status.joined ? "This agent has not joined yet: no seed has answered. It goes on trying." : "",
+    ...Object.entries(status?.trouble ?? {}).map(([seed, words]) => `Seed ${seed} ${words}.`),
     status?.leaving ? "This agent is leaving its cluster." : "",
   ].filter(Boolean);
   const alarm = byId("alarm");

@@ -6,6 +6,7 @@ python -m tests.processes.zmq_rpc [--json]
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import time
 from collections import Counter
@@ -15,6 +16,8 @@ from gossipmm import HostState
 from tests.processes.zmq_rpc.cluster import TIMEOUT, Cluster, Load, cluster
 
 THREADS = 4
+#: Seconds after which the story ends, and says on stderr where it was: it takes less than ten.
+PATIENCE = 150.0
 
 
 class Story:
@@ -115,6 +118,7 @@ def main() -> None:
     """Tell the story."""
     parser = argparse.ArgumentParser(prog="python -m tests.processes.zmq_rpc")
     parser.add_argument("--json", action="store_true", help="only the figures, as JSON")
+    faulthandler.dump_traceback_later(PATIENCE, exit=True)
     story = Story(parser.parse_args().json)
     story.tell("three hosts start, each a process with a ZeroMQ socket and an agent in a thread")
     with cluster("host-a", "host-b", "host-c") as hosts:

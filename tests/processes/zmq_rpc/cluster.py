@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import queue
 import signal
 import subprocess
 import sys
@@ -32,25 +33,42 @@ class Host:
         command = [sys.executable, "-m", "tests.processes.zmq_rpc.host"]
         self.process = subprocess.Popen(
             [*command, json.dumps({**fields, "name": name})],
-            env=environment(),
+            env=environment(PYTHONFAULTHANDLER="1"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
-    def told(self, event: str) -> dict[str, Any]:
-        """Wait for a line; pytest-timeout bounds it."""
+    def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
+            self._lines.put(line)
+        self._lines.put("")
+
+    def told(self, event: str) -> dict[str, Any]:
+        """Wait for a line. A host that does not tell it shows on stderr where its threads are."""
+        deadline = time.monotonic() + DEADLINE
+        while True:
+            try:
+                line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                self.process.send_signal(signal.SIGABRT)
+                self.process.wait()
+                raise AssertionError(f"{self.name} did not tell {event!r}") from None
+            if not line:
+                raise AssertionError(f"{self.name} ended, exit status {self.process.wait()}")
             told: dict[str, Any] = json.loads(line)
             if told["event"] == event:
                 return told
-        raise AssertionError(f"{self.name} ended, exit status {self.process.wait()}")
 
     def close(self) -> None:
         """Kill it if it is still there."""
         self.process.kill()
         self.process.wait()
+        self._reader.join(DEADLINE)
         for stream in (self.process.stdin, self.process.stdout):
             assert stream is not None
             stream.close()

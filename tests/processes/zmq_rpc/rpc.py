@@ -99,7 +99,7 @@ class Rpc:
         told = []
         for queue, host in self._matchmaker.queues(key):
             assert host is not None
-            if self._send(queue, host, b"", body):
+            if self._send(queue, host, self._address(queue), b"", body):
                 told.append(host)
                 self._note(began, key, host, "cast")
             else:
@@ -111,24 +111,32 @@ class Rpc:
     ) -> tuple[float, str, str, zmq.Socket[bytes]]:
         """Send to the first host of the key that takes it: one that does not is reported."""
         body = _body(method, arguments)
+        # With its address: a host that was restarted meanwhile is another one to try.
         tried = set()
         while True:
             began = time.monotonic()
             queue, host = next(iter(self._matchmaker.queues(key)), ("", None))
-            if host is None or host in tried:
-                raise NobodyError(f"{key}: {self._matchmaker.lookup(key).status}")
-            socket = self._send(queue, host, number, body)
+            if host is None:
+                break
+            address = self._address(queue)
+            if (host, address) in tried:
+                break
+            socket = self._send(queue, host, address, number, body)
             if socket is not None:
                 return began, queue, host, socket
             self._note(began, key, host, "refused")
-            tried.add(host)
+            tried.add((host, address))
+        raise NobodyError(f"{key}: {self._matchmaker.lookup(key).status}")
 
-    def _send(self, queue: str, host: str, number: bytes, body: bytes) -> zmq.Socket[bytes] | None:
-        socket = self._socket(queue)
-        # IMMEDIATE: writable is only what is connected, so a dead host is known before the send.
-        if socket is not None and socket.poll(int(CONNECT * 1000), zmq.POLLOUT):
-            socket.send_multipart([number, body])
-            return socket
+    def _send(
+        self, queue: str, host: str, address: str | None, number: bytes, body: bytes
+    ) -> zmq.Socket[bytes] | None:
+        if address is not None:
+            socket = self._socket(address)
+            # IMMEDIATE: writable is only what is connected: a dead host is known before the send.
+            if socket.poll(int(CONNECT * 1000), zmq.POLLOUT):
+                socket.send_multipart([number, body])
+                return socket
         self._failed(queue, host)
         return None
 
@@ -142,12 +150,13 @@ class Rpc:
                     return body
         return None
 
-    def _socket(self, queue: str) -> zmq.Socket[bytes] | None:
-        """Return the connection to where the host says that it is; None: it is gone meanwhile."""
+    def _address(self, queue: str) -> str | None:
+        """Return where the host says that it is; None: it is gone meanwhile."""
         found = self._matchmaker.lookup(queue.removeprefix("fanout~")).hosts
-        if not found:
-            return None
-        address = str(found[0].metadata["rpc"])
+        return str(found[0].metadata["rpc"]) if found else None
+
+    def _socket(self, address: str) -> zmq.Socket[bytes]:
+        """Return the connection to an address, a new one where there is none."""
         socket = self._sockets.get(address)
         if socket is None:
             socket = self._context.socket(zmq.DEALER)

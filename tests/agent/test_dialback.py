@@ -1,0 +1,276 @@
+"""Dial-back at join: what is wrong is told apart, in words, and only words change."""
+
+import logging
+import random
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+import trio
+
+from gossipmm import keyfile
+from gossipmm.agent import dialback, open_agent
+from gossipmm.agent.dialback import MAGIC, PATIENCE, DialBack, Identity
+from gossipmm.config import Config
+from gossipmm.core.keyring import Keyring
+from tests.agent.memory_network import Air
+
+A, B, OUTSIDE = ("127.0.0.1", 1), ("127.0.0.1", 2), ("203.0.113.9", 7)
+
+
+@pytest.fixture
+async def air():
+    async with Air() as air:
+        yield air
+
+
+def config(name, port, *seeds, **fields):
+    join = tuple(f"127.0.0.1:{seed}" for seed in seeds)
+    return Config(name=name, bind=f"127.0.0.1:{port}", join=join, **fields)
+
+
+@asynccontextmanager
+async def pair(air, *, seed=None, **newcomer):
+    """A seed at port 1 and a newcomer at port 2, which has had time to ask; gives (a, b)."""
+    wanted = config("b", 2, 1, **newcomer)
+    async with (
+        open_agent(replace(config("a", 1), **(seed or {})), network=air.host()) as a,
+        open_agent(wanted, network=air.host()) as b,
+    ):
+        await trio.sleep(PATIENCE + 1.5)
+        yield a, b
+
+
+def keyring(tmp_path, name, *others):
+    key = keyfile.generate()
+    path = tmp_path / name
+    keyfile.create(str(path), Keyring((key, *others)))
+    return str(path), key
+
+
+async def trouble(air, **fields):
+    async with pair(air, **fields) as (_, b):
+        return b.seed_trouble().get("127.0.0.1:1", "")
+
+
+async def test_nothing_is_wrong(autojump_clock, air, caplog):
+    async with pair(air) as (a, b):
+        assert b.table.joined
+        assert b.seed_trouble() == {}
+        assert b.seeds_tried("127.0.0.1:1")
+        assert "malformed" not in {**a.stats.as_dict()["dropped"], **b.stats.as_dict()["dropped"]}
+    assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
+
+
+async def test_nobody_is_there(autojump_clock, air):
+    async with open_agent(config("b", 2, 1), network=air.host()) as b:
+        await trio.sleep(PATIENCE + 1)
+        assert b.seed_trouble() == {
+            "127.0.0.1:1": "does not answer: it is down, or its address is wrong, "
+            "or its port is blocked"
+        }
+
+
+async def test_the_system_there_says_that_nobody_listens(autojump_clock, air):
+    host = air.host()
+    asked = []
+
+    async def refuses(address, data):
+        asked.append((address, data))
+        await trio.sleep(0.01)
+        return True
+
+    host.refuses = refuses
+    async with open_agent(config("b", 2, 1), network=host) as b:
+        await trio.sleep(0.5)
+        assert b.seed_trouble() == {
+            "127.0.0.1:1": "nobody listens there: a wrong address, or its agent does not run"
+        }
+        assert asked == [(A, MAGIC)]
+
+
+async def test_another_cluster(autojump_clock, air, caplog):
+    found = await trouble(air, cluster="prod")
+    assert found == "is of another cluster than this node's, 'prod'"
+    (said,) = [r.getMessage() for r in caplog.records if r.name == "gossipmm.agent.dialback"]
+    assert said == f"seed 127.0.0.1:1 {found}"
+
+
+async def test_another_version(autojump_clock, air, monkeypatch):
+    own = DialBack.identity
+
+    def identity(self):
+        ours = own(self)
+        return ours._replace(protocol=7) if self._announced[0] == A else ours
+
+    monkeypatch.setattr(DialBack, "identity", identity)
+    assert await trouble(air) == ("is of another version: it speaks protocol 7, this node 1")
+
+
+async def test_other_keys(autojump_clock, air, tmp_path):
+    ours, key = keyring(tmp_path, "ours")
+    theirs, other = keyring(tmp_path, "theirs")
+    both, _ = keyring(tmp_path, "both", other)
+    assert await trouble(air, seed={"keyring": theirs}) == (
+        "encrypts, and this node has no keyring"
+    )
+    assert await trouble(air, keyring=ours) == "does not encrypt, and this node has a keyring"
+    assert await trouble(air, seed={"keyring": theirs}, keyring=ours) == (
+        f"uses key {other.kid.hex()}, which is not in this node's keyring"
+    )
+    assert await trouble(air, seed={"keyring": ours}, keyring=ours) == ""
+    assert await trouble(air, seed={"keyring": theirs}, keyring=both) == ""
+    assert key.kid != other.kid
+
+
+async def test_an_announced_address_that_is_wrong(autojump_clock, air):
+    assert await trouble(air, advertise="10.9.9.9:2", insecure=True) == (
+        "cannot reach this node at 10.9.9.9:2, the address that it announces, and sees it at "
+        "127.0.0.1:2: set advertise"
+    )
+
+
+async def test_an_announced_port_that_nothing_gets_in_by(autojump_clock, air):
+    assert await trouble(air, advertise="127.0.0.1:9", insecure=True) == (
+        "cannot reach this node at 127.0.0.1:9, the address that it announces: "
+        "UDP port 9 seems to be blocked"
+    )
+
+
+async def test_a_firewall_that_lets_only_answers_in(autojump_clock, air):
+    air.lost = lambda source, target: target == B and source != A
+    found = await trouble(air)
+    assert found == (
+        "reaches this node at 127.0.0.1:2 only to answer it: others may not reach it at all, "
+        "UDP port 2 seems to be blocked"
+    )
+
+
+async def test_loss_is_no_trouble(autojump_clock, air):
+    chance = random.Random(7)
+    air.lost = lambda source, target: chance.random() < 0.25
+    assert await trouble(air) == ""
+
+
+async def test_a_seed_that_comes_late_is_asked_again_while_alone(autojump_clock, air, caplog):
+    caplog.set_level(logging.INFO, "gossipmm.agent.dialback")
+    async with open_agent(config("b", 2, 1), network=air.host()) as b:
+        await trio.sleep(5)
+        assert "does not answer" in b.seed_trouble()["127.0.0.1:1"]
+        async with open_agent(config("a", 1, cluster="other"), network=air.host()):
+            await trio.sleep(40)
+            assert "another cluster" in b.seed_trouble()["127.0.0.1:1"]
+        await trio.sleep(80)
+    said = [r.getMessage() for r in caplog.records if r.name == "gossipmm.agent.dialback"]
+    assert ["does not answer" in line for line in said] == [True, False, True]
+
+
+async def test_of_very_many_addresses_a_few_are_asked(autojump_clock, air):
+    air.names["all"] = [("127.0.0.1", number) for number in range(100, 400)]
+    asked = []
+    carry = air.carry
+    air.carry = lambda data, source, target: (
+        asked.append(target) if data.startswith(MAGIC) else carry(data, source, target)
+    )
+    async with open_agent(
+        Config(name="b", bind="127.0.0.1:2", join=("all:1",)), network=air.host()
+    ) as b:
+        await trio.sleep(PATIENCE + 1)
+        assert len(set(asked)) == 16
+        assert b.seeds_tried("all:1")
+        assert "does not answer" in b.seed_trouble()["all:1"]
+        assert len(b._dial_back.found) == 16
+
+
+async def test_switched_off_it_neither_asks_nor_answers(autojump_clock, air):
+    assert await trouble(air, cluster="prod", dial_back=False) == ""
+    assert await trouble(air, cluster="prod", seed={"dial_back": False}) == (
+        "does not answer: it is down, or its address is wrong, or its port is blocked"
+    )
+
+
+async def test_a_node_does_not_ask_itself(autojump_clock, air):
+    async with open_agent(config("a", 1, 1), network=air.host()) as a:
+        await trio.sleep(3)
+        assert a.seed_trouble() == {}
+        assert a.seeds_tried("127.0.0.1:1")
+        assert a.table.joined
+
+
+# -- strangers -------------------------------------------------------------------------------------
+
+
+class Wire:
+    """A DialBack without an agent; what it sends from its port is in ``sent``."""
+
+    def __init__(self, air):
+        self.sent = []
+        self.network = air.host()
+        self.dial_back = DialBack(
+            self.network,
+            bound=A,
+            send=lambda data, address: self.sent.append((data, address)),
+            cluster="gossipmm",
+            announced=(A,),
+            keys=lambda: None,
+            alone=lambda: True,
+        )
+
+
+def ask(announced=B):
+    head = dialback._HEAD.pack(MAGIC, dialback._ASK, b"n" * 16)
+    identity = Identity(1, b"tag!", b"").pack()
+    return (head + identity + dialback._pack(announced)).ljust(dialback._ASK_SIZE, b"\0")
+
+
+async def test_an_answer_is_never_larger_than_the_question(autojump_clock, air):
+    wire = Wire(air)
+    wire.dial_back.take(ask(), OUTSIDE)
+    (report, to), (tried, at) = wire.sent
+    assert (to, at) == (OUTSIDE, B)
+    assert len(report) + 2 * len(tried) <= len(ask())
+    wire.dial_back.close()
+
+
+async def test_answers_are_few_a_second(autojump_clock, air):
+    wire = Wire(air)
+    for _ in range(1000):
+        wire.dial_back.take(ask(), OUTSIDE)
+    assert len(wire.sent) == 2 * 20
+    await trio.sleep(1)
+    for _ in range(1000):
+        wire.dial_back.take(ask(), OUTSIDE)
+    assert len(wire.sent) == 2 * 30
+    wire.dial_back.close()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        MAGIC,
+        MAGIC + b"\1",
+        ask()[:-1],
+        ask() + b"\0",
+        ask(("127.0.0.1", 0)),
+        ask().replace(b"\4\x7f\0\0\1", b"\5\x7f\0\0\1"),
+        MAGIC + b"\2" + b"x" * 200,
+        MAGIC + b"\3" + b"x" * 17,
+        MAGIC + b"\x09" + b"x" * 17,
+        bytes(94),
+    ],
+)
+async def test_nonsense_is_not_answered(autojump_clock, air, data):
+    wire = Wire(air)
+    wire.dial_back.take(data, OUTSIDE)
+    assert wire.sent == []
+
+
+async def test_gossip_begins_otherwise(autojump_clock, air):
+    """No datagram of the core is ever taken for one of these."""
+    seen = []
+    carry = air.carry
+    air.carry = lambda data, source, target: (seen.append(data), carry(data, source, target))
+    async with pair(air, dial_back=False, seed={"dial_back": False}):
+        pass
+    assert len(seen) > 20
+    assert not [data for data in seen if data.startswith(MAGIC)]
