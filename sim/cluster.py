@@ -30,11 +30,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gossipmm.config import Config
 from gossipmm.core import events as core_events
+from gossipmm.core.context import Context
 from gossipmm.core.node import Node
+from gossipmm.core.pages import page_untrusted
 from gossipmm.core.types import make_generation
 from sim.clock import Clock
 from sim.host import Host
@@ -47,6 +50,9 @@ if TYPE_CHECKING:
     from gossipmm.core.types import Address
 
 __all__ = ("Cluster", "Traffic")
+
+#: Simulated hosts share what they read of the same bytes: a thousand of them hold a million pages.
+Context.page_reader = staticmethod(lru_cache(maxsize=1 << 16)(page_untrusted.__wrapped__))
 
 HostLike: TypeAlias = "Host | str | int"
 Watcher: TypeAlias = Callable[[Host, Any], None]
@@ -101,6 +107,7 @@ class Cluster:
         """
         self.seed = seed
         self.streams = Streams(seed)
+        self._booting = 0
         self.clock = Clock()
         self.trace = Trace()
         self.network = Network(self.clock, self.streams, latency)
@@ -238,9 +245,15 @@ class Cluster:
         chosen = self.hosts if hosts is None else [self[host] for host in hosts]
         for place, host in enumerate(chosen):
             if over:
-                self.clock.at(self.now + over * place / len(chosen), _start, host)
+                self._booting += 1
+                self.clock.at(self.now + over * place / len(chosen), self._start, host)
             elif not host.up:
                 host.start()
+
+    def _start(self, host: Host, _: object) -> None:
+        self._booting -= 1
+        if not host.up:
+            host.start()
 
     def settle(self, *, within: float = 30.0, step: float = 0.05) -> float:
         """Advance until all live hosts agree; the seconds it took.
@@ -263,7 +276,12 @@ class Cluster:
         return {host.label: host.fingerprint for host in self.peers}
 
     def agreed(self) -> bool:
-        """Tell whether all live hosts have the same view, and it has all of them in it."""
+        """Tell whether all live hosts have the same view, and it has all of them in it.
+
+        While ``boot(over=...)`` has hosts to start, they do not.
+        """
+        if self._booting:
+            return False
         live = self.peers
         first = live[0].fingerprint if live else 0
         if any(host.fingerprint != first for host in live):
@@ -343,8 +361,3 @@ class Cluster:
             [(self.hosts[i].sent_datagrams - datagrams[i]) / span for i in chosen],
             [(self.hosts[i].sent_bytes - sent[i]) / span for i in chosen],
         )
-
-
-def _start(host: Host, _: object) -> None:
-    if not host.up:
-        host.start()

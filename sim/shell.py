@@ -180,18 +180,15 @@ class Shell:
     def pump(self) -> None:
         """Carry away what the core has to send and to tell, and plan its next timer."""
         core = self._core
-        out = core.datagrams_to_send()
-        if out:
+        if out := core.datagrams_to_send():
             if self.blocked or self.send_errors:
                 self._send_late(out)
             else:
                 self.send(self, out)
-        event = core.next_event()
-        while event is not None:
+        while (event := core.next_event()) is not None:
             self.cluster.on_event(self, event)
             if type(event) is LeaveFinished:
                 self.clock.at(self.clock.now, self.left, self.boots)
-            event = core.next_event()
         due = core.next_timer()
         if due < self._timer:
             self._timer = due
@@ -216,8 +213,11 @@ class Shell:
             if due - now > 1e-6:
                 return self._plan()
             now = due
-        if core.next_timer() > now:
-            return self._plan()
+        wanted = core.next_timer()
+        if wanted > now:  # cancelled meanwhile, as most are that wait for an answer
+            self._timer = wanted
+            self.clock.at(self.sim_time(wanted), self._fire, wanted)
+            return None
         if self.service and self._serve_timer():
             return None
         self._timer = inf

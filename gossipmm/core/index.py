@@ -61,14 +61,14 @@ def _remove(hosts: list[str], host: str) -> None:
 class Index:
     """Topics of all records, and the immutable views of them."""
 
-    __slots__ = ("_dirty", "_elsewhere", "_topics", "changes", "views")
+    __slots__ = ("_elsewhere", "_topics", "changes", "dirty", "views")
 
     def __init__(self) -> None:
         self._topics: dict[Topic, _Topic] = {}
         #: (topic, host, owner's key) -> what further pages say of it: an entry that outgrew its
         #: page is in two of them until the old one is replaced here too.
         self._elsewhere: dict[tuple[Topic, str, int], dict[int, Registration]] = {}
-        self._dirty: dict[Topic, None] = {}
+        self.dirty: dict[Topic, None] = {}
         #: What readers see; values are replaced, never changed.
         self.views: dict[Topic, TopicView] = {}
         #: Changes not yet told as events.
@@ -113,7 +113,7 @@ class Index:
         self._judge(entry.topic, topic, entry.host, now)
         if not topic.owners:
             del self._topics[entry.topic]
-            self._dirty[entry.topic] = None
+            self.dirty[entry.topic] = None
 
     def rejudge(self, member: Member, now: float) -> None:
         """A record's owner changed its status: judge all its entries again."""
@@ -146,7 +146,7 @@ class Index:
         if best is None:
             if old is None:
                 if name not in self.views:
-                    self._dirty[name] = None
+                    self.dirty[name] = None
                 return
             del topic.entries[host]
         else:
@@ -158,7 +158,7 @@ class Index:
         if best is not before:
             self._move(topic, host, before, best)
             self.changes.append(HostChanged(now, name, host, best, before))
-        self._dirty[name] = None
+        self.dirty[name] = None
 
     @staticmethod
     def _move(topic: _Topic, host: str, before: HostState | None, after: HostState | None) -> None:
@@ -177,9 +177,9 @@ class Index:
 
     def publish(self) -> None:
         """Replace the views of the topics that changed since the last call, one by one."""
-        if not self._dirty:
+        if not self.dirty:
             return
-        for name in self._dirty:
+        for name in self.dirty:
             topic = self._topics.get(name)
             if topic is None:
                 self.views.pop(name, None)
@@ -193,7 +193,7 @@ class Index:
             chosen = tuple(picks)
             everyone = chosen if len(fanout) == len(picks) else tuple(fanout)
             self.views[name] = TopicView(name, chosen, everyone, topic.entries.copy(), stale)
-        self._dirty.clear()
+        self.dirty.clear()
 
 
 def state_of(member: Member, entry: Registration) -> HostState | None:

@@ -392,6 +392,6 @@ class Node:
         return health_of(self._c, now)
 
     def _publish(self) -> None:
-        changes = self._c.table.publish()
-        if changes:
-            self._c.events.extend(changes)
+        table = self._c.table
+        if table.unpublished:
+            self._c.events.extend(table.publish())

@@ -126,12 +126,11 @@ def _array_head(count: int) -> bytes:
 # -- reading -------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=2048)  # a hostile page can be 30 kB when read: 64 MB at most
+@lru_cache(maxsize=128)  # a hostile page can be 30 kB when read: 4 MB at most
 def page_untrusted(raw: bytes) -> Page:
     """Read one page. Raises Refused(BAD_PAGE or OUT_OF_RANGE).
 
-    Pure, and therefore cached: eager push brings the same bytes several times, and simulated
-    hosts in one process share the immutable result.
+    Pure, and therefore cached: eager push brings the same bytes several times within a moment.
     """
     if len(raw) > MAX_PAGE:
         raise Refused(Drop.BAD_PAGE)

@@ -79,12 +79,15 @@ class Peers:
         return list(chosen.values())
 
     def sample_recent(self, count: int, since: float, but: Container[int]) -> list[Member]:
-        """Up to ``count`` distinct random peers heard from after ``since``."""
+        """Up to ``count`` distinct random peers heard from after ``since``, if soon found."""
         peers = self._table.peers
-        candidates = {
-            member.key: member
-            for member in self._recent
-            if member.seen_at >= since and member.key in peers and member.key not in but
-        }
-        found = list(candidates.values())
-        return found if len(found) <= count else self._rng.sample(found, count)
+        recent = self._recent
+        chosen: dict[int, Member] = {}
+        for _ in range(4 * count if recent else 0):
+            member = recent[int(self._rng.random() * len(recent))]
+            key = member.key
+            if member.seen_at >= since and key in peers and key not in but:
+                chosen[key] = member
+                if len(chosen) == count:
+                    break
+        return list(chosen.values())

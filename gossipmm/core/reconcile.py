@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from functools import partial
-from math import ceil, inf, log2
+from math import ceil, log2
 from typing import Any
 
 from gossipmm.core import events, wire
@@ -61,8 +61,6 @@ class Reconcile:
         self._digest_at = context.now
         self._agreed_at = context.now
         self._asked: dict[int, float] = {}
-        self._order: list[tuple[int, int]] = []
-        self._ordered_at = -inf
         self._pull_from: Address | None = None
         self._pull_cursor = [0, 0]
         self._pull_tries = 0
@@ -412,16 +410,6 @@ class Reconcile:
             self._pull_cursor = list(cursor[:2])
             self._ask_for_more(sender)
 
-    def _transfer_order(self) -> list[tuple[int, int]]:
-        """(page number, key) of all pages, sorted; a moment old while many join at once."""
-        c = self._c
-        if c.now - self._ordered_at > 0.2 * c.config.gossip_interval:
-            self._ordered_at = c.now
-            self._order = sorted(
-                (number, member.key) for member in self._records() for number in member.pages
-            )
-        return self._order
-
     def hear_pull(self, peer: Member, cursor: list[int]) -> None:
         """Send a burst of what comes after the cursor, in order of (page number, key).
 
@@ -430,13 +418,13 @@ class Reconcile:
         """
         c = self._c
         after = (cursor[0], cursor[1])
-        order = self._transfer_order()
+        order = c.table.order
         packer = Packer(c.room - 24)
         last = after
         ended = True
         for number, key in order[bisect_right(order, after) :]:
             member = c.table.by_key.get(key)
-            if member is None or member is peer or number not in member.pages:
+            if member is None or member is peer or not member.complete:
                 continue
             rows = self.tell(member) if number == 0 else b""
             packer.add(rows, [member.pages[number].raw])

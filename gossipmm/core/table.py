@@ -6,6 +6,7 @@ Writes come from the core alone, readers may be in any thread: they use ``topics
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Mapping
 from enum import Enum
 from hashlib import blake2b
@@ -46,6 +47,8 @@ class Table:
         self._hash_key = blake2b(config.cluster.encode(), digest_size=16).digest()
         self._jump = config.jump
         self._index = Index()
+        #: Empty when readers see everything already.
+        self.unpublished = self._index.dirty
         self.by_name: dict[NodeId, Member] = {}
         self.by_key: dict[int, Member] = {}
         #: Alive, suspected and on probation, complete, not this node itself: whom to talk to.
@@ -56,6 +59,8 @@ class Table:
         self.floors: dict[NodeId, Generation] = {}
         self._floor_keys: dict[int, NodeId] = {}
         self.me: Member | None = None
+        #: (page number, record key) of every page, sorted: the order of transfers.
+        self.order: list[tuple[int, int]] = []
         #: Bytes of all records.
         self.size = 0
         #: XOR over the members that are not dead or left, and when it last changed.
@@ -150,6 +155,8 @@ class Table:
         self.size -= member.size
         old = member.put(page)
         self.size += member.size
+        if old is None:
+            insort(self.order, (page.number, member.key))
         before = {(entry.topic, entry.host): entry for entry in old.entries} if old else {}
         for entry in page.entries:
             if not _same(before.pop((entry.topic, entry.host), None), entry):
@@ -226,6 +233,8 @@ class Table:
                 self._index.discard(member, entry, page.number, now)
         if self.by_key.pop(member.key, None) is not None:
             self.size -= member.size
+            for number in member.pages:
+                del self.order[bisect_left(self.order, (number, member.key))]
         self.by_name.pop(member.name, None)
         self.gone.pop(member.key, None)
         if self.peers.pop(member.key, None) is not None:

@@ -30,7 +30,7 @@ class Timers:
     def next(self) -> float:
         """Time of the earliest deadline that still stands; infinity without one."""
         heap = self._heap
-        while heap:
+        while heap:  # what was cancelled goes when it comes to the top
             head = heap[0]
             if head[2] is not None:
                 return head[0]  # type: ignore[no-any-return]
@@ -39,8 +39,11 @@ class Timers:
 
     def pop_due(self, now: float) -> Token | None:
         """Remove and return the earliest deadline at or before ``now``, or None."""
-        if self.next() <= now:
-            return heapq.heappop(self._heap)
+        heap = self._heap
+        while heap and heap[0][0] <= now:
+            token = heapq.heappop(heap)
+            if token[2] is not None:
+                return token
         return None
 
 

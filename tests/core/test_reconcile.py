@@ -267,6 +267,22 @@ def test_a_transfer_is_paced_by_the_joiner_in_bursts() -> None:
     assert len(seen) == 601  # all but the asker's own: "a" and 600 puppets
 
 
+def test_a_joiner_is_served_what_came_since_another_one_was() -> None:
+    """The order of pages was kept for a tenth of a second, for the sake of many joiners.
+
+    Who joined within it after another one got that one's page 0 (its news came later), but not
+    its registrations: every second host of a cluster that booted slowly lacked some for a while.
+    """
+    mesh = Mesh("a")
+    x, y = (mesh.puppet(name).introduce("a") for name in "xy")
+    x.say("a", options={wire.OPT_PULL: [0, 0]})
+    mesh["a"].register("late", "h", now=mesh.now)
+    mesh.flush("a")
+    replies = y.say("a", options={wire.OPT_PULL: [0, 0]})
+    pages = [page_untrusted(raw) for p in replies for raw in p.pages]
+    assert [entry.topic for page in pages for entry in page.entries] == ["late"]
+
+
 def test_small_pages_of_all_come_before_the_large_rest_of_some() -> None:
     """Scenario late_joiner_learns_small_records_first."""
     mesh = Mesh("a")
