@@ -81,8 +81,7 @@ def _swarm(seed: int, settings: dict[str, Any]) -> Scenario:
 def work(job: Job) -> dict[str, Any]:
     """Do one run, in whatever process; the answer is its JSON line as a dict."""
     result = run(job.build(), job.seed).as_dict()
-    # Zeros say nothing, and ten thousand lines of them are long.
-    # Counts of nothing are most of a line.
+    # Counts of nothing say nothing, and ten thousand lines of them are long.
     result["figures"] = {
         key: value for key, value in result["figures"].items() if value or type(value) is not int
     }
