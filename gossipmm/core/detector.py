@@ -46,10 +46,14 @@ class Detector:
         """Take a claim "alive", from the member itself or from a teller."""
         if self._jumps(member, heartbeat):
             return Outcome.STALE
-        outcome = member.hear_alive(heartbeat, evidence, any_age="evidence_age" in self._c.without)
+        c = self._c
+        heard, buried = member.heard, member.buried_at
+        outcome = member.hear_alive(heartbeat, evidence, any_age="evidence_age" in c.without)
+        if c.now < c.behind_until and buried is None and outcome is not Outcome.STALE:
+            # It may have waited here for as long. (Of the dead, the caller has thought of that.)
+            member.heard = max(heard, evidence - c.behind_by)
         if outcome is Outcome.FRESHER or outcome is Outcome.STALE:
             return outcome
-        c = self._c
         if outcome is Outcome.REFUTED:
             c.stats.refutations += 1
             member.note(c.now, "refuted", teller, f"heartbeat {heartbeat}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from math import inf
 
 from gossipmm.core import events, wire
 from gossipmm.core.context import Context
@@ -19,6 +20,7 @@ class Receiver:
 
     def __init__(self, context: Context) -> None:
         self._c = context
+        self._silence = 2 * context.config.gossip_interval
 
     def receive(self, frame: wire.Frame, source: Address) -> None:
         """Act on a frame: records first, then the sender's own life, claims, requests, answers."""
@@ -71,6 +73,9 @@ class Receiver:
         """The sender's own heartbeat, in every datagram of its own."""
         c = self._c
         now = c.now
+        if now - c.last_heard > self._silence and c.last_heard > -inf:
+            # As if the socket had not been read meanwhile: this may be as old as the silence.
+            c.is_behind(now - c.last_heard, now + 0.1 * self._silence)
         c.last_heard = sender.seen_at = now
         c.peers.heard(sender)
         if source != sender.source:

@@ -91,6 +91,48 @@ def test_a_suspicion_that_ran_while_the_node_stood_still_does_not_end_at_once() 
     assert held(mesh["a"], "x").status is Status.ALIVE
 
 
+def test_what_waited_for_a_node_that_stood_still_is_told_as_old_as_it_may_be() -> None:
+    """Story (swarm, seed 363): a host crashed while another one stood still.
+
+    Awake again, that one read the dead one's last heartbeat, which had waited in its socket, and told
+    the others of it as if just heard: younger evidence than their burials, so they took it back into
+    their lookups for three seconds.
+    """
+    mesh = Mesh("a")
+    x, y, z = mesh.puppets("x", "y", "z")
+    mesh.run(2)
+    mesh.freeze("a")
+    mesh.run(4)
+    mesh.thaw("a")
+    x.heartbeat += 3
+    x.say("a")
+    z.heartbeat += 3
+    y.say("a", rows=wire.row(z.key, z.heartbeat, wire.ALIVE))
+    for of in (x, z):
+        member = held(mesh["a"], of.name)
+        assert member.k == of.heartbeat
+        assert mesh.now - member.heard > 3
+    mesh.run(3)
+    assert mesh.now - held(mesh["a"], "x").heard < 2
+
+
+def test_after_a_silence_what_comes_first_may_be_as_old_as_the_silence() -> None:
+    """Story (swarm, seed 1767): a host whose sends and receives were stuck, but not its timers.
+
+    (Lifeguard's anomaly.) It was not late, so nothing told it that what it read first had waited.
+    """
+    mesh = Mesh("a")
+    x, y = mesh.puppets("x", "y")
+    mesh.run(2)
+    x.answers = y.answers = False
+    mesh.run(3)
+    x.say("a", heartbeat=x.heartbeat + 1)
+    assert 2.5 < mesh.now - held(mesh["a"], "x").heard < 3.6
+    x.answers = y.answers = True
+    mesh.run(3)
+    assert mesh.now - held(mesh["a"], "x").heard < 2
+
+
 def test_a_deaf_node_holds_its_accusations_and_then_believes_what_it_sees() -> None:
     """At most twice the maximum suspicion: the others may really be gone."""
     mesh = Mesh("a", "b", "c", "d")

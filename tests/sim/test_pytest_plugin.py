@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import pytest
 
 pytest_plugins = ["pytester"]
 
-ROUTER = '''
-class Router:
-    """A client that sends each call to the next host, and to another one when that fails."""
-
-    def __init__(self, matchmaker, reachable):
-        self.matchmaker, self.reachable = matchmaker, reachable
-
-    def call(self, topic):
-        for _ in range(5):
-            for _, host in self.matchmaker.queues(topic):
-                if self.reachable(host):
-                    return host
-                self.matchmaker.report_failure(topic, host)
-        return None
+README = Path(__file__).parents[2] / "README.md"
 
 
-def test_router_survives_a_partition(sim_cluster):
-    cluster = sim_cluster(5, topic="compute")
-    mine = {"n0", "n1"}
-    router = Router(cluster[0].matchmaker, lambda host: host in mine)
-    cluster.cut([0, 1], [2, 3, 4])
-    assert {router.call("compute") for _ in range(10)} <= mine
-    cluster.advance(10)
-    assert {host for _, host in cluster[0].queues("fanout~compute")} == mine
-    cluster.heal()
-    cluster.settle()
-    assert len(cluster[0].queues("fanout~compute")) == 5
-'''
+def example() -> str:
+    """Return the test of README.md's section on simulation."""
+    section = re.search(r"^## Simulation\n(.*?)^## ", README.read_text(), re.M | re.S)
+    assert section is not None
+    return re.findall(r"^```python\n(.*?)^```", section[1], re.M | re.S)[0]
 
 
 @pytest.fixture
@@ -51,7 +33,7 @@ def run(pytester: pytest.Pytester):
 
 
 def test_a_routing_client_is_tested_against_a_partition(run):
-    run(ROUTER).assert_outcomes(passed=1)
+    run(example()).assert_outcomes(passed=1)
 
 
 def test_a_failing_test_says_which_seed_it_had(run):
