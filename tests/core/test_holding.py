@@ -94,9 +94,9 @@ def test_a_suspicion_that_ran_while_the_node_stood_still_does_not_end_at_once() 
 def test_what_waited_for_a_node_that_stood_still_is_told_as_old_as_it_may_be() -> None:
     """Story (swarm, seed 363): a host crashed while another one stood still.
 
-    Awake again, that one read the dead one's last heartbeat, which had waited in its socket, and told
-    the others of it as if just heard: younger evidence than their burials, so they took it back into
-    their lookups for three seconds.
+    Awake again, that one read the dead one's last heartbeat, which had waited in its socket, and
+    told the others of it as if just heard: younger evidence than their burials, so they took it
+    back into their lookups for three seconds.
     """
     mesh = Mesh("a")
     x, y, z = mesh.puppets("x", "y", "z")
