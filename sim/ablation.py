@@ -90,9 +90,9 @@ ABLATIONS: dict[str, Ablation] = {
             "everyone_buries",
             "a death heard is only a suspicion: one mute accuser convinces nobody",
             ("kept by=all",),
-            ("loss p=0.8 on=random:10% way=out",),
-            nodes=50,
-            duration=60,
+            ("accuse_all at=2 until=20 on=3",),
+            nodes=20,
+            duration=30,
         ),
         _case(
             "hearing_rule",
@@ -156,15 +156,15 @@ ABLATIONS: dict[str, Ablation] = {
         _case(
             "flap_damping",
             "a host that comes and goes is out of lookups until it is steady",
-            ("at_most figure=events.MemberReturned value=60",),
+            ("out on=5",),
             ("flip_flop at=1 until=120 on=5 off=6 on_for=4",),
-            duration=130,
+            duration=124,
         ),
         _case(
             "dead_retry",
             "the dead are tried again, so that a split heals by itself",
             ("converged within=10",),
-            ("name_service", "cut at=1 until=25 on=half to=rest"),
+            ("name_service", "cut at=1 until=25 on=half to=rest", "crash at=2 on=seeds"),
             duration=60,
         ),
         _case(

@@ -109,6 +109,8 @@ class Shell:
         self.paused = False
         self.blocked = False
         self.service = 0.0
+        #: When its sends and receives were stuck last (``block``, ``slow``).
+        self.stuck_at = -inf
         #: Up, and with nothing that makes a datagram wait.
         self.direct = False
         self.inbox_limit = self.INBOX
@@ -296,6 +298,7 @@ class Shell:
     def slow(self, service: float) -> None:
         """Let each datagram and timer take so many seconds of the one thread; 0 ends it."""
         self.service = service
+        self.stuck_at = self.clock.now
         self.mode()
         while not service and self._inbox and self.direct:
             self._take(*self._inbox.popleft())
@@ -315,6 +318,8 @@ class Shell:
         if not (self.paused or self.blocked):
             return
         was_paused = self.paused
+        if self.blocked:
+            self.stuck_at = self.clock.now
         self.paused = self.blocked = False
         self.mode()
         if not self.up:

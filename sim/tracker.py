@@ -58,6 +58,8 @@ class Tracker:
         #: (virtual time, observer, subject) of deaths of members that were well, by who saw it:
         self.false_by_well: list[tuple[float, str, str]] = []
         self.false_by_ill: list[tuple[float, str, str]] = []
+        #: (host, node): took the dead back on the word of a host in trouble.
+        self.misled: set[tuple[str, str]] = set()
         self.true_deaths = 0
         self.false_suspicions = 0
         #: (virtual time, observer, subject, what) of broken promises that events show.
@@ -173,19 +175,33 @@ class Tracker:
         """See whether the dead return.
 
         Who buried it before its end (cut off, say) may hear evidence from between: true news,
-        only late. Who buried it afterwards has no right to any.
+        only late. Who buried it afterwards has no right to any, unless it was misled: a host whose
+        sends or receives were stuck cannot always know how old is what it passes on.
         """
         for other in self.cluster.hosts:
             if other.node_name == event.name and other.boots:
                 if other.up and other.core.generation == event.generation:
                     return
-                ended = max(
-                    (e.at for e in self.endings if e.name == event.name), default=self.cluster.now
-                )
-                if self.buried.get((host.label, event.name), -inf) < ended:
+                if self.buried.get((host.label, event.name), -inf) < other.stopped_at:
                     return
+        if self._misled(host, event.name):
+            self.misled.add((host.node_name, event.name))
+            return
         self.broken.append(
             (self.cluster.now, host.label, f"resurrects {event.name}, whose process has ended")
+        )
+
+    def _misled(self, host: Host, name: str) -> bool:
+        """Tell whether its own sends and receives were stuck, or it believed such a host."""
+        tellers = {one.teller for one in host.why(name)[-1:] if one.kind == "returned"}
+        since = self.cluster.now - self.grace
+        return any(
+            (one.node_name, name) in self.misled
+            or one.blocked
+            or one.service
+            or one.stuck_at > since
+            for one in self.cluster.hosts
+            if one is host or one.node_name in tellers
         )
 
     def _process(self, name: str) -> Host | None:
@@ -203,6 +219,7 @@ class Tracker:
             "false_deaths": len(self.false_by_well) + len(self.false_by_ill),
             "deaths_seen": self.true_deaths,
             "false_suspicions": self.false_suspicions,
+            "taken_back_by_misled": len(self.misled),
         }
         for how in ("crash", "leave"):
             of = [one for one in self.endings if one.how == how]

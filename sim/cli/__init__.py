@@ -7,18 +7,22 @@ one broken, 2 a wrong command line or file (one line, with the nearest match).
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
-import click
-
-from sim.cli import many, one
-from sim.cli.base import cli
 from sim.errors import UsageError
 
-__all__ = ("cli", "main", "many", "one")
+__all__ = ("main",)
 
 
 def main() -> None:
     """Run the command line; wrong input ends in one clear line and exit status 2."""
+    try:
+        import click
+    except ModuleNotFoundError:
+        _end("the command line needs click: pip install 'gossipmm[sim]'")
+    from sim.cli import many, one  # noqa: F401 - they add their commands
+    from sim.cli.base import cli
+
     try:
         cli(standalone_mode=False)
     except UsageError as error:
@@ -34,6 +38,6 @@ def main() -> None:
         _end(error.format_message())
 
 
-def _end(message: str) -> None:
+def _end(message: str) -> NoReturn:
     print(f"gossipmm-sim: {message}", file=sys.stderr)
     sys.exit(2)

@@ -132,6 +132,8 @@ def fault(kind: str) -> Callable[[C], C]:
 def select(run: Context, text: str) -> list[Host]:
     """Give the hosts that a selector chooses, in the order of the cast.
 
+    The same words choose the same hosts all through a run; ``random:3#b`` draws others.
+
     Raises UsageError when the selector does not parse or names nobody that exists.
     """
     cast = run.cast
@@ -171,7 +173,11 @@ def _part(run: Context, part: str, text: str) -> list[Host]:
             return cast[max(0, count - _amount(tail, count)) :]
         if head == "random":
             number = _amount(tail.partition("#")[0], count)
-            return run.stream(f"select/{part}").sample(cast, min(number, count))
+            stream = run.stream(f"select/{part}")
+            drawn: list[Host] = run.memory(
+                f"select/{part}", lambda: stream.sample(cast, min(number, count))
+            )
+            return drawn
         low, _, high = part.partition("-")
         return [cast[index] for index in range(int(low), int(high or low) + 1)]
     except (ValueError, IndexError):

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING
 
-from sim.errors import UsageError
 from sim.faults.base import Context, Fault, Window, fault, select
 
 if TYPE_CHECKING:
@@ -383,7 +382,10 @@ def _worst(run: Context, figure: str, value: float) -> None:
 @fault("takeover")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Takeover(Fault):
-    """Another process, ``taker``, starts at the address of a host that has crashed."""
+    """Another process, ``taker``, starts at the address of a host that has crashed.
+
+    Not if that host is up: then the address is in use.
+    """
 
     on: str
     #: Name of the other process's cluster; empty: the same one.
@@ -394,7 +396,7 @@ class Takeover(Fault):
         cluster = run.cluster
         for place, host in enumerate(select(run, self.on)):
             if host.up:
-                raise UsageError(f"takeover on={self.on}: {host.label} is still up; crash it first")
+                continue  # it was restarted meanwhile: the address is in use
             config = replace(cluster.config, cluster=self.cluster) if self.cluster else None
             cluster.spawn(f"taker{place}", address=host.address, config=config)
 

@@ -116,6 +116,15 @@ def test_a_failing_run_prints_seed_options_violation_and_the_command_that_repeat
     )
 
 
+def test_hosts_drawn_by_chance_are_the_same_when_a_fault_ends():
+    # Story: "random:20%" was drawn anew at the end of a pause, so that others were woken up, and
+    # an ablation that should have shown something failed with and without its mechanism.
+    faults = ("pause at=1 until=5 on=random:20%",)
+    started = Run(Scenario(name="x", nodes=20, duration=8, faults=faults, checks=()), 1)
+    started.execute()
+    assert [host.label for host in started.cluster if host.paused] == []
+
+
 def test_a_core_that_raises_is_a_broken_promise():
     started = Run(Scenario(name="x", nodes=2, duration=5), 0)
 
