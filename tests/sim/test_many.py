@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from sim import campaign
+from sim.ablation import ABLATIONS, ablate
 from sim.cli import main
 from sim.errors import UsageError
 from sim.result import Verdict
@@ -203,3 +204,10 @@ def test_a_file_that_is_no_recorded_run_is_named(tmp_path, capsys):
     path.write_text("{")
     assert end("replay", str(path)) == 2
     assert "is not JSON" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_a_mechanism_switched_off_breaks_its_promise(name):
+    outcome = ablate(ABLATIONS[name], seeds=4)
+    assert outcome.seed is not None
+    assert outcome.message.split()[0].rstrip(":") in " ".join(ABLATIONS[name].scenario.checks)
