@@ -83,7 +83,7 @@ ABLATIONS: dict[str, Ablation] = {
             "a lost datagram costs one more datagram, not a round of helpers",
             ("at_most figure=datagrams_per_second value=15",),
             ("loss p=0.25",),
-            nodes=40,
+            duration=10,
         ),
         _case(
             "everyone_buries",

@@ -103,7 +103,7 @@ def _cpu(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / 100.0
 
 
-def _rss(process: int) -> float:
+def rss(process: int) -> float:
     """Resident memory in MB."""
     for line in Path(f"/proc/{process}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
@@ -126,7 +126,7 @@ def main() -> None:
         used = (_cpu(agent.pid) - before) / options.seconds
         known = swarm.known()
         print(
-            f"{known} members: {100 * used:.2f} % of a core, {_rss(agent.pid):.1f} MB RSS, "
+            f"{known} members: {100 * used:.2f} % of a core, {rss(agent.pid):.1f} MB RSS, "
             f"over {options.seconds:g} s"
         )
     finally:
