@@ -348,13 +348,15 @@ class Detector:
     def hear_dead(self, member: Member, heartbeat: int, age: float, teller: Member) -> None:
         """Take a claim "dead". Everyone buries for himself: it counts as a suspicion.
 
-        Except for one older than any suspicion lasts: that is taken as a death.
+        Except for one older than any suspicion lasts, of somebody who is not held alive here: that
+        is taken as a death. (One who is may be the victim of a teller that was deaf: in a large
+        cluster no fresher heartbeat contradicts it.)
         """
         c = self._c
         if self._jumps(member, heartbeat):
             return
-        old = age > 2 * c.config.suspicion_max or "everyone_buries" in c.without
-        if heartbeat < member.k or not old:
+        old = age > 2 * c.config.suspicion_max and member.status not in _LIVE
+        if heartbeat < member.k or not (old or "everyone_buries" in c.without):
             outcome = self.hear_suspect(member, heartbeat, [teller.key], teller)
             if member.status is Status.DEAD and outcome is not Outcome.CONTRADICTED:
                 member.gone_at = min(member.gone_at, c.now - age)

@@ -254,11 +254,15 @@ def test_everyone_buries_for_himself() -> None:
 
 
 def test_a_death_older_than_any_suspicion_lasts_is_taken_as_a_death() -> None:
-    """So that who comes late does not count to the maximum for each of the long dead."""
+    """So that who comes late does not count to the maximum for each of the long dead.
+
+    Only of those whom it does not hold alive itself: see test_holding.py.
+    """
     scene = Scene()
     age = wire.age_up(20 * scene.mesh.config.suspicion_max)
-    scene.y.say("a", rows=wire.row(scene.x.key, scene.x.heartbeat, wire.DEAD, age))
-    member = held(scene.node, "x")
+    v = scene.mesh.puppet("v")
+    scene.y.say("a", pages=[v.page_zero()], rows=wire.row(v.key, v.heartbeat, wire.DEAD, age))
+    member = held(scene.node, "v")
     assert member.status is Status.DEAD
     assert member.buried_at == pytest.approx(scene.mesh.now - wire.AGES[age])
     w = scene.mesh.puppet("w").introduce("a")

@@ -133,6 +133,25 @@ def test_after_a_silence_what_comes_first_may_be_as_old_as_the_silence() -> None
     assert mesh.now - held(mesh["a"], "x").heard < 2
 
 
+def test_the_old_death_of_one_that_is_alive_here_is_a_suspicion() -> None:
+    """Story (Rapid's deaf hosts among 1,000): 4,719 healthy hosts were declared dead.
+
+    A host that hears again told of those whom it had buried for want of answers. In a large cluster
+    a heartbeat held is often older than that, and a death older than any suspicion lasts was taken
+    as one: everybody believed it, and passed it on.
+    """
+    mesh = Mesh("a")
+    x, y = mesh.puppets("x", "y")
+    mesh.run(2)
+    beat = held(mesh["a"], "x").k
+
+    y.say("a", rows=wire.row(x.key, beat, wire.DEAD, wire.age_down(4 * mesh.config.suspicion_max)))
+    assert held(mesh["a"], "x").status is Status.SUSPECT
+    mesh.run(2)
+    assert held(mesh["a"], "x").status is Status.ALIVE
+    assert mesh.told("a", MemberDied) == []
+
+
 def test_a_deaf_node_holds_its_accusations_and_then_believes_what_it_sees() -> None:
     """At most twice the maximum suspicion: the others may really be gone."""
     mesh = Mesh("a", "b", "c", "d")
