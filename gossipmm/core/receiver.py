@@ -45,7 +45,7 @@ class Receiver:
             else:
                 c.detector.hear_stranger(frame.rows)
         if options and sender is not None and sender.complete:
-            self._receive_requests(frame, sender, source)
+            self._receive_requests(frame, sender, source, delayed=delayed)
         if frame.kind == wire.SYN:
             self._answer_syn(frame, sender, source)
         elif frame.kind == wire.ACK:
@@ -101,7 +101,9 @@ class Receiver:
             room = c.room_for(source) - wire.FRAME_SIZE - wire.ROW_SIZE
         return room
 
-    def _receive_requests(self, frame: wire.Frame, sender: Member, source: Address) -> None:
+    def _receive_requests(
+        self, frame: wire.Frame, sender: Member, source: Address, *, delayed: bool
+    ) -> None:
         c = self._c
         options = frame.options
         where = sender.addresses[0]
@@ -111,7 +113,7 @@ class Receiver:
         if (floors := options.get(wire.OPT_FLOORS)) is not None:
             c.lifecycle.hear_floors(floors, sender)
         if (digest := options.get(wire.OPT_DIGEST)) is not None:
-            c.reconcile.hear_digest(sender, digest[0], digest[1], digest[2])
+            c.reconcile.hear_digest(sender, digest[0], digest[1], digest[2], delayed=delayed)
         if (buckets := options.get(wire.OPT_BUCKETS)) is not None:
             c.reconcile.hear_buckets(sender, buckets[0], buckets[1], buckets[2])
         if (want := options.get(wire.OPT_WANT)) is not None:

@@ -187,8 +187,13 @@ class Reconcile:
         c.stats.digests_sent += 1
         c.send(wire.NEWS, peer, options={wire.OPT_DIGEST: [bits, bytes(covered), b"".join(rows)]})
 
-    def hear_digest(self, peer: Member, bits: int, covered: bytes, rows: bytes) -> None:
-        """Take the claims, ask for pages that differ, offer records that the peer lacks."""
+    def hear_digest(
+        self, peer: Member, bits: int, covered: bytes, rows: bytes, *, delayed: bool
+    ) -> None:
+        """Take the claims, ask for pages that differ, offer records that the peer lacks.
+
+        ``delayed`` as for ``hear_rows``: the age of its evidence is not known.
+        """
         c = self._c
         seen: set[int] = set()
         wants: list[list[Any]] = []
@@ -201,7 +206,7 @@ class Reconcile:
             claims.append(wire.row(key, heartbeat, claim, age))
         # Rows of unknown members ask for their records by themselves.
         plain = b"".join(claims)
-        c.detector.hear_rows(plain, peer, delayed=False)
+        c.detector.hear_rows(plain, peer, delayed=delayed)
         self._tell_differences(rows, peer)
         if wants:
             self._send_wants(peer, wants)

@@ -121,6 +121,26 @@ def test_a_digest_names_every_record_once_in_20_bytes() -> None:
     assert len(packet.data) <= 51 + 17 + 20 * 51
 
 
+def test_an_old_digest_is_no_evidence_of_life() -> None:
+    """Story (swarm, seed 6016): a copy of a digest arrived eleven seconds late.
+
+    Rows beside it were known to be of unknown age, because the sender's heartbeat was a past one.
+    Those in the digest were not, and took a dead host back into lookups.
+    """
+    mesh = Mesh("a")
+    x, y = mesh.puppets("x", "y")
+    old = y.heartbeat
+    y.heartbeat += 5
+    y.say("a")
+    x.answers = False
+    mesh.until(lambda: held(mesh["a"], "x").status is Status.DEAD, within=12)
+    row = wire.digest_row(x.key, x.heartbeat + 1, wire.ALIVE, 0, b"\0" * 6)
+    y.say("a", heartbeat=old, options={wire.OPT_DIGEST: [0, b"\0", row]})
+    assert held(mesh["a"], "x").status is Status.RETURNING  # as one that is worth a probe
+    y.say("a", options={wire.OPT_DIGEST: [0, b"\0", row]})
+    assert held(mesh["a"], "x").status is Status.ALIVE
+
+
 def test_a_table_too_large_for_one_digest_sends_hashes_of_buckets_first() -> None:
     """A power of two of buckets >= N/16, at most 128, in one datagram whatever the size."""
     mesh, puppets = scene(200)
