@@ -222,7 +222,7 @@ class Host(Shell):
         self.up = False
         self.stopped_at = self.clock.now
         self.mode()
-        self._serving = False
+        self._serving = self._timer_waits = False
         self._inbox.clear()
         self._outbox.clear()
         self.cluster.network.detach(self)

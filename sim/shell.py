@@ -135,6 +135,7 @@ class Shell:
         self._fired_at = -1.0
         self._spins = 0
         self._serving = False
+        self._timer_waits = False
         self._since = 0.0
         self._base = self._shell.random() * 1e5 if cluster.own_clocks else 0.0
         self._rate = 1.0
@@ -255,23 +256,25 @@ class Shell:
         return None
 
     def _serve(self, boots: int, _: object) -> None:
-        """Work off one datagram: a slow host's one thread is through with it."""
+        """Work off one datagram, and a timer that came due meanwhile: one thread does both."""
         self._serving = False
         if boots != self.boots or not self.up or self.paused or self.blocked:
             return
         if self._inbox:
             self._take(*self._inbox.popleft())
+        if self._timer_waits and self.up:
+            self._timer_waits = False
+            self._timer = inf
+            self._core.handle_timer(self.core_time())
+            self.pump()
         if self._inbox and self.up:
             self._serving = True
             self.clock.at(self.clock.now + self.service, self._serve, boots)
 
     def _serve_timer(self) -> bool:
-        """Tell whether the thread is busy; then the timer is looked at again later."""
-        if not self._serving:
-            return False
-        self._timer = self._core.next_timer()
-        self.clock.at(self.clock.now + self.service, self._fire, self._timer)
-        return True
+        """Tell whether the thread is busy; then the timer is served behind the datagram."""
+        self._timer_waits = self._serving
+        return self._serving
 
     def _take(self, data: bytes, source: Address) -> None:
         self.received_datagrams += 1

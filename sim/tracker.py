@@ -10,7 +10,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from gossipmm.core.events import HostChanged, MemberDied, MemberReturned, MemberSuspected
-from gossipmm.core.types import HostState
+from gossipmm.core.types import HostState, Status
 
 if TYPE_CHECKING:
     from sim.cluster import Cluster
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ("Ending", "News", "Tracker", "quantile")
 
+_LIVE = (Status.ALIVE, Status.SUSPECT, Status.PROBATION)
 _ANSWERED = frozenset((HostState.LIVE, HostState.DOUBTED, HostState.SUSPECT, HostState.DRAINING))
 
 
@@ -192,17 +193,20 @@ class Tracker:
         )
 
     def _misled(self, host: Host, name: str) -> bool:
-        """Tell whether its own sends and receives were stuck, or it believed such a host."""
+        """Tell whether a host whose sends and receives were stuck holds it alive, or did.
+
+        (By the word of others who believed that host, perhaps.)
+        """
         tellers = {one.teller for one in host.why(name)[-1:] if one.kind == "returned"}
         since = self.cluster.now - self.grace
-        return any(
-            (one.node_name, name) in self.misled
-            or one.blocked
-            or one.service
-            or one.stuck_at > since
-            for one in self.cluster.hosts
-            if one is host or one.node_name in tellers
-        )
+        for other in self.cluster.hosts:
+            if (other.node_name, name) in self.misled and other.node_name in tellers:
+                return True
+            if other.up and (other.blocked or other.service or other.stuck_at > since):
+                held = other.member(name)
+                if other is host or (held is not None and held.status in _LIVE):
+                    return True
+        return False
 
     def _process(self, name: str) -> Host | None:
         """Give the running process of that node name, or None."""

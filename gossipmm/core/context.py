@@ -138,6 +138,8 @@ class Context:
         self.reply = Reply()
         #: Record key of the sender of the datagram being read.
         self.sender_key = 0
+        #: The heartbeat at which that sender knows this node; 0 when it does not say.
+        self.known_to_sender = 0
         #: After a pause of its own this node reads datagrams that waited for up to so long, for a
         #: moment: their evidence is older than it looks.
         self.behind_by = 0.0

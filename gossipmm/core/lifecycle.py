@@ -159,7 +159,9 @@ class Lifecycle:
                 c.stats.own_refutations += 1
                 c.me.note(c.now, "refuted_own", teller.name, f"heartbeat {own.heartbeat}")
                 c.news.claim(c.me)
-            c.reply.rows.append(c.news.own_row())
+            if c.known_to_sender < own.heartbeat:
+                # Whoever knows it already lacks an answer to a probe, and would answer this one.
+                c.reply.rows.append(c.news.own_row())
 
     def answer(self, teller: Member, *, claim_of: Member) -> None:
         """A stale accusation: answer its teller with the fresher heartbeat."""

@@ -27,6 +27,7 @@ class Receiver:
         c = self._c
         sender = c.table.by_key.get(frame.sender)
         c.sender_key = frame.sender
+        c.known_to_sender = frame.known if frame.target == c.me.key else 0
         options = frame.options
         if options:
             sender = self._receive_records(frame, sender)

@@ -270,6 +270,26 @@ def test_a_death_older_than_any_suspicion_lasts_is_taken_as_a_death() -> None:
     assert scene.status(w) is Status.ALIVE  # a stale one is contradicted, however old
 
 
+def test_who_accuses_knowing_this_nodes_heartbeat_is_not_answered() -> None:
+    """Story (swarm, seed 2434): two nodes held each other for returning, and one was slow.
+
+    Each told the other that it was held dead, at an old heartbeat; each refuted that with its own
+    heartbeat, beginning with what it held of the other: 11,000 datagrams in half a second, until a
+    probe was answered. All that such a teller lacks is that answer, so nothing else is said.
+    """
+    scene = Scene()
+    scene.x.answers = False
+    scene.mesh.until(lambda: scene.status(scene.x) is Status.DEAD, within=12)
+    scene.x.say("a", heartbeat=scene.x.heartbeat + 1)
+    assert scene.status(scene.x) is Status.RETURNING
+    node = scene.node
+    me = wire.record_key(node.config.cluster, node.name, node.generation)
+    for known, answers in ((node.heartbeat, 0), (node.heartbeat - 1, 1)):
+        row = wire.row(me, 1, wire.DEAD, wire.age_down(3.0))
+        replies = scene.x.say("a", rows=row, known=known, heartbeat=scene.x.heartbeat + 1)
+        assert len([p for p in replies if p.frame.kind == wire.NEWS]) == answers
+
+
 def test_a_member_never_seen_alive_is_in_no_lookup() -> None:
     scene = Scene()
     w = scene.mesh.puppet("w")
