@@ -19,13 +19,18 @@ __all__ = ("swarm",)
 #: Faults act in this many seconds behind the warm-up; then everything must come together.
 ACTING = 30.0
 CALM = 25.0
+#: Who is not alone looks its seeds up again every 30 s: so long may a seed be lost that moved while
+#: no name was resolved.
+SEEDS = 32.0
 
 
 def swarm(seed: int, *, nodes: int = 10) -> Scenario:
-    """Draw a scenario of 60 virtual seconds from a seed."""
+    """Draw a scenario of about 60 virtual seconds from a seed."""
     stream = Random(child_seed(seed, "swarm"))
     kinds = [kind for kind in _MENU if stream.random() < 0.25] or [stream.choice(list(_MENU))]
     faults = [text for kind in kinds for text in _MENU[kind](stream, nodes)]
+    moved = any("new_address=true" in text for text in faults)
+    calm = CALM + (SEEDS if "names" in kinds and moved else 0.0)
     return Scenario(
         name="swarm",
         family="swarm",
@@ -34,9 +39,9 @@ def swarm(seed: int, *, nodes: int = 10) -> Scenario:
         seeds=stream.choice((1, 2, 3)),
         boot=stream.choice((0.0, 0.0, 1.0, 3.0)),
         warmup=5.0,
-        duration=ACTING + CALM,
+        duration=ACTING + calm,
         faults=tuple(faults),
-        checks=("kept", f"converged within={CALM - 1:g}"),
+        checks=("kept", f"converged within={calm - 1:g}"),
     )
 
 
