@@ -177,10 +177,11 @@ ABLATIONS: dict[str, Ablation] = {
         _case(
             "suspect_teller",
             "who is itself suspected is not believed against others",
-            ("at_most figure=false_suspicions value=30",),
-            ("cut at=1 on=4 way=in",),
-            nodes=30,
-            duration=60,
+            # Each of the five deaf ones suspects the 55 others, and nobody else does.
+            ("at_most figure=false_suspicions value=275",),
+            ("cut at=1 on=4-8 way=in",),
+            nodes=60,
+            duration=50,
         ),
     )
 }

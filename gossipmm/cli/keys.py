@@ -200,8 +200,9 @@ def _follow(
         if rotation["phase"] == "done":
             break
         live = {member["name"] for member in found["members"] if member["live"]}
-        resting = rotation["phase"] == "use" and not live & set(rotation["waits_for"])
-        if (resting and rotation["waits_for"] and wait is None) or time.monotonic() >= end:
+        down = rotation["waits_for"] or rotation["missing"]
+        resting = down and rotation["phase"] == "use" and not live & set(rotation["waits_for"])
+        if (resting and wait is None) or time.monotonic() >= end:
             if not quiet:
                 _advise(found)
             break
@@ -229,6 +230,9 @@ def _story(found: dict[str, Any]) -> str:
     if rotation["waits_for"]:
         waits = ", ".join(_reason(found, name) for name in rotation["waits_for"])
         line += f"; waiting for {waits}"
+    elif rotation["missing"] and rotation["phase"] == "use":
+        there = number(rotation["missing"], "more member")
+        line += f"; waiting for {there} that {found['node']} has not heard of since it started"
     elif not rotation["majority"]:
         line += "; waiting until more than half of the members that there were are here"
     return line
@@ -248,7 +252,7 @@ def _reason(found: dict[str, Any], name: str) -> str:
 def _advise(found: dict[str, Any]) -> None:
     rotation = found["rotation"]
     names = rotation["waits_for"]
-    if not names:
+    if not names and not rotation["missing"]:
         return
     left = rotation["keep_left"]
     if left is not None:
@@ -259,8 +263,9 @@ def _advise(found: dict[str, Any]) -> None:
     live = [member["name"] for member in found["members"] if member["live"]]
     if stuck := [name for name in names if name in live]:
         click.echo(f"why {', '.join(stuck)} is behind: gossipmm keys list there, or its log")
-    flags = " ".join(f"--without {name}" for name in names)
-    click.echo(f"to go on without waiting: gossipmm keys rotate {flags}")
+    if names:
+        flags = " ".join(f"--without {name}" for name in names)
+        click.echo(f"to go on without waiting: gossipmm keys rotate {flags}")
     click.echo("to go back: gossipmm keys rotate --cancel")
 
 

@@ -13,7 +13,15 @@ from typing import NamedTuple
 from gossipmm.core.register import Phase, Register, Told
 from gossipmm.core.types import Address, NodeId
 
-__all__ = ("Progress", "Standing", "Straggler", "has_majority", "obstacles", "standing")
+__all__ = (
+    "Progress",
+    "Standing",
+    "Straggler",
+    "has_majority",
+    "missing",
+    "obstacles",
+    "standing",
+)
 
 
 class Standing(NamedTuple):
@@ -37,6 +45,8 @@ class Progress(NamedTuple):
     members: tuple[Standing, ...]
     #: The members that the phase waits for.
     waits_for: tuple[Standing, ...]
+    #: Members that there were at the start, and that this node has not heard of since it started.
+    missing: int
     #: More than half of the members are as far as this phase asks.
     majority: bool
     #: Named: not waited for.
@@ -72,9 +82,19 @@ def has_majority(
     that have left since and those that were named.
     """
     counted = [member for member in members if member.name not in without]
-    named = len(set(without))
-    there = max(len(counted), register.members - left - named)
+    there = len(counted) + missing(members, register, without, left)
     return 2 * sum(member.covered for member in counted) > there
+
+
+def missing(
+    members: Sequence[Standing], register: Register, without: Collection[NodeId], left: int
+) -> int:
+    """Return how many of the members at the start are not known here, not even as down or left.
+
+    A node that restarted may not have heard of the dead again: they hold the last step up, too.
+    """
+    counted = sum(member.name not in without for member in members)
+    return max(0, register.members - left - len(set(without)) - counted)
 
 
 def obstacles(

@@ -63,6 +63,7 @@ class Reconcile:
         self._asked: dict[int, float] = {}
         self._pull_from: Address | None = None
         self._pull_cursor = [0, 0]
+        self._pull_gone = False
         self._pull_tries = 0
         self._pull_timer: Token | None = None
 
@@ -80,6 +81,8 @@ class Reconcile:
             self._agreed_at = c.now
             if not table.joined:
                 self._joined()
+            if not table.knows_gone:
+                self.pull(peer.addresses[0], peer.key, gone=True)
             return
         if peer.differs_since is None:
             peer.differs_since = c.now
@@ -376,10 +379,14 @@ class Reconcile:
 
     # -- bulk transfer at join -------------------------------------------------------------
 
-    def pull(self, address: Address, target: int) -> None:
-        """Begin (or go on with) a bulk transfer from whoever answers at the address."""
+    def pull(self, address: Address, target: int, *, gone: bool = False) -> None:
+        """Begin (or go on with) a bulk transfer from whoever answers at the address.
+
+        ``gone``: only of members that are dead or left.
+        """
         if self._pull_from is None:
             self._pull_from = address
+            self._pull_gone = gone
             self._pull_tries = 0
             self._pull_cursor = [0, 0]
             self._ask_for_more(target)
@@ -388,8 +395,10 @@ class Reconcile:
         c = self._c
         assert self._pull_from is not None
         c.stats.bulk_pulls += 1
-        options = {wire.OPT_PULL: self._pull_cursor}
-        c.send(wire.NEWS, None, address=self._pull_from, target=target, options=options)
+        cursor = [*self._pull_cursor, True] if self._pull_gone else self._pull_cursor
+        options = {wire.OPT_PULL: cursor}
+        peer = c.table.by_key.get(target)
+        c.send(wire.NEWS, peer, address=self._pull_from, target=target, options=options)
         cancel(self._pull_timer)
         wait = max(_PULL_WAIT, 4 * c.stats.rtt)
         self._pull_timer = c.timers.at(c.now + wait, self._pull_again, target)
@@ -409,6 +418,7 @@ class Reconcile:
         self._pull_tries = 0
         if cursor[1] == 0:
             self._pull_from = None
+            self._c.table.knows_gone = True
             if not self._c.table.joined:
                 self._joined()
         elif cursor > self._pull_cursor:
@@ -423,6 +433,7 @@ class Reconcile:
         """
         c = self._c
         after = (cursor[0], cursor[1])
+        gone = cursor[2:3] == [True]
         order = c.table.order
         packer = Packer(c.room - 24)
         last = after
@@ -430,6 +441,8 @@ class Reconcile:
         for number, key in order[bisect_right(order, after) :]:
             member = c.table.by_key.get(key)
             if member is None or member is peer or not member.complete:
+                continue
+            if gone and key not in c.table.gone:
                 continue
             rows = self.tell(member) if number == 0 else b""
             packer.add(rows, [member.pages[number].raw])

@@ -65,7 +65,7 @@ class Register(NamedTuple):
     old: bytes = b""  #: kid of the key that goes
     #: Each host reads the new key from its own file: it is not gossiped.
     out_of_band: bool = False
-    #: Live members when it began.
+    #: Members when it began, those that were down included.
     members: int = 0
     #: Seconds that the old key is kept for members that are not there, once the others switched.
     keep: int = 0

@@ -179,5 +179,5 @@ class Rhythm:
             c.detector.forget(member)
             c.table.remove(member, c.now)
             c.events.append(events.MemberReaped(c.now, member.name, member.generation))
-        c.table.joined = c.table.agreed = False
+        c.table.joined = c.table.agreed = c.table.knows_gone = False
         c.lifecycle.renew("nobody reached for half of reap_after")

@@ -21,6 +21,7 @@ from gossipmm.core.coverage import (
     Standing,
     Straggler,
     has_majority,
+    missing,
     obstacles,
     standing,
 )
@@ -107,7 +108,7 @@ class Rotation:
         if new is not ring:
             self._adopt(new)
 
-    def _adopt(self, ring: Keyring, missing: tuple[NodeId, ...] = ()) -> None:
+    def _adopt(self, ring: Keyring, behind: tuple[NodeId, ...] = ()) -> None:
         """Take a keyring whose register is higher."""
         c = self._c
         register = ring.rotation
@@ -122,7 +123,7 @@ class Rotation:
                 register.new.hex(),
                 register.old.hex(),
                 register.out_of_band,
-                missing,
+                behind,
             )
         )
         if register.active and register.out_of_band and ring.find(register.new) is None:
@@ -265,7 +266,7 @@ class Rotation:
         before = ring.rotation
         if before.epoch >= _LAST_EPOCH or before.evictions >= _LAST_EPOCH:
             raise KeyringError("there were too many rotations: stop the cluster and begin anew")
-        live = sum(member.live for member in self._standings(NEVER))
+        members = len(self._standings(NEVER))
         register = Register(
             before.evictions + out_of_band,
             before.epoch + 1,
@@ -273,7 +274,7 @@ class Rotation:
             new,
             old,
             out_of_band,
-            live,
+            members,
             int(keep),
         )
         self._adopt(replace(ring, rotation=register))
@@ -317,12 +318,14 @@ class Rotation:
             return None
         register = ring.rotation
         members = self._standings(register)
+        left = self._left_since(register)
         return Progress(
             register,
             self._since,
             members,
             obstacles(members, register, self._without, expired=self._expired(register, now)),
-            has_majority(members, register, self._without, self._left()),
+            missing(members, register, self._without, left),
+            has_majority(members, register, self._without, left),
             tuple(sorted(self._without)),
             not self.unsaved,
         )
@@ -353,8 +356,14 @@ class Rotation:
                 found.append(standing(name, member.pages[0].keys, register, live=live))
         return tuple(found)
 
-    def _left(self) -> int:
-        return sum(member.status is Status.LEFT for member in self._c.table.by_name.values())
+    def _left_since(self, register: Register) -> int:
+        """How many took part in a rotation and left."""
+        left = 0
+        for member in self._c.table.by_name.values():
+            if member.status is Status.LEFT and member.complete:
+                told = member.pages[0].keys
+                left += told is not None and told.register.is_same(register)
+        return left
 
     def _expired(self, register: Register, now: float) -> bool:
         return register.phase is Phase.USE and now - self._since >= register.keep
@@ -400,12 +409,20 @@ class Rotation:
             c.send(wire.NEWS, member, options=options)
 
     def _next_phase(self, ring: Keyring, register: Register) -> None:
+        table, without = self._c.table, self._without
         members = self._standings(register)
-        if not has_majority(members, register, self._without, self._left()):
+        left = self._left_since(register)
+        if not has_majority(members, register, without, left):
             return
         expired = self._expired(register, self._c.now)
-        if obstacles(members, register, self._without, expired=expired):
+        if obstacles(members, register, without, expired=expired):
             return
+        if register.phase is Phase.USE and not expired:
+            # After a restart: a member that is down may not be known here again.
+            if table.peers and not table.knows_gone:
+                return
+            if missing(members, register, without, left):
+                return
         behind = tuple(member.name for member in members if not member.covered)
         self._merge_own(ring, register._replace(phase=Phase(register.phase + 1)), behind)
 

@@ -70,6 +70,9 @@ class Table:
         self.joined = not config.join
         #: True once it did agree with a peer's: who is alone afterwards has not "not joined".
         self.agreed = False
+        #: True once a transfer brought what a peer remembers of the dead and of those that left:
+        #: fingerprints leave them out, so agreeing says nothing about them.
+        self.knows_gone = False
         #: Raised whenever ``peers`` changes, so that caches of it can be dropped.
         self.peers_version = 0
 

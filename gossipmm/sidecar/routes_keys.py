@@ -52,6 +52,8 @@ class Rotation(msgspec.Struct, kw_only=True):
     #: Names of the members that the phase waits for, and of those that are not waited for.
     waits_for: list[str]
     without: list[str]
+    #: Members that there were at the start, and that this agent has not heard of since it started.
+    missing: int
     #: More than half of the members are as far as the phase asks.
     majority: bool
 
@@ -162,6 +164,7 @@ def _keys(state: State) -> Keys:
             keep_left=max(0.0, left) if register.phase is Phase.USE else None,
             waits_for=[member.name for member in progress.waits_for],
             without=list(progress.without),
+            missing=progress.missing,
             majority=progress.majority,
         )
     return shown

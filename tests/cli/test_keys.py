@@ -10,6 +10,7 @@ import pytest
 from gossipmm import keyfile
 from gossipmm.cli import main
 from gossipmm.core.keyring import Keyring
+from gossipmm.core.register import Phase, Register
 from tests.served import served
 
 
@@ -78,6 +79,26 @@ def test_out_of_band_says_what_is_missing_and_how_to_go_on(run, two):
     keyfile.save(files[1], keyfile.load(files[1]).add(new))
     status, out, err = run("rotate", control=control)
     assert (status, err) == (0, "a rotation is under way already; this follows it\n")
+
+
+def test_a_member_down_that_a_restarted_agent_forgot_is_waited_for_in_words(run, two):
+    """Rotation was begun with three members; this agent has heard of two since it started."""
+    control, *files = two
+    old = keyfile.load(files[0]).sending
+    new = keyfile.generate(old)
+    using = Register(0, 1, Phase.USE, new.kid, old.kid, False, 3, 60)
+    for file in files:
+        keyfile.save(file, Keyring((new, old), rotation=using))
+    with (
+        served(f"{control}2", name="c", keyring=files[0]) as c,
+        served(f"{control}3", name="d", join=(c.address,), keyring=files[1]),
+    ):
+        while c.do(c.agent.agreement).agree < 1:
+            pass
+        status, out, err = run("rotate", control=c.path)
+    assert (status, err) == (1, "a rotation is under way already; this follows it\n")
+    assert "waiting for 1 more member that c has not heard of since it started" in out
+    assert f"key {old.kid.hex()} is still accepted, for" in out
 
 
 def test_by_hand(run, two, tmp_path):

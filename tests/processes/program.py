@@ -158,6 +158,11 @@ class Program:
             reader.join(DEADLINE)
         return code
 
+    def show(self, last: int = 60) -> None:
+        """Print the end of what it said: pytest shows that when the test failed."""
+        for line in [*self.lines[-last:], *self.errors[-last:]]:
+            print(f"{self.name} {self.process.pid}: {line}")
+
     def close(self) -> None:
         """Kill it if it is still there."""
         if self.process.poll() is None:
@@ -184,3 +189,4 @@ def programs() -> Iterator[Callable[..., Program]]:
     finally:
         for program in started:
             program.close()
+            program.show()
