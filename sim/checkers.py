@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gossipmm.core.types import Status
+from gossipmm.core.types import NodeState, Status
 from sim.errors import UsageError, unknown
 from sim.faults import select
 from sim.values import Printed, parse
@@ -87,13 +87,15 @@ def _first(run: Run, word: str) -> str | None:
 @check("alive_to_itself")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AliveToItself(Check):
-    """Nobody holds itself for anything but alive, or left after leaving."""
+    """Nobody holds itself for anything but alive (or impaired, if it says so), or left."""
 
     def sample(self, run: Run) -> str | None:
         """Look at each host's own line."""
         for host in run.looked_at():
             me = host.member(host.node_name)
-            if me is None or me.status not in (Status.ALIVE, Status.LEFT):
+            impaired = me is not None and me.node_state is NodeState.IMPAIRED
+            well = Status.PROBATION if impaired else Status.ALIVE
+            if me is None or me.status not in (well, Status.LEFT):
                 held = "nothing" if me is None else me.status.label
                 return f"{host.label} holds itself {held}"
         return None

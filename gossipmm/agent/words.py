@@ -101,6 +101,15 @@ def _isolated(event: events.Isolated, me: str) -> str:
     return "stale answers are over"
 
 
+def _impaired(event: events.SelfImpaired) -> str:
+    if not event.impaired:
+        return "this node's answers get through again: it is in lookups again"
+    return (
+        "this node is impaired: most of its answers do not get through "
+        f"({event.lost:.0%} of the probes of it were asked a third time); it is in no lookup"
+    )
+
+
 def _foreign(event: events.ForeignTraffic) -> str:
     key = f" {event.kid}" if event.kid else ""
     return {
@@ -166,6 +175,11 @@ _LINES: dict[type, Callable[[Any, str], str]] = {
     events.Isolated: _isolated,
     events.SelfSlow: lambda e, _: (
         f"this node's timers were {e.late:.1f} s late: it holds its accusations for a while"
+    ),
+    events.SelfImpaired: lambda e, _: _impaired(e),
+    events.MemberImpaired: lambda e, _: (
+        f"member {e.name} is impaired: its answers do not get through, it says; on probation, in "
+        "no answer until it takes that back"
     ),
     events.ForeignTraffic: lambda e, _: f"datagrams from {format_address(e.source)} {_foreign(e)}",
     events.KeysChanged: lambda e, _: _keys(e),

@@ -54,6 +54,9 @@ def _show_status(found: dict[str, Any]) -> None:
         rows.append(("", f"{peer['name']} differs, for {duration(peer['since_ago'])}"))
     if len(differ) > _SHOWN:
         rows.append(("", f"and {len(differ) - _SHOWN} more, for less long"))
+    if found["impaired"]:
+        what = "most answers of this node do not get through: the others hold it on probation"
+        rows.append(("IMPAIRED", what))
     if found["conflict"]:
         rows.append(("CONFLICT", f"this name is also used at {', '.join(found['conflict'])}"))
     for seed, words in found["trouble"].items():

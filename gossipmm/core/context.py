@@ -30,6 +30,7 @@ from gossipmm.core.types import Address, Status
 
 if TYPE_CHECKING:
     from gossipmm.core.detector import Detector
+    from gossipmm.core.egress import Egress
     from gossipmm.core.lifecycle import Lifecycle
     from gossipmm.core.news import News
     from gossipmm.core.probes import Probes
@@ -91,6 +92,7 @@ class Context:
     """Shared by the parts of one node."""
 
     detector: Detector
+    egress: Egress
     lifecycle: Lifecycle
     news: News
     probes: Probes

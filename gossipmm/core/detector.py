@@ -21,7 +21,7 @@ from gossipmm.core.suspicion import (
 )
 from gossipmm.core.timers import cancel
 from gossipmm.core.trace import Drop
-from gossipmm.core.types import NodeId, Status
+from gossipmm.core.types import NodeId, NodeState, Status
 
 _LIVE = (Status.ALIVE, Status.SUSPECT, Status.PROBATION)
 _GONE = (wire.DEAD, wire.LEFT)
@@ -61,11 +61,11 @@ class Detector:
             self._end_suspicion(member)
             self._restart_probation(member)
             c.table.refresh(member, c.now)
-            c.news.claim(member)
+            self._tell(member, member.status)
         elif outcome is Outcome.RENEWED:
             self._accusations.set(member, [c.me.key])
             self._schedule_burial(member)
-            c.news.claim(member)
+            self._tell(member, member.status)
         elif outcome is Outcome.RETURNED:
             self._return(member, teller)
         elif outcome is Outcome.RETURNING:
@@ -83,6 +83,13 @@ class Detector:
             return False
         self._c.stats.drop(Drop.COUNTER_JUMP)
         return True
+
+    def _tell(self, member: Member, was: Status) -> None:
+        """Tell the verdict: as news, or, of one on probation (in no lookup), by rows only."""
+        if was is Status.PROBATION:
+            self._c.news.ride(member)
+        else:
+            self._c.news.claim(member)
 
     def settle(self, member: Member, teller: NodeId, was: Status | None = None) -> None:
         """After a page or a first sign of life: tell what became of the member.
@@ -102,6 +109,11 @@ class Detector:
                 c.events.append(events.MemberLeft(c.now, member.name, member.generation))
             c.probes.drop(member)
             return
+        if after is Status.PROBATION and member.node_state is NodeState.IMPAIRED:
+            member.note(c.now, "impaired", member.name)
+            c.events.append(events.MemberImpaired(c.now, member.name))
+        elif before is Status.PROBATION and after in _LIVE:
+            self._tell_steady(member)
         if before is Status.UNKNOWN and after in _LIVE:
             c.peers.admit(member)
             if len(c.table.peers) == 1:
@@ -145,10 +157,7 @@ class Detector:
         _, after = c.table.refresh(member, c.now)
         if after in _LIVE:
             c.peers.admit(member)
-        if wait:
-            c.news.ride(member)
-        else:
-            c.news.claim(member)
+        self._tell(member, member.status)
         if after is Status.SUSPECT:
             self._begin_suspicion(member)
 
@@ -175,9 +184,13 @@ class Detector:
             )
             return
         self._end_probation(member)
+        if c.table.refresh(member, c.now)[1] is not Status.PROBATION:
+            self._tell_steady(member)
+
+    def _tell_steady(self, member: Member) -> None:
+        c = self._c
         member.note(c.now, "probation_ended", c.own.name)
         c.events.append(events.ProbationEnded(c.now, member.name))
-        c.table.refresh(member, c.now)
 
     @staticmethod
     def _end_probation(member: Member) -> None:
@@ -237,7 +250,7 @@ class Detector:
             member.note(c.now, "accused", teller, f"heartbeat {member.s}")
             c.events.append(events.MemberSuspected(c.now, member.name, teller, member.s))
             c.table.refresh(member, c.now)
-            c.news.claim(member)
+            self._tell(member, member.status)
             self._begin_suspicion(member)
             if c.me.key in accusers:
                 c.send(wire.NEWS, member)  # the accused is told at once
@@ -248,7 +261,7 @@ class Detector:
                 c.stats.suspicions_confirmed += len(new)
                 member.note(c.now, "confirmed", teller, f"{len(member.accusers)} accusers")
             self._schedule_burial(member)
-            c.news.claim(member)
+            self._tell(member, member.status)
 
     def _begin_suspicion(self, member: Member) -> None:
         member.suspect_since = self._c.now
@@ -328,6 +341,7 @@ class Detector:
     def _bury(self, member: Member) -> None:
         c = self._c
         names = tuple(c.table.by_key[key].name for key in member.accusers if key in c.table.by_key)
+        was = member.status
         member.bury(c.now)
         self._end_suspicion(member)
         self._end_probation(member)
@@ -339,10 +353,7 @@ class Detector:
             events.MemberDied(c.now, member.name, member.generation, max(member.d, 0), names)
         )
         c.probes.drop(member)
-        if len(member.returns) > c.config.flap_free_returns:
-            c.news.ride(member)
-        else:
-            c.news.claim(member)
+        self._tell(member, was)
         self._isolation.count(member)
 
     def hear_dead(self, member: Member, heartbeat: int, age: float, teller: Member) -> None:

@@ -187,6 +187,26 @@ class SelfSlow:
 
 
 @dataclass(frozen=True, slots=True)
+class SelfImpaired:
+    """This node's own answers do not get through (or do again): others hold it on probation.
+
+    ``lost`` is the share of the last probes whose sender had to ask a third time.
+    """
+
+    at: float
+    impaired: bool
+    lost: float
+
+
+@dataclass(frozen=True, slots=True)
+class MemberImpaired:
+    """A member says that its answers do not get through: on probation until it takes that back."""
+
+    at: float
+    name: NodeId
+
+
+@dataclass(frozen=True, slots=True)
 class ForeignTraffic:
     """Datagrams come that are not of this cluster: told once a reason, and later again.
 
@@ -266,6 +286,8 @@ Event: TypeAlias = (
     | Joined
     | Isolated
     | SelfSlow
+    | SelfImpaired
+    | MemberImpaired
     | ForeignTraffic
     | KeysChanged
     | KeyWanted

@@ -20,6 +20,10 @@ class Health(NamedTuple):
     loss: float
     #: Smoothed round trip in seconds; 0 before the first answer.
     rtt: float
+    #: Its own answers do not get through: it is on probation everywhere.
+    impaired: bool
+    #: Share of the last probes of this node whose sender asked a third time.
+    unheard: float
     #: Members of whom news waits to be pushed.
     news: int
 
@@ -34,5 +38,7 @@ def health_of(context: Context, now: float) -> Health:
         held=sum(member.held_since is not None for member in peers.values()),
         loss=context.stats.loss,
         rtt=context.stats.rtt,
+        impaired=context.egress.impaired,
+        unheard=context.egress.lost,
         news=context.news.waiting,
     )

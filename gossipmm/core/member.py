@@ -32,6 +32,7 @@ class Member(Liveness):
     __slots__ = (
         "accusers",
         "addresses",
+        "asked_at",
         "contribution",
         "differs_since",
         "doubted",
@@ -99,6 +100,8 @@ class Member(Liveness):
         #: Where its datagrams came from last, and when one came.
         self.source: Address | None = None
         self.seen_at: float = -inf
+        #: When a probe of it was counted last (see ``egress.py``).
+        self.asked_at: float = -inf
         self.slow_until: float = -inf
         self.peer_fingerprint = 0
         self.differs_since: float | None = None
@@ -152,7 +155,8 @@ class Member(Liveness):
         if not self.pages or 0 not in self.pages:
             return Status.UNKNOWN
         result = super().judged()
-        if self.probation_until is not None and result in (Status.ALIVE, Status.SUSPECT):
+        damped = self.probation_until is not None or self.node_state is NodeState.IMPAIRED
+        if damped and (result is Status.ALIVE or result is Status.SUSPECT):
             return Status.PROBATION
         return result
 
@@ -173,6 +177,8 @@ class Member(Liveness):
         )
 
     def _reason(self) -> str:
+        if self.status is Status.PROBATION and self.node_state is NodeState.IMPAIRED:
+            return "its answers do not get through, by its own measure: on probation"
         if self.status is Status.PROBATION:
             return f"returned from the dead {len(self.returns)} times: on probation"
         if self.status is Status.RETURNING:

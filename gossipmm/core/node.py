@@ -21,6 +21,7 @@ from gossipmm.config import Config
 from gossipmm.core import events, wire
 from gossipmm.core.context import Context
 from gossipmm.core.detector import Detector
+from gossipmm.core.egress import Egress
 from gossipmm.core.envelope import Envelope, PlainEnvelope
 from gossipmm.core.foreign import FOREIGN, Foreign
 from gossipmm.core.health import Health, health_of
@@ -94,6 +95,7 @@ class Node:
         c.news = News(c)
         c.detector = Detector(c)
         c.probes = Probes(c)
+        c.egress = Egress(c)
         c.proofs = Proofs(c)
         c.reconcile = Reconcile(c)
         c.lifecycle = Lifecycle(c)

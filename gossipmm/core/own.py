@@ -75,6 +75,8 @@ class OwnRecord:
         self.addresses = addresses
         self.metadata: Metadata = checked_metadata(f"node {name!r}", config.metadata)
         self.state = NodeState.UP
+        #: Its answers do not get through (see ``egress.py``).
+        self.impaired = False
         #: What it tells of its keys; None: it does not encrypt.
         self.keys: Told | None = None
         self.heartbeat: Heartbeat = 1
@@ -163,11 +165,12 @@ class OwnRecord:
     def page_zero(self) -> Page:
         """Write page 0 anew, at a higher version. Raises LimitError."""
         self._version += 1
+        hides = self.impaired and self.state is not NodeState.LEFT
         return encode_page_zero(
             self.name,
             self.generation,
             self._version,
-            self.state,
+            NodeState.IMPAIRED if hides else self.state,
             self.addresses,
             self.metadata,
             self.keys,

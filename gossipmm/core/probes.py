@@ -25,7 +25,7 @@ _TRIES_WITHOUT_RESENDS = ((8, True),)
 _LASTS = 20
 #: Low bits of a probe's identity that number the try, and come back in its answer: so an answer's
 #: round trip is known however many tries were on the way (as with QUIC's packet numbers).
-_TRY = 7
+TRY = 7
 
 #: Unanswered probes remembered, and for how many intervals a late answer makes this node take
 #: what it reads for as old as that.
@@ -103,7 +103,7 @@ class Probes:
         unit = config.resend_base
         if stats.rtt:
             unit = resend_unit(unit, stats.rtt, self._deviation, config.gossip_interval)
-        probe = Probe(c.rng.getrandbits(64) & ~_TRY or 1 + _TRY, member, purpose, c.now, unit)
+        probe = Probe(c.rng.getrandbits(64) & ~TRY or 1 + TRY, member, purpose, c.now, unit)
         probe.ends = c.now + max(config.gossip_interval, _LASTS * unit)
         self._open[probe.identity] = probe
         self._by_member[member.key] = probe
@@ -122,7 +122,7 @@ class Probes:
         elif address != probe.to:
             probe.to = None
         rows = c.news.exchange_rows(member, c.room - wire.FRAME_SIZE - 32)
-        identity = probe.identity + min(len(probe.sent), _TRY)
+        identity = probe.identity + min(len(probe.sent), TRY)
         probe.sent.append(c.now)
         c.send(wire.SYN, member, address=address, probe=identity, rows=rows)
 
@@ -166,11 +166,11 @@ class Probes:
     def answered(self, identity: int, sender: Member | None, source: Address) -> bool:
         """An ACK came. True when the target of an open probe answered it, in time."""
         c = self._c
-        probe = self._open.get(identity & ~_TRY)
-        number = identity & _TRY
+        probe = self._open.get(identity & ~TRY)
+        number = identity & TRY
         if probe is None or number >= len(probe.sent):
             c.stats.drop(Drop.LATE_ACK)
-            began = self._unanswered.get(identity & ~_TRY)
+            began = self._unanswered.get(identity & ~TRY)
             if began is not None:
                 c.is_behind(c.now - began, c.now + _BEHIND_FOR * c.config.gossip_interval)
             return False

@@ -148,6 +148,7 @@ class Receiver:
                     c.lifecycle.raise_heartbeat()
             if frame.known and sender is not None:
                 own.acknowledged = True
+                c.egress.asked(sender, frame.probe)
         elif frame.target:
             c.stats.drop(Drop.NOT_FOR_ME)
         room = self._room_to_reply(frame, sender, source) - 18

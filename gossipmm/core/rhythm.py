@@ -49,6 +49,7 @@ class Rhythm:
             return
         self._raise_heartbeat(2 * interval)
         c.lifecycle.watch_conflict()
+        c.egress.review()
         target = c.peers.next_target()
         if target is not None:
             c.probes.start(target, "round")

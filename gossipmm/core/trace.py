@@ -99,6 +99,7 @@ _COUNTERS = (
     "deaths",
     "returns",
     "probations",
+    "impaired",
     "pages_sent",
     "pages_accepted",
     "pages_known",
@@ -140,6 +141,7 @@ class Stats:
     deaths: int
     returns: int
     probations: int
+    impaired: int
     pages_sent: int
     pages_accepted: int
     pages_known: int

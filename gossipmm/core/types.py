@@ -34,6 +34,7 @@ class NodeState(IntEnum):
     UP = 0
     DRAINING = 1
     LEFT = 2
+    IMPAIRED = 3  #: its answers do not get through, by its own measure: on probation
 
 
 class EntryState(IntEnum):
@@ -51,7 +52,9 @@ class Status(IntEnum):
     SUSPECT = 2
     DEAD = 3
     RETURNING = 4  #: held dead; a higher heartbeat came, on evidence older than the burial
-    PROBATION = 5  #: came back too often: reachable, in no lookup until it has been steady
+    #: Came back too often, or says itself that it is impaired: reachable, in no lookup until it
+    #: has been steady.
+    PROBATION = 5
     LEFT = 6  #: said so itself
 
     @property

@@ -59,6 +59,8 @@ _LEVELS: dict[type, int] = {
     events.RegistrationExpired: logging.WARNING,
     events.Isolated: logging.WARNING,
     events.SelfSlow: logging.WARNING,
+    events.SelfImpaired: logging.WARNING,
+    events.MemberImpaired: logging.WARNING,
     events.ForeignTraffic: logging.WARNING,
     events.KeyWanted: logging.WARNING,
 }

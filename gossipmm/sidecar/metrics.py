@@ -217,6 +217,16 @@ class _Collector(Collector):
             health.slow + 2 * health.deaf,
         )
         yield _gauge(
+            "gossipmm_impaired",
+            "1 while most of this node's answers do not get through: it is on probation.",
+            int(health.impaired),
+        )
+        yield _gauge(
+            "gossipmm_unheard_ratio",
+            "Share of the last probes of this node whose sender had to ask a third time.",
+            health.unheard,
+        )
+        yield _gauge(
             "gossipmm_accusations_held",
             "Members that this node does not accuse now because it may itself be the one to blame.",
             health.held,

@@ -20,9 +20,10 @@ In short (fields with a default may be left out of a request, never of an answer
       TOPIC           {"topic", "stale", "picks": [...], "fanout": [...], "hosts": [HOST, ...]}
       HOST            {"host", "state", "nodes": [...], "metadata", "since_ago", "heard_ago"}
     GET /v1/status    {"name", "cluster", "version", "generation", "addresses", "uptime", "joined",
-                       "leaving", "conflict", "trouble": {seed: words}, "fingerprint", "agree",
-                       "unheard", "differ": [{"name", "since_ago"}], "members": {"alive": 3, ...},
-                       "topics", "registrations", "traffic": {...}, "event_id", ...}
+                       "leaving", "conflict", "impaired", "trouble": {seed: words}, "fingerprint",
+                       "agree", "unheard", "differ": [{"name", "since_ago"}],
+                       "members": {"alive": 3, ...}, "topics", "registrations",
+                       "traffic": {...}, "event_id", ...}
     GET /v1/watch     server-sent events; ``data`` of each is one JSON object:
                         event: hello     {"node", "event_id", "resumed"}
                         event: <kind>    {"event": kind, "time", ..., "text"}   (with an id)
@@ -342,6 +343,8 @@ class StatusAnswer(msgspec.Struct, kw_only=True):
     leaving: bool
     #: Addresses of another live process with this node's name.
     conflict: list[str]
+    #: Most of its own answers do not get through: the others hold it on probation.
+    impaired: bool
     #: Seed -> what is wrong with it, or with this node as it sees it.
     trouble: dict[str, str]
     fingerprint: str

@@ -157,6 +157,7 @@ def status(state: State) -> schemas.StatusAnswer:
         joined=agent.table.joined,
         leaving=agent.leaving,
         conflict=[format_address(address) for address in agent.conflict],
+        impaired=agent.health().impaired,
         trouble=agent.seed_trouble(),
         fingerprint=f"{agreement.fingerprint:016x}",
         agree=agreement.agree,

@@ -55,6 +55,16 @@ WORDS: dict[str, Callable[[_Line], str]] = {
     "returned": lambda line: f"it is back, {line.who} reached it ({line.detail})",
     "left": lambda line: "it said that it leaves",
     "probation_ended": lambda line: "it was steady: its probation is over",
+    "impaired": lambda line: (
+        "it says that its answers do not get through: on probation until it takes that back"
+    ),
+    "impaired_own": lambda line: (
+        f"its own answers did not get through (who asked had to ask a third time in {line.detail}):"
+        " it told the others to hold it on probation"
+    ),
+    "unimpaired_own": lambda line: (
+        f"its own answers get through again (asked a third time: {line.detail}), and it said so"
+    ),
     "held": _held,
     "other_answered": lambda line: (
         f"{line.who} answered in its place {line.detail}: that address is somebody else's now"

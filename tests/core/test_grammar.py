@@ -178,7 +178,7 @@ def with_page(page: list[object], place: int, value: object) -> list[object]:
         with_page(PAGE, 4, [["t", "h", 2]]),
         with_page(PAGE, 4, [["t", "h", 0, {"a": 0.5}]]),
         with_page(ZERO, 3, 0),
-        with_page(ZERO, 4, 3),
+        with_page(ZERO, 4, 4),
         with_page(ZERO, 5, []),
         with_page(ZERO, 5, [["127.0.0.1", 0]]),
     ],

@@ -169,7 +169,7 @@ REFUSED: dict[str, tuple[object, Drop]] = {
         Drop.BAD_PAGE,
     ),
     "metadata with a list": (entries_page(entries=(["t", "h", 0, {"a": []}],)), Drop.BAD_PAGE),
-    "node state unknown": (zero_page(3), Drop.OUT_OF_RANGE),
+    "node state unknown": (zero_page(4), Drop.OUT_OF_RANGE),
     "node state text": (zero_page("up"), Drop.BAD_PAGE),
     "no address": (zero_page(addresses=[]), Drop.BAD_PAGE),
     "too many addresses": (

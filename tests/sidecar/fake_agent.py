@@ -167,6 +167,7 @@ class FakeAgent:
             joined=True,
             leaving=False,
             conflict=self.conflict,
+            impaired=False,
             trouble=self.trouble,
             fingerprint="9115a398bf5e138c",
             agree=max(0, live - 1 - len(self.differ)),

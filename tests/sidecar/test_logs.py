@@ -43,6 +43,8 @@ FIELDS = {
     "joined": "members",
     "isolated": "active vanished",
     "self_slow": "late",
+    "self_impaired": "impaired lost",
+    "member_impaired": "name",
     "leave_finished": "confirmed told",
     "foreign_traffic": "source reason kid",
     "keys_changed": "sending held retired",

@@ -1,0 +1,158 @@
+"""A node whose answers do not get through says so itself (Rapid's third fault; ``egress.py``)."""
+
+from __future__ import annotations
+
+import pytest
+
+from gossipmm.core import wire
+from gossipmm.core.events import MemberDied, MemberImpaired, ProbationEnded, SelfImpaired
+from gossipmm.core.types import NodeState, Status
+from tests.helpers import Mesh, held, picks
+from tests.puppets import Puppet
+
+SIX = ("a", "b", "c", "d", "e", "f")
+
+
+def lose_what_it_sends(mesh: Mesh, share: float, *names: str) -> None:
+    sources = {mesh[name].addresses[0] for name in names}
+    mesh.rules["egress"] = lambda p: p.source in sources and mesh.rng.random() < share
+
+
+def serving(*names: str) -> Mesh:
+    mesh = Mesh(*names)
+    for name in names:
+        mesh[name].register("compute", name, now=mesh.now)
+    mesh.settle()
+    mesh.run(2)
+    return mesh
+
+
+def ask(x: Puppet, times: int = 200, *, first: int = 0, tries: tuple[int, ...] = (0, 1, 2)) -> None:
+    """Probe node a again and again as if its answers were lost, an interval apart."""
+    mesh = x._mesh
+    for number in range(first, first + times):
+        for place in tries:
+            x.say("a", wire.SYN, known=1, probe=8 * (number + 1) + place)
+            mesh.run(0.025)
+        mesh.run(0.5)
+
+
+def test_a_node_that_is_hardly_heard_is_in_no_lookup_and_comes_back_when_it_is() -> None:
+    """Each suspicion of it was refuted within milliseconds: it stayed in all lookups for ever."""
+    mesh = serving(*SIX)
+    lose_what_it_sends(mesh, 0.8, "a")
+    mesh.until(lambda: mesh["a"].health(mesh.now).impaired, within=90)
+    mesh.until(lambda: all(picks(mesh[n], "compute") == SIX[1:] for n in SIX), within=5)
+    for name in SIX[1:]:
+        assert held(mesh[name], "a").status is Status.PROBATION
+        view = mesh[name].member("a")
+        assert view is not None
+        assert "do not get through" in view.reason
+        assert len(mesh.told(name, MemberImpaired)) == 1
+    mesh.run(60)
+    assert len(mesh.told("a", SelfImpaired)) == 1, "no oscillation"
+    mesh.heal()
+    mesh.until(lambda: not mesh["a"].health(mesh.now).impaired, within=90)
+    mesh.until(lambda: all(picks(mesh[n], "compute") == SIX for n in SIX), within=2)
+    assert [event.impaired for event in mesh.told("a", SelfImpaired)] == [True, False]
+    assert all(len(mesh.told(n, ProbationEnded, "a")) == 1 for n in SIX[1:])
+    assert not any(mesh.told(n, MemberDied) for n in SIX)
+    assert mesh.agreed()
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5])
+def test_loss_of_the_whole_network_is_not_taken_for_its_own(share: float) -> None:
+    mesh = serving(*SIX)
+    mesh.lose(share)
+    mesh.run(200)
+    assert not any(mesh.told(name, SelfImpaired) for name in SIX)
+
+
+def test_of_many_only_a_quarter_says_so() -> None:
+    """When half of them lose what they send, a service that works now and then is left."""
+    mesh = serving("a", "b", "c", "d", "e", "f", "g", "h")
+    lose_what_it_sends(mesh, 0.85, "a", "b", "c", "d")
+    mesh.run(200)
+    said = [name for name in "abcdefgh" if mesh[name].health(mesh.now).impaired]
+    assert 1 <= len(said) <= 3
+    assert set(said) <= set("abcd")
+
+
+def test_it_drains_and_leaves_while_it_is_impaired() -> None:
+    mesh = serving(*SIX)
+    lose_what_it_sends(mesh, 0.8, "a")
+    mesh.until(lambda: mesh["a"].health(mesh.now).impaired, within=90)
+    mesh["a"].drain(now=mesh.now)
+    mesh.heal()
+    mesh.until(lambda: not mesh["a"].health(mesh.now).impaired, within=90)
+    mesh.settle()
+    assert held(mesh["b"], "a").node_state is NodeState.DRAINING
+    lose_what_it_sends(mesh, 0.8, "a")
+    mesh.until(lambda: mesh["a"].health(mesh.now).impaired, within=90)
+    mesh.heal()
+    mesh["a"].leave(mesh.now)
+    mesh.until(lambda: held(mesh["b"], "a").status is Status.LEFT, within=3)
+
+
+def test_a_member_that_hears_nothing_itself_does_not_make_it_say_so() -> None:
+    """One of several that asks and asks again: the others hear its answers."""
+    mesh = serving("a", "b", "c", "d", "e")
+    deaf = mesh["b"].addresses[0]
+    mesh.rules["deaf"] = lambda p: p.target == deaf and mesh.rng.random() < 0.9
+    mesh.run(200)
+    assert not any(mesh.told(name, SelfImpaired) for name in "acde")
+
+
+def test_who_asks_alone_and_very_often_counts_like_one() -> None:
+    """An insider could else make anybody say so."""
+    mesh = Mesh("a")
+    x, *_ = mesh.puppets("x", "y", "z", "w")
+    ask(x, 40)
+    slow = mesh["a"].health(mesh.now).unheard
+    assert 0.3 < slow < 0.5  # 40 of 96
+    mesh = Mesh("a")
+    x, *_ = mesh.puppets("x", "y", "z", "w")
+    for number in range(400):  # in ten seconds
+        for place in (0, 2):
+            x.say("a", wire.SYN, known=1, probe=8 * (number + 1) + place)
+            mesh.run(0.0125)
+    assert mesh["a"].health(mesh.now).unheard <= 51 / 96
+
+
+@pytest.mark.parametrize(
+    ("tries", "counts"),
+    [((0, 1, 2), True), ((0, 2), True), ((1, 3, 4), True), ((0, 1), False), ((0, 0, 0), False)],
+)
+def test_only_a_third_try_counts(tries: tuple[int, ...], counts: bool) -> None:
+    mesh = Mesh("a")
+    x, *_ = mesh.puppets("x", "y", "z", "w")
+    ask(x, 10, tries=tries)
+    assert (mesh["a"].health(mesh.now).unheard > 0) is counts
+
+
+def test_what_waited_here_to_be_read_does_not_count() -> None:
+    """All tries of a probe are read at once after a pause: nobody had an answer to the first."""
+    mesh = Mesh("a")
+    x, *_ = mesh.puppets("x", "y", "z", "w")
+    for number in range(20):
+        for place in range(5):
+            x.say("a", wire.SYN, known=1, probe=8 * (number + 1) + place)
+        mesh.run(0.5)
+    assert mesh["a"].health(mesh.now).unheard == 0
+
+
+def test_each_time_it_waits_longer_to_take_it_back() -> None:
+    mesh = Mesh("a")
+    x, *_ = mesh.puppets("x", "y", "z", "w")
+    spans = []
+    for turn in range(3):
+        ask(x, 100, first=1000 * turn)
+        began = mesh.told("a", SelfImpaired)[-1]
+        assert began.impaired
+        ask(x, 260, first=1000 * turn + 500, tries=(0,))
+        ended = mesh.told("a", SelfImpaired)[-1]
+        assert not ended.impaired
+        spans.append(ended.at - began.at)
+    # The first two are as long as it takes until few of the last 96 probes were lost.
+    assert spans[0] == pytest.approx(spans[1], abs=2)
+    assert spans[2] == pytest.approx(120, abs=2)
