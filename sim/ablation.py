@@ -140,7 +140,7 @@ ABLATIONS: dict[str, Ablation] = {
         _case(
             "deaf_hold",
             "a host that hears nothing does not accuse the whole cluster",
-            ("at_most figure=core.suspicions value=20",),
+            ("at_most figure=false_suspicions value=0",),
             ("cut at=1 until=2.5 on=4",),
             duration=20,
         ),

@@ -121,7 +121,7 @@ class Context:
         self.stats = Stats()
         self.timers = Timers()
         self.table = Table(config, self.stats)
-        self.peers = Peers(self.table, rng)
+        self.peers = Peers(self.table, rng, ring="ring" not in config.without)
         self.envelope = envelope
         self.admission = Admission(config, now)
         #: Where the datagram being read came from if that is not proved, and bytes that may go

@@ -42,6 +42,7 @@ class Probe:
     __slots__ = (
         "asked_by",
         "began",
+        "deaf",
         "ends",
         "identity",
         "member",
@@ -70,6 +71,8 @@ class Probe:
         self.timer: Token | None = None
         #: Whom to tell when the target answers: (helper-seeker, its probe's identity).
         self.asked_by: list[tuple[Member, Address, int]] = []
+        #: Nobody at all was heard from its beginning to its last try.
+        self.deaf = False
         #: Address at which somebody else answered.
         self.wrong: Address | None = None
 
@@ -145,6 +148,7 @@ class Probes:
             probe.timer = c.timers.at(probe.ends, self._step, probe)
             return
         probe.stage = stage + 1
+        probe.deaf = c.detector.is_deaf(probe.began)
         if tries is _TRIES:
             c.stats.probes_resent += 1
             self._send(probe)
@@ -295,7 +299,7 @@ class Probes:
         c = self._c
         member = probe.member
         slow = c.now < c.slow_until and "late_hold" not in c.without
-        if not slow and not c.detector.is_deaf(probe.began):
+        if not slow and not probe.deaf and not c.detector.is_deaf(probe.began):
             return False
         if member.held_since is None:
             member.held_since = c.now

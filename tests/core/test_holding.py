@@ -165,8 +165,28 @@ def test_a_deaf_node_holds_its_accusations_and_then_believes_what_it_sees() -> N
     assert mesh["a"].stats.probes_held > 0
     mesh.until(lambda: statuses(mesh, "a") == {Status.DEAD}, within=60)
     # Held, then suspected, each at most so long; and the time until the last is asked.
-    longest = 2 * config.suspicion_max + config.suspicion_max + 5 * config.gossip_interval
+    longest = 2 * config.suspicion_max + config.suspicion_max + 8 * config.gossip_interval
     assert 2 * config.suspicion_max <= mesh.now - began <= longest
+
+
+def test_a_node_that_heard_nobody_while_it_tried_asks_again_instead_of_accusing() -> None:
+    """It heard others again after the last try, and before the probe ended: not deaf, it accused.
+
+    All its tries had gone into the time when it was cut off, so the accused was well, and the
+    whole cluster heard of it.
+    """
+    others = [f"n{number}" for number in range(12)]
+    mesh = Mesh("a", *others)
+    mesh.settle()
+    mesh.run(2)
+    for _ in range(20):  # at another moment of a probe each time
+        mesh.cut(["a"], others)
+        mesh.run(1.2)
+        mesh.heal()
+        mesh.run(2.03)
+    assert mesh["a"].stats.probes_held > 0
+    suspected = {e.name for name in mesh.names() for e in mesh.told(name, MemberSuspected)}
+    assert suspected <= {"a"}
 
 
 def test_a_node_that_hears_again_before_that_has_buried_nobody() -> None:

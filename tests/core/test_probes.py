@@ -53,16 +53,48 @@ def test_an_ack_goes_to_where_the_question_came_from() -> None:
     assert {p.target for p in mesh.sent if p.frame.kind == wire.SYN} == {x.addresses[0]}
 
 
-def test_each_peer_is_asked_once_a_round() -> None:
+def test_three_of_four_exchanges_are_a_shuffled_round() -> None:
     """SWIM, section 4.3: the time to ask everybody is bounded, not only expected."""
     mesh = Mesh("a")
     puppets = mesh.puppets(*(f"x{n}" for n in range(8)))
     first = len(mesh.sent)
-    mesh.until(lambda: mesh["a"].stats.probes >= 24, within=20)
+    mesh.until(lambda: mesh["a"].stats.probes >= 36, within=20)
     targets = [p.frame.target for p in mesh.sent[first:] if p.frame.kind == wire.SYN]
-    every = {puppet.key for puppet in puppets}
+    every = sorted(puppet.key for puppet in puppets)
+    successor = next((key for key in every if key > key_of(mesh["a"])), every[0])
+    watched = next(place for place in range(4) if set(targets[place::4]) == {successor})
+    rounds = [key for place, key in enumerate(targets) if place % 4 != watched]
     for start in (0, 8, 16):
-        assert set(targets[start : start + 8]) == every
+        assert sorted(rounds[start : start + 8]) == every
+
+
+def test_every_fourth_exchange_is_with_the_next_live_member_on_the_ring() -> None:
+    """At random one member of a thousand was asked by nobody for 3.5 s after it had crashed.
+
+    The slowest of 768 crashes of 128 nodes was seen by all after 6.7 s; now after 3.4 s.
+    """
+    mesh = Mesh(*(f"n{number}" for number in range(30)))
+    mesh.settle()
+    mesh.run(5)
+    keys = {key_of(mesh[name]): name for name in mesh.names()}
+    ring = sorted(keys)
+    before = {keys[key]: keys[ring[place - 1]] for place, key in enumerate(ring)}
+    for name in ("n3", "n17", "n22"):
+        gone = mesh[name].addresses[0]
+        mesh.crash(name)
+        first = len(mesh.sent)
+        mesh.run(4.5 * mesh.config.gossip_interval)
+        asked = {p.source for p in mesh.sent[first:] if p.target == gone}
+        assert mesh[before[name]].addresses[0] in asked
+        # Whoever found it suspect looks after the next one.
+        mesh.run(5)
+        after = ring[(ring.index(next(k for k in keys if keys[k] == name)) + 1) % len(ring)]
+        first = len(mesh.sent)
+        mesh.run(4.5 * mesh.config.gossip_interval)
+        asked = {p.source for p in mesh.sent[first:] if p.target == mesh[keys[after]].addresses[0]}
+        assert mesh[before[name]].addresses[0] in asked
+        ring = [key for key in ring if keys[key] != name]
+        before = {keys[key]: keys[ring[place - 1]] for place, key in enumerate(ring)}
 
 
 # -- trying again ------------------------------------------------------------------------------
@@ -156,6 +188,7 @@ def test_only_the_target_ends_a_probe(who: str) -> None:
         taker.key = wire.record_key("gossipmm", "x", taker.generation)
     else:
         taker = mesh.puppet("w")
+    y.say("a")  # it does hear somebody
     taker.say("a", wire.ACK, probe=question.probe, source=x.addresses[0])
     assert dropped(mesh["a"], Drop.WRONG_ANSWERER) == 1
     assert held(mesh["a"], "x").trail is not None
