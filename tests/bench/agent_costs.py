@@ -4,17 +4,20 @@
 
 One agent runs in a process of its own, embedded as in an RPC host; the other members are real
 cores on real UDP sockets in this process (their cost is not counted). CPU is user + system time
-of the agent's process over the measured span, after everybody has joined.
+of the agent's process over the measured span, after everybody has joined. It starts from bytecode,
+as an installed package does: compiling the sources at the start leaves 1.5 MB behind.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import selectors
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -118,7 +121,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0)
     options = parser.parse_args()
     swarm = Swarm(options.members - 1)
-    agent = subprocess.Popen([sys.executable, "-c", _AGENT, swarm.seed], stdout=subprocess.PIPE)
+    bytecode = tempfile.TemporaryDirectory()
+    environ = {**os.environ, "PYTHONPYCACHEPREFIX": bytecode.name, "PYTHONDONTWRITEBYTECODE": ""}
+    subprocess.run([sys.executable, "-c", "import gossipmm.agent"], env=environ, check=True)
+    agent = subprocess.Popen(
+        [sys.executable, "-c", _AGENT, swarm.seed], stdout=subprocess.PIPE, env=environ
+    )
     try:
         swarm.run(8.0)
         before = _cpu(agent.pid)
@@ -133,6 +141,7 @@ def main() -> None:
         agent.terminate()
         swarm.run(0.5)
         agent.wait(10)
+        bytecode.cleanup()
     if known != options.members:
         sys.exit(f"only {known} of {options.members} members were known at the end")
 
