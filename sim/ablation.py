@@ -175,6 +175,21 @@ ABLATIONS: dict[str, Ablation] = {
             duration=30,
         ),
         _case(
+            "ring",
+            "somebody looks after each member at least every four intervals",
+            ("at_most figure=crash_seen_by_all_max value=3.7",),
+            ("crash at=1 on=all spread=240 back=6",),
+            nodes=60,
+            duration=260,
+        ),
+        _case(
+            "impaired",
+            "a host whose answers do not get through says so, and is in no lookup",
+            ("out on=3,4",),
+            ("loss at=1 on=3,4 way=out p=0.8",),
+            duration=90,
+        ),
+        _case(
             "suspect_teller",
             "who is itself suspected is not believed against others",
             # Each of the five deaf ones suspects the 55 others, and nobody else does.
