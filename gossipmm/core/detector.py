@@ -328,6 +328,10 @@ class Detector:
         c.stats.late_steps += 1
         c.slow_until = c.now + 2 * c.config.gossip_interval
         c.events.append(events.SelfSlow(c.now, late))
+        for member in c.table.gone.values():
+            if member.buried_at is not None:
+                # The clock may have jumped: evidence is to be younger than the burial for certain.
+                member.buried_at += late
         if "late_hold" in c.without:
             return
         for member in c.table.peers.values():

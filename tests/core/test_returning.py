@@ -72,6 +72,23 @@ def test_evidence_younger_than_the_burial_brings_it_back_whoever_tells() -> None
     assert [event.name for event in grave.mesh.told("a", MemberReturned)] == ["x"]
 
 
+def test_after_a_jump_of_the_clock_a_burial_is_not_held_for_older_than_it_may_be() -> None:
+    """A clock jumped by 68 s: evidence of 13 s ago looked younger than a burial of 11 s ago.
+
+    A host that was taken from a snapshot, or suspended: only the clock says how long it was away
+    (``sim run swarm --seed 20489``). The dead have to answer then.
+    """
+    grave = Grave()
+    grave.die()
+    grave.mesh.run(5)
+    grave.mesh.now += 68
+    grave.mesh.run(3)
+    grave.tell_alive(grave.y, 1, age=20.0)
+    assert grave.status() is Status.RETURNING
+    grave.tell_alive(grave.y, 1, age=2.0)
+    assert grave.status() is Status.ALIVE
+
+
 def test_what_another_says_of_the_time_of_death_does_not_make_stale_evidence_young() -> None:
     """Story: "the larger age wins", for all to forget a record together, moved the burial too.
 
