@@ -29,6 +29,7 @@ from gossipmm.core.trace import Drop, Stats
 from gossipmm.core.types import Address, Status
 
 if TYPE_CHECKING:
+    from gossipmm.core.claims import Claims
     from gossipmm.core.detector import Detector
     from gossipmm.core.egress import Egress
     from gossipmm.core.lifecycle import Lifecycle
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from gossipmm.core.registry import Registry
     from gossipmm.core.rhythm import Rhythm
     from gossipmm.core.rotation import Rotation
+    from gossipmm.core.transfer import Transfer
 
 
 class Reply:
@@ -91,6 +93,7 @@ class Reply:
 class Context:
     """Shared by the parts of one node."""
 
+    claims: Claims
     detector: Detector
     egress: Egress
     lifecycle: Lifecycle
@@ -101,6 +104,7 @@ class Context:
     registry: Registry
     rhythm: Rhythm
     rotation: Rotation
+    transfer: Transfer
 
     #: The simulator puts a larger cache here, which all its nodes share.
     page_reader: ClassVar[staticmethod[[bytes], Page]] = staticmethod(page_untrusted)

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from gossipmm.config import Config
 from gossipmm.core import events, wire
+from gossipmm.core.claims import Claims
 from gossipmm.core.context import Context
 from gossipmm.core.detector import Detector
 from gossipmm.core.egress import Egress
@@ -38,6 +39,7 @@ from gossipmm.core.rhythm import Rhythm
 from gossipmm.core.rotation import Rotation
 from gossipmm.core.table import Table
 from gossipmm.core.trace import Drop, Stats
+from gossipmm.core.transfer import Transfer
 from gossipmm.core.types import (
     Address,
     Evidence,
@@ -93,11 +95,13 @@ class Node:
         self.table: Table = c.table
         self.stats: Stats = c.stats
         c.news = News(c)
+        c.claims = Claims(c)
         c.detector = Detector(c)
         c.probes = Probes(c)
         c.egress = Egress(c)
         c.proofs = Proofs(c)
         c.reconcile = Reconcile(c)
+        c.transfer = Transfer(c)
         c.lifecycle = Lifecycle(c)
         c.rhythm = Rhythm(c)
         c.registry = Registry(c)

@@ -8,6 +8,8 @@ from gossipmm.core import wire
 from gossipmm.core.member import Member
 from gossipmm.core.types import Status
 
+#: Datagrams sent in answer to one request. The receiver paces a transfer by asking for more.
+BURST = 12
 #: Room kept for the claim about the receiver that may be put in front, and for longer heads.
 _RESERVE = wire.ROW_SIZE + 2 + 4
 

@@ -42,9 +42,9 @@ class Receiver:
             c.lifecycle.stranger(frame.sender, options.get(wire.OPT_WANT, ()), asks=asks)
         if frame.rows:
             if sender is not None:
-                c.detector.hear_rows(frame.rows, sender, delayed=delayed)
+                c.claims.hear_rows(frame.rows, sender, delayed=delayed)
             else:
-                c.detector.hear_stranger(frame.rows)
+                c.claims.hear_stranger(frame.rows)
         if options and sender is not None and sender.complete:
             self._receive_requests(frame, sender, source, delayed=delayed)
         if frame.kind == wire.SYN:
@@ -120,9 +120,9 @@ class Receiver:
         if (want := options.get(wire.OPT_WANT)) is not None:
             c.reconcile.hear_want(sender, want)
         if (cursor := options.get(wire.OPT_PULL)) is not None:
-            c.reconcile.hear_pull(sender, cursor)
+            c.transfer.hear_pull(sender, cursor)
         if more := options.get(wire.OPT_MORE):
-            c.reconcile.hear_more(more, frame.sender)
+            c.transfer.hear_more(more, frame.sender)
         if (expired := options.get(wire.OPT_EXPIRE)) is not None and frame.target == c.me.key:
             c.registry.rewrite(expired[0], expired[1])
         key = options.get(wire.OPT_TARGET)

@@ -1,4 +1,4 @@
-"""Anti-entropy: fingerprints, digests, pages both ways, and the bulk transfer at join.
+"""Anti-entropy: fingerprints, digests, and pages both ways.
 
 Fingerprints travel in every exchange. Only when two have differed while this node's stood still
 for an interval does a digest follow: all rows where they fit, else hashes of buckets of the key
@@ -9,7 +9,6 @@ them asks for itself.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from functools import partial
 from math import ceil, log2
 from typing import Any
@@ -17,11 +16,10 @@ from typing import Any
 from gossipmm.core import events, wire
 from gossipmm.core.context import Context
 from gossipmm.core.member import Member
-from gossipmm.core.packing import Packer, claim_rows
+from gossipmm.core.packing import BURST, Packer, claim_rows
 from gossipmm.core.table import Put
-from gossipmm.core.timers import Token, cancel
 from gossipmm.core.trace import Drop
-from gossipmm.core.types import Address, Status
+from gossipmm.core.types import Status
 
 #: Rows of a digest that fit one datagram of 1,200 bytes: above, buckets.
 _SMALL = 54
@@ -32,12 +30,6 @@ _MAX_BITS = 7
 _DIGEST_GAP = 0.15
 #: Intervals without agreement or digest after which one is sent whatever changes meanwhile.
 _DIGEST_LATEST = 2
-#: Datagrams sent in answer to one request. The receiver paces a transfer by asking for more.
-_BURST = 12
-#: A pull that brings nothing for so long is asked again, so often.
-_PULL_WAIT = 0.1
-_PULL_TRIES = 10
-
 #: Pages named in one WANT: 6 bytes each. A record with more is compared part by part.
 _VECTOR = 150
 _ALL_PAGES = range(1 << 16)
@@ -61,11 +53,6 @@ class Reconcile:
         self._digest_at = context.now
         self._agreed_at = context.now
         self._asked: dict[int, float] = {}
-        self._pull_from: Address | None = None
-        self._pull_cursor = [0, 0]
-        self._pull_gone = False
-        self._pull_tries = 0
-        self._pull_timer: Token | None = None
 
     # -- fingerprints ----------------------------------------------------------------------
 
@@ -80,9 +67,9 @@ class Reconcile:
             peer.differs_since = None
             self._agreed_at = c.now
             if not table.joined:
-                self._joined()
+                self.mark_joined()
             if not table.knows_gone:
-                self.pull(peer.addresses[0], peer.key, gone=True)
+                c.transfer.pull(peer.addresses[0], peer.key, gone=True)
             return
         if peer.differs_since is None:
             peer.differs_since = c.now
@@ -104,7 +91,8 @@ class Reconcile:
             self._digest_at = c.now
             self._send_digest(peer)
 
-    def _joined(self) -> None:
+    def mark_joined(self) -> None:
+        """This table agrees with a peer's, or has all of it, for the first time."""
         c = self._c
         c.table.joined = c.table.agreed = True
         c.events.append(events.Joined(c.now, c.table.live_count()))
@@ -209,7 +197,7 @@ class Reconcile:
             claims.append(wire.row(key, heartbeat, claim, age))
         # Rows of unknown members ask for their records by themselves.
         plain = b"".join(claims)
-        c.detector.hear_rows(plain, peer, delayed=delayed)
+        c.claims.hear_rows(plain, peer, delayed=delayed)
         self._tell_differences(rows, peer)
         if wants:
             self._send_wants(peer, wants)
@@ -309,9 +297,9 @@ class Reconcile:
         pages.sort(key=lambda page: page.number)
         for page in pages:
             packer.add(b"", [page.raw])
-            if len(packer.filled) >= _BURST:
+            if len(packer.filled) >= BURST:
                 break
-        for rows, raws in packer.finish()[:_BURST]:
+        for rows, raws in packer.finish()[:BURST]:
             c.stats.pages_sent += len(raws)
             options = {wire.OPT_PAGES: raws, wire.OPT_MORE: []}
             c.send(wire.NEWS, peer, rows=rows, options=options)
@@ -376,92 +364,3 @@ class Reconcile:
                 c.reply.pages.append(member.pages[0].raw)
             elif put is Put.CLOSED:
                 c.reply.floors.append([page.name, c.table.floors[page.name]])
-
-    # -- bulk transfer at join -------------------------------------------------------------
-
-    def pull(self, address: Address, target: int, *, gone: bool = False) -> None:
-        """Begin (or go on with) a bulk transfer from whoever answers at the address.
-
-        ``gone``: only of members that are dead or left.
-        """
-        if self._pull_from is None:
-            self._pull_from = address
-            self._pull_gone = gone
-            self._pull_tries = 0
-            self._pull_cursor = [0, 0]
-            self._ask_for_more(target)
-
-    def _ask_for_more(self, target: int) -> None:
-        c = self._c
-        assert self._pull_from is not None
-        c.stats.bulk_pulls += 1
-        cursor = [*self._pull_cursor, True] if self._pull_gone else self._pull_cursor
-        options = {wire.OPT_PULL: cursor}
-        peer = c.table.by_key.get(target)
-        c.send(wire.NEWS, peer, address=self._pull_from, target=target, options=options)
-        cancel(self._pull_timer)
-        wait = max(_PULL_WAIT, 4 * c.stats.rtt)
-        self._pull_timer = c.timers.at(c.now + wait, self._pull_again, target)
-
-    def _pull_again(self, target: int) -> None:
-        self._pull_tries += 1
-        if self._pull_tries >= _PULL_TRIES:
-            self._pull_from = None
-        elif self._pull_from is not None:
-            self._ask_for_more(target)
-
-    def hear_more(self, cursor: list[int], sender: int) -> None:
-        """The last datagram of a burst says where the transfer stands."""
-        if self._pull_from is None:
-            return
-        cancel(self._pull_timer)
-        self._pull_tries = 0
-        if cursor[1] == 0:
-            self._pull_from = None
-            self._c.table.knows_gone = True
-            if not self._c.table.joined:
-                self._joined()
-        elif cursor > self._pull_cursor:
-            self._pull_cursor = list(cursor[:2])
-            self._ask_for_more(sender)
-
-    def hear_pull(self, peer: Member, cursor: list[int]) -> None:
-        """Send a burst of what comes after the cursor, in order of (page number, key).
-
-        All first pages come before all second ones, so that a joiner knows everybody soon,
-        however large some records are.
-        """
-        c = self._c
-        after = (cursor[0], cursor[1])
-        gone = cursor[2:3] == [True]
-        order = c.table.order
-        packer = Packer(c.room - 24)
-        last = after
-        ended = True
-        for number, key in order[bisect_right(order, after) :]:
-            member = c.table.by_key.get(key)
-            if member is None or member is peer or not member.complete:
-                continue
-            if gone and key not in c.table.gone:
-                continue
-            rows = self.tell(member) if number == 0 else b""
-            packer.add(rows, [member.pages[number].raw])
-            if len(packer.filled) >= _BURST:
-                # The page just added opened one datagram too many: it comes next time.
-                ended = False
-                break
-            last = (number, key)
-        filled = packer.finish()
-        if not ended:
-            filled = filled[:_BURST]
-        c.stats.bulk_datagrams += len(filled)
-        for index, (rows, raws) in enumerate(filled):
-            options: dict[int, object] = {wire.OPT_MORE: []}
-            if raws:
-                options[wire.OPT_PAGES] = raws
-            if index == len(filled) - 1:
-                options[wire.OPT_MORE] = [0, 0] if ended else list(last)
-            c.stats.pages_sent += len(raws)
-            c.send(wire.NEWS, peer, rows=rows, options=options)
-        if not filled:
-            c.send(wire.NEWS, peer, options={wire.OPT_MORE: [0, 0]})

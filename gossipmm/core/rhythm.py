@@ -127,7 +127,7 @@ class Rhythm:
         if source in self.seeds:
             c.admission.prove(source, c.now)
         if not c.table.joined:
-            c.reconcile.pull(source, sender)
+            c.transfer.pull(source, sender)
         return True
 
     # -- the dead ------------------------------------------------------------------------------
