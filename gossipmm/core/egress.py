@@ -32,6 +32,11 @@ _THIRD = 2
 _AT_LEAST, _AT_MOST = 30.0, 600.0
 #: Share of the live members that may be impaired, this node included.
 _SHARE = 0.25
+#: Intervals between two probes of one member that count. The predecessor on the ring asks every
+#: four, all others less often: an insider that asks all the time is a fifth of the window.
+_APART = 3.5
+#: Probes looked at at a time: two an interval on average, of however many members.
+_MOST_OPEN = 256
 #: Marks a probe that was counted.
 _COUNTED = TRY + 1
 
@@ -66,8 +71,8 @@ class Egress:
         identity, number = probe & ~TRY, probe & TRY
         known = self._open.get(identity)
         if known is None:
-            # One member counts at most about twice an interval, or it could tell us anything.
-            if now - sender.asked_at >= 0.4 * c.config.gossip_interval:
+            long_ago = now - sender.asked_at >= _APART * c.config.gossip_interval
+            if long_ago and len(self._open) < _MOST_OPEN:
                 sender.asked_at = now
                 self._open[identity] = (now, number)
             return
