@@ -35,7 +35,7 @@ _SHARE = 0.25
 #: Intervals between two probes of one member that count. The predecessor on the ring asks every
 #: four, all others less often: an insider that asks all the time is a fifth of the window.
 _APART = 3.5
-#: Probes looked at at a time: two an interval on average, of however many members.
+#: Probes looked at at a time: about one an interval comes, of however many members.
 _MOST_OPEN = 256
 #: Marks a probe that was counted.
 _COUNTED = TRY + 1

@@ -57,7 +57,7 @@ class Peers:
         """Whom to exchange with in this interval.
 
         The next peer of a shuffled round: each one once a round (SWIM, section 4.3). At random all
-        others together probe a member twice an interval in the mean, but one of a thousand waits
+        others together probe a member once an interval in the mean, but one of a thousand waits
         for seven intervals. So every fourth exchange is with the successor on the ring of record
         keys: then somebody looks after each member at least every four intervals.
         """
