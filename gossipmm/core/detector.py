@@ -320,8 +320,11 @@ class Detector:
         c = self._c
         return c.last_heard < since and len(c.table.peers) > 1 and "deaf_hold" not in c.without
 
-    def was_late(self, late: float) -> None:
-        """This node itself stood still: its timers say nothing about the others."""
+    def was_late(self, late: float, step: float) -> None:
+        """This node itself stood still: its timers say nothing about the others.
+
+        ``late``: by how much its timers are overdue; ``step``: what its clock went on at once.
+        """
         c = self._c
         c.stats.late_steps += 1
         c.slow_until = c.now + 2 * c.config.gossip_interval
@@ -329,7 +332,7 @@ class Detector:
         for member in c.table.gone.values():
             if member.buried_at is not None:
                 # The clock may have jumped: evidence is to be younger than the burial for certain.
-                member.buried_at += late
+                member.buried_at += step
         if "late_hold" in c.without:
             return
         for member in c.table.peers.values():

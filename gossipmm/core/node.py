@@ -206,7 +206,7 @@ class Node:
             if overdue > self._lateness:
                 c.is_behind(late, now + 0.2 * self.config.gossip_interval)
             if overdue > self._late:
-                c.detector.was_late(overdue)
+                c.detector.was_late(overdue, late)
         if now > self._called_at:
             c.now = self._called_at = now
 

@@ -89,6 +89,23 @@ def test_after_a_jump_of_the_clock_a_burial_is_not_held_for_older_than_it_may_be
     assert grave.status() is Status.ALIVE
 
 
+def test_a_burial_is_never_in_the_future() -> None:
+    """A stopped node that read before it served its timers moved burials by its lateness each time.
+
+    A member that was well answered every probe and did not return for minutes
+    (``sim run swarm --seed 26663``).
+    """
+    grave = Grave()
+    grave.die()
+    grave.mesh.now += 30
+    for _ in range(4):
+        grave.y.say("a")
+        grave.mesh.now += 0.6
+    grave.come_back()
+    grave.mesh.run(1)
+    assert grave.status() is Status.ALIVE
+
+
 def test_what_another_says_of_the_time_of_death_does_not_make_stale_evidence_young() -> None:
     """Story: "the larger age wins", for all to forget a record together, moved the burial too.
 
