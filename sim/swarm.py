@@ -130,6 +130,13 @@ def _crash_restart(s: Random, n: int) -> list[str]:
     return [f"restart {_when(s, 15.0)} on={host} down={down:.3f}{where}{state}"]
 
 
+def _forgets(s: Random, n: int) -> list[str]:
+    """Restart without the last generation, and with a clock that shows an earlier time."""
+    host, down = _one(s, n), s.uniform(0.0, 12.0)
+    past = f"lose_state=true wall={-s.uniform(60, 4000):.0f}"
+    return [f"restart {_when(s, 15.0)} on={host} down={down:.3f} {past}"]
+
+
 def _leave(s: Random, n: int) -> list[str]:
     return [f"leave {_when(s)} on={_ended(s, n)}"]
 
@@ -200,6 +207,7 @@ _MENU: dict[str, Callable[[Random, int], list[str]]] = {
     "flip_flop": _flip_flop,
     "crash": _crash,
     "crash_restart": _crash_restart,
+    "forgets": _forgets,
     "leave": _leave,
     "pause": _pause,
     "block": _block,
