@@ -7,7 +7,7 @@ from gossipmm.core.member import Member
 from gossipmm.core.node import Node
 from gossipmm.core.table import Table
 from gossipmm.core.trace import Stats
-from gossipmm.core.types import HostEntry, Status, TopicView
+from gossipmm.core.types import HostEntry, NodeState, Status, TopicView
 
 _TALKS = (Status.ALIVE, Status.SUSPECT, Status.PROBATION)
 _GONE = (Status.DEAD, Status.RETURNING, Status.LEFT)
@@ -20,10 +20,11 @@ def check_node(node: Node) -> None:
     assert me is not None
     assert node.table.by_name[node.name] is me
     assert me.generation == node.generation
-    expected = Status.LEFT if node.leaving else Status.ALIVE
-    assert me.status is expected
+    impaired = me.node_state is NodeState.IMPAIRED
+    well = Status.PROBATION if impaired else Status.ALIVE
+    assert me.status is (Status.LEFT if node.leaving else well)
     assert sorted(map(str, me.registrations())) == sorted(map(str, node.registrations()))
-    if not node.leaving:
+    if not node.leaving and not impaired:
         for entry in node.registrations():
             assert entry.host in node.table.topics[entry.topic].entries
     for member in node.table.by_key.values():

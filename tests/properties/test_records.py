@@ -52,7 +52,10 @@ class Record:
             return Status.UNKNOWN
         if self.pages[0].state is NodeState.LEFT:
             return Status.LEFT
-        return verdict(*self.maxima)
+        found = verdict(*self.maxima)
+        if self.pages[0].state is NodeState.IMPAIRED and found in (Status.ALIVE, Status.SUSPECT):
+            return Status.PROBATION
+        return found
 
     def entries(self) -> dict[tuple[str, str], Registration]:
         """Of an entry in two pages the one in the newer page counts."""
