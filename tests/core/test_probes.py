@@ -97,6 +97,19 @@ def test_every_fourth_exchange_is_with_the_next_live_member_on_the_ring() -> Non
         before = {keys[key]: keys[ring[place - 1]] for place, key in enumerate(ring)}
 
 
+def test_who_is_suspected_is_passed_over_on_the_ring() -> None:
+    mesh = Mesh("a")
+    puppets = sorted(mesh.puppets("x", "y", "z"), key=lambda puppet: puppet.key)
+    own = key_of(mesh["a"])
+    first, second, _ = sorted(puppets, key=lambda puppet: (puppet.key < own, puppet.key))
+    peers = mesh["a"]._c.peers
+    assert peers._successor() is held(mesh["a"], first.name)
+    beat = held(mesh["a"], first.name).k
+    second.say("a", rows=wire.row(first.key, beat, wire.SUSPECT))
+    assert held(mesh["a"], first.name).suspected
+    assert peers._successor() is held(mesh["a"], second.name)
+
+
 # -- trying again ------------------------------------------------------------------------------
 
 

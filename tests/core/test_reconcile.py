@@ -7,7 +7,7 @@ import pytest
 from gossipmm.core import wire
 from gossipmm.core.events import Joined
 from gossipmm.core.pages import page_untrusted
-from gossipmm.core.types import Registration, Status
+from gossipmm.core.types import NodeState, Registration, Status
 from tests.helpers import Mesh, Packet, held, key_of, picks
 from tests.puppets import Puppet
 
@@ -285,6 +285,21 @@ def test_a_transfer_is_paced_by_the_joiner_in_bursts() -> None:
             break
     assert cursor == [0, 0]
     assert len(seen) == 601  # all but the asker's own: "a" and 600 puppets
+
+
+def test_who_asks_for_the_gone_gets_only_those() -> None:
+    mesh = Mesh("a")
+    x, y, z = mesh.puppets("x", "y", "z")
+    z.say("a", pages=[z.page_zero(NodeState.LEFT)])
+    mesh.run(1)
+    y.answers = False
+    beat = held(mesh["a"], "y").k
+    x.say("a", rows=wire.row(y.key, beat, wire.SUSPECT))
+    mesh.until(lambda: held(mesh["a"], "y").status is Status.DEAD, within=20)
+    replies = x.say("a", options={wire.OPT_PULL: [0, 0, True]})
+    names = {page_untrusted(raw).name for p in replies for raw in p.pages}
+    assert names == {"y", "z"}
+    assert replies[-1].frame.options[wire.OPT_MORE] == [0, 0]
 
 
 def test_a_joiner_is_served_what_came_since_another_one_was() -> None:

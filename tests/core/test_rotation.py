@@ -240,6 +240,41 @@ def test_who_restarts_by_another_that_restarts_waits_for_who_is_down(five: Seale
     five.until(five.done, within=30)
 
 
+def test_who_was_not_told_of_the_dead_yet_does_not_end_it(five: SealedMesh) -> None:
+    """A newcomer makes up the number: counting alone would not show that somebody is missing."""
+    five.crash("e")
+    five.until(lambda: all(five.told(n, MemberDied) for n in five.names()))
+    five["a"].keys.start(NEW, five.now)
+    five.until(at_phase(five, Phase.USE))
+    five.add("f")
+    five.until(lambda: five.kids("f")[0] == "02")
+    five.crash("b")
+    five.run(1)
+    b = five.add("b", seeds=[])
+    b._c.transfer.pull = lambda *_, **__: None  # its questions are lost, all of them
+    five.settle()
+    five.run(5)
+    assert b.member("e") is None
+    assert at_phase(five, Phase.USE)()
+
+
+def test_who_left_before_it_began_makes_up_for_nobody(five: SealedMesh) -> None:
+    five.add("f")
+    five.settle()
+    five["f"].leave(five.now)
+    five.run(1)
+    five.crash("e", "f")
+    five.until(lambda: all(five.told(n, MemberDied, "e") for n in five.names()))
+    five["a"].keys.start(NEW, five.now)
+    five.until(at_phase(five, Phase.USE))
+    five["a"].forget("e", now=five.now)
+    five.run(5)
+    progress = five["a"].keys.progress(five.now)
+    assert progress is not None
+    assert (progress.missing, progress.waits_for) == (1, ())
+    assert at_phase(five, Phase.USE)()
+
+
 def test_a_newcomer_with_the_old_key_is_brought_along(five: SealedMesh) -> None:
     five.crash("e")
     five.until(lambda: all(five.told(n, MemberDied) for n in five.names()))
