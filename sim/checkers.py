@@ -213,7 +213,7 @@ class Removed(Check):
             return None
         still = [run.cluster.hosts[index].label for index in sorted(worst.pending)]
         where = f"; still at {', '.join(still[:5])}" if still else ""
-        took = "never" if worst.all_seen is inf else f"after {worst.all_seen:.2f} s"
+        took = "never" if worst.all_seen == inf else f"after {worst.all_seen:.2f} s"
         return f"{worst.name} was out of all lookups {took}, not within {self.within:g} s{where}"
 
 

@@ -11,20 +11,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from sim.run import run
-from sim.scenario import Scenario, find
+from sim.scenario import find
 
 __all__ = (
     "COUNTS",
+    "Cell",
     "DURATIONS",
     "INTERVALS",
     "QUICK",
     "interval_grid",
-    "lifeguard_interval",
-    "lifeguard_threshold",
-    "rapid",
+    "measure",
     "threshold_grid",
 )
 
@@ -32,64 +32,62 @@ __all__ = (
 COUNTS = (1, 4, 8, 12, 16, 20, 24, 28, 32)
 DURATIONS = (0.128, 0.512, 2.048, 8.192, 16.384, 32.768)
 INTERVALS = (0.001, 0.004, 0.016, 0.064, 0.256, 1.024, 4.096, 16.384)
+#: Figures that a line has, if the run has them.
+_TOLD = (
+    "false_deaths_by_well",
+    "false_deaths_by_ill",
+    "false_deaths",
+    "deaths_seen",
+    "false_suspicions",
+    "crash_seen_by_all_median",
+    "crash_seen_by_all_max",
+    "bytes_per_second",
+    "bytes_per_second_max",
+    "datagrams_per_second",
+)
 #: Corners and middle of the grid, for a look in minutes.
 QUICK = {"c": (1, 8, 32), "d": (0.512, 2.048, 16.384), "i": (0.001, 0.256, 4.096)}
 
 
-def interval_grid(*, quick: bool = False) -> Iterator[tuple[int, float, float]]:
-    """Yield (C, D, I)."""
+def interval_grid(*, quick: bool = False) -> Iterator[dict[str, float]]:
+    """Yield the settings of the cells: C, D and I (seconds)."""
+    for cell in threshold_grid(quick=quick):
+        for i in QUICK["i"] if quick else INTERVALS:
+            yield {**cell, "i": float(i)}
+
+
+def threshold_grid(*, quick: bool = False) -> Iterator[dict[str, float]]:
+    """Yield the settings of the cells: C and D (seconds)."""
     for c in QUICK["c"] if quick else COUNTS:
         for d in QUICK["d"] if quick else DURATIONS:
-            for i in QUICK["i"] if quick else INTERVALS:
-                yield int(c), float(d), float(i)
+            yield {"c": int(c), "d": float(d)}
 
 
-def threshold_grid(*, quick: bool = False) -> Iterator[tuple[int, float]]:
-    """Yield (C, D)."""
-    for c in QUICK["c"] if quick else COUNTS:
-        for d in QUICK["d"] if quick else DURATIONS:
-            yield int(c), float(d)
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One run of an experiment: a scenario, what is set in it, and the seed."""
+
+    scenario: str
+    settings: dict[str, float]
+    seed: int
+    nodes: int
+
+    @property
+    def job(self) -> str:
+        """Name of the run in a result file; what ``sim run`` has to be told."""
+        settings = ",".join(f"{k}={v}" for k, v in {**self.settings, "nodes": self.nodes}.items())
+        return f"{self.scenario}[{settings}]#{self.seed}"
 
 
-def lifeguard_interval(c: int, d: float, i: float, seed: int, nodes: int = 128) -> dict[str, Any]:
-    """Run one cell of the interval experiment."""
-    scenario = find("lifeguard_interval").with_settings({"c": c, "d": d, "i": i, "nodes": nodes})
-    return _row(scenario, seed, {"c": c, "d": d, "i": i})
-
-
-def lifeguard_threshold(c: int, d: float, seed: int, nodes: int = 128) -> dict[str, Any]:
-    """Run one cell of the threshold experiment."""
-    scenario = find("lifeguard_threshold").with_settings({"c": c, "d": d, "nodes": nodes})
-    return _row(scenario, seed, {"c": c, "d": d})
-
-
-def rapid(name: str, seed: int, nodes: int = 1000) -> dict[str, Any]:
-    """Run one of ``rapid_crash``, ``rapid_deaf``, ``rapid_egress_loss``."""
-    return _row(find(name).with_settings({"nodes": nodes}), seed, {"fault": name})
-
-
-def _row(scenario: Scenario, seed: int, cell: dict[str, Any]) -> dict[str, Any]:
-    result = run(scenario, seed)
+def measure(cell: Cell) -> dict[str, Any]:
+    """Run one cell, in whatever process; the answer is its JSON line as a dict."""
+    scenario = find(cell.scenario).with_settings({**cell.settings, "nodes": cell.nodes})
+    result = run(scenario, cell.seed)
     figures = result.as_dict()["figures"]
-    wanted = (
-        "false_deaths_by_well",
-        "false_deaths_by_ill",
-        "false_deaths",
-        "deaths_seen",
-        "false_suspicions",
-        "crash_seen_by_all_median",
-        "crash_seen_by_all_max",
-        "bytes_per_second",
-        "bytes_per_second_max",
-        "datagrams_per_second",
-    )
     return {
-        **cell,
-        "nodes": scenario.nodes,
-        "seed": seed,
+        "job": cell.job,
         "ok": result.ok,
-        **{name: figures[name] for name in wanted if name in figures},
+        **{name: figures[name] for name in _TOLD if name in figures},
         "failures": [f"{one.check}: {one.message}" for one in result.failures],
         "trace_hash": result.trace_hash,
-        "wall_seconds": round(result.wall, 1),
     }

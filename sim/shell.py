@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from gossipmm.core.types import Address, Evidence, MemberView
     from sim.cluster import Cluster
 
-__all__ = ("Core", "Shell")
+__all__ = ("INBOX", "Core", "Shell")
+
+#: Datagrams that wait while nobody reads: Linux' default of 212,992 bytes, 768 a small one.
+INBOX = 277
 
 #: A core that asks this often for a timer at once is stuck in a loop.
 _SPINS = 10_000
@@ -85,9 +88,6 @@ class Core(Protocol):
 class Shell:
     """The part of a host that runs a core: time, datagrams, timers, events."""
 
-    #: Datagrams that wait while nobody reads: Linux' default of 212,992 bytes, 768 a small one.
-    INBOX = 277
-
     def __init__(
         self,
         cluster: Cluster,
@@ -113,7 +113,7 @@ class Shell:
         self.stuck_at = -inf
         #: Up, and with nothing that makes a datagram wait.
         self.direct = False
-        self.inbox_limit = self.INBOX
+        self.inbox_limit = INBOX
         self.boots = 0
         self.booted_at = 0.0
         self.last_generation = 0

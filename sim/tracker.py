@@ -113,7 +113,7 @@ class Tracker:
         self._open_endings[host.node_name] = ending
 
     def _close(self, ending: Ending) -> None:
-        if not ending.pending and ending.all_seen is inf:
+        if not ending.pending and ending.all_seen == inf:
             ending.all_seen = max(ending.seen, default=0.0)
 
     def _registered(self, host: Host, topic: str, name: str, there: bool) -> None:

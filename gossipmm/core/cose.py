@@ -44,7 +44,7 @@ TAG_SIZE = 16
 _PREFIX_SIZE = 10
 _KID_HEAD_AT = 6
 #: Prefix with a kid of 4 bytes, IV, head of the ciphertext, tag.
-MAX_OVERHEAD = _PREFIX_SIZE + MAX_KID + IV_SIZE + 3 + TAG_SIZE
+MAX_OVERHEAD: int = _PREFIX_SIZE + MAX_KID + IV_SIZE + 3 + TAG_SIZE
 
 
 def kdf_info(cluster: str, kid: bytes) -> bytes:

@@ -139,7 +139,8 @@ class Probes:
                 probe.began += late
                 probe.ends += late
         probe.timer = None
-        tries = _TRIES_WITHOUT_RESENDS if "quick_resends" in c.without else _TRIES
+        resends = "quick_resends" not in c.without
+        tries = _TRIES if resends else _TRIES_WITHOUT_RESENDS
         stage = probe.stage
         if stage >= len(tries) or probe.purpose == "dead":
             if c.now >= probe.ends:
@@ -149,7 +150,7 @@ class Probes:
             return
         probe.stage = stage + 1
         probe.deaf = c.detector.is_deaf(probe.began)
-        if tries is _TRIES:
+        if resends:
             c.stats.probes_resent += 1
             self._send(probe)
         if tries[stage][1] and probe.purpose in _ACCUSES:

@@ -20,7 +20,7 @@ def main() -> None:
         import click
     except ModuleNotFoundError:
         _end("the command line needs click: pip install 'gossipmm[sim]'")
-    from sim.cli import many, one  # noqa: F401 - they add their commands
+    from sim.cli import many, one, papers  # noqa: F401 - they add their commands
     from sim.cli.base import cli
 
     try:

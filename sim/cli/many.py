@@ -1,13 +1,11 @@
-"""The commands that run many times: campaign, ablate, lifeguard, rapid, determinism, theory."""
+"""The commands that run many times: campaign, ablate, determinism, theory."""
 
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
@@ -18,10 +16,11 @@ from sim.cli.base import build, cli, settings_of
 from sim.errors import UsageError, unknown
 from sim.tracker import quantile
 
-__all__ = ("ablate", "campaign", "determinism", "lifeguard", "rapid", "theory")
+__all__ = ("ablate", "campaign", "determinism", "progress_bar", "theory")
 
 
-def _progress() -> Any:
+def progress_bar() -> Any:
+    """Make the bar that long commands show on stderr, if that is a terminal."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -43,21 +42,6 @@ def _progress() -> Any:
         console=Console(stderr=True),
         disable=not sys.stderr.isatty(),
     )
-
-
-def _map(call: Any, todo: list[Any], processes: int) -> Iterator[Any]:
-    """Map in order over a pool, showing progress on stderr."""
-    with _progress() as progress:
-        task = progress.add_task("running", total=len(todo), rate="")
-        if processes <= 1:
-            for one in map(call, todo):
-                progress.advance(task)
-                yield one
-            return
-        with multiprocessing.get_context("spawn").Pool(processes) as pool:
-            for one in pool.imap(call, todo):
-                progress.advance(task)
-                yield one
 
 
 @cli.command()
@@ -102,7 +86,7 @@ def campaign(
         file = out.open("a" if resume else "w", encoding="utf-8") if out is not None else None
     except OSError as error:
         raise UsageError(f"{out}: {error.strerror}") from None
-    with _progress() as progress:
+    with progress_bar() as progress:
         task = progress.add_task("campaign", total=len(todo), rate="")
 
         def tell(line: dict[str, Any]) -> None:
@@ -185,94 +169,6 @@ def ablate(names: tuple[str, ...], seeds: int, json_path: str | None) -> None:
     if json_path:
         Path(json_path).write_text(json.dumps(rows, indent=1), "utf-8")
     sys.exit(1 if any(row["seed"] is None for row in rows) else 0)
-
-
-def _interval(cell: tuple[int, float, float, int, int]) -> dict[str, Any]:
-    from sim.experiments import lifeguard_interval
-
-    return lifeguard_interval(*cell)
-
-
-def _threshold(cell: tuple[int, float, int, int]) -> dict[str, Any]:
-    from sim.experiments import lifeguard_threshold
-
-    return lifeguard_threshold(*cell)
-
-
-@cli.command()
-@click.option("--experiment", type=click.Choice(["interval", "threshold"]), default="interval")
-@click.option("--quick", is_flag=True, help="27 cells instead of 432 (interval).")
-@click.option("--nodes", type=click.IntRange(min=2), default=128, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--jobs", "processes", type=click.IntRange(min=1), default=1, show_default=True)
-@click.option("--shard", default="1/1", show_default=True, metavar="I/N")
-@click.option("--out", type=click.Path(path_type=Path), help="One JSON line a cell.")
-def lifeguard(
-    experiment: str,
-    quick: bool,
-    nodes: int,
-    seed: int,
-    processes: int,
-    shard: str,
-    out: Path | None,
-) -> None:
-    """Repeat Lifeguard's experiments: false deaths with C sick observers among 128."""
-    from sim import experiments
-    from sim.campaign import parse_shard
-
-    index, count = parse_shard(shard)
-    todo: list[Any]
-    if experiment == "interval":
-        todo = [(*cell, seed, nodes) for cell in experiments.interval_grid(quick=quick)]
-        call: Any = _interval
-    else:
-        todo = [(c, d, seed, nodes) for c, d in experiments.threshold_grid(quick=quick)]
-        call = _threshold
-    rows = list(_write_lines(_map(call, todo[index::count], processes), out))
-    by_well = sum(row["false_deaths_by_well"] for row in rows)
-    total = sum(row["false_deaths"] for row in rows)
-    click.echo(
-        f"{len(rows)} cells of {nodes} hosts: {by_well} false deaths by healthy hosts, {total} in"
-        f" all; {sum(row['deaths_seen'] for row in rows)} deaths of blocked hosts seen"
-    )
-    for row in rows:
-        if row["false_deaths_by_well"]:
-            cell = " ".join(f"{key}={row[key]}" for key in ("c", "d", "i") if key in row)
-            click.echo(f"  {cell}: {row['false_deaths_by_well']}")
-    sys.exit(1 if by_well else 0)
-
-
-def _write_lines(rows: Iterable[dict[str, Any]], out: Path | None) -> Iterator[dict[str, Any]]:
-    try:
-        file = out.open("w", encoding="utf-8") if out is not None else None
-    except OSError as error:
-        raise UsageError(f"{out}: {error.strerror}") from None
-    try:
-        for row in rows:
-            if file is not None:
-                file.write(json.dumps(row) + "\n")
-                file.flush()
-            yield row
-    finally:
-        if file is not None:
-            file.close()
-
-
-@cli.command()
-@click.option("--fault", type=click.Choice(["crash", "deaf", "egress_loss", "all"]), default="all")
-@click.option("--nodes", type=click.IntRange(min=20), default=1000, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), help="One JSON line a fault.")
-def rapid(fault: str, nodes: int, seed: int, out: Path | None) -> None:
-    """Repeat Rapid's three faults: 10 of 1,000 hosts crash, go deaf, or lose their egress."""
-    from sim.experiments import rapid as rapid_one
-
-    kinds = ("crash", "deaf", "egress_loss") if fault == "all" else (fault,)
-    ok = True
-    for row in _write_lines((rapid_one(f"rapid_{kind}", seed, nodes) for kind in kinds), out):
-        click.echo(json.dumps(row, indent=1))
-        ok = ok and row["ok"]
-    sys.exit(0 if ok else 1)
 
 
 @cli.command()

@@ -7,6 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from sim.faults.base import Context, Fault, Window, fault, select
+from sim.shell import INBOX
 
 if TYPE_CHECKING:
     from sim.host import Host
@@ -245,7 +246,7 @@ class Inbox(OnHosts):
 
     def end_one(self, run: Context, host: Host) -> None:
         """Restore it."""
-        host.inbox_limit = type(host).INBOX
+        host.inbox_limit = INBOX
         host.slow(0.0)
 
 

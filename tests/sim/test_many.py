@@ -10,12 +10,12 @@ import pytest
 
 from sim import campaign
 from sim.ablation import ABLATIONS, ablate
-from sim.cli import main
 from sim.errors import UsageError
 from sim.result import Verdict
 from sim.run import run
 from sim.scenario import Scenario, find
 from sim.shrink import Shrinker
+from tests.sim.command import end
 
 
 class TestShrink:
@@ -149,17 +149,6 @@ class TestReports:
         assert "NOT the same" in capsys.readouterr().out
 
 
-def end(*args: str, monkeypatch: pytest.MonkeyPatch | None = None) -> int:
-    """Run the command line; its exit status."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", ["gossipmm-sim", *args])
-        try:
-            main()
-        except SystemExit as exit_:
-            return int(exit_.code or 0)
-    return 0
-
-
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -206,6 +195,7 @@ def test_a_file_that_is_no_recorded_run_is_named(tmp_path, capsys):
     assert "is not JSON" in capsys.readouterr().err
 
 
+@pytest.mark.timeout(300)  # "ring": 60 hosts for 260 s, on a busy machine more than a minute
 @pytest.mark.parametrize("name", ABLATIONS)
 def test_a_mechanism_switched_off_breaks_its_promise(name):
     outcome = ablate(ABLATIONS[name], seeds=4)
