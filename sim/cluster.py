@@ -266,7 +266,7 @@ class Cluster:
             common = prints.most_common(1)[0][0]
             odd = [label for label, value in self.fingerprints().items() if value != common]
             raise AssertionError(
-                f"{len(prints)} different views after {within} s; differing from the most"
+                f"{len(prints)} different views after {within:g} s; differing from the most"
                 f" common one: {', '.join(odd[:10])}{' ...' if len(odd) > 10 else ''}"
             )
         return took

@@ -204,3 +204,10 @@ def test_importing_gossipmm_loads_nothing():
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
     )
     assert result.stdout == "[]\n"
+
+
+def test_no_compiled_module_hides_a_source():
+    """Built in place (``HATCH_BUILD_HOOK_ENABLE_MYPYC=1 pip install .``) they stay behind."""
+    left = [str(path.relative_to(ROOT)) for path in ROOT.glob("*.so")]
+    left += [str(path) for room in ("gossipmm", "sim") for path in (ROOT / room).rglob("*.so")]
+    assert not left, "perhaps older than their sources: git clean -f '*.so'"
