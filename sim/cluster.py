@@ -31,7 +31,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from gossipmm.config import Config
 from gossipmm.core import events as core_events
@@ -58,7 +58,7 @@ HostLike: TypeAlias = "Host | str | int"
 Watcher: TypeAlias = Callable[[Host, Any], None]
 
 #: Too frequent to keep one by one: N x N of them at every boot. ``counts`` has their number.
-_FREQUENT = frozenset({core_events.HostChanged, core_events.MemberJoined})
+_FREQUENT: Final = frozenset({core_events.HostChanged, core_events.MemberJoined})
 
 
 class Traffic:

@@ -7,7 +7,7 @@ be. The shell that runs the core is ``sim.shell``.
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gossipmm.core.keyring import Key, Keyring
 from sim.shell import Core, Shell
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ("FIRST_KEY", "Host")
 
 #: What every host of an encrypted cluster begins with.
-FIRST_KEY = Key(b"k1", b"\x01" * 32)
+FIRST_KEY: Final = Key(b"k1", b"\x01" * 32)
 
 
 class Host(Shell):

@@ -10,24 +10,25 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 from statistics import NormalDist
+from typing import Final
 
 from sim.errors import UsageError
 
 __all__ = ("LATENCIES", "quantiles")
 
 #: Steps of a table; a power of two, so that the index needs no rounding.
-STEPS = 1024
+STEPS: Final = 1024
 
 #: Names for common ones. ``lan`` is a switched network with a busy host now and then; ``wan``
 #: crosses a continent; ``metro`` is two sites of one city.
-LATENCIES = {
+LATENCIES: Final = {
     "lan": "uniform(0.0002,0.001)",
     "metro": "lognormal(0.002,0.3)",
     "wan": "lognormal(0.04,0.3)",
     "zero": "constant(0.0)",
 }
 
-_ARITY = {"constant": 1, "uniform": 2, "exponential": 2, "lognormal": 2}
+_ARITY: Final = {"constant": 1, "uniform": 2, "exponential": 2, "lognormal": 2}
 
 
 @lru_cache(maxsize=256)

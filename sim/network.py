@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from heapq import heappush
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sim.clock import Clock
 from sim.latency import STEPS, quantiles
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 __all__ = ("HEADERS", "Link", "Network", "Rule")
 
 #: Bytes of an IPv4 and a UDP header, added to every datagram that is counted.
-HEADERS = 28
+HEADERS: Final = 28
 #: Datagrams that a replaying link remembers.
-_REPLAY_KEPT = 512
+_REPLAY_KEPT: Final = 512
 
 #: Adds to a Link what one fault does between two hosts.
 Rule = Callable[["Host", "Host", "Link"], None]

@@ -15,7 +15,7 @@ from collections import deque
 from heapq import heappush
 from math import inf
 from random import Random
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from gossipmm.core.events import LeaveFinished
 from sim.network import HEADERS
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 __all__ = ("INBOX", "Core", "Shell")
 
 #: Datagrams that wait while nobody reads: Linux' default of 212,992 bytes, 768 a small one.
-INBOX = 277
+INBOX: Final = 277
 
 #: A core that asks this often for a timer at once is stuck in a loop.
-_SPINS = 10_000
+_SPINS: Final = 10_000
 
 
 class Core(Protocol):

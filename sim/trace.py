@@ -9,10 +9,11 @@ from __future__ import annotations
 import sys
 from array import array
 from hashlib import blake2b
+from typing import Final
 
 __all__ = ("Trace",)
 
-_BLOCK = 1 << 16
+_BLOCK: Final = 1 << 16
 
 
 class Trace:

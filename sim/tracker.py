@@ -7,7 +7,7 @@ no random number, so a run is the same with and without it.
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gossipmm.core.events import HostChanged, MemberDied, MemberReturned, MemberSuspected
 from gossipmm.core.types import HostState, Status
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ("Ending", "News", "Tracker", "quantile")
 
-_LIVE = (Status.ALIVE, Status.SUSPECT, Status.PROBATION)
-_ANSWERED = frozenset((HostState.LIVE, HostState.DOUBTED, HostState.SUSPECT, HostState.DRAINING))
+_LIVE: Final = (Status.ALIVE, Status.SUSPECT, Status.PROBATION)
+_ANSWERED: Final = frozenset(
+    (HostState.LIVE, HostState.DOUBTED, HostState.SUSPECT, HostState.DRAINING)
+)
 
 
 class Ending:

@@ -12,6 +12,7 @@ the limit of proved ones, the one that proved itself first has to do so again.
 from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
+from typing import Final
 
 from gossipmm.config import Config
 from gossipmm.core.trace import Drop
@@ -23,13 +24,13 @@ __all__ = ("Admission", "Budget")
 Budget = list[float]
 
 #: A budget is full with what its rate gives in so many seconds.
-_BURST = 2.0
+_BURST: Final = 2.0
 #: IP addresses with a budget of their own, before they have proved anything.
-_SOURCES = 4096
+_SOURCES: Final = 4096
 #: Seconds between two looks for budgets that are full again, and can be forgotten.
-_SWEEP = 1.0
+_SWEEP: Final = 1.0
 #: Addresses proved that are remembered at least, for small limits of members.
-_PROVED = 1024
+_PROVED: Final = 1024
 
 
 class Admission:

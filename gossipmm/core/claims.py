@@ -5,6 +5,8 @@ What a claim does to a member's verdict is the detector's part.
 
 from __future__ import annotations
 
+from typing import Final
+
 from gossipmm.core import wire
 from gossipmm.core.context import Context
 from gossipmm.core.member import Member
@@ -13,8 +15,8 @@ from gossipmm.core.types import Status
 
 __all__ = ("Claims",)
 
-_GONE = (wire.DEAD, wire.LEFT)
-_LONG_AGO = wire.AGES[-1]  # evidence of unknown age: before any burial that is remembered
+_GONE: Final = (wire.DEAD, wire.LEFT)
+_LONG_AGO: Final = wire.AGES[-1]  # evidence of unknown age: before any burial that is remembered
 
 
 class Claims:

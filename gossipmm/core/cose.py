@@ -13,6 +13,8 @@ with it, as external data: the protocol's name and version, and the cluster's na
 
 from __future__ import annotations
 
+from typing import Final
+
 import cbor2
 
 from gossipmm.core.keyring import MAX_KID
@@ -35,16 +37,16 @@ __all__ = (
 )
 
 _ALG, _KID, _IV = 1, 4, 5
-_A256GCM = 3
+_A256GCM: Final = 3
 
-BOOT_SIZE = 8
-IV_SIZE = 12
-TAG_SIZE = 16
+BOOT_SIZE: Final = 8
+IV_SIZE: Final = 12
+TAG_SIZE: Final = 16
 #: Bytes before the IV with a kid of no bytes, and where the kid's head (0x40 + size) is.
-_PREFIX_SIZE = 10
-_KID_HEAD_AT = 6
+_PREFIX_SIZE: Final = 10
+_KID_HEAD_AT: Final = 6
 #: Prefix with a kid of 4 bytes, IV, head of the ciphertext, tag.
-MAX_OVERHEAD: int = _PREFIX_SIZE + MAX_KID + IV_SIZE + 3 + TAG_SIZE
+MAX_OVERHEAD: Final[int] = _PREFIX_SIZE + MAX_KID + IV_SIZE + 3 + TAG_SIZE
 
 
 def kdf_info(cluster: str, kid: bytes) -> bytes:

@@ -6,6 +6,8 @@ evidence trail, news. Probes are in ``probes.py``.
 
 from __future__ import annotations
 
+from typing import Final
+
 from gossipmm.core import events, wire
 from gossipmm.core.accusations import Accusations
 from gossipmm.core.context import Context
@@ -23,8 +25,8 @@ from gossipmm.core.timers import cancel
 from gossipmm.core.trace import Drop
 from gossipmm.core.types import NodeId, NodeState, Status
 
-_LIVE = (Status.ALIVE, Status.SUSPECT, Status.PROBATION)
-_SELF_HOLDS = 2.0  # x the maximum suspicion: then this node believes what it sees
+_LIVE: Final = (Status.ALIVE, Status.SUSPECT, Status.PROBATION)
+_SELF_HOLDS: Final = 2.0  # x the maximum suspicion: then this node believes what it sees
 
 
 class Detector:

@@ -13,6 +13,8 @@ that works now and then is better than none.
 
 from __future__ import annotations
 
+from typing import Final
+
 from gossipmm.core import events
 from gossipmm.core.context import Context
 from gossipmm.core.member import Member
@@ -24,21 +26,21 @@ __all__ = ("Egress",)
 #: Probes that are looked at, and how many of them must have been asked a third time. With a share
 #: p of the answers lost that is p squared of them: 0.64 at 80 %. Where the network loses half of
 #: everything each way it is 0.34 (standard deviation 0.05): 51 of 96 is 3.9 deviations away.
-_WINDOW = 96
+_WINDOW: Final = 96
 _IMPAIRED, _FINE = 51, 19
 #: A member asks a third time after 50 ms more than the second, on a LAN.
-_THIRD = 2
+_THIRD: Final = 2
 #: Shortest time impaired, in seconds; it doubles with each time within the flap window.
 _AT_LEAST, _AT_MOST = 30.0, 600.0
 #: Share of the live members that may be impaired, this node included.
-_SHARE = 0.25
+_SHARE: Final = 0.25
 #: Intervals between two probes of one member that count. The predecessor on the ring asks every
 #: four, all others less often: an insider that asks all the time is a fifth of the window.
-_APART = 3.5
+_APART: Final = 3.5
 #: Probes looked at at a time: about one an interval comes, of however many members.
-_MOST_OPEN = 256
+_MOST_OPEN: Final = 256
 #: Marks a probe that was counted.
-_COUNTED = TRY + 1
+_COUNTED: Final = TRY + 1
 
 
 class Egress:

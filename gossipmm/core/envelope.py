@@ -24,7 +24,7 @@ challenge, which is shorter than three times the shortest datagram.
 from __future__ import annotations
 
 import random
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from gossipmm.core import cose
 from gossipmm.core.keyring import KEY_SIZE, Key, Keyring
@@ -34,18 +34,18 @@ from gossipmm.core.types import Address
 from gossipmm.core.wire import MAX_RECEIVE, Refused, bytes_head
 
 #: Boot ids end here: RFC 9053 section 4.1 allows 2**32 messages a key.
-COUNTER_END = (1 << 32) - 1
+COUNTER_END: Final = (1 << 32) - 1
 #: Datagrams that can still be said again when a challenge names them, and for how long (seconds).
-_KEPT = 256
-_ANSWER_WITHIN = 2.0
+_KEPT: Final = 256
+_ANSWER_WITHIN: Final = 2.0
 #: Key ids and addresses remembered of those that were refused.
-_REFUSED = 64
+_REFUSED: Final = 64
 
 #: Of 2**24 nodes one would take what was meant for another.
-MARK_SIZE = 3
-_NO_MARK = bytes(MARK_SIZE)
-_PROOF = bytes((0x40 | COOKIE_SIZE,))
-_CHALLENGE = bytes((0x40 | cose.IV_SIZE + COOKIE_SIZE,))
+MARK_SIZE: Final = 3
+_NO_MARK: Final = bytes(MARK_SIZE)
+_PROOF: Final = bytes((0x40 | COOKIE_SIZE,))
+_CHALLENGE: Final = bytes((0x40 | cose.IV_SIZE + COOKIE_SIZE,))
 
 
 class Envelope(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import inf
+from typing import Final
 
 from gossipmm.core import events
 from gossipmm.core.context import Context
@@ -13,7 +14,7 @@ from gossipmm.core.types import Address
 __all__ = ("FOREIGN", "Foreign")
 
 #: What says that a datagram is not of this cluster, rather than damaged.
-FOREIGN = frozenset(
+FOREIGN: Final = frozenset(
     (
         Drop.CLUSTER,
         Drop.VERSION,
@@ -25,8 +26,8 @@ FOREIGN = frozenset(
     )
 )
 #: Seconds until the same is told again, and how many different things are remembered as told.
-_AGAIN_AFTER = 600.0
-_MOST = 64
+_AGAIN_AFTER: Final = 600.0
+_MOST: Final = 64
 
 
 class Foreign:

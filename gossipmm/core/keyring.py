@@ -9,6 +9,7 @@ down during the rotation and comes back with it can be told from an intruder.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from gossipmm.core.register import NEVER, Register
 from gossipmm.errors import KeyringError
@@ -16,13 +17,13 @@ from gossipmm.errors import KeyringError
 __all__ = ("KEY_SIZE", "MAX_KID", "Key", "Keyring")
 
 #: Bytes of a key (AES-256).
-KEY_SIZE = 32
+KEY_SIZE: Final = 32
 #: Bytes of a key id at most: it travels in every datagram.
-MAX_KID = 4
+MAX_KID: Final = 4
 #: Keys that receive, at most: two during a rotation, more only by mistake.
-MAX_KEYS = 8
+MAX_KEYS: Final = 8
 #: Removed keys remembered, the oldest forgotten first.
-MAX_RETIRED = 4
+MAX_RETIRED: Final = 4
 
 
 @dataclass(frozen=True, slots=True)

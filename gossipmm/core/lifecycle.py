@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from gossipmm.core import events, wire
 from gossipmm.core.context import Context
@@ -24,11 +24,11 @@ from gossipmm.core.types import (
 #: Shortest time between two generations taken by itself, doubling up to the longest.
 _RENEW_MIN, _RENEW_MAX = 10.0, 600.0
 #: Superseded keys remembered, so that who still uses one is told.
-_SUPERSEDED = 4096
+_SUPERSEDED: Final = 4096
 #: Earlier lives of this node's name that were told as conflicts, remembered.
-_CONFLICTS = 256
+_CONFLICTS: Final = 256
 #: A leave is told again after these times (seconds) to whom did not confirm.
-_LEAVE_AGAIN = (0.05, 0.1, 0.2, 0.4, 0.8)
+_LEAVE_AGAIN: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
 
 
 class Conflict:

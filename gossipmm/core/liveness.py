@@ -17,12 +17,12 @@ from __future__ import annotations
 
 from enum import Enum
 from math import inf
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gossipmm.core.types import Heartbeat, Status
 
 #: Below every heartbeat.
-NEVER = -1
+NEVER: Final = -1
 
 
 class Maxima(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from hashlib import blake2b
 from math import inf
+from typing import Final
 
 from gossipmm.core.liveness import Liveness
 from gossipmm.core.pages import Page
@@ -23,7 +24,7 @@ from gossipmm.core.types import (
 )
 
 #: Lines kept of a member's evidence trail.
-TRAIL = 32
+TRAIL: Final = 32
 
 
 class Member(Liveness):

@@ -10,6 +10,7 @@ exchanges.
 from __future__ import annotations
 
 from math import log2
+from typing import Final
 
 from gossipmm.core import wire
 from gossipmm.core.context import Context
@@ -24,9 +25,9 @@ OWN_REFUTATION, DEATH, SUSPICION, OTHER = 0, 1, 2, 3
 
 #: With an empty budget pushes are this many times ``second_push`` apart. A thousand joins in ten
 #: seconds then take a fifth of the datagrams; below a tenth of the budget nothing waits.
-_GATHER = 12
+_GATHER: Final = 12
 
-_PRIORITY = {Status.DEAD: DEATH, Status.SUSPECT: SUSPICION}
+_PRIORITY: Final = {Status.DEAD: DEATH, Status.SUSPECT: SUSPICION}
 
 
 class _Slot:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from gossipmm.config import Config
 from gossipmm.core import events, wire
@@ -51,7 +51,7 @@ from gossipmm.core.types import (
 )
 
 #: A pause of so many seconds may have been a snapshot's: somebody else may have lived on from it.
-_SNAPSHOT = 60.0
+_SNAPSHOT: Final = 60.0
 
 
 class Disagreement(NamedTuple):

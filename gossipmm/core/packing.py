@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import cbor2
 
 from gossipmm.core import wire
@@ -9,9 +11,9 @@ from gossipmm.core.member import Member
 from gossipmm.core.types import Status
 
 #: Datagrams sent in answer to one request. The receiver paces a transfer by asking for more.
-BURST = 12
+BURST: Final = 12
 #: Room kept for the claim about the receiver that may be put in front, and for longer heads.
-_RESERVE = wire.ROW_SIZE + 2 + 4
+_RESERVE: Final = wire.ROW_SIZE + 2 + 4
 
 
 def claim_row(member: Member, now: float) -> bytes:

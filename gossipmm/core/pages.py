@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import ip_address
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import cbor2
 
@@ -33,13 +33,13 @@ from gossipmm.core.wire import MAX_COUNTER, Refused, loads_untrusted
 from gossipmm.errors import LimitError, RegistrationError
 
 #: Bytes. A page leaves room for the frame, the envelope and two rows in 1,200.
-MAX_PAGE = 1000
-MAX_PAGE_ZERO = 400
-MAX_ENTRY = 800
-MAX_NAME = 64
-MAX_PAGE_NUMBER = 0xFFFF
-MAX_ADDRESSES = 8
-MAX_METADATA_ITEMS = 64
+MAX_PAGE: Final = 1000
+MAX_PAGE_ZERO: Final = 400
+MAX_ENTRY: Final = 800
+MAX_NAME: Final = 64
+MAX_PAGE_NUMBER: Final = 0xFFFF
+MAX_ADDRESSES: Final = 8
+MAX_METADATA_ITEMS: Final = 64
 
 
 class Page(NamedTuple):

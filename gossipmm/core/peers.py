@@ -6,14 +6,15 @@ import random
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Container
+from typing import Final
 
 from gossipmm.core.member import Member
 from gossipmm.core.table import Table
 
 #: Senders remembered as heard from just now.
-_RECENT = 32
+_RECENT: Final = 32
 #: Every fourth exchange is with the successor on the ring.
-_WATCH = 4
+_WATCH: Final = 4
 
 
 class Peers:

@@ -7,6 +7,7 @@ asked; what was not reached by the end is accused (or, when this node itself is 
 from __future__ import annotations
 
 from math import inf
+from typing import Final
 
 from gossipmm.core import wire
 from gossipmm.core.context import Context
@@ -19,21 +20,21 @@ from gossipmm.core.types import Address, NodeState, Status
 #: When to try again, in units (on a LAN of 25 ms), and whether helpers are asked then. The tries
 #: after the helpers cost nothing until four have failed, and make wrong suspicions at 25 % loss
 #: five times rarer (simulated), with all the news that each would bring.
-_TRIES = ((1, False), (3, False), (7, False), (8, True), (14, False))
-_TRIES_WITHOUT_RESENDS = ((8, True),)
+_TRIES: Final = ((1, False), (3, False), (7, False), (8, True), (14, False))
+_TRIES_WITHOUT_RESENDS: Final = ((8, True),)
 #: A probe lasts one interval, or this many units where round trips are longer than that allows.
-_LASTS = 20
+_LASTS: Final = 20
 #: Low bits of a probe's identity that number the try, and come back in its answer: so an answer's
 #: round trip is known however many tries were on the way (as with QUIC's packet numbers).
-TRY = 7
+TRY: Final = 7
 
 #: Unanswered probes remembered, and for how many intervals a late answer makes this node take
 #: what it reads for as old as that.
-_UNANSWERED = 64
-_BEHIND_FOR = 4
+_UNANSWERED: Final = 64
+_BEHIND_FOR: Final = 4
 
 #: Purposes whose failure accuses. The dead are dead already, and a helper reports only.
-_ACCUSES = frozenset(("round", "suspicion", "failure"))
+_ACCUSES: Final = frozenset(("round", "suspicion", "failure"))
 
 
 class Probe:

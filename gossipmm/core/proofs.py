@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
+from typing import Final
 
 from gossipmm.core import wire
 from gossipmm.core.context import Context
@@ -18,12 +19,12 @@ from gossipmm.core.types import Address
 __all__ = ("Proofs",)
 
 #: Addresses asked at a time, and requests kept of each.
-_ADDRESSES = 256
-_REQUESTS = 4
+_ADDRESSES: Final = 256
+_REQUESTS: Final = 4
 #: Seconds that a request is worth serving: whoever wants it still has asked again by then.
-_SERVE_WITHIN = 2.0
+_SERVE_WITHIN: Final = 2.0
 #: Seconds after which a further request makes the question be asked again: it may be lost.
-_AGAIN_AFTER = 0.05
+_AGAIN_AFTER: Final = 0.05
 
 
 class _Question:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from math import inf
+from typing import Final
 
 from gossipmm.core import events, wire
 from gossipmm.core.context import Context
@@ -12,7 +13,7 @@ from gossipmm.core.trace import Drop
 from gossipmm.core.types import Address, Heartbeat
 
 #: What is answered with more than a datagram, or sends others something: only for proved addresses.
-_LARGE = (wire.OPT_DIGEST, wire.OPT_BUCKETS, wire.OPT_WANT, wire.OPT_PULL)
+_LARGE: Final = (wire.OPT_DIGEST, wire.OPT_BUCKETS, wire.OPT_WANT, wire.OPT_PULL)
 
 
 class Receiver:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from functools import partial
 from math import ceil, log2
-from typing import Any
+from typing import Any, Final
 
 from gossipmm.core import events, wire
 from gossipmm.core.context import Context
@@ -22,19 +22,19 @@ from gossipmm.core.trace import Drop
 from gossipmm.core.types import Status
 
 #: Rows of a digest that fit one datagram of 1,200 bytes: above, buckets.
-_SMALL = 54
+_SMALL: Final = 54
 #: Members a bucket on average, and most buckets (as bits).
-_BUCKET = 16
-_MAX_BITS = 7
+_BUCKET: Final = 16
+_MAX_BITS: Final = 7
 #: Least time between two digests of one node, in intervals.
-_DIGEST_GAP = 0.15
+_DIGEST_GAP: Final = 0.15
 #: Intervals without agreement or digest after which one is sent whatever changes meanwhile.
-_DIGEST_LATEST = 2
+_DIGEST_LATEST: Final = 2
 #: Pages named in one WANT: 6 bytes each. A record with more is compared part by part.
-_VECTOR = 150
-_ALL_PAGES = range(1 << 16)
+_VECTOR: Final = 150
+_ALL_PAGES: Final = range(1 << 16)
 
-_STATE_CLAIMS = {
+_STATE_CLAIMS: Final = {
     Status.ALIVE: wire.ALIVE,
     Status.PROBATION: wire.ALIVE,
     Status.SUSPECT: wire.SUSPECT,
@@ -42,7 +42,7 @@ _STATE_CLAIMS = {
     Status.RETURNING: wire.DEAD,
     Status.LEFT: wire.LEFT,
 }
-_KNOWN_CLAIMS = frozenset(_STATE_CLAIMS.values())
+_KNOWN_CLAIMS: Final = frozenset(_STATE_CLAIMS.values())
 
 
 class Reconcile:

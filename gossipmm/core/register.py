@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from gossipmm.core.keyring import Keyring
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 __all__ = ("MAX_TOLD", "NEVER", "Phase", "Register", "Told", "applied", "register_of", "told_of")
 
 #: Bytes that keys take in page 0 at most: 8 kids of 4 bytes, and a register.
-MAX_TOLD = 75
+MAX_TOLD: Final = 75
 #: Counters from here on are refused: the next rotation must be able to be higher.
-_MAX_COUNTER = 1 << 31
+_MAX_COUNTER: Final = 1 << 31
 #: As in ``keyring``, which imports this.
 _MAX_KID, _MAX_KEYS = 4, 8
 
@@ -85,7 +85,7 @@ class Register(NamedTuple):
 
 
 #: No rotation yet.
-NEVER = Register()
+NEVER: Final = Register()
 
 
 class Told(NamedTuple):

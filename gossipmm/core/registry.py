@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from gossipmm.core import events, wire
 from gossipmm.core.context import Context
@@ -13,7 +13,7 @@ from gossipmm.core.types import EntryState, NodeState, Status
 from gossipmm.errors import RegistrationError
 
 #: A change written anew because somebody expired it: at most once in so many seconds.
-_REWRITE_EVERY = 1.0
+_REWRITE_EVERY: Final = 1.0
 
 
 class Registry:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from gossipmm.core import events, wire
 from gossipmm.core.context import Context
 from gossipmm.core.member import Member
@@ -10,11 +12,11 @@ from gossipmm.core.timers import cancel
 from gossipmm.core.types import Address, Status
 
 #: Seeds tried in one interval while alone.
-_SEEDS_AT_ONCE = 8
+_SEEDS_AT_ONCE: Final = 8
 #: A joiner's first exchanges come faster, to find soon what the transfer missed: of 100 nodes
 #: joining one seed at once, some learn of others only after they were served.
-_HURRIES = 4
-_HURRY = 0.2
+_HURRIES: Final = 4
+_HURRY: Final = 0.2
 
 
 class Rhythm:

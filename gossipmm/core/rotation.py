@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gossipmm.core import events, wire
 from gossipmm.core.coverage import (
@@ -49,11 +49,11 @@ __all__ = ("Rotation",)
 
 #: Tellers that a member without the key has in an interval, on average; and members that one
 #: node gives the key to in an interval at most.
-_TELLERS = 4
-_AT_ONCE = 32
+_TELLERS: Final = 4
+_AT_ONCE: Final = 32
 #: Epochs end long before a register would be refused.
-_LAST_EPOCH = (1 << 31) - 2
-_MAX_PAGE_ZERO = 400
+_LAST_EPOCH: Final = (1 << 31) - 2
+_MAX_PAGE_ZERO: Final = 400
 
 
 class Rotation:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hmac
 import random
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final
 
 from gossipmm.core.trace import Drop
 from gossipmm.core.types import Address
@@ -21,18 +21,18 @@ from gossipmm.core.types import Address
 __all__ = ("COOKIE_SIZE", "WINDOW", "Cookies", "Session", "Sessions")
 
 #: Datagrams of one boot id that may overtake each other.
-WINDOW = 4096
-_MASK = (1 << WINDOW) - 1
-COOKIE_SIZE = 8
+WINDOW: Final = 4096
+_MASK: Final = (1 << WINDOW) - 1
+COOKIE_SIZE: Final = 8
 #: Seconds after which cookies change; one is good for one to two of these.
-_EPOCH = 8.0
+_EPOCH: Final = 8.0
 #: Addresses of one boot id that count at a time: both families, and one on either side of a NAT.
-_ADDRESSES = 4
+_ADDRESSES: Final = 4
 #: Sessions that are kept without looking whether some are long unused.
-_FEW = 64
+_FEW: Final = 64
 #: Seconds without a datagram after which a session may go. Peers of a cluster of 10,000 meet
 #: each other about every 2,500 s.
-_UNUSED = 3600.0
+_UNUSED: Final = 3600.0
 
 
 class Session:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from math import log, log2
+from typing import Final
 
 #: How much of the measured loss lengthens a suspicion: at 25 % loss each way about every second
 #: answered exchange needs a second try.
-LOSS_STRETCH = 1.0
+LOSS_STRETCH: Final = 1.0
 
 
 def suspicion_timeout(low: float, high: float, confirmed: int, expected: int) -> float:

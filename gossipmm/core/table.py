@@ -10,6 +10,7 @@ from bisect import bisect_left, insort
 from collections.abc import Mapping
 from enum import Enum
 from hashlib import blake2b
+from typing import Final
 
 from gossipmm.config import Config
 from gossipmm.core.events import HostChanged
@@ -290,5 +291,5 @@ def _same(old: Registration | None, new: Registration) -> bool:
     return old == new and (not new.metadata or str(old) == str(new))
 
 
-_TALKS = frozenset((Status.ALIVE, Status.SUSPECT, Status.PROBATION))
-_GONE = frozenset((Status.DEAD, Status.RETURNING, Status.LEFT))
+_TALKS: Final = frozenset((Status.ALIVE, Status.SUSPECT, Status.PROBATION))
+_GONE: Final = frozenset((Status.DEAD, Status.RETURNING, Status.LEFT))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from enum import StrEnum
+from typing import Final
 
 
 class Drop(StrEnum):
@@ -55,7 +56,7 @@ class Drop(StrEnum):
 
 
 #: Upper bounds (seconds) of the buckets of a Timing, each about twice the one before.
-BOUNDS = (
+BOUNDS: Final = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005),
     *(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
 )
@@ -81,7 +82,7 @@ class Timing:
         return {"count": sum(self.counts), "sum": self.sum}
 
 
-_COUNTERS = (
+_COUNTERS: Final = (
     "sent_datagrams",
     "sent_bytes",
     "received_datagrams",

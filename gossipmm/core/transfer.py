@@ -7,6 +7,7 @@ records are; and without a pause between two bursts but the question for the nex
 from __future__ import annotations
 
 from bisect import bisect_right
+from typing import Final
 
 from gossipmm.core import wire
 from gossipmm.core.context import Context
@@ -18,8 +19,8 @@ from gossipmm.core.types import Address
 __all__ = ("Transfer",)
 
 #: A pull that brings nothing for so long is asked again, so often.
-_WAIT = 0.1
-_TRIES = 10
+_WAIT: Final = 0.1
+_TRIES: Final = 10
 
 
 class Transfer:

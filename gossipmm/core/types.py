@@ -10,7 +10,7 @@ import random
 from collections.abc import Mapping
 from enum import IntEnum
 from types import MappingProxyType
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 #: A node's name: non-empty UTF-8, at most ``limits.MAX_NAME`` bytes, unique in its cluster.
 NodeId: TypeAlias = str
@@ -25,7 +25,7 @@ Topic: TypeAlias = str
 Scalar: TypeAlias = str | int | bool
 Metadata: TypeAlias = Mapping[str, Scalar]
 
-NO_METADATA: Metadata = MappingProxyType({})
+NO_METADATA: Final[Metadata] = MappingProxyType({})
 
 
 class NodeState(IntEnum):
@@ -149,7 +149,7 @@ class Evidence(NamedTuple):
 
 
 #: Generations at or above this (year 2248) are refused: they could never be superseded.
-MAX_GENERATION = 1 << 59
+MAX_GENERATION: Final = 1 << 59
 
 
 def make_generation(wall_ms: int, rng: random.Random, *, floor: Generation = 0) -> Generation:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from struct import Struct
 from struct import error as struct_error
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 import cbor2
 
@@ -27,46 +27,55 @@ from gossipmm.core.register import register_of
 from gossipmm.core.trace import Drop
 from gossipmm.core.types import Generation, Heartbeat, NodeId
 
-PROTOCOL = 1
+PROTOCOL: Final = 1
 
 #: Largest datagram read. Senders stay at Config.max_datagram, but must not all agree on it.
-MAX_RECEIVE = 1500
+MAX_RECEIVE: Final = 1500
 #: Counters at or above this are refused: an owner must always be able to raise its own.
-MAX_COUNTER = 0xFFFF_0000
+MAX_COUNTER: Final = 0xFFFF_0000
 #: Rows in one datagram can not be more than this; more is malformed, not work.
-MAX_ROWS = MAX_RECEIVE // 14
-MAX_DEPTH = 6
+MAX_ROWS: Final = MAX_RECEIVE // 14
+MAX_DEPTH: Final = 6
 
-SYN, ACK, NEWS, HELP, HELPED = 1, 2, 3, 4, 5
-KIND_NAMES = {SYN: "syn", ACK: "ack", NEWS: "news", HELP: "help", HELPED: "helped"}
+SYN: Final = 1
+ACK: Final = 2
+NEWS: Final = 3
+HELP: Final = 4
+HELPED: Final = 5
+KIND_NAMES: Final = {SYN: "syn", ACK: "ack", NEWS: "news", HELP: "help", HELPED: "helped"}
 
 #: Claims in rows. Append only; unknown ones are skipped.
 #: ACCUSER names who made the accusation in the row before it. UNHEARD, in digests: the record is
 #: held, but no evidence of life.
-ALIVE, SUSPECT, DEAD, LEFT, ACCUSER, UNHEARD = 0, 1, 2, 3, 4, 5
+ALIVE: Final = 0
+SUSPECT: Final = 1
+DEAD: Final = 2
+LEFT: Final = 3
+ACCUSER: Final = 4
+UNHEARD: Final = 5
 
 #: Keys of the options map. Append only.
-OPT_PAGES = 1  # [* page bytes]
-OPT_DIGEST = 2  # [bits, bucket numbers, rows of 20]
-OPT_BUCKETS = 3  # [bits, first bucket, 4-byte hashes]
-OPT_WANT = 4  # [* [record key, page vector, ? first page, ? behind the last page]]
-OPT_FLOORS = 5  # [* [name, generation]]
-OPT_PULL = 6  # [page number, record key, ? true]: send me what comes after this; ? the gone only
-OPT_MORE = 7  # [page number, record key], or []: where the transfer stands, or that it ended
-OPT_TARGET = 8  # record key that a HELP or HELPED is about
-OPT_SLOW = 9  # true: my own timers fire late
-OPT_EXPIRE = 10  # [topic, host]: is this registration of yours still meant?
-OPT_REACHED = 11  # true, in a HELPED: the target itself answered the helper
-OPT_KEY = 12  # [register, secret]: the key that comes; only ever inside a sealed datagram
+OPT_PAGES: Final = 1  # [* page bytes]
+OPT_DIGEST: Final = 2  # [bits, bucket numbers, rows of 20]
+OPT_BUCKETS: Final = 3  # [bits, first bucket, 4-byte hashes]
+OPT_WANT: Final = 4  # [* [record key, page vector, ? first page, ? behind the last page]]
+OPT_FLOORS: Final = 5  # [* [name, generation]]
+OPT_PULL: Final = 6  # [page number, record key, ? true]: send what comes after; ? the gone only
+OPT_MORE: Final = 7  # [page number, record key], or []: where the transfer stands; it ended
+OPT_TARGET: Final = 8  # record key that a HELP or HELPED is about
+OPT_SLOW: Final = 9  # true: my own timers fire late
+OPT_EXPIRE: Final = 10  # [topic, host]: is this registration of yours still meant?
+OPT_REACHED: Final = 11  # true, in a HELPED: the target itself answered the helper
+OPT_KEY: Final = 12  # [register, secret]: the key that comes; only ever inside a sealed datagram
 
-_PREFIX = Struct(">BBB4sBBBQQQQII")
-_ROW = Struct(">QIBB")
-_DIGEST_ROW = Struct(">QIBB6s")
-_VECTOR = Struct(">HI")
-ROW_SIZE = _ROW.size
-DIGEST_ROW_SIZE = _DIGEST_ROW.size
+_PREFIX: Final = Struct(">BBB4sBBBQQQQII")
+_ROW: Final = Struct(">QIBB")
+_DIGEST_ROW: Final = Struct(">QIBB6s")
+_VECTOR: Final = Struct(">HI")
+ROW_SIZE: Final = _ROW.size
+DIGEST_ROW_SIZE: Final = _DIGEST_ROW.size
 #: Bytes of a frame without rows and options: prefix and the head of the empty rows.
-FRAME_SIZE = _PREFIX.size + 1
+FRAME_SIZE: Final = _PREFIX.size + 1
 
 
 class Refused(Exception):  # noqa: N818 - a verdict about bytes, not a program error
@@ -109,8 +118,8 @@ def record_key(cluster: str, name: NodeId, generation: Generation) -> int:
 # -- ages ----------------------------------------------------------------------------------
 # One byte, geometric from 10 ms to a week: each step is 7.3 % above the one before.
 
-_RATIO = (604_800.0 / 0.01) ** (1 / 254)
-AGES: tuple[float, ...] = (0.0, *(0.01 * _RATIO**step for step in range(255)))
+_RATIO: Final = (604_800.0 / 0.01) ** (1 / 254)
+AGES: Final[tuple[float, ...]] = (0.0, *(0.01 * _RATIO**step for step in range(255)))
 
 
 def age_up(seconds: float) -> int:
@@ -276,11 +285,11 @@ def _reject(*_: object) -> NoReturn:
 
 
 #: cbor2 has no switch for "no tags": a rejecter stands in for every one that it knows.
-_TAGS = (*range(6), *range(21, 39), 100, 256, 258, 260, 261, 1004, 43000, 55799)
-_NO_TAGS = dict.fromkeys(_TAGS, _reject)
+_TAGS: Final = (*range(6), *range(21, 39), 100, 256, 258, 260, 261, 1004, 43000, 55799)
+_NO_TAGS: Final = dict.fromkeys(_TAGS, _reject)
 #: Longer than any datagram, so that no bytes behind a complete item can imitate it (see below).
-_SENTINEL_BODY = bytes(2048)
-_SENTINEL = b"\x59\x08\x00" + _SENTINEL_BODY
+_SENTINEL_BODY: Final = bytes(2048)
+_SENTINEL: Final = b"\x59\x08\x00" + _SENTINEL_BODY
 
 
 def loads_untrusted(data: bytes, reason: Drop = Drop.MALFORMED) -> Any:
@@ -399,7 +408,7 @@ def _is_key(value: Any) -> bool:
     )
 
 
-_CHECKS: dict[int, Callable[[Any], bool]] = {
+_CHECKS: Final[dict[int, Callable[[Any], bool]]] = {
     OPT_PAGES: _is_pages,
     OPT_DIGEST: _is_digest,
     OPT_BUCKETS: _is_buckets,
