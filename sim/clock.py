@@ -25,7 +25,7 @@ class Overrun(Exception):  # noqa: N818 - a verdict on the program that ran
 class Clock:
     """Virtual time in seconds from 0.0, moved only by ``run_until``."""
 
-    __slots__ = ("heap", "most", "now", "order", "processed")
+    __slots__ = ("heap", "held", "most", "now", "order", "processed")
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -36,6 +36,9 @@ class Clock:
         self.processed = 0
         #: Entries that one ``run_until`` may run: more of them are a loop.
         self.most = 1 << 62
+        #: Entries that may come on top, in this ``run_until`` or in the next one: work that was
+        #: held back and is let go at once.
+        self.held = 0
 
     def at(
         self, when: float, call: Callable[[Any, Any], object], a: Any = None, b: Any = None
@@ -52,7 +55,8 @@ class Clock:
         again would cost more than the simulation.
         """
         heap = self.heap
-        most = self.most
+        most, spare = self.most, self.held
+        self.held = 0
         pop = heapq.heappop
         done = 0
         collecting = gc.isenabled()
@@ -63,6 +67,9 @@ class Clock:
                 self.now = when
                 call(a, b)
                 done += 1
+                if done > most:
+                    most += spare + self.held
+                    spare = self.held = 0
                 if done > most:
                     raise Overrun(f"{done} events within {deadline - self.now:.3f} s")
         finally:

@@ -32,6 +32,8 @@ __all__ = ("INBOX", "Core", "Shell")
 #: Datagrams that wait while nobody reads: Linux' default of 212,992 bytes, 768 a small one.
 INBOX: Final = 277
 
+#: Entries of the heap for each datagram that was held back: it, its answer, and their timers.
+_SETS_OFF: Final = 4
 #: A core that asks this often for a timer at once is stuck in a loop.
 _SPINS: Final = 10_000
 
@@ -328,6 +330,7 @@ class Shell:
         if not self.up:
             return
         held, self._outbox = self._outbox, []
+        self.clock.held += _SETS_OFF * len(held)
         self.send(self, held)
         if was_paused and self._shell.random() < 0.5:
             self._plan()

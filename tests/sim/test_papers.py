@@ -1,10 +1,11 @@
 """The experiments of the literature as commands: grids, lines, resuming, wrong input."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from sim.experiments import interval_grid, threshold_grid
+from sim.experiments import Cell, interval_grid, threshold_grid
 from tests.sim.command import end
 
 
@@ -83,3 +84,14 @@ def test_wrong_input_is_one_clear_line_and_status_2(args, message, capsys):
     said = capsys.readouterr().err.strip()
     assert message in said
     assert "\n" not in said
+
+
+def test_the_cells_that_were_measured_are_cells_of_the_grid_without_a_false_death():
+    """``sim/results`` is what ``lifeguard --resume`` goes on with, and what RESULTS.md sums up."""
+    file = Path(__file__).parents[2] / "sim" / "results" / "lifeguard_interval.jsonl"
+    rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    grid = {Cell("lifeguard_interval", cell, 0, 128).job for cell in interval_grid()}
+    jobs = [row["job"] for row in rows]
+    assert len(set(jobs)) == len(jobs)
+    assert set(jobs) <= grid
+    assert all(row["ok"] and not row["false_deaths_by_well"] for row in rows)

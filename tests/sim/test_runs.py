@@ -155,6 +155,21 @@ def test_a_storm_ends_the_run():
     assert result.virtual < 10
 
 
+def test_what_a_blocked_host_had_held_back_is_no_storm():
+    """Lifeguard's cell of 32 hosts, blocked for 33 s, ended as a storm when they went on."""
+    started = Run(Scenario(name="x", nodes=2, duration=30, faults=("block at=1 until=3 on=1",)), 0)
+    other, blocked = started.cluster.hosts
+
+    def hold(*_: object) -> None:
+        assert blocked.blocked
+        blocked._outbox.extend([(b"x" * 10, other.address)] * 26_000)
+
+    started.cluster.clock.at(started.scenario.boot + started.scenario.warmup + 2.0, hold)
+    result = started.execute()
+    assert result.ok, result.failures
+    assert started.cluster.clock.processed > 26_000
+
+
 @pytest.mark.parametrize(
     ("checks", "message"),
     [
