@@ -5,9 +5,10 @@ import subprocess
 import sys
 
 import pytest
+import zmq
 
 from gossipmm import HostState
-from tests.processes.program import DEADLINE, environment
+from tests.processes.program import DEADLINE, environment, until
 from tests.processes.zmq_rpc.__main__ import PATIENCE
 from tests.processes.zmq_rpc.cluster import cluster
 from tests.processes.zmq_rpc.rpc import NobodyError
@@ -49,6 +50,29 @@ def test_a_killed_host_takes_with_it_at_most_the_calls_in_flight_to_it():
         assert_nothing_else_was_lost(load, B)
         assert load.attempts(host=B, after=known) == []
         assert_no_call_after_the_first_report(load, B)
+
+
+def test_a_host_that_dies_as_a_call_begins_refuses_it():
+    """The host was killed between the poll that found its socket connected and the send.
+
+    A send that waits then waits for ever, since nobody listens at that address again. The thread
+    never ended, its sockets were never closed, and the run of the tests hung at its end.
+    """
+    with cluster(A) as hosts, hosts.rpc() as rpc:
+        assert rpc.call("compute", "work", number="1")["host"] == A
+        (socket,) = rpc._sockets.values()
+        poll = socket.poll
+
+        def poll_and_kill(timeout, flags):
+            found = poll(timeout, flags)
+            hosts.kill(A)
+            until(lambda: not poll(0, zmq.POLLOUT), "the connection's end is seen")
+            return found
+
+        socket.poll = poll_and_kill
+        with pytest.raises(NobodyError, match="compute: "):
+            rpc.call("compute", "work", number="2")
+        assert [attempt.outcome for attempt in rpc.attempts] == ["answered", "refused"]
 
 
 def test_a_host_that_hangs_with_calls_in_flight_loses_those_and_no_more():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import queue
 import signal
@@ -85,7 +86,8 @@ class Load:
         self.nobody = 0
         self.failures: list[BaseException] = []
         self._threads = [
-            threading.Thread(target=self._work, args=pair) for pair in enumerate(self.rpcs)
+            threading.Thread(target=self._work, args=pair, daemon=True)
+            for pair in enumerate(self.rpcs)
         ]
 
     def start(self) -> None:
@@ -94,13 +96,16 @@ class Load:
             thread.start()
 
     def stop(self) -> None:
-        """Let the calls under way end. Raises what no call should raise."""
+        """Let the calls under way end. Raises what a call should not, and if one does not end."""
         self._stop.set()
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(DEADLINE)
         if self.failures:
             raise self.failures[0]
+        if any(thread.is_alive() for thread in self._threads):
+            faulthandler.dump_traceback(all_threads=True)
+            raise AssertionError(f"a call did not end within {DEADLINE:g} s: see stderr")
 
     def _work(self, thread: int, rpc: Rpc) -> None:
         try:

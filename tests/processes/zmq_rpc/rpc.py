@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -135,8 +136,10 @@ class Rpc:
             socket = self._socket(address)
             # IMMEDIATE: writable is only what is connected: a dead host is known before the send.
             if socket.poll(int(CONNECT * 1000), zmq.POLLOUT):
-                socket.send_multipart([number, body])
-                return socket
+                with suppress(zmq.Again):
+                    # It may die just now: a send that waits would wait until it is there again.
+                    socket.send_multipart([number, body], zmq.NOBLOCK)
+                    return socket
         self._failed(queue, host)
         return None
 
