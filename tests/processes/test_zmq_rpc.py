@@ -11,7 +11,7 @@ from gossipmm import HostState
 from tests.processes.program import DEADLINE, environment, until
 from tests.processes.zmq_rpc.__main__ import PATIENCE
 from tests.processes.zmq_rpc.cluster import cluster
-from tests.processes.zmq_rpc.rpc import NobodyError
+from tests.processes.zmq_rpc.rpc import LostError, NobodyError
 
 THREADS = 4
 A, B, C, D = "host-a", "host-b", "host-c", "host-d"
@@ -52,11 +52,16 @@ def test_a_killed_host_takes_with_it_at_most_the_calls_in_flight_to_it():
         assert_no_call_after_the_first_report(load, B)
 
 
-def test_a_host_that_dies_as_a_call_begins_refuses_it():
-    """The host was killed between the poll that found its socket connected and the send.
+@pytest.mark.parametrize(
+    ("polled", "error", "outcome"),
+    [(zmq.POLLOUT, NobodyError, "refused"), (zmq.POLLIN, LostError, "lost")],
+    ids=["before_the_send", "before_the_answer_is_read"],
+)
+def test_a_host_that_dies_behind_a_poll_leaves_no_call_waiting(polled, error, outcome):
+    """A host was killed between a poll that found its socket ready and the send, or the read.
 
-    A send that waits then waits for ever, since nobody listens at that address again. The thread
-    never ended, its sockets were never closed, and the run of the tests hung at its end.
+    Either then waited for ever, since nobody listens at that address again: the thread never
+    ended, its sockets were never closed, and the run of the tests hung at its end.
     """
     with cluster(A) as hosts, hosts.rpc() as rpc:
         assert rpc.call("compute", "work", number="1")["host"] == A
@@ -65,14 +70,15 @@ def test_a_host_that_dies_as_a_call_begins_refuses_it():
 
         def poll_and_kill(timeout, flags):
             found = poll(timeout, flags)
-            hosts.kill(A)
-            until(lambda: not poll(0, zmq.POLLOUT), "the connection's end is seen")
+            if flags == polled:
+                hosts.kill(A)
+                until(lambda: not poll(0, zmq.POLLOUT), "the connection's end is seen")
             return found
 
         socket.poll = poll_and_kill
-        with pytest.raises(NobodyError, match="compute: "):
+        with pytest.raises(error):
             rpc.call("compute", "work", number="2")
-        assert [attempt.outcome for attempt in rpc.attempts] == ["answered", "refused"]
+        assert [attempt.outcome for attempt in rpc.attempts] == ["answered", outcome]
 
 
 def test_a_host_that_hangs_with_calls_in_flight_loses_those_and_no_more():
