@@ -76,7 +76,8 @@ def record() -> Recorder:
     pair = NodePair()
     pair.settle()
     pair.a.register("volume", "a", now=pair.now)
-    data, _ = next(one for one in pair.a.datagrams_to_send())
+    pair.a.handle_timer(pair.a.next_timer())
+    data, _ = pair.a.datagrams_to_send()[0]
     recorder = Recorder()
     sys.setprofile(recorder)
     try:
