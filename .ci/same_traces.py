@@ -8,7 +8,7 @@ Run with the packages of the second one: they have to be compiled, or nothing wa
 import json
 import sys
 
-import gossipmm.core.wire
+import gossipmm.core.wire.frame
 
 
 def traces(path: str) -> dict[str, str]:
@@ -19,7 +19,7 @@ def traces(path: str) -> dict[str, str]:
 
 def main() -> None:
     """Compare, and end with a line that says what differs."""
-    where = gossipmm.core.wire.__file__ or ""
+    where = gossipmm.core.wire.frame.__file__ or ""
     if not where.endswith((".so", ".pyd")):
         sys.exit(f"{where} is not compiled")
     one, two = (traces(path) for path in sys.argv[1:3])

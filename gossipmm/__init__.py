@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gossipmm.agent import Agent, Watch, open_agent
     from gossipmm.config import PRESETS, Config
-    from gossipmm.core.types import (
+    from gossipmm.core.values.types import (
         EntryState,
         HostEntry,
         HostState,
@@ -86,7 +86,7 @@ __all__ = (
 _MODULES = {
     "gossipmm.agent": "Agent Watch open_agent",
     "gossipmm.config": "PRESETS Config",
-    "gossipmm.core.types": (
+    "gossipmm.core.values.types": (
         "EntryState HostEntry HostState MemberView NodeState Registration Status TopicView"
     ),
     "gossipmm.errors": (

@@ -66,7 +66,7 @@ class Config:
     #: Zone that it answers for: ``compute.gossipmm.`` are the hosts of the topic ``compute``.
     dns_zone: str = "gossipmm."
     #: How the agent's log is written to stderr: ``text``, or ``json`` (an object a line, with the
-    #: fields of each event; see ``gossipmm.sidecar.logs``).
+    #: fields of each event; see ``gossipmm.sidecar.ops.logs``).
     log_format: str = "text"
     #: Classical JSON ring file; answers while the table is not yet joined. Empty: none.
     ring_file: str = ""

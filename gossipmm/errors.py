@@ -1,7 +1,7 @@
 """Every exception that this package raises on purpose, in one small tree.
 
 An error names what was wrong, with which value, and what to do. Errors of network bytes never
-leave the core: they are counted by reason (see ``gossipmm.core.trace``).
+leave the core: they are counted by reason (see ``gossipmm.core.values.stats``).
 """
 
 from __future__ import annotations

@@ -22,13 +22,13 @@ import stat
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from gossipmm.core.keyring import KEY_SIZE, Key, Keyring
-from gossipmm.core.register import NEVER, Phase, Register, register_of
+from gossipmm.core.sealing.keyring import KEY_SIZE, Key, Keyring
+from gossipmm.core.values.rotation_state import NEVER, Phase, RotationState, register_of
 from gossipmm.errors import KeyringError
 
 if TYPE_CHECKING:
     from gossipmm.config import Config
-    from gossipmm.core.envelope import Envelope
+    from gossipmm.core.sealing.envelope import Envelope
 
 __all__ = ("create", "dump", "generate", "load", "open_envelope", "parse", "save")
 
@@ -52,7 +52,7 @@ def open_envelope(config: Config, rng: random.Random) -> Envelope:
 
     Raises KeyringError. ``rng`` gives boot ids: a ``random.SystemRandom`` in production.
     """
-    from gossipmm.core.envelope import CoseEnvelope, PlainEnvelope
+    from gossipmm.core.sealing.envelope import CoseEnvelope, PlainEnvelope
 
     if not config.keyring:
         return PlainEnvelope()
@@ -171,7 +171,7 @@ def _row(key: Key) -> dict[str, Any]:
     return {"kid": key.kid.hex(), "key": base64.b64encode(key.secret).decode()}
 
 
-def _rotation(register: Register) -> dict[str, Any]:
+def _rotation(register: RotationState) -> dict[str, Any]:
     plain = register._asdict()
     return {
         **plain,
@@ -212,12 +212,12 @@ def parse(data: bytes | str, source: str) -> Keyring:
         raise KeyringError(f"{source}: {exc}") from None
 
 
-def _register(value: object) -> Register:
+def _register(value: object) -> RotationState:
     try:
         assert isinstance(value, dict)
         fields = {**value, "phase": int(Phase[value["phase"].upper()])}
         fields |= {name: bytes.fromhex(value[name]) for name in ("new", "old")}
-        register = register_of([fields[name] for name in Register._fields])
+        register = register_of([fields[name] for name in RotationState._fields])
     except (AssertionError, KeyError, AttributeError, TypeError, ValueError):
         register = None
     if register is None:

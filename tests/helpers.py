@@ -21,11 +21,11 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from gossipmm.config import Config
-from gossipmm.core import wire
-from gossipmm.core.member import Member
 from gossipmm.core.node import Node
-from gossipmm.core.trace import Drop
-from gossipmm.core.types import Address, make_generation
+from gossipmm.core.table.member import Member
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.types import Address, make_generation
+from gossipmm.core.wire import frame as wire
 from tests.puppets import Puppet
 
 #: Core time at which every mesh begins; not zero, so that nothing can lean on that.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from gossipmm.core.liveness import NEVER
-from gossipmm.core.member import Member
 from gossipmm.core.node import Node
-from gossipmm.core.table import Table
-from gossipmm.core.trace import Stats
-from gossipmm.core.types import HostEntry, NodeState, Status, TopicView
+from gossipmm.core.table.liveness import NEVER
+from gossipmm.core.table.member import Member
+from gossipmm.core.table.table import Table
+from gossipmm.core.values.stats import Stats
+from gossipmm.core.values.types import HostEntry, NodeState, Status, TopicView
 
 _TALKS = (Status.ALIVE, Status.SUSPECT, Status.PROBATION)
 _GONE = (Status.DEAD, Status.RETURNING, Status.LEFT)

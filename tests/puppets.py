@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import cbor2
 
-from gossipmm.core import wire
-from gossipmm.core.pages import Page, encode_entry, encode_page, encode_page_zero
-from gossipmm.core.types import Address, NodeState, Registration
+from gossipmm.core.values.types import Address, NodeState, Registration
+from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.pages import Page, encode_entry, encode_page, encode_page_zero
 
 if TYPE_CHECKING:
     from tests.helpers import Mesh, Packet

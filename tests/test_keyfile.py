@@ -15,9 +15,9 @@ import pytest
 
 from gossipmm import keyfile
 from gossipmm.config import Config
-from gossipmm.core.envelope import CoseEnvelope, PlainEnvelope
-from gossipmm.core.keyring import Key, Keyring
-from gossipmm.core.register import Phase, Register
+from gossipmm.core.sealing.envelope import CoseEnvelope, PlainEnvelope
+from gossipmm.core.sealing.keyring import Key, Keyring
+from gossipmm.core.values.rotation_state import Phase, RotationState
 from gossipmm.errors import GossipError, KeyringError
 
 A, B = Key(b"\x9f\x3a", bytes(range(32))), Key(b"\x07", bytes(range(100, 132)))
@@ -53,7 +53,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
 
 
 def test_how_far_a_rotation_came_is_in_the_file(tmp_path: Path) -> None:
-    register = Register(1, 7, Phase.USE, b"\x02\x03", b"\x01", True, 5, 3600)
+    register = RotationState(1, 7, Phase.USE, b"\x02\x03", b"\x01", True, 5, 3600)
     ring = Keyring((Key(b"\x01", b"k" * 32),), rotation=register)
     keyfile.create(tmp_path / "keys", ring)
     assert keyfile.load(tmp_path / "keys") == ring
@@ -81,7 +81,7 @@ def test_how_far_a_rotation_came_is_in_the_file(tmp_path: Path) -> None:
 )
 def test_a_rotation_that_is_none_is_refused_with_what_to_do(wrong: object) -> None:
     row = json.loads(keyfile.dump(Keyring((Key(b"\x01", b"k" * 32),))))[0]
-    good = Register(1, 7, Phase.USE, b"\x02", b"\x01", True, 5, 3600)._asdict()
+    good = RotationState(1, 7, Phase.USE, b"\x02", b"\x01", True, 5, 3600)._asdict()
     good |= {"phase": "use", "new": "02", "old": "01"}
     value = {**good, **wrong} if isinstance(wrong, dict) and wrong else wrong
     with pytest.raises(KeyringError, match="entry 2: is no rotation: remove this entry"):

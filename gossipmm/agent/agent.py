@@ -25,12 +25,12 @@ from gossipmm.agent.keys import AgentKeys
 from gossipmm.agent.seeds import SeedResolver
 from gossipmm.agent.watch import Watch, Watchers
 from gossipmm.config import Config
-from gossipmm.core.events import Event, Joined, LeaveFinished
-from gossipmm.core.health import Health
+from gossipmm.core.failure.self_health import Health
 from gossipmm.core.node import Agreement
-from gossipmm.core.table import Table
-from gossipmm.core.trace import Stats
-from gossipmm.core.types import Address, Evidence, MemberView, Registration
+from gossipmm.core.table.table import Table
+from gossipmm.core.values.events import Event, Joined, LeaveFinished
+from gossipmm.core.values.stats import Stats
+from gossipmm.core.values.types import Address, Evidence, MemberView, Registration
 from gossipmm.errors import AgentClosedError
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class Agent:
 
     @property
     def stats(self) -> Stats:
-        """The core's counters (``gossipmm.core.trace.Stats``)."""
+        """The core's counters (``gossipmm.core.values.stats.Stats``)."""
         return self._node.stats
 
     @property

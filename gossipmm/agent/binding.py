@@ -16,7 +16,7 @@ import os
 from gossipmm.addresses import format_address, parse_address
 from gossipmm.agent.network import Network, Port
 from gossipmm.config import Config
-from gossipmm.core.types import Address
+from gossipmm.core.values.types import Address
 from gossipmm.errors import BindError
 
 __all__ = ("bind", "check_exposure", "is_loopback")

@@ -33,9 +33,9 @@ import trio
 
 from gossipmm.addresses import format_address
 from gossipmm.agent.network import Network, Port
-from gossipmm.core.keyring import Keyring
-from gossipmm.core.types import Address
-from gossipmm.core.wire import PROTOCOL, cluster_tag
+from gossipmm.core.sealing.keyring import Keyring
+from gossipmm.core.values.types import Address
+from gossipmm.core.wire.frame import PROTOCOL, cluster_tag
 
 __all__ = ("MAGIC", "DialBack", "Identity")
 

@@ -15,10 +15,10 @@ import trio
 from gossipmm.agent.clocks import Clocks
 from gossipmm.agent.dialback import MAGIC
 from gossipmm.agent.network import Network, Port
-from gossipmm.core.events import Event
 from gossipmm.core.node import Node
-from gossipmm.core.trace import Timing
-from gossipmm.core.types import Address
+from gossipmm.core.values.events import Event
+from gossipmm.core.values.stats import Timing
+from gossipmm.core.values.types import Address
 
 __all__ = ("Driver", "IoStats")
 

@@ -15,9 +15,9 @@ import trio
 
 from gossipmm import keyfile
 from gossipmm.agent.driver import Driver
-from gossipmm.core.coverage import Progress, Straggler
-from gossipmm.core.events import Event, KeysChanged, KeyWanted
-from gossipmm.core.keyring import Key, Keyring
+from gossipmm.core.life.rotation_progress import Progress, Straggler
+from gossipmm.core.sealing.keyring import Key, Keyring
+from gossipmm.core.values.events import Event, KeysChanged, KeyWanted
 from gossipmm.errors import KeyringError
 
 __all__ = ("AgentKeys",)

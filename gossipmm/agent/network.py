@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import trio
 
 from gossipmm.agent.udp import open_port
-from gossipmm.core.types import Address
+from gossipmm.core.values.types import Address
 
 __all__ = ("Network", "Port", "SystemNetwork")
 

@@ -25,9 +25,9 @@ from gossipmm.agent.keys import AgentKeys
 from gossipmm.agent.network import Network, Port, SystemNetwork
 from gossipmm.agent.seeds import SeedResolver
 from gossipmm.config import Config
-from gossipmm.core.events import Event, GenerationRenewed
 from gossipmm.core.node import Node
-from gossipmm.core.types import Address, Status, make_generation
+from gossipmm.core.values.events import Event, GenerationRenewed
+from gossipmm.core.values.types import Address, Status, make_generation
 from gossipmm.keyfile import open_envelope
 
 __all__ = ("open_agent",)

@@ -16,7 +16,7 @@ import trio
 
 from gossipmm.addresses import Seed, format_address, parse_seed
 from gossipmm.agent.network import Network
-from gossipmm.core.types import Address
+from gossipmm.core.values.types import Address
 from gossipmm.errors import SeedError
 
 __all__ = ("SeedResolver",)

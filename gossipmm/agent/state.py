@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from gossipmm.addresses import format_address, parse_address
-from gossipmm.core.types import MAX_GENERATION, Address, Generation
+from gossipmm.core.values.types import MAX_GENERATION, Address, Generation
 from gossipmm.errors import ConfigError
 
 __all__ = ("Memory", "load", "save")

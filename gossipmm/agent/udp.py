@@ -13,7 +13,7 @@ from typing import Any
 
 import trio
 
-from gossipmm.core.types import Address
+from gossipmm.core.values.types import Address
 
 __all__ = ("UdpPort", "open_port")
 

@@ -11,7 +11,7 @@ from typing import Self
 import trio
 
 from gossipmm.agent.driver import IoStats
-from gossipmm.core.events import Event
+from gossipmm.core.values.events import Event
 from gossipmm.errors import WatchOverflowError
 
 __all__ = ("Watch", "Watchers")

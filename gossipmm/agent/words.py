@@ -10,9 +10,9 @@ from functools import cache
 from typing import Any, get_args
 
 from gossipmm.addresses import format_address
-from gossipmm.core import events
-from gossipmm.core.events import Event
-from gossipmm.core.types import Address, HostState
+from gossipmm.core.values import events
+from gossipmm.core.values.events import Event
+from gossipmm.core.values.types import Address, HostState
 
 __all__ = ("KINDS", "as_json", "as_line")
 

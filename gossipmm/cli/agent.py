@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from gossipmm.agent import Agent, Watch
     from gossipmm.cli.output import Output
-    from gossipmm.core.events import Event
-    from gossipmm.sidecar.reload import Reloader
+    from gossipmm.core.values.events import Event
+    from gossipmm.sidecar.ops.reload import Reloader
     from gossipmm.sidecar.serve import Sidecar
 
 __all__ = ("agent",)
@@ -123,8 +123,8 @@ async def _run(
 
     from gossipmm.agent import open_agent
     from gossipmm.cli.output import Output
-    from gossipmm.sidecar.logs import formatter
-    from gossipmm.sidecar.reload import Reloader
+    from gossipmm.sidecar.ops.logs import formatter
+    from gossipmm.sidecar.ops.reload import Reloader
 
     terminal = sys.stderr is not None and sys.stderr.isatty()
     output = Output(formatter=formatter(config.log_format, dated=not terminal))
@@ -154,7 +154,7 @@ async def _serve(
 
     import trio
 
-    from gossipmm.sidecar import systemd
+    from gossipmm.sidecar.ops import systemd
 
     stop = trio.Event()
     in_terminal = sys.stdin is not None and sys.stdin.isatty()  # SIGHUP: it was closed
@@ -247,7 +247,7 @@ def _print(event: Event, me: str, output: Output, as_json: bool) -> None:
     import json
 
     from gossipmm.agent import words
-    from gossipmm.sidecar.logs import log_event
+    from gossipmm.sidecar.ops.logs import log_event
 
     if as_json:
         output.answer(json.dumps(words.as_json(event)))
@@ -259,7 +259,7 @@ async def _tell(
     watch: Watch, agent: Agent, output: Output, as_json: bool, stop: trio.Event
 ) -> None:
     """Print each event, but what leaving does to this node's own table is no news to anybody."""
-    from gossipmm.core.events import HostChanged, LeaveFinished
+    from gossipmm.core.values.events import HostChanged, LeaveFinished
 
     async for event in watch:
         own = isinstance(event, HostChanged | LeaveFinished) and agent.leaving

@@ -20,7 +20,7 @@ def keygen(file: str | None, add: bool) -> None:
     keyring = "/etc/gossipmm/keyring.json"       # in the configuration of every agent
     """
     from gossipmm import keyfile
-    from gossipmm.core.keyring import Keyring
+    from gossipmm.core.sealing.keyring import Keyring
 
     if add:
         if file is None:

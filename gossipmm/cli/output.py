@@ -14,7 +14,7 @@ import queue
 import threading
 from functools import partial
 
-from gossipmm.sidecar.logs import LineHandler, TextFormatter
+from gossipmm.sidecar.ops.logs import LineHandler, TextFormatter
 
 __all__ = ("Output",)
 

@@ -19,7 +19,7 @@ def systemd_unit(config: str, group: str) -> None:
     \b
     gossipmm systemd-unit > /etc/systemd/system/gossipmm.service
     """
-    from gossipmm.sidecar.systemd import unit
+    from gossipmm.sidecar.ops.systemd import unit
 
     command = shutil.which("gossipmm") or f"{sys.executable} -m gossipmm"
     click.echo(unit(command, config, group), nl=False)
@@ -38,7 +38,7 @@ def kubernetes(namespace: str, image: str) -> None:
     kubectl create secret generic gossipmm --from-file=keyring.json
     gossipmm kubernetes --image registry/gossipmm | kubectl apply -f -
     """
-    from gossipmm.sidecar.kubernetes import manifests
+    from gossipmm.sidecar.ops.kubernetes import manifests
 
     click.echo(manifests(namespace, image), nl=False)
 

@@ -18,29 +18,30 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from gossipmm.config import Config
-from gossipmm.core import events, wire
-from gossipmm.core.claims import Claims
-from gossipmm.core.context import Context
-from gossipmm.core.detector import Detector
-from gossipmm.core.egress import Egress
-from gossipmm.core.envelope import Envelope, PlainEnvelope
-from gossipmm.core.foreign import FOREIGN, Foreign
-from gossipmm.core.health import Health, health_of
-from gossipmm.core.lifecycle import Lifecycle
-from gossipmm.core.member import Member
-from gossipmm.core.news import News
-from gossipmm.core.own import OwnRecord
-from gossipmm.core.probes import Probes
-from gossipmm.core.proofs import Proofs
+from gossipmm.core.failure.detector import Detector
+from gossipmm.core.failure.probes import Probes
+from gossipmm.core.failure.self_health import Health, health_of
+from gossipmm.core.life.leaving import Lifecycle
+from gossipmm.core.life.registrations import Registrations
+from gossipmm.core.life.reply_loss import ReplyLoss
+from gossipmm.core.life.rotation import Rotation
 from gossipmm.core.receiver import Receiver
-from gossipmm.core.reconcile import Reconcile
-from gossipmm.core.registry import Registry
-from gossipmm.core.rhythm import Rhythm
-from gossipmm.core.rotation import Rotation
-from gossipmm.core.table import Table
-from gossipmm.core.trace import Drop, Stats
-from gossipmm.core.transfer import Transfer
-from gossipmm.core.types import (
+from gossipmm.core.sealing.envelope import Envelope, PlainEnvelope
+from gossipmm.core.sending.address_validation import AddressValidation
+from gossipmm.core.sending.broadcasts import BroadcastQueue
+from gossipmm.core.sending.foreign_traffic import FOREIGN, ForeignTraffic
+from gossipmm.core.sending.outbox import Context
+from gossipmm.core.sending.replies import Replies
+from gossipmm.core.sync.anti_entropy import AntiEntropy
+from gossipmm.core.sync.claims import Claims
+from gossipmm.core.sync.round import GossipRound
+from gossipmm.core.sync.transfer import Transfer
+from gossipmm.core.table.member import Member
+from gossipmm.core.table.self_record import SelfRecord
+from gossipmm.core.table.table import Table
+from gossipmm.core.values import events
+from gossipmm.core.values.stats import Drop, Stats
+from gossipmm.core.values.types import (
     Address,
     Evidence,
     Generation,
@@ -49,6 +50,7 @@ from gossipmm.core.types import (
     NodeId,
     Registration,
 )
+from gossipmm.core.wire import frame as wire
 
 #: A pause of so many seconds may have been a snapshot's: somebody else may have lived on from it.
 _SNAPSHOT: Final = 60.0
@@ -89,24 +91,49 @@ class Node:
         now: float,
         envelope: Envelope | None = None,
     ) -> None:
-        own = OwnRecord(config, name, generation, tuple(addresses))
+        own = SelfRecord(config, name, generation, tuple(addresses))
         c = self._c = Context(config, own, rng, now, envelope or PlainEnvelope())
         self.config = config
         self.table: Table = c.table
         self.stats: Stats = c.stats
-        c.news = News(c)
-        c.claims = Claims(c)
-        c.detector = Detector(c)
-        c.probes = Probes(c)
-        c.egress = Egress(c)
-        c.proofs = Proofs(c)
-        c.reconcile = Reconcile(c)
-        c.transfer = Transfer(c)
-        c.lifecycle = Lifecycle(c)
-        c.rhythm = Rhythm(c)
-        c.registry = Registry(c)
-        self._receiver = Receiver(c)
-        self._foreign = Foreign(c)
+        broadcasts, replies, self._validation = BroadcastQueue(c), Replies(c), AddressValidation(c)
+        probes = Probes(
+            c,
+            broadcasts,
+            on_failed=lambda member, began, detail: detector.accuse(member, began, detail),
+            on_reached=lambda member, heartbeat, at, by: detector.hear_alive(
+                member, heartbeat, at, by
+            ),
+        )
+        self._detector = detector = Detector(c, broadcasts, probes, replies)
+        self._lifecycle = lifecycle = Lifecycle(
+            c,
+            detector,
+            broadcasts,
+            replies,
+            tell_seeds=lambda probe: self._gossip_round.tell_seeds(probe),
+        )
+        claims = Claims(c, detector, lifecycle, replies)
+        self._reply_loss = reply_loss = ReplyLoss(c, lifecycle)
+        transfer = Transfer(c, replies, mark_joined=lambda: self._gossip_round.mark_joined())
+        anti_entropy = AntiEntropy(
+            c,
+            claims,
+            detector,
+            lifecycle,
+            broadcasts,
+            self._validation,
+            transfer,
+            replies,
+            on_keys=lambda told: self.keys.hear_told(told),
+            mark_joined=lambda: self._gossip_round.mark_joined(),
+            hurried=lambda: self._gossip_round.hurried,
+        )
+        self._gossip_round = GossipRound(c, detector, reply_loss, lifecycle, probes, transfer)
+        self._registrations = Registrations(c, lifecycle, probes)
+        self._broadcasts = broadcasts
+        self._probes, self._transfer = probes, transfer
+        self._foreign_traffic = ForeignTraffic(c)
         self._budget_of = c.admission.proved.get
         #: An envelope lets nobody pass whose address is not proved.
         self._proves = not isinstance(c.envelope, PlainEnvelope)
@@ -114,8 +141,24 @@ class Node:
         self._late = 2 * config.gossip_interval
         self._lateness = 0.5 * config.gossip_interval
         #: Its keys, and the cluster's rotations of them.
-        self.keys = c.rotation = Rotation(c, self._advance)
-        c.lifecycle.begin([own.page_zero()])
+        self.keys = Rotation(c, self._advance, lifecycle)
+        self._receiver = Receiver(
+            c,
+            claims,
+            detector,
+            reply_loss,
+            lifecycle,
+            broadcasts,
+            probes,
+            self._validation,
+            anti_entropy,
+            self._registrations,
+            self._gossip_round,
+            self.keys,
+            transfer,
+            replies,
+        )
+        lifecycle.begin([own.page_zero()])
         self._publish()
 
     # -- the five verbs ------------------------------------------------------------------------
@@ -141,7 +184,7 @@ class Node:
         except wire.Refused as refused:
             stats.drop(refused.reason)
             if refused.reason in FOREIGN:
-                self._foreign.heard(refused.reason, source, data)
+                self._foreign_traffic.heard(refused.reason, source, data)
         if c.envelope.waiting:
             c.send_waiting()
         if frame is None:
@@ -162,8 +205,8 @@ class Node:
         stats.received_by_kind[name] = stats.received_by_kind.get(name, 0) + 1
         self._receiver.receive(frame, source)
         c.limited = None
-        if c.proofs.ready:
-            c.proofs.serve()
+        if self._validation.ready:
+            self._validation.serve()
         self._publish()
 
     def handle_timer(self, now: float) -> None:
@@ -206,7 +249,7 @@ class Node:
             if overdue > self._lateness:
                 c.is_behind(late, now + 0.2 * self.config.gossip_interval)
             if overdue > self._late:
-                c.detector.was_late(overdue, late)
+                self._detector.was_late(overdue, late)
         if now > self._called_at:
             c.now = self._called_at = now
 
@@ -215,7 +258,7 @@ class Node:
     def join(self, addresses: Iterable[Address], now: float) -> None:
         """Set the seeds to their current resolution. Call again after each resolution."""
         self._advance(now)
-        self._c.rhythm.join(list(dict.fromkeys(addresses)))
+        self._gossip_round.join(list(dict.fromkeys(addresses)))
         self._publish()
 
     def register(
@@ -233,12 +276,12 @@ class Node:
         Raises RegistrationError or LimitError and then changes nothing.
         """
         self._advance(now)
-        self._c.registry.register(topic, host, metadata, ttl=ttl, draining=draining)
+        self._registrations.register(topic, host, metadata, ttl=ttl, draining=draining)
         self._publish()
 
     def unregister(self, topic: str, host: str, *, now: float) -> bool:
         """Remove one registration, and nothing else. False: it was not registered here."""
-        return self._say(self._c.registry.unregister, topic, host, now)
+        return self._say(self._registrations.unregister, topic, host, now)
 
     def drain(
         self,
@@ -253,27 +296,27 @@ class Node:
         Returns how many registrations changed; for the node, 1 or 0.
         """
         self._advance(now)
-        changed = self._c.registry.drain(topic, host, draining=draining)
+        changed = self._registrations.drain(topic, host, draining=draining)
         self._publish()
         return changed
 
     def renew(self, topic: str, host: str, *, now: float) -> bool:
         """Acknowledge an own registration: its time to live begins again. False: unknown."""
-        return self._say(self._c.registry.renew, topic, host, now)
+        return self._say(self._registrations.renew, topic, host, now)
 
     def ack_alive(self, topic: str, host: str, *, now: float) -> bool:
         """A message was delivered to the host: first-hand evidence for its owners' life.
 
         For an own registration the same as ``renew``. False: nobody registers it.
         """
-        return self._say(self._c.registry.ack_alive, topic, host, now)
+        return self._say(self._registrations.ack_alive, topic, host, now)
 
     def report_failure(self, topic: str, host: str, *, now: float) -> bool:
         """A message could not be delivered: probe the owners now, prefer others meanwhile.
 
         Never gossiped as a death. False: nobody registers it.
         """
-        return self._say(self._c.registry.report_failure, topic, host, now)
+        return self._say(self._registrations.report_failure, topic, host, now)
 
     def expire(self, topic: str, host: str, *, now: float) -> bool:
         """Hide a registration here at its current version, and ask its owner whether it stands.
@@ -281,7 +324,7 @@ class Node:
         If it does, the owner writes it anew (a higher version), which shows it again. False:
         nobody registers it.
         """
-        return self._say(self._c.registry.expire, topic, host, now)
+        return self._say(self._registrations.expire, topic, host, now)
 
     def _say(self, verb: Callable[[str, str], bool], topic: str, host: str, now: float) -> bool:
         self._advance(now)
@@ -292,14 +335,14 @@ class Node:
     def forget(self, name: NodeId, *, now: float) -> bool:
         """Close the generation of a dead or left member by hand, everywhere. False: not dead."""
         self._advance(now)
-        closed = self._c.lifecycle.forget(name)
+        closed = self._lifecycle.forget(name)
         self._publish()
         return closed
 
     def leave(self, now: float) -> None:
         """Leave gracefully; a LeaveFinished event follows within ``config.leave_timeout``."""
         self._advance(now)
-        self._c.lifecycle.leave()
+        self._lifecycle.leave()
         self._publish()
 
     def new_boot(self, now: float) -> None:
@@ -337,17 +380,17 @@ class Node:
     @property
     def leaving(self) -> bool:
         """True once ``leave`` was called."""
-        return self._c.lifecycle.leaving
+        return self._lifecycle.leaving
 
     @property
     def left(self) -> bool:
         """True once the leave is confirmed, or its time is over."""
-        return self._c.lifecycle.left
+        return self._lifecycle.left
 
     @property
     def conflict(self) -> tuple[Address, ...]:
         """Addresses of another live process with this node's name; empty without one."""
-        conflict = self._c.lifecycle.conflict
+        conflict = self._lifecycle.conflict
         return conflict.page.addresses if conflict is not None else ()
 
     def registrations(self) -> tuple[Registration, ...]:
@@ -395,7 +438,7 @@ class Node:
 
     def health(self, now: float) -> Health:
         """How well this node itself is: slow, deaf, its own loss, what waits to be told."""
-        return health_of(self._c, now)
+        return health_of(self._c, now, self._reply_loss, self._broadcasts)
 
     def _publish(self) -> None:
         table = self._c.table

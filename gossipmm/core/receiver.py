@@ -6,11 +6,25 @@ from functools import partial
 from math import inf
 from typing import Final
 
-from gossipmm.core import events, wire
-from gossipmm.core.context import Context
-from gossipmm.core.member import Member
-from gossipmm.core.trace import Drop
-from gossipmm.core.types import Address, Heartbeat
+from gossipmm.core.failure.detector import Detector
+from gossipmm.core.failure.probes import Probes
+from gossipmm.core.life.leaving import Lifecycle
+from gossipmm.core.life.registrations import Registrations
+from gossipmm.core.life.reply_loss import ReplyLoss
+from gossipmm.core.life.rotation import Rotation
+from gossipmm.core.sending.address_validation import AddressValidation
+from gossipmm.core.sending.broadcasts import BroadcastQueue
+from gossipmm.core.sending.outbox import Context
+from gossipmm.core.sending.replies import Replies
+from gossipmm.core.sync.anti_entropy import AntiEntropy
+from gossipmm.core.sync.claims import Claims
+from gossipmm.core.sync.round import GossipRound
+from gossipmm.core.sync.transfer import Transfer
+from gossipmm.core.table.member import Member
+from gossipmm.core.values import events
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.types import Address, Heartbeat
+from gossipmm.core.wire import frame as wire
 
 #: What is answered with more than a datagram, or sends others something: only for proved addresses.
 _LARGE: Final = (wire.OPT_DIGEST, wire.OPT_BUCKETS, wire.OPT_WANT, wire.OPT_PULL)
@@ -19,8 +33,37 @@ _LARGE: Final = (wire.OPT_DIGEST, wire.OPT_BUCKETS, wire.OPT_WANT, wire.OPT_PULL
 class Receiver:
     """Reads frames that were opened and decoded; decides nothing about members itself."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(
+        self,
+        context: Context,
+        claims: Claims,
+        detector: Detector,
+        reply_loss: ReplyLoss,
+        lifecycle: Lifecycle,
+        broadcasts: BroadcastQueue,
+        probes: Probes,
+        validation: AddressValidation,
+        anti_entropy: AntiEntropy,
+        registrations: Registrations,
+        gossip_round: GossipRound,
+        rotation: Rotation,
+        transfer: Transfer,
+        replies: Replies,
+    ) -> None:
         self._c = context
+        self._claims = claims
+        self._detector = detector
+        self._reply_loss = reply_loss
+        self._lifecycle = lifecycle
+        self._broadcasts = broadcasts
+        self._probes = probes
+        self._validation = validation
+        self._anti_entropy = anti_entropy
+        self._registrations = registrations
+        self._gossip_round = gossip_round
+        self._rotation = rotation
+        self._transfer = transfer
+        self._replies = replies
         self._silence = 2 * context.config.gossip_interval
 
     def receive(self, frame: wire.Frame, source: Address) -> None:
@@ -37,15 +80,15 @@ class Receiver:
             delayed = frame.heartbeat < sender.k
             self._first_hand(sender, frame.heartbeat, source)
             if not sender.complete:
-                c.reconcile.ask(sender.key)
+                self._replies.ask(sender.key)
         else:
             asks = frame.kind == wire.SYN
-            c.lifecycle.stranger(frame.sender, options.get(wire.OPT_WANT, ()), asks=asks)
+            self._lifecycle.stranger(frame.sender, options.get(wire.OPT_WANT, ()), asks=asks)
         if frame.rows:
             if sender is not None:
-                c.claims.hear_rows(frame.rows, sender, delayed=delayed)
+                self._claims.hear_rows(frame.rows, sender, delayed=delayed)
             else:
-                c.claims.hear_stranger(frame.rows)
+                self._claims.hear_stranger(frame.rows)
         if options and sender is not None and sender.complete:
             self._receive_requests(frame, sender, source, delayed=delayed)
         if frame.kind == wire.SYN:
@@ -62,11 +105,11 @@ class Receiver:
         c = self._c
         pages = frame.options.get(wire.OPT_PAGES)
         if pages:
-            c.reconcile.hear_pages(pages, sender, quiet=wire.OPT_MORE in frame.options)
+            self._anti_entropy.hear_pages(pages, sender, quiet=wire.OPT_MORE in frame.options)
             if sender is None or c.table.by_key.get(sender.key) is not sender:
                 sender = c.table.by_key.get(frame.sender)
         if wire.OPT_KEY in frame.options:
-            c.rotation.hear_key(frame.options[wire.OPT_KEY])
+            self._rotation.hear_key(frame.options[wire.OPT_KEY])
         if sender is not None and wire.OPT_SLOW in frame.options:
             sender.slow_until = c.now + 2 * c.config.gossip_interval
         return sender
@@ -86,12 +129,12 @@ class Receiver:
                 c.events.append(events.SourceDiffers(now, sender.name, source, sender.addresses))
         if heartbeat > sender.k:
             if sender.buried_at is None:
-                c.detector.hear_alive(sender, heartbeat, now, sender.name)
+                self._detector.hear_alive(sender, heartbeat, now, sender.name)
             else:
                 # It may be a replay: what is held dead has to answer a probe of our own.
-                c.detector.hear_alive(sender, heartbeat, -1e18, sender.name)
+                self._detector.hear_alive(sender, heartbeat, -1e18, sender.name)
         if sender.buried_at is not None:
-            c.probes.start(sender, "returning")
+            self._probes.start(sender, "returning")
 
     def _room_to_reply(self, frame: wire.Frame, sender: Member | None, source: Address) -> int:
         """Room for rows and options; what is too large for it goes once the source is proved."""
@@ -99,7 +142,7 @@ class Receiver:
         room = c.room_for(source) - wire.FRAME_SIZE - wire.ROW_SIZE
         if source == c.limited and c.reply.larger_than(room - 18):
             request = partial(self.receive, frame, source)
-            c.proofs.ask(source, sender, frame.sender, request)
+            self._validation.ask(source, sender, frame.sender, request)
             room = c.room_for(source) - wire.FRAME_SIZE - wire.ROW_SIZE
         return room
 
@@ -109,29 +152,29 @@ class Receiver:
         c = self._c
         options = frame.options
         where = sender.addresses[0]
-        if c.proofs.missing(where) and any(key in options for key in _LARGE):
-            c.proofs.ask(where, sender, sender.key, partial(self.receive, frame, source))
+        if self._validation.missing(where) and any(key in options for key in _LARGE):
+            self._validation.ask(where, sender, sender.key, partial(self.receive, frame, source))
             return
         if (floors := options.get(wire.OPT_FLOORS)) is not None:
-            c.lifecycle.hear_floors(floors, sender)
+            self._lifecycle.hear_floors(floors, sender)
         if (digest := options.get(wire.OPT_DIGEST)) is not None:
-            c.reconcile.hear_digest(sender, digest[0], digest[1], digest[2], delayed=delayed)
+            self._anti_entropy.hear_digest(sender, digest[0], digest[1], digest[2], delayed=delayed)
         if (buckets := options.get(wire.OPT_BUCKETS)) is not None:
-            c.reconcile.hear_buckets(sender, buckets[0], buckets[1], buckets[2])
+            self._anti_entropy.hear_buckets(sender, buckets[0], buckets[1], buckets[2])
         if (want := options.get(wire.OPT_WANT)) is not None:
-            c.reconcile.hear_want(sender, want)
+            self._anti_entropy.hear_want(sender, want)
         if (cursor := options.get(wire.OPT_PULL)) is not None:
-            c.transfer.hear_pull(sender, cursor)
+            self._transfer.hear_pull(sender, cursor)
         if more := options.get(wire.OPT_MORE):
-            c.transfer.hear_more(more, frame.sender)
+            self._transfer.hear_more(more, frame.sender)
         if (expired := options.get(wire.OPT_EXPIRE)) is not None and frame.target == c.me.key:
-            c.registry.rewrite(expired[0], expired[1])
+            self._registrations.rewrite(expired[0], expired[1])
         key = options.get(wire.OPT_TARGET)
         if key is not None:
             if frame.kind == wire.HELP:
-                c.probes.help(key, sender, source, frame.probe)
+                self._probes.help(key, sender, source, frame.probe)
             elif frame.kind == wire.HELPED and wire.OPT_REACHED in options:
-                c.probes.helped(frame.probe, key, sender)
+                self._probes.helped(frame.probe, key, sender)
 
     def _answer_syn(self, frame: wire.Frame, sender: Member | None, source: Address) -> None:
         """A question. Whoever lives at this address answers for itself, with its own key."""
@@ -142,20 +185,20 @@ class Receiver:
                 if frame.known > own.heartbeat:
                     c.stats.drop(Drop.OWN_HEARTBEAT)
                     if sender is not None:
-                        c.lifecycle.renew(
+                        self._lifecycle.renew(
                             f"{sender.name} knows a heartbeat that this node never issued"
                         )
                 else:
-                    c.lifecycle.raise_heartbeat()
+                    self._lifecycle.raise_heartbeat()
             if frame.known and sender is not None:
                 own.acknowledged = True
-                c.egress.asked(sender, frame.probe)
+                self._reply_loss.asked(sender, frame.probe)
         elif frame.target:
             c.stats.drop(Drop.NOT_FOR_ME)
         room = self._room_to_reply(frame, sender, source) - 18
         rows, options = c.reply.take(room) if c.reply else (b"", None)
         if not options:
-            rows += c.news.riding_rows(sender, room - len(rows))
+            rows += self._broadcasts.riding_rows(sender, room - len(rows))
         c.send(
             wire.ACK,
             sender,
@@ -166,23 +209,23 @@ class Receiver:
             options=options,
         )
         if sender is not None and sender.key in c.table.peers:
-            c.reconcile.compare(sender, frame.fingerprint, may_send=True)
+            self._anti_entropy.compare(sender, frame.fingerprint, may_send=True)
 
     def _receive_ack(self, frame: wire.Frame, sender: Member | None, source: Address) -> None:
         c = self._c
         if frame.known and frame.target == c.me.key and sender is not None:
             c.own.acknowledged = True
-        if c.proofs.open and c.proofs.answered(frame.probe):
+        if self._validation.open and self._validation.answered(frame.probe):
             return
         answers = (
-            c.lifecycle.leave_confirmed(frame.probe, frame.sender)
-            or c.rhythm.knock_answered(frame.probe, frame.sender, source)
-            or c.lifecycle.conflict_answered(frame.probe, frame.sender)
-            or c.probes.answered(frame.probe, sender, source)
+            self._lifecycle.leave_confirmed(frame.probe, frame.sender)
+            or self._gossip_round.knock_answered(frame.probe, frame.sender, source)
+            or self._lifecycle.conflict_answered(frame.probe, frame.sender)
+            or self._probes.answered(frame.probe, sender, source)
         )
         if not answers:
             return
         if sender is not None:
-            c.reconcile.compare(sender, frame.fingerprint, may_send=False)
+            self._anti_entropy.compare(sender, frame.fingerprint, may_send=False)
         elif wire.OPT_FLOORS in frame.options:
-            c.lifecycle.hear_floors(frame.options[wire.OPT_FLOORS], None)
+            self._lifecycle.hear_floors(frame.options[wire.OPT_FLOORS], None)

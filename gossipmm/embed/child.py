@@ -23,7 +23,7 @@ from contextlib import suppress
 from typing import Any
 
 from gossipmm.config import Config
-from gossipmm.core.types import Address, TopicView
+from gossipmm.core.values.types import Address, TopicView
 from gossipmm.embed.pipe import Lines, config_to, dump, error_from, view_from
 from gossipmm.errors import AgentClosedError, ForkedError, RegistrationError
 from gossipmm.matchmaker import MatchMakerGossip, OwnedAgent

@@ -19,7 +19,7 @@ import trio
 
 from gossipmm.agent.agent import Agent
 from gossipmm.agent.opening import open_agent
-from gossipmm.core.types import TopicView
+from gossipmm.core.values.types import TopicView
 from gossipmm.embed.pipe import Lines, config_from, dump, error_to, view_to
 from gossipmm.errors import GossipError
 

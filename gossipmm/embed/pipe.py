@@ -16,7 +16,7 @@ from typing import Any
 
 from gossipmm import errors
 from gossipmm.config import Config
-from gossipmm.core.types import HostEntry, HostState, TopicView
+from gossipmm.core.values.types import HostEntry, HostState, TopicView
 from gossipmm.settings import load_config
 
 __all__ = (

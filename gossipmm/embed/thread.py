@@ -26,8 +26,8 @@ from gossipmm.agent.agent import Agent
 from gossipmm.agent.network import Network, Port, SystemNetwork
 from gossipmm.agent.opening import open_agent
 from gossipmm.config import Config
-from gossipmm.core.table import Table
-from gossipmm.core.types import Address, MemberView
+from gossipmm.core.table.table import Table
+from gossipmm.core.values.types import Address, MemberView
 from gossipmm.embed.patched import refuse_patched
 from gossipmm.errors import AgentClosedError, ForkedError
 from gossipmm.settings import load_config

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
 from gossipmm.config import Config
-from gossipmm.core.types import Address, HostState
+from gossipmm.core.values.types import Address, HostState
 from gossipmm.errors import AgentClosedError, ForkedError, MatchMakerException, RegistrationError
 from gossipmm.matchmaker.base import HeartbeatMatchMakerBase, is_duration
 from gossipmm.matchmaker.bindings import DirectBinding, FanoutBinding, TopicBinding

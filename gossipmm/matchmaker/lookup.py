@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from gossipmm.core.types import NO_METADATA, HostState, Metadata
+from gossipmm.core.values.types import NO_METADATA, HostState, Metadata
 
 
 class LookupStatus(StrEnum):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from gossipmm.core.types import Address, TopicView
+from gossipmm.core.values.types import Address, TopicView
 
 
 class TableReader(Protocol):

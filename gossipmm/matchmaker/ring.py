@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-from gossipmm.core.types import TopicView
+from gossipmm.core.values.types import TopicView
 from gossipmm.errors import RingFileError
 
 #: Topic -> its hosts, in the order of the file.

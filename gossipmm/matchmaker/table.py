@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from gossipmm.core.types import HostEntry, HostState, TopicView
+from gossipmm.core.values.types import HostEntry, HostState, TopicView
 from gossipmm.matchmaker.exchanges import Exchange, Match
 from gossipmm.matchmaker.keys import FANOUT, fanout_topic, split_direct
 from gossipmm.matchmaker.lookup import FoundHost, Lookup, LookupStatus

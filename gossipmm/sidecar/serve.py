@@ -20,11 +20,11 @@ from gossipmm.addresses import parse_address
 from gossipmm.agent import Agent
 from gossipmm.client.place import NONE, VARIABLE, Place, default_folder, parse, socket_path
 from gossipmm.errors import BindError, ConfigError
-from gossipmm.sidecar.app import application
-from gossipmm.sidecar.listening import listen_tcp, listen_unix
-from gossipmm.sidecar.problems import refuse
-from gossipmm.sidecar.server import MAX_CONNECTIONS, Server
-from gossipmm.sidecar.state import State
+from gossipmm.sidecar.api.app import application
+from gossipmm.sidecar.api.problems import refuse
+from gossipmm.sidecar.api.state import State
+from gossipmm.sidecar.http.listening import listen_tcp, listen_unix
+from gossipmm.sidecar.http.server import MAX_CONNECTIONS, Server
 
 __all__ = ("Sidecar", "open_sidecar")
 
@@ -98,9 +98,9 @@ async def open_sidecar(
         try:
             async with trio.open_nursery() as nursery:
                 if agent.config.dns_port:
-                    from gossipmm.sidecar import dns
+                    from gossipmm.sidecar.dns import responder
 
-                    await nursery.start(dns.serve, agent)
+                    await nursery.start(responder.serve, agent)
                 nursery.start_soon(state.hub.run)
                 nursery.start_soon(server.run, listeners)
                 if health:

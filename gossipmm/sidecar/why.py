@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import isfinite
 from typing import NamedTuple
 
-from gossipmm.core.types import Evidence, MemberView, NodeState, Status
+from gossipmm.core.values.types import Evidence, MemberView, NodeState, Status
 
 __all__ = ("WORDS", "duration", "sentence", "summary")
 

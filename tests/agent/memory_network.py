@@ -17,7 +17,7 @@ from typing import Self
 
 import trio
 
-from gossipmm.core.types import Address
+from gossipmm.core.values.types import Address
 
 
 class Air:

@@ -9,8 +9,8 @@ import trio
 
 from gossipmm.agent import open_agent
 from gossipmm.config import Config
-from gossipmm.core.events import HostChanged, MemberDied, MemberJoined
-from gossipmm.core.types import Status
+from gossipmm.core.values.events import HostChanged, MemberDied, MemberJoined
+from gossipmm.core.values.types import Status
 from gossipmm.errors import (
     AgentClosedError,
     KeyringError,

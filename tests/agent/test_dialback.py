@@ -12,7 +12,7 @@ from gossipmm import keyfile
 from gossipmm.agent import dialback, open_agent
 from gossipmm.agent.dialback import MAGIC, PATIENCE, DialBack, Identity
 from gossipmm.config import Config
-from gossipmm.core.keyring import Keyring
+from gossipmm.core.sealing.keyring import Keyring
 from tests.agent.memory_network import Air
 
 A, B, OUTSIDE = ("127.0.0.1", 1), ("127.0.0.1", 2), ("203.0.113.9", 7)

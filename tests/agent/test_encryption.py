@@ -6,8 +6,8 @@ import trio
 from gossipmm import keyfile
 from gossipmm.agent import open_agent
 from gossipmm.config import Config
-from gossipmm.core.keyring import Keyring
-from gossipmm.core.trace import Drop
+from gossipmm.core.sealing.keyring import Keyring
+from gossipmm.core.values.stats import Drop
 from gossipmm.errors import BindError, KeyringError
 from tests.agent.memory_network import Air
 

@@ -8,9 +8,9 @@ import trio
 from gossipmm import keyfile
 from gossipmm.agent import open_agent
 from gossipmm.config import Config
-from gossipmm.core.events import KeyRotation
-from gossipmm.core.keyring import Keyring
-from gossipmm.core.register import Phase
+from gossipmm.core.sealing.keyring import Keyring
+from gossipmm.core.values.events import KeyRotation
+from gossipmm.core.values.rotation_state import Phase
 from gossipmm.errors import KeyringError
 from tests.agent.memory_network import Air
 

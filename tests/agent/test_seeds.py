@@ -8,7 +8,7 @@ import trio
 from gossipmm.agent import open_agent
 from gossipmm.agent.seeds import SeedResolver
 from gossipmm.config import Config
-from gossipmm.core.types import Status
+from gossipmm.core.values.types import Status
 from gossipmm.errors import SeedError
 from tests.agent.memory_network import Air, MemoryNetwork
 

@@ -7,8 +7,8 @@ import typing
 import pytest
 
 from gossipmm.agent.words import as_json, as_line
-from gossipmm.core import events
-from gossipmm.core.types import HostState
+from gossipmm.core.values import events
+from gossipmm.core.values.types import HostState
 
 KINDS = typing.get_args(events.Event)
 

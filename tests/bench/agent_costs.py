@@ -23,7 +23,7 @@ from pathlib import Path
 
 from gossipmm.config import Config
 from gossipmm.core.node import Node
-from gossipmm.core.types import make_generation
+from gossipmm.core.values.types import make_generation
 
 _AGENT = """
 import sys

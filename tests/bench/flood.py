@@ -27,10 +27,10 @@ from pathlib import Path
 from typing import Any
 
 from gossipmm.config import Config
-from gossipmm.core.envelope import CoseEnvelope, PlainEnvelope
-from gossipmm.core.keyring import Key, Keyring
 from gossipmm.core.node import Node
-from gossipmm.core.types import make_generation
+from gossipmm.core.sealing.envelope import CoseEnvelope, PlainEnvelope
+from gossipmm.core.sealing.keyring import Key, Keyring
+from gossipmm.core.values.types import make_generation
 from gossipmm.keyfile import create
 
 CORPUS = Path(__file__).parent.parent / "fuzz" / "corpus" / "decoder"

@@ -11,7 +11,7 @@ import argparse
 import resource
 import time
 
-from sim.cluster import Cluster
+from gossipmm_sim.engine.cluster import Cluster
 
 
 def main() -> None:

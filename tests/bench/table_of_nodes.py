@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from gossipmm.config import Config
-from gossipmm.core.pages import Page, encode_entry, encode_page, encode_page_zero
-from gossipmm.core.table import Table
-from gossipmm.core.trace import Stats
-from gossipmm.core.types import NO_METADATA, NodeState, Registration
+from gossipmm.core.table.table import Table
+from gossipmm.core.values.stats import Stats
+from gossipmm.core.values.types import NO_METADATA, NodeState, Registration
+from gossipmm.core.wire.pages import Page, encode_entry, encode_page, encode_page_zero
 
 NODES = 1000
 GENERATION = 1 << 16

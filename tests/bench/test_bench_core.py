@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from gossipmm.core import wire
 from gossipmm.core.node import Node
-from gossipmm.core.types import Address, Registration
+from gossipmm.core.values.types import Address, Registration
+from gossipmm.core.wire import frame as wire
 from tests.helpers import Mesh, key_of
 from tests.puppets import Puppet
 
@@ -69,7 +69,7 @@ class Scene:
         node = self.node
         node._c.now = self.now
         member = node.table.by_name[puppet.name]
-        probe = node._c.probes.start(member, "round")
+        probe = node._probes.start(member, "round")
         assert probe is not None
         self.drain()
         return probe.identity

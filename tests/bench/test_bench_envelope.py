@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from gossipmm.config import Config
-from gossipmm.core.envelope import CoseEnvelope, PlainEnvelope
 from gossipmm.core.node import Node
-from gossipmm.core.trace import Drop
-from gossipmm.core.wire import Refused
+from gossipmm.core.sealing.envelope import CoseEnvelope, PlainEnvelope
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.wire.frame import Refused
 from tests.core.sealed_pair import RING, A, B, V, envelope, pair
 
 SEAL_AND_OPEN, REJECT = 12e-6, 15e-6

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from gossipmm.core.table import Table
+from gossipmm.core.table.table import Table
 from gossipmm.matchmaker import (
     DirectBinding,
     DirectExchange,

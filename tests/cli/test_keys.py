@@ -9,8 +9,8 @@ import pytest
 
 from gossipmm import keyfile
 from gossipmm.cli import main
-from gossipmm.core.keyring import Keyring
-from gossipmm.core.register import Phase, Register
+from gossipmm.core.sealing.keyring import Keyring
+from gossipmm.core.values.rotation_state import Phase, RotationState
 from tests.served import served
 
 
@@ -86,7 +86,7 @@ def test_a_member_down_that_a_restarted_agent_forgot_is_waited_for_in_words(run,
     control, *files = two
     old = keyfile.load(files[0]).sending
     new = keyfile.generate(old)
-    using = Register(0, 1, Phase.USE, new.kid, old.kid, False, 3, 60)
+    using = RotationState(0, 1, Phase.USE, new.kid, old.kid, False, 3, 60)
     for file in files:
         keyfile.save(file, Keyring((new, old), rotation=using))
     with (

@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from gossipmm.core.envelope import CoseEnvelope
-from gossipmm.core.keyring import Key, Keyring
 from gossipmm.core.node import Node
-from gossipmm.core.register import Phase
-from gossipmm.core.types import Address
+from gossipmm.core.sealing.envelope import CoseEnvelope
+from gossipmm.core.sealing.keyring import Key, Keyring
+from gossipmm.core.values.rotation_state import Phase
+from gossipmm.core.values.types import Address
 from tests.helpers import Mesh
 
 OLD, NEW, OTHER = (Key(bytes((n,)), bytes(range(n, n + 32))) for n in (1, 2, 3))

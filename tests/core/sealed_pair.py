@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 
-from gossipmm.core.envelope import CoseEnvelope
-from gossipmm.core.keyring import Key, Keyring
-from gossipmm.core.trace import Drop
-from gossipmm.core.types import Address
-from gossipmm.core.wire import Refused
+from gossipmm.core.sealing.envelope import CoseEnvelope
+from gossipmm.core.sealing.keyring import Key, Keyring
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.types import Address
+from gossipmm.core.wire.frame import Refused
 
 OLD = Key(b"\x01", bytes(range(32)))
 NEW = Key(b"\x02\x03\x04\x05", bytes(range(32, 64)))

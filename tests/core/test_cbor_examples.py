@@ -8,9 +8,9 @@ from typing import Any
 import cbor2
 import pytest
 
-from gossipmm.core import wire
-from gossipmm.core.pages import page_untrusted
-from gossipmm.core.trace import Drop
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.pages import page_untrusted
 from tests.puppets import datagram
 
 #: Appendix A, table 6: what has one encoding that this protocol reads.

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from gossipmm.core import wire
-from gossipmm.core.events import GenerationRenewed, MemberJoined, MemberReaped
-from gossipmm.core.trace import Drop
-from gossipmm.core.types import NodeState, Registration, Status
+from gossipmm.core.values.events import GenerationRenewed, MemberJoined, MemberReaped
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.types import NodeState, Registration, Status
+from gossipmm.core.wire import frame as wire
 from tests.helpers import Mesh, dropped, held, picks
 from tests.puppets import claims
 

@@ -9,10 +9,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from gossipmm.core import cose
-from gossipmm.core.keyring import Key, Keyring
-from gossipmm.core.trace import Drop
-from gossipmm.core.wire import Refused
+from gossipmm.core.sealing import cose
+from gossipmm.core.sealing.keyring import Key, Keyring
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.wire.frame import Refused
 from tests.core.sealed_pair import FRAME, RING, B, envelope
 
 CONTENT = b"This is the content."

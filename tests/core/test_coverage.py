@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gossipmm.core.coverage import Standing, has_majority, obstacles, standing
-from gossipmm.core.register import Phase, Register, Told
+from gossipmm.core.life.rotation_progress import Standing, has_majority, obstacles, standing
+from gossipmm.core.values.rotation_state import Phase, RotationState, Told
 
-ADD = Register(0, 1, Phase.ADD, b"\x02", b"\x01", False, 5, 60)
+ADD = RotationState(0, 1, Phase.ADD, b"\x02", b"\x01", False, 5, 60)
 USE, DONE = ADD._replace(phase=Phase.USE), ADD._replace(phase=Phase.DONE)
 OLD, BOTH, SWITCHED = (b"\x01",), (b"\x01", b"\x02"), (b"\x02", b"\x01")
 
@@ -24,7 +24,9 @@ OLD, BOTH, SWITCHED = (b"\x01",), (b"\x01", b"\x02"), (b"\x02", b"\x01")
         (OLD, DONE, False),
     ],
 )
-def test_how_far_a_member_is(holds: tuple[bytes, ...], register: Register, covered: bool) -> None:
+def test_how_far_a_member_is(
+    holds: tuple[bytes, ...], register: RotationState, covered: bool
+) -> None:
     found = standing("a", Told(holds, register), register, live=True)
     assert found == Standing("a", True, holds, covered)
 
@@ -52,7 +54,7 @@ FINE = Standing("fine", True, SWITCHED, True)
     ],
 )
 def test_whom_a_phase_waits_for(
-    register: Register, expired: bool, without: tuple[str, ...], waits: list[str]
+    register: RotationState, expired: bool, without: tuple[str, ...], waits: list[str]
 ) -> None:
     found = obstacles([LIVE, DOWN, FINE], register, without, expired=expired)
     assert [member.name for member in found] == waits

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from gossipmm.core import wire
-from gossipmm.core.events import MemberDied, MemberRefuted, MemberSuspected
-from gossipmm.core.member import TRAIL
-from gossipmm.core.packing import claim_row
-from gossipmm.core.trace import Drop
-from gossipmm.core.types import NodeState, Registration, Status
+from gossipmm.core.sending.packing import claim_row
+from gossipmm.core.table.member import TRAIL
+from gossipmm.core.values.events import MemberDied, MemberRefuted, MemberSuspected
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.types import NodeState, Registration, Status
+from gossipmm.core.wire import frame as wire
 from tests.helpers import Mesh, Packet, dropped, held, key_of, picks
 from tests.puppets import Puppet, claims
 

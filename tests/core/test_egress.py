@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gossipmm.core import wire
-from gossipmm.core.events import MemberDied, MemberImpaired, ProbationEnded, SelfImpaired
-from gossipmm.core.types import NodeState, Status
+from gossipmm.core.values.events import MemberDied, MemberImpaired, ProbationEnded, SelfImpaired
+from gossipmm.core.values.types import NodeState, Status
+from gossipmm.core.wire import frame as wire
 from tests.helpers import Mesh, held, picks
 from tests.puppets import Puppet
 

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from gossipmm.config import Config
-from gossipmm.core.envelope import CoseEnvelope
-from gossipmm.core.events import ForeignTraffic
-from gossipmm.core.keyring import Key, Keyring
 from gossipmm.core.node import Node
-from gossipmm.core.trace import Drop
-from gossipmm.core.types import Address, Status
-from sim.cluster import Cluster
-from sim.host import Host
+from gossipmm.core.sealing.envelope import CoseEnvelope
+from gossipmm.core.sealing.keyring import Key, Keyring
+from gossipmm.core.values.events import ForeignTraffic
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.types import Address, Status
+from gossipmm_sim.engine.cluster import Cluster
+from gossipmm_sim.engine.host import Host
 
 OLD, NEW = Key(b"\x01", bytes(range(32))), Key(b"\x02\x02", bytes(range(32, 64)))
 RING, OTHER = Keyring((OLD,)), Keyring((NEW,))

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gossipmm.core.cose import MAX_OVERHEAD
-from gossipmm.core.envelope import COUNTER_END, PlainEnvelope
-from gossipmm.core.keyring import Key, Keyring
-from gossipmm.core.trace import Drop
-from gossipmm.core.wire import Refused
+from gossipmm.core.sealing.cose import MAX_OVERHEAD
+from gossipmm.core.sealing.envelope import COUNTER_END, PlainEnvelope
+from gossipmm.core.sealing.keyring import Key, Keyring
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.wire.frame import Refused
 from tests.core.sealed_pair import (
     FRAME,
     NEW,
@@ -132,7 +132,7 @@ def test_cluster_name_and_kid_cannot_be_traded_for_each_other() -> None:
 
 
 def test_another_protocol_version_is_not_authentic(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gossipmm.core.cose.PROTOCOL", 2)
+    monkeypatch.setattr("gossipmm.core.sealing.cose.PROTOCOL", 2)
     newer = envelope(7)
     monkeypatch.undo()
     assert refusal(envelope(2), newer.seal(FRAME, B, 0.0)) is Drop.NOT_AUTHENTIC

@@ -10,13 +10,13 @@ import cbor2
 import pytest
 from pycddl import Schema, ValidationError  # type: ignore[import-untyped]
 
-from gossipmm.core import wire
-from gossipmm.core.pages import encode_entry
-from gossipmm.core.types import EntryState, NodeState, Registration
+from gossipmm.core.values.types import EntryState, NodeState, Registration
+from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.pages import encode_entry
 from tests.helpers import Mesh, key_of
 
 OPTIONS = {value for name, value in vars(wire).items() if name.startswith("OPT_")}
-GRAMMAR = files("gossipmm.core").joinpath("wire.cddl").read_text()
+GRAMMAR = files("gossipmm.core.wire").joinpath("wire.cddl").read_text()
 
 #: pycddl 0.6 checks a choice between arrays only in part. Their lengths differ: choose here.
 FRAMES = {5: "plain", 6: "with-options"}

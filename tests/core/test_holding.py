@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from gossipmm.core import wire
-from gossipmm.core.events import MemberDied, MemberSuspected, SelfSlow
-from gossipmm.core.types import Status
+from gossipmm.core.values.events import MemberDied, MemberSuspected, SelfSlow
+from gossipmm.core.values.types import Status
+from gossipmm.core.wire import frame as wire
 from tests.helpers import Mesh, held
 
 

@@ -7,10 +7,10 @@ import random
 import cbor2
 import pytest
 
-from gossipmm.core import wire
-from gossipmm.core.pages import MAX_PAGE
-from gossipmm.core.trace import Drop
-from gossipmm.core.types import Address, Registration
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.types import Address, Registration
+from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.pages import MAX_PAGE
 from tests.helpers import Mesh, dropped, key_of
 from tests.invariants import check_node
 from tests.puppets import datagram

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from gossipmm.core import wire
-from gossipmm.core.events import (
+from gossipmm.core.values.events import (
     AddressChanged,
     GenerationRenewed,
     MemberDied,
@@ -16,8 +15,9 @@ from gossipmm.core.events import (
     MemberRestarted,
     NameConflict,
 )
-from gossipmm.core.trace import Drop
-from gossipmm.core.types import MAX_GENERATION, NodeState, Registration, Status
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.types import MAX_GENERATION, NodeState, Registration, Status
+from gossipmm.core.wire import frame as wire
 from tests.helpers import Mesh, dropped, held, key_of, picks
 from tests.puppets import Puppet, datagram
 

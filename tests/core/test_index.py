@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from gossipmm.core.events import HostChanged
-from gossipmm.core.types import EntryState, HostState, Registration, TopicView
-from gossipmm.core.wire import SUSPECT, row
+from gossipmm.core.values.events import HostChanged
+from gossipmm.core.values.types import EntryState, HostState, Registration, TopicView
+from gossipmm.core.wire.frame import SUSPECT, row
 from tests.helpers import Mesh
 from tests.puppets import Puppet
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gossipmm.core.keyring import Key, Keyring
+from gossipmm.core.sealing.keyring import Key, Keyring
 from gossipmm.errors import KeyringError
 
 A, B, C = (Key(name, name * 32) for name in (b"a", b"b", b"c"))

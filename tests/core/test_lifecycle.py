@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gossipmm.core import wire
-from gossipmm.core.events import (
+from gossipmm.core.values.events import (
     Joined,
     LeaveFinished,
     MemberDied,
@@ -14,8 +13,9 @@ from gossipmm.core.events import (
     MemberSuspected,
     SourceDiffers,
 )
-from gossipmm.core.trace import Drop
-from gossipmm.core.types import NodeState, Registration, Status
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.types import NodeState, Registration, Status
+from gossipmm.core.wire import frame as wire
 from tests.helpers import Mesh, dropped, held, key_of, picks
 from tests.puppets import claims
 

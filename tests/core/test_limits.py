@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gossipmm.config import Config
-from gossipmm.core import wire
-from gossipmm.core.trace import Drop
-from gossipmm.core.types import Registration, Status
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.types import Registration, Status
+from gossipmm.core.wire import frame as wire
 from gossipmm.errors import ConfigError
 from tests.helpers import Mesh, dropped, held
 

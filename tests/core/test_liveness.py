@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gossipmm.core.liveness import NEVER, Liveness, Maxima, Outcome, verdict
-from gossipmm.core.types import Status
+from gossipmm.core.table.liveness import NEVER, Liveness, Maxima, Outcome, verdict
+from gossipmm.core.values.types import Status
 
 BEATS = st.integers(NEVER, 6)
 MAXIMA = st.builds(Maxima, BEATS, BEATS, BEATS)

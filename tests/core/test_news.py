@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from gossipmm.core import wire
-from gossipmm.core.pages import page_untrusted
-from gossipmm.core.trace import Drop
-from gossipmm.core.types import Registration, Status
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.types import Registration, Status
+from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.pages import page_untrusted
 from tests.helpers import Mesh, Packet, dropped, held, key_of, picks
 from tests.puppets import claims
 
@@ -133,7 +133,7 @@ def test_the_order_is_own_refutation_deaths_suspicions_pages() -> None:
     x[2].say("a", pages=[x[2].page(1, Registration("t", "h"))])
     mesh.run(0.2)
     mesh.sent.clear()
-    news = node._c.news
+    news = node._broadcasts
     news.page(held(node, "x2"), 1)
     news.claim(held(node, "x1"))
     news.claim(held(node, "x0"))

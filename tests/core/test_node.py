@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from gossipmm.core import wire
-from gossipmm.core.trace import Drop
-from gossipmm.core.types import Status
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.types import Status
+from gossipmm.core.wire import frame as wire
 from tests.helpers import Mesh, NodePair, held, picks
 
 

@@ -7,18 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gossipmm.config import Config
-from gossipmm.core import wire
-from gossipmm.core.own import OwnRecord
-from gossipmm.core.pages import MAX_PAGE, Page, page_untrusted
-from gossipmm.core.types import EntryState, NodeState, Registration
+from gossipmm.core.table.self_record import SelfRecord
+from gossipmm.core.values.types import EntryState, NodeState, Registration
+from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.pages import MAX_PAGE, Page, page_untrusted
 from tests.helpers import Mesh, held, picks
 
 UP, DRAINING = EntryState.UP, EntryState.DRAINING
 HERE = (("127.0.0.1", 7946),)
 
 
-def record(name: str = "a") -> OwnRecord:
-    return OwnRecord(Config(), name, 1 << 50, HERE)
+def record(name: str = "a") -> SelfRecord:
+    return SelfRecord(Config(), name, 1 << 50, HERE)
 
 
 def test_a_typical_node_has_two_pages() -> None:

@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gossipmm.core.pages import (
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.types import MAX_GENERATION, EntryState, NodeState, Registration
+from gossipmm.core.wire.frame import MAX_COUNTER, Refused
+from gossipmm.core.wire.pages import (
     MAX_ADDRESSES,
     MAX_ENTRY,
     MAX_METADATA_ITEMS,
@@ -27,9 +30,6 @@ from gossipmm.core.pages import (
     why_not_host,
     why_not_topic,
 )
-from gossipmm.core.trace import Drop
-from gossipmm.core.types import MAX_GENERATION, EntryState, NodeState, Registration
-from gossipmm.core.wire import MAX_COUNTER, Refused
 from gossipmm.errors import LimitError
 
 GENERATION = 1_700_000_000_000 << 16

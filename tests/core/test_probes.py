@@ -6,10 +6,11 @@ from itertools import pairwise
 
 import pytest
 
-from gossipmm.core import probes, wire
-from gossipmm.core.events import MemberSuspected
-from gossipmm.core.trace import Drop
-from gossipmm.core.types import Status
+from gossipmm.core.failure import probes
+from gossipmm.core.values.events import MemberSuspected
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.types import Status
+from gossipmm.core.wire import frame as wire
 from tests.helpers import LATENCY, Mesh, NodePair, Packet, dropped, held, key_of
 from tests.puppets import Puppet, claims
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gossipmm.core import wire
-from gossipmm.core.trace import Drop
-from gossipmm.core.types import Address
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.types import Address
+from gossipmm.core.wire import frame as wire
 from tests.helpers import Mesh, dropped
 from tests.puppets import Puppet
 
@@ -74,7 +74,7 @@ def test_many_that_ask_and_never_answer_take_bounded_memory() -> None:
         x.say("a", pages=[x.page_zero()], options={wire.OPT_MORE: []})
         for _ in range(8):
             x.say("a", options=REQUESTS["pull"])
-    proofs = mesh["a"]._c.proofs
+    proofs = mesh["a"]._validation
     assert len(proofs.open) == len(proofs._by_address) == 256
     assert max(len(question.requests) for question in proofs.open.values()) == 4
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 
-from gossipmm.core.envelope import CoseEnvelope
-from gossipmm.core.sessions import WINDOW
-from gossipmm.core.trace import Drop
+from gossipmm.core.sealing.envelope import CoseEnvelope
+from gossipmm.core.sealing.sessions import WINDOW
+from gossipmm.core.values.stats import Drop
 from tests.core.sealed_pair import FRAME, OLD, RING, A, B, C, V, envelope, introduce, pair, refusal
 
 # -- replay ------------------------------------------------------------------------------------

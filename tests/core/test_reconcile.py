@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gossipmm.core import wire
-from gossipmm.core.events import Joined
-from gossipmm.core.pages import page_untrusted
-from gossipmm.core.types import NodeState, Registration, Status
+from gossipmm.core.values.events import Joined
+from gossipmm.core.values.types import NodeState, Registration, Status
+from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.pages import page_untrusted
 from tests.helpers import Mesh, Packet, held, key_of, picks
 from tests.puppets import Puppet
 

@@ -9,7 +9,7 @@ import pytest
 
 from gossipmm.config import Config
 from gossipmm.core.node import Node
-from gossipmm.core.pages import MAX_ENTRY, MAX_METADATA_ITEMS, MAX_NAME
+from gossipmm.core.wire.pages import MAX_ENTRY, MAX_METADATA_ITEMS, MAX_NAME
 from gossipmm.errors import ConfigError, LimitError, MatchMakerException, RegistrationError
 from tests.helpers import Mesh
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from gossipmm.core import wire
-from gossipmm.core.events import MemberReturned, ProbationEnded
-from gossipmm.core.types import Registration, Status
+from gossipmm.core.values.events import MemberReturned, ProbationEnded
+from gossipmm.core.values.types import Registration, Status
+from gossipmm.core.wire import frame as wire
 from tests.helpers import LATENCY, Mesh, held, picks
 from tests.puppets import Puppet
 

@@ -9,11 +9,11 @@ from typing import Any
 import cbor2
 import pytest
 
-from gossipmm.core.events import ForeignTraffic, KeyRotation, KeyWanted, MemberDied
-from gossipmm.core.keyring import Key, Keyring
 from gossipmm.core.node import Node
-from gossipmm.core.register import MAX_TOLD, Phase, Register, Told, told_of
-from gossipmm.core.trace import Drop
+from gossipmm.core.sealing.keyring import Key, Keyring
+from gossipmm.core.values.events import ForeignTraffic, KeyRotation, KeyWanted, MemberDied
+from gossipmm.core.values.rotation_state import MAX_TOLD, Phase, RotationState, Told, told_of
+from gossipmm.core.values.stats import Drop
 from gossipmm.errors import KeyringError, LimitError
 from tests.core.sealed_mesh import NEW, OLD, OTHER, RING, SealedMesh
 from tests.helpers import NodePair, dropped
@@ -251,7 +251,7 @@ def test_who_was_not_told_of_the_dead_yet_does_not_end_it(five: SealedMesh) -> N
     five.crash("b")
     five.run(1)
     b = five.add("b", seeds=[])
-    b._c.transfer.pull = lambda *_, **__: None  # its questions are lost, all of them
+    b._transfer.pull = lambda *_, **__: None  # its questions are lost, all of them
     five.settle()
     five.run(5)
     assert b.member("e") is None
@@ -374,7 +374,7 @@ def test_who_has_the_leaked_key_can_not_slip_in_another_one(five: SealedMesh) ->
     five.full.add("e")
     five["a"].keys.start(NEW.kid, five.now, out_of_band=True)
     five.run(2)
-    forged = Register(99, 99, Phase.ADD, OTHER.kid, OLD.kid, False, 5, 1)
+    forged = RotationState(99, 99, Phase.ADD, OTHER.kid, OLD.kid, False, 5, 1)
     for name in FIVE:
         five[name].keys.hear_key([forged.row(), OTHER.secret])
         five.flush(name)
@@ -458,7 +458,7 @@ def test_a_node_without_keys_has_none() -> None:
 def test_room_in_page_zero_is_kept_for_the_most_that_can_be_told() -> None:
     kids = tuple(bytes((n, 0, 0, 0)) for n in range(8))
     most = (1 << 31) - 1
-    register = Register(most, most, Phase.DONE, kids[0], kids[1], False, most, most)
+    register = RotationState(most, most, Phase.DONE, kids[0], kids[1], False, most, most)
     row = Told(kids, register).row()
     assert told_of(row) == Told(kids, register)
     assert len(cbor2.dumps(row)) == MAX_TOLD
@@ -472,7 +472,7 @@ def test_a_page_that_could_not_hold_the_ids_is_refused_at_the_start() -> None:
 
 # -- what others may say -----------------------------------------------------------------------
 
-ROW = Register(0, 1, Phase.ADD, b"\x02", b"\x01", False, 5, 60).row()
+ROW = RotationState(0, 1, Phase.ADD, b"\x02", b"\x01", False, 5, 60).row()
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gossipmm.core.sessions import WINDOW, Cookies, Session, Sessions
-from gossipmm.core.trace import Drop
+from gossipmm.core.sealing.sessions import WINDOW, Cookies, Session, Sessions
+from gossipmm.core.values.stats import Drop
 
 BOOT = b"12345678"
 HERE = ("10.0.0.1", 7946)

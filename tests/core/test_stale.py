@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from gossipmm.core import wire
-from gossipmm.core.events import Isolated, MemberDied
-from gossipmm.core.types import HostState, NodeState, Registration, Status, TopicView
+from gossipmm.core.values.events import Isolated, MemberDied
+from gossipmm.core.values.types import HostState, NodeState, Registration, Status, TopicView
+from gossipmm.core.wire import frame as wire
 from tests.helpers import Mesh, held
 
 STALE = HostState.STALE

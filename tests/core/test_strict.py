@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gossipmm.core import wire
-from gossipmm.core.pages import MAX_PAGE, page_untrusted
-from gossipmm.core.trace import Drop
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.pages import MAX_PAGE, page_untrusted
 from tests.puppets import datagram
 
 TAG = wire.cluster_tag("gossipmm")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gossipmm.core import suspicion
-from gossipmm.core.suspicion import (
+from gossipmm.core.failure import suspicion
+from gossipmm.core.failure.suspicion import (
     crowd,
     expected_confirmations,
     probation,

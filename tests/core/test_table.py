@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from gossipmm.config import Config
-from gossipmm.core.member import Member
-from gossipmm.core.pages import Page, encode_entry, encode_page, encode_page_zero
-from gossipmm.core.table import Put, Table
-from gossipmm.core.trace import Drop, Stats
-from gossipmm.core.types import NodeState, Registration, Status
+from gossipmm.core.table.member import Member
+from gossipmm.core.table.table import Put, Table
+from gossipmm.core.values.stats import Drop, Stats
+from gossipmm.core.values.types import NodeState, Registration, Status
+from gossipmm.core.wire.pages import Page, encode_entry, encode_page, encode_page_zero
 
 BORN = 1 << 40
 

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gossipmm.core.timers import Timers, cancel
+from gossipmm.core.values.timers import Timers, cancel
 
 
 def run(timers: Timers, now: float) -> None:

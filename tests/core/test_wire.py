@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gossipmm.config import Config
-from gossipmm.core import wire
-from gossipmm.core.trace import Drop
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.wire import frame as wire
 from tests.helpers import Mesh
 from tests.puppets import datagram
 

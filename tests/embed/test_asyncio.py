@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gossipmm.core.events import HostChanged
+from gossipmm.core.values.events import HostChanged
 from gossipmm.embed import asyncio as embed
 from gossipmm.errors import AgentClosedError, BindError, ConfigError, RegistrationError
 from gossipmm.matchmaker import LookupStatus

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from gossipmm.config import Config
-from gossipmm.core.types import HostState
+from gossipmm.core.values.types import HostState
 from gossipmm.embed import pipe
 from gossipmm.embed.child import ChildAgent, ChildMatchMaker
 from gossipmm.embed.thread import ThreadAgent

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gossipmm.core.types import Status
+from gossipmm.core.values.types import Status
 from gossipmm.embed.thread import ThreadAgent
 from tests.embed.helpers import SOON, config, until
 

@@ -15,7 +15,7 @@ import trio
 from gossipmm.agent.state import load
 from gossipmm.config import Config
 from gossipmm.core.node import Node
-from gossipmm.core.types import Status
+from gossipmm.core.values.types import Status
 from gossipmm.embed.thread import ThreadAgent
 from gossipmm.errors import AgentClosedError, BindError, ForkedError, RegistrationError
 from gossipmm.matchmaker import LookupStatus, MatchMakerGossip

@@ -8,9 +8,9 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from gossipmm.core import wire
-from gossipmm.core.envelope import CoseEnvelope
-from gossipmm.core.keyring import Key, Keyring
+from gossipmm.core.sealing.envelope import CoseEnvelope
+from gossipmm.core.sealing.keyring import Key, Keyring
+from gossipmm.core.wire import frame as wire
 from tests.helpers import Mesh
 
 CORPUS = Path(__file__).parent / "corpus"

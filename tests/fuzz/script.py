@@ -10,10 +10,10 @@ from __future__ import annotations
 import random
 
 from gossipmm.config import Config
-from gossipmm.core import wire
 from gossipmm.core.node import Node
-from gossipmm.core.pages import encode_page_zero
-from gossipmm.core.types import Address, NodeState
+from gossipmm.core.values.types import Address, NodeState
+from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.pages import encode_page_zero
 from tests.invariants import check_node
 
 TAG = wire.cluster_tag("gossipmm")

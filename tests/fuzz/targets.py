@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from gossipmm.core import wire
-from gossipmm.core.envelope import CoseEnvelope
-from gossipmm.core.keyring import Key, Keyring
-from gossipmm.core.pages import page_untrusted
+from gossipmm.core.sealing.envelope import CoseEnvelope
+from gossipmm.core.sealing.keyring import Key, Keyring
+from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.pages import page_untrusted
 from tests.fuzz.script import play
 
 TAG = wire.cluster_tag("gossipmm")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gossipmm.core import wire
-from gossipmm.core.trace import Drop
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.wire import frame as wire
 from tests.fuzz.script import scene
 from tests.fuzz.targets import TARGETS
 

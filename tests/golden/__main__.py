@@ -50,12 +50,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.golden", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--every", type=int, default=1, metavar="N")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--dump", type=Path, metavar="FOLDER")
     parser.add_argument("--jobs", type=int, default=multiprocessing.cpu_count())
     options = parser.parse_args()
-    before = {} if options.write and not options.names else recorded()
-    wanted = options.names or names()
+    some = options.names or options.every > 1
+    before = {} if options.write and not some else recorded()
+    wanted = (options.names or names())[:: options.every]
     found: dict[str, Record] = {}
     wrong = 0
     with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:

@@ -18,8 +18,8 @@ import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from gossipmm.core import cose
-from gossipmm.core.keyring import Key, Keyring
+from gossipmm.core.sealing import cose
+from gossipmm.core.sealing.keyring import Key, Keyring
 from tests.core.sealed_pair import FRAME, NEW, OLD, A, B, pair, refusal
 
 pytestmark = pytest.mark.timeout(180)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gossipmm.config import Config
-from gossipmm.core.types import NO_METADATA, HostEntry, HostState, TopicView
+from gossipmm.core.values.types import NO_METADATA, HostEntry, HostState, TopicView
 from gossipmm.errors import AgentClosedError
 from gossipmm.matchmaker import MatchMakerGossip, OwnedAgent
 

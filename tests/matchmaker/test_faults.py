@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from gossipmm.core.types import HostState
+from gossipmm.core.values.types import HostState
 from gossipmm.errors import AgentClosedError
 from gossipmm.matchmaker import FanoutRingExchange, HeartbeatMatchMakerBase, MatchMakerRing
 from tests.matchmaker.helpers import gossip, hosts_of, live

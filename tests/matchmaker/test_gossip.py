@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gossipmm.core.types import HostState
+from gossipmm.core.values.types import HostState
 from gossipmm.matchmaker import LookupStatus, MatchMakerGossip
 from tests.matchmaker.helpers import FakeAgent, FakeTable, gossip, hosts_of, live
 

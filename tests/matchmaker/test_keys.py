@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gossipmm.core import pages
+from gossipmm.core.wire import pages
 from gossipmm.errors import RegistrationError
 from gossipmm.matchmaker import (
     InvalidKeyError,

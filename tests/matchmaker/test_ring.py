@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gossipmm.core.types import HostState
+from gossipmm.core.values.types import HostState
 from gossipmm.matchmaker import (
     FanoutRingExchange,
     MatchMakerException,

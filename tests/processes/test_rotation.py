@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gossipmm import keyfile
-from gossipmm.core.keyring import Keyring
+from gossipmm.core.sealing.keyring import Keyring
 from tests.processes.program import Program, run, until
 
 NAMES = ("a", "b", "c", "d", "e")

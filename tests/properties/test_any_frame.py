@@ -13,9 +13,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from gossipmm.core import wire
-from gossipmm.core.pages import Page, encode_entry, encode_page, encode_page_zero
-from gossipmm.core.types import EntryState, NodeState, Registration
+from gossipmm.core.values.types import EntryState, NodeState, Registration
+from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.pages import Page, encode_entry, encode_page, encode_page_zero
 from tests.helpers import Mesh, key_of
 from tests.invariants import check_node
 from tests.puppets import datagram

@@ -8,11 +8,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gossipmm.config import Config
-from gossipmm.core.own import OwnRecord
-from gossipmm.core.pages import Page, page_untrusted
-from gossipmm.core.table import Table
-from gossipmm.core.trace import Stats
-from gossipmm.core.types import EntryState, Registration
+from gossipmm.core.table.self_record import SelfRecord
+from gossipmm.core.table.table import Table
+from gossipmm.core.values.stats import Stats
+from gossipmm.core.values.types import EntryState, Registration
+from gossipmm.core.wire.pages import Page, page_untrusted
 
 #: (topic, how large, or -1: unregister). Two large ones do not fit one page, so entries move.
 CHANGES = st.lists(
@@ -20,9 +20,9 @@ CHANGES = st.lists(
 )
 
 
-def written(changes: list[tuple[str, int]]) -> tuple[OwnRecord, list[Page]]:
+def written(changes: list[tuple[str, int]]) -> tuple[SelfRecord, list[Page]]:
     """An owner, and every page that it ever wrote, in order."""
-    own = OwnRecord(Config(), "a", 1 << 40, (("127.0.0.1", 7946),))
+    own = SelfRecord(Config(), "a", 1 << 40, (("127.0.0.1", 7946),))
     pages = [own.page_zero()]
     for topic, size in changes:
         if size < 0:
@@ -55,11 +55,11 @@ def listed(table: Table) -> dict[str, int]:
     }
 
 
-def registered(own: OwnRecord) -> dict[str, int]:
+def registered(own: SelfRecord) -> dict[str, int]:
     return {entry.topic: len(str(entry.metadata["m"])) for entry in own.registrations()}
 
 
-def check_exact(table: Table, own: OwnRecord) -> None:
+def check_exact(table: Table, own: SelfRecord) -> None:
     member = table.by_name["a"]
     key = str
     assert sorted(member.registrations(), key=key) == sorted(own.registrations(), key=key)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gossipmm.core import wire
-from gossipmm.core.types import Address
+from gossipmm.core.values.types import Address
+from gossipmm.core.wire import frame as wire
 from tests.helpers import Mesh
 from tests.invariants import check_node
 

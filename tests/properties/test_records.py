@@ -1,6 +1,6 @@
 """One holder's table under any history: pages late, lost, doubled, from anybody, in any order.
 
-The owners write records as nodes do (``OwnRecord``); everything that they ever wrote may reach the
+The owners write records as nodes do (``SelfRecord``); everything that they ever wrote may reach the
 table at any time. After every step the table must equal a model that is as simple as can be.
 """
 
@@ -15,13 +15,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from gossipmm.config import Config
-from gossipmm.core.liveness import Maxima, verdict
-from gossipmm.core.member import Member
-from gossipmm.core.own import OwnRecord
-from gossipmm.core.pages import Page, page_untrusted
-from gossipmm.core.table import Put, Table
-from gossipmm.core.trace import Stats
-from gossipmm.core.types import (
+from gossipmm.core.table.liveness import Maxima, verdict
+from gossipmm.core.table.member import Member
+from gossipmm.core.table.self_record import SelfRecord
+from gossipmm.core.table.table import Put, Table
+from gossipmm.core.values.stats import Stats
+from gossipmm.core.values.types import (
     EntryState,
     HostState,
     NodeState,
@@ -29,6 +28,7 @@ from gossipmm.core.types import (
     Status,
     TopicView,
 )
+from gossipmm.core.wire.pages import Page, page_untrusted
 
 OWNERS = ("a", "b", "c")
 owners = st.sampled_from(OWNERS)
@@ -81,7 +81,7 @@ class OneHolder(RuleBasedStateMachine):
         self.now = 0.0
         self.table = Table(config, Stats())
         self.owners = {
-            name: OwnRecord(config, name, 1 << 40, (("127.0.0.1", 7946),)) for name in OWNERS
+            name: SelfRecord(config, name, 1 << 40, (("127.0.0.1", 7946),)) for name in OWNERS
         }
         self.written: list[Page] = []
         for own in self.owners.values():

@@ -7,15 +7,13 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gossipmm.core.coverage import has_majority, obstacles, standing
-from gossipmm.core.keyring import Key, Keyring
-from gossipmm.core.register import (
+from gossipmm.core.life.rotation_progress import has_majority, obstacles, standing
+from gossipmm.core.sealing.keyring import Key, Keyring, applied, merged
+from gossipmm.core.values.rotation_state import (
     NEVER,
     Phase,
-    Register,
+    RotationState,
     Told,
-    applied,
-    merged,
     register_of,
     told_of,
 )
@@ -23,7 +21,7 @@ from gossipmm.core.register import (
 KEYS = [Key(bytes((n,)), bytes([n]) * 32) for n in range(1, 6)]
 KIDS = st.sampled_from([key.kid for key in KEYS])
 REGISTERS = st.builds(
-    Register,
+    RotationState,
     evictions=st.integers(0, 2),
     epoch=st.integers(1, 4),
     phase=st.sampled_from(Phase),
@@ -40,7 +38,7 @@ RINGS = st.builds(Keyring, st.permutations(KEYS).flatmap(lambda keys: st.just(tu
 
 @given(RINGS, st.lists(BY_GOSSIP, max_size=8), st.data())
 def test_any_order_and_repetition_ends_in_the_same_register(
-    ring: Keyring, registers: list[Register], data: st.DataObject
+    ring: Keyring, registers: list[RotationState], data: st.DataObject
 ) -> None:
     other = data.draw(
         st.permutations(registers + data.draw(st.lists(st.sampled_from(registers or [NEVER]))))
@@ -56,7 +54,7 @@ def test_any_order_and_repetition_ends_in_the_same_register(
 
 @given(RINGS, st.lists(REGISTERS, max_size=8))
 def test_a_node_never_loses_its_last_key_and_never_goes_back(
-    ring: Keyring, registers: list[Register]
+    ring: Keyring, registers: list[RotationState]
 ) -> None:
     for register in registers:
         before, ring = ring, merged(ring, register)
@@ -71,7 +69,7 @@ def test_a_node_never_loses_its_last_key_and_never_goes_back(
 
 
 @given(RINGS, REGISTERS, st.sampled_from(KEYS))
-def test_doing_it_twice_is_doing_it_once(ring: Keyring, register: Register, key: Key) -> None:
+def test_doing_it_twice_is_doing_it_once(ring: Keyring, register: RotationState, key: Key) -> None:
     for held in (ring, ring.add(key)):
         wanted = replace(held, rotation=register)
         once = applied(wanted, NEVER)
@@ -82,7 +80,7 @@ def test_doing_it_twice_is_doing_it_once(ring: Keyring, register: Register, key:
 @given(st.permutations([Phase.ADD, Phase.USE, Phase.DONE]), st.booleans())
 def test_who_takes_part_ends_with_the_new_key_alone(order: list[Phase], late: bool) -> None:
     ring = Keyring((KEYS[0],)) if late else Keyring((KEYS[0], KEYS[1]))
-    register = Register(0, 1, Phase.ADD, KEYS[1].kid, KEYS[0].kid, False, 3, 9)
+    register = RotationState(0, 1, Phase.ADD, KEYS[1].kid, KEYS[0].kid, False, 3, 9)
     ring = merged(ring, register)
     for number, phase in enumerate(order):
         ring = merged(ring, register._replace(phase=phase))
@@ -95,7 +93,7 @@ def test_who_takes_part_ends_with_the_new_key_alone(order: list[Phase], late: bo
 
 
 @given(REGISTERS, st.lists(KIDS, min_size=1, max_size=5))
-def test_what_is_told_is_what_is_read(register: Register, holds: list[bytes]) -> None:
+def test_what_is_told_is_what_is_read(register: RotationState, holds: list[bytes]) -> None:
     assert register_of(register.row()) == register
     for told in (Told(tuple(holds), register), Told(tuple(holds))):
         assert told_of(told.row()) == told
@@ -118,7 +116,7 @@ def test_anything_else_is_nothing_and_raises_nothing(junk: object) -> None:
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), st.booleans()), min_size=1, max_size=9))
 def test_of_two_halves_at_most_one_goes_on(members: list[tuple[bool, bool, bool]]) -> None:
     """Each member is in one half; to that half the other one is down, whatever it holds."""
-    register = Register(0, 1, Phase.ADD, b"\x02", b"\x01", False, len(members), 9)
+    register = RotationState(0, 1, Phase.ADD, b"\x02", b"\x01", False, len(members), 9)
     told = {True: Told((b"\x01", b"\x02"), register), False: Told((b"\x01",), register)}
     goes_on = []
     for half in (True, False):

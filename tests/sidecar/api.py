@@ -11,9 +11,9 @@ import trio
 
 from gossipmm.agent import open_agent
 from gossipmm.config import Config
-from gossipmm.sidecar.app import application
-from gossipmm.sidecar.exchange import Answer, Request, Response
-from gossipmm.sidecar.state import State
+from gossipmm.sidecar.api.app import application
+from gossipmm.sidecar.api.state import State
+from gossipmm.sidecar.http.messages import Answer, Request, Response
 from tests.agent.memory_network import Air
 
 

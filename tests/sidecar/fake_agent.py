@@ -1,6 +1,6 @@
 """A control API without an agent: clusters of any size and mood, for looking at the page.
 
-The answers are built from ``gossipmm.sidecar.schemas`` and the page is served as the sidecar
+The answers are built from ``gossipmm.sidecar.api.schemas`` and the page is served as the sidecar
 serves it, so shapes and headers are the real ones. ``python -m tests.sidecar.fake_agent 200``
 serves one by itself.
 """
@@ -19,10 +19,11 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 
-from gossipmm.sidecar import pages, schemas
-from gossipmm.sidecar.exchange import Request
-from gossipmm.sidecar.problems import ProblemError
-from gossipmm.sidecar.routing import Call
+from gossipmm.sidecar.api import schemas
+from gossipmm.sidecar.api.problems import ProblemError
+from gossipmm.sidecar.http.messages import Request
+from gossipmm.sidecar.http.router import Call
+from gossipmm.sidecar.page import files as pages
 
 _LIFE = "00c0ffee"
 _TOPICS = ("compute", "scheduler", "network", "volume", "conductor", "cert", "console", "image")

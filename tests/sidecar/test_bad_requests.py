@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from gossipmm.sidecar.app import application
-from gossipmm.sidecar.exchange import Request
+from gossipmm.sidecar.api.app import application
+from gossipmm.sidecar.http.messages import Request
 from tests.sidecar.api import apis
 
 PUT = ("PUT", "/v1/registrations/web/h")

@@ -27,8 +27,8 @@ from hypothesis import strategies as st
 from gossipmm.agent import open_agent
 from gossipmm.config import Config
 from gossipmm.errors import BindError, ConfigError
-from gossipmm.sidecar.dns import serve
-from gossipmm.sidecar.dns_zone import MAX_HOSTS, MAX_PAYLOAD, Zone
+from gossipmm.sidecar.dns.responder import serve
+from gossipmm.sidecar.dns.zone import MAX_HOSTS, MAX_PAYLOAD, Zone
 from tests.helpers import Mesh
 from tests.processes.program import programs, until
 
@@ -334,7 +334,7 @@ QUERY = dns.message.make_query("compute.gossipmm.", "A", use_edns=0, id=7).to_wi
 def lonely():
     """Return the zone of one node; what it logs is in ``failures``."""
     failures = logging.handlers.BufferingHandler(1000)
-    log = logging.getLogger("gossipmm.sidecar.dns_zone")
+    log = logging.getLogger("gossipmm.sidecar.dns.zone")
     log.addHandler(failures)
     mesh, zone = alone()
     register(mesh, "a", "compute")
@@ -511,7 +511,7 @@ async def test_tcp_connections_beyond_the_limit_are_closed(served, monkeypatch):
 
 
 async def test_a_silent_tcp_client_is_closed(served, monkeypatch):
-    monkeypatch.setattr("gossipmm.sidecar.dns._IDLE", 0.05)
+    monkeypatch.setattr("gossipmm.sidecar.dns.responder._IDLE", 0.05)
     _, addresses = served
     async with await trio.open_tcp_stream(*addresses[0]) as stream:
         with trio.fail_after(5):
@@ -532,15 +532,15 @@ async def test_a_port_in_use_is_said_in_one_line(served):
 
 async def test_without_dnspython_it_says_what_to_install(served, monkeypatch):
     agent, _ = served
-    monkeypatch.setitem(sys.modules, "gossipmm.sidecar.dns_zone", None)
-    monkeypatch.delitem(sys.modules, "gossipmm.sidecar.dns_zone")
+    monkeypatch.setitem(sys.modules, "gossipmm.sidecar.dns.zone", None)
+    monkeypatch.delitem(sys.modules, "gossipmm.sidecar.dns.zone")
     monkeypatch.setitem(sys.modules, "dns.edns", None)
     with pytest.raises(ConfigError, match=r"dns_port: DNS answers need dnspython: pip install"):
         await serve(agent, port=0)
 
 
 def test_importing_the_responder_does_not_import_dnspython():
-    code = "import sys, gossipmm.sidecar.dns; print('dns' in sys.modules)"
+    code = "import sys, gossipmm.sidecar.dns.responder; print('dns' in sys.modules)"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
     )

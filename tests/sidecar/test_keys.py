@@ -8,8 +8,8 @@ import pytest
 import trio
 
 from gossipmm import keyfile
-from gossipmm.core.keyring import Keyring
-from gossipmm.sidecar.exchange import Request
+from gossipmm.core.sealing.keyring import Keyring
+from gossipmm.sidecar.http.messages import Request
 from tests.sidecar.api import apis
 
 

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from gossipmm.errors import BindError
-from gossipmm.sidecar.listening import listen_tcp, listen_unix
+from gossipmm.sidecar.http.listening import listen_tcp, listen_unix
 
 
 def test_it_listens_for_owner_and_group_and_is_gone_at_the_end(tmp_path):

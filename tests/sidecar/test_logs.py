@@ -15,10 +15,10 @@ import trio
 
 from gossipmm.agent import open_agent
 from gossipmm.config import Config
-from gossipmm.core import events
-from gossipmm.core.types import HostState
+from gossipmm.core.values import events
+from gossipmm.core.values.types import HostState
 from gossipmm.errors import ConfigError
-from gossipmm.sidecar import logs
+from gossipmm.sidecar.ops import logs
 from tests.agent.memory_network import Air
 from tests.processes.program import programs, until
 from tests.sidecar.helpers import agents, config

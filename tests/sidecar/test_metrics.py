@@ -9,8 +9,8 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from gossipmm.agent import open_agent
-from gossipmm.core.trace import BOUNDS, Timing
-from gossipmm.sidecar import metrics
+from gossipmm.core.values.stats import BOUNDS, Timing
+from gossipmm.sidecar.ops import metrics
 from tests.agent.memory_network import Air
 from tests.sidecar.helpers import agents, config
 from tests.sidecar.promlint import lint

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 import trio
 
-from gossipmm.sidecar.app import ENDPOINTS
-from gossipmm.sidecar.openapi import document
+from gossipmm.sidecar.api.app import ENDPOINTS
+from gossipmm.sidecar.api.openapi import document
 from tests.sidecar.api import apis
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from gossipmm.agent.words import KINDS
-from gossipmm.core.types import HostState, Status
-from gossipmm.sidecar import pages
-from gossipmm.sidecar.exchange import Request
-from gossipmm.sidecar.problems import ProblemError
-from gossipmm.sidecar.routing import Call
+from gossipmm.core.values.types import HostState, Status
+from gossipmm.sidecar.api.problems import ProblemError
+from gossipmm.sidecar.http.messages import Request
+from gossipmm.sidecar.http.router import Call
+from gossipmm.sidecar.page import files as pages
 from tests.processes.program import programs
 from tests.sidecar.browser import CHROMIUM, browser
 from tests.sidecar.fake_agent import FakeAgent

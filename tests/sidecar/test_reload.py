@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from gossipmm.errors import ConfigError
-from gossipmm.sidecar.reload import Reloader
+from gossipmm.sidecar.ops.reload import Reloader
 from tests.sidecar.api import apis
 
 

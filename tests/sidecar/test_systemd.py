@@ -6,7 +6,7 @@ import socket
 import pytest
 import trio
 
-from gossipmm.sidecar.systemd import keep_telling, notify, unit
+from gossipmm.sidecar.ops.systemd import keep_telling, notify, unit
 
 
 @pytest.fixture

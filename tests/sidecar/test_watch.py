@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import pytest
 import trio
 
-from gossipmm.core import events
-from gossipmm.core.types import HostState
-from gossipmm.sidecar import watch
-from gossipmm.sidecar.exchange import Stream
-from gossipmm.sidecar.watch import Hub, Wanted
+from gossipmm.core.values import events
+from gossipmm.core.values.types import HostState
+from gossipmm.sidecar.api import watch
+from gossipmm.sidecar.api.watch import Hub, Wanted
+from gossipmm.sidecar.http.messages import Stream
 from tests.sidecar.api import apis
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gossipmm.core.types import NO_METADATA, Evidence, MemberView, NodeState, Status
+from gossipmm.core.values.types import NO_METADATA, Evidence, MemberView, NodeState, Status
 from gossipmm.sidecar.why import WORDS, duration, sentence, summary
 
 CORE = Path(__file__).parents[2] / "gossipmm" / "core"
@@ -15,7 +15,7 @@ CORE = Path(__file__).parents[2] / "gossipmm" / "core"
 def test_every_kind_of_evidence_has_words():
     noted = {
         kind
-        for path in CORE.glob("*.py")
+        for path in CORE.rglob("*.py")
         for kind in re.findall(r'\.note\([^,]+, "(\w+)"', path.read_text())
     }
     assert len(noted) > 10

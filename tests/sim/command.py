@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sim.cli import main
+from gossipmm_sim.cli import main
 
 
 def end(*args: str) -> int:

@@ -7,8 +7,8 @@ from collections import deque
 from types import SimpleNamespace
 from typing import Any
 
-from gossipmm.core.events import HostChanged, LeaveFinished, MemberDied, MemberJoined
-from gossipmm.core.types import HostState, MemberView, NodeState, Status
+from gossipmm.core.values.events import HostChanged, LeaveFinished, MemberDied, MemberJoined
+from gossipmm.core.values.types import HostState, MemberView, NodeState, Status
 
 
 class FakeNode:

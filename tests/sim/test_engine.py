@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from gossipmm.config import Config
-from gossipmm.core.events import MemberDied
-from sim.clock import Clock, Overrun
-from sim.cluster import Cluster
-from sim.latency import quantiles
-from sim.streams import Streams
+from gossipmm.core.values.events import MemberDied
+from gossipmm_sim.engine.clock import Clock, Overrun
+from gossipmm_sim.engine.cluster import Cluster
+from gossipmm_sim.engine.latency import quantiles
+from gossipmm_sim.engine.streams import Streams
 from tests.sim.fake_node import FakeNode
 
 

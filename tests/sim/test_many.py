@@ -8,13 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from sim import campaign
-from sim.ablation import ABLATIONS, ablate
-from sim.errors import UsageError
-from sim.result import Verdict
-from sim.run import run
-from sim.scenario import Scenario, find
-from sim.shrink import Shrinker
+from gossipmm_sim.errors import UsageError
+from gossipmm_sim.judge.result import Verdict
+from gossipmm_sim.run import run
+from gossipmm_sim.scenario import Scenario, find
+from gossipmm_sim.search import campaign
+from gossipmm_sim.search.ablation import ABLATIONS, ablate
+from gossipmm_sim.search.shrink import Shrinker
 from tests.sim.command import end
 
 
@@ -100,7 +100,7 @@ class TestCampaign:
             == 1
         )
         said = re.sub(r"\s+", " ", capsys.readouterr().err)
-        assert "repeat: python -m sim run cluster_of_2_one_dies --seed 0" in said
+        assert "repeat: python -m gossipmm_sim run cluster_of_2_one_dies --seed 0" in said
 
     def test_variants_are_runs_of_their_own(self):
         todo = campaign.jobs(["cluster_of_1_2_3"], range(2), {})
@@ -110,7 +110,7 @@ class TestCampaign:
 
 class TestReports:
     def test_the_page_is_equal_on_reruns_and_asks_nobody_for_anything(self):
-        from sim.report import html
+        from gossipmm_sim.report.render import html
 
         pages = [html([run(find("live_down_live"), 1)]) for _ in range(2)]
         assert pages[0] == pages[1]
@@ -119,7 +119,7 @@ class TestReports:
         assert "<script" not in pages[0]
 
     def test_several_runs_share_a_page(self):
-        from sim.report import html
+        from gossipmm_sim.report.render import html
 
         scenario = find("lifeguard_interval")
         few = {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.experiments import Cell, interval_grid, threshold_grid
+from gossipmm_sim.search.experiments import Cell, interval_grid, threshold_grid
 from tests.sim.command import end
 
 

@@ -25,8 +25,13 @@ def run(pytester: pytest.Pytester):
     def run(text: str, *args: str) -> pytest.RunResult:
         pytester.makepyfile(text)
         options = ["-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:benchmark"]
-        if not any(one.value == "sim.pytest_plugin" for one in entry_points(group="pytest11")):
-            options += ["-p", "sim.pytest_plugin"]  # this installation was made before it was one
+        if not any(
+            one.value == "gossipmm_sim.pytest_plugin" for one in entry_points(group="pytest11")
+        ):
+            options += [
+                "-p",
+                "gossipmm_sim.pytest_plugin",
+            ]  # this installation was made before it was one
         return pytester.runpytest_inprocess(*options, *args)
 
     return run

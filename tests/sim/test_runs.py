@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from sim.errors import UsageError
-from sim.run import Run, run
-from sim.scenario import Scenario, find
+from gossipmm_sim.errors import UsageError
+from gossipmm_sim.run import Run, run
+from gossipmm_sim.scenario import Scenario, find
 
 #: Scenarios that take about a second or less each; campaigns run all of them.
 SHORT = (
@@ -91,7 +91,7 @@ def test_holders_of_a_returning_member_do_not_echo_each_other():
 
 
 def test_the_same_seed_gives_the_same_trace_in_other_processes_with_other_hash_seeds():
-    command = [sys.executable, "-m", "sim", "run", "swarm", "--seed", "5", "--json", "-"]
+    command = [sys.executable, "-m", "gossipmm_sim", "run", "swarm", "--seed", "5", "--json", "-"]
     hashes = set()
     for seed in ("1", "4242"):
         env = {**os.environ, "PYTHONHASHSEED": seed}
@@ -101,7 +101,7 @@ def test_the_same_seed_gives_the_same_trace_in_other_processes_with_other_hash_s
 
 
 def test_a_failing_run_prints_seed_options_violation_and_the_command_that_repeats_it():
-    from sim.report import text
+    from gossipmm_sim.report.render import text
 
     scenario = find("crash_detected_within").with_settings({"nodes": 3, "within": 0.1})
     result = run(scenario, seed=9)
@@ -111,8 +111,8 @@ def test_a_failing_run_prints_seed_options_violation_and_the_command_that_repeat
     assert "was out of all lookups after" in shown
     assert 'faults = ["crash at=1 on=random:1"]' in shown
     assert (
-        "repeat: python -m sim run crash_detected_within --seed 9 --set nodes=3 --set within=0.1"
-        in shown
+        "repeat: python -m gossipmm_sim run crash_detected_within --seed 9"
+        " --set nodes=3 --set within=0.1" in shown
     )
 
 
@@ -202,7 +202,7 @@ def test_a_run_of_another_cluster_on_the_same_network_is_not_compared():
 
 
 def test_matchmakers_follow_the_virtual_cluster():
-    from sim.cluster import Cluster
+    from gossipmm_sim.engine.cluster import Cluster
 
     cluster = Cluster(4, seed=1)
     for host in cluster:

@@ -6,11 +6,11 @@ from dataclasses import MISSING, fields
 
 import pytest
 
-from sim.checkers import CHECKS, parse_check
-from sim.errors import UsageError
-from sim.faults import FAULTS, parse_fault
-from sim.scenario import Scenario, find, load, scenarios
-from sim.swarm import swarm
+from gossipmm_sim.errors import UsageError
+from gossipmm_sim.faults import FAULTS, parse_fault
+from gossipmm_sim.judge.checks import CHECKS, parse_check
+from gossipmm_sim.scenario import Scenario, find, load, scenarios
+from gossipmm_sim.search.swarm import swarm
 
 
 @pytest.mark.parametrize("kind", FAULTS)

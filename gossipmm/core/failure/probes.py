@@ -1,0 +1,335 @@
+"""Probes: every exchange asks a named target to answer, and only that target's answer counts.
+
+A SYN that is not answered is sent again on the scale of the measured round trip, then helpers are
+asked; what was not reached by the end is accused (or, when this node itself is to blame, held).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+from typing import Final
+
+from gossipmm.core.failure.suspicion import resend_unit
+from gossipmm.core.sending.broadcasts import BroadcastQueue
+from gossipmm.core.sending.outbox import Context
+from gossipmm.core.table.member import Member
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.timers import Token, cancel
+from gossipmm.core.values.types import Address, NodeId, NodeState, Status
+from gossipmm.core.wire import frame as wire
+
+#: When to try again, in units (on a LAN of 25 ms), and whether helpers are asked then. The tries
+#: after the helpers cost nothing until four have failed, and make wrong suspicions at 25 % loss
+#: five times rarer (simulated), with all the news that each would bring.
+_TRIES: Final = ((1, False), (3, False), (7, False), (8, True), (14, False))
+_TRIES_WITHOUT_RESENDS: Final = ((8, True),)
+#: A probe lasts one interval, or this many units where round trips are longer than that allows.
+_LASTS: Final = 20
+#: Low bits of a probe's identity that number the try, and come back in its answer: so an answer's
+#: round trip is known however many tries were on the way (as with QUIC's packet numbers).
+TRY: Final = 7
+
+#: Unanswered probes remembered, and for how many intervals a late answer makes this node take
+#: what it reads for as old as that.
+_UNANSWERED: Final = 64
+_BEHIND_FOR: Final = 4
+
+#: Purposes whose failure accuses. The dead are dead already, and a helper reports only.
+_ACCUSES: Final = frozenset(("round", "suspicion", "failure"))
+
+
+class Probe:
+    """One question to one target; ``identity`` (random bits) comes back in the answer."""
+
+    __slots__ = (
+        "asked_by",
+        "began",
+        "deaf",
+        "ends",
+        "identity",
+        "member",
+        "purpose",
+        "sent",
+        "stage",
+        "timer",
+        "to",
+        "unit",
+        "wrong",
+    )
+
+    def __init__(self, identity: int, member: Member, purpose: str, now: float, unit: float):
+        self.identity = identity
+        self.member = member
+        self.purpose = purpose
+        self.began = now
+        #: Where all tries went; None once they went to several addresses: an answer to a later
+        #: try can be guessed from the first.
+        self.to: Address | None = None
+        #: When each try was sent.
+        self.sent: list[float] = []
+        self.stage = 0
+        self.unit = unit
+        self.ends = now
+        self.timer: Token | None = None
+        #: Whom to tell when the target answers: (helper-seeker, its probe's identity).
+        self.asked_by: list[tuple[Member, Address, int]] = []
+        #: Nobody at all was heard from its beginning to its last try.
+        self.deaf = False
+        #: Address at which somebody else answered.
+        self.wrong: Address | None = None
+
+
+class Probes:
+    """All open probes, and the round-trip and loss estimates that they yield."""
+
+    def __init__(
+        self,
+        context: Context,
+        broadcasts: BroadcastQueue,
+        *,
+        on_failed: Callable[[Member, float, str], None],
+        on_reached: Callable[[Member, int, float, NodeId], object],
+    ) -> None:
+        self._c = context
+        self._broadcasts = broadcasts
+        self._on_failed = on_failed
+        self._on_reached = on_reached
+        self._open: dict[int, Probe] = {}
+        self._by_member: dict[int, Probe] = {}
+        self._deviation = 0.0
+        #: Probes that ended without an answer, and when they began: an answer that comes after
+        #: all says how far this node is behind with its reading.
+        self._unanswered: dict[int, float] = {}
+
+    # -- asking ----------------------------------------------------------------------------
+
+    def start(self, member: Member, purpose: str) -> Probe | None:
+        """Probe a member now, unless that is under way already."""
+        if not member.complete or member is self._c.me:
+            return None
+        probe = self._by_member.get(member.key)
+        if probe is not None:
+            if purpose in _ACCUSES and probe.purpose not in _ACCUSES:
+                probe.purpose = purpose
+            return probe
+        c = self._c
+        stats = c.stats
+        config = c.config
+        unit = config.resend_base
+        if stats.rtt:
+            unit = resend_unit(unit, stats.rtt, self._deviation, config.gossip_interval)
+        probe = Probe(c.rng.getrandbits(64) & ~TRY or 1 + TRY, member, purpose, c.now, unit)
+        probe.ends = c.now + max(config.gossip_interval, _LASTS * unit)
+        self._open[probe.identity] = probe
+        self._by_member[member.key] = probe
+        stats.probes += 1
+        self._send(probe)
+        probe.timer = c.timers.at(c.now + unit, self._step, probe)
+        return probe
+
+    def _send(self, probe: Probe) -> None:
+        c = self._c
+        member = probe.member
+        addresses = member.addresses
+        address = addresses[probe.stage % len(addresses)] if len(addresses) > 1 else addresses[0]
+        if not probe.sent:
+            probe.to = address
+        elif address != probe.to:
+            probe.to = None
+        rows = self._broadcasts.exchange_rows(member, c.room - wire.FRAME_SIZE - 32)
+        identity = probe.identity + min(len(probe.sent), TRY)
+        probe.sent.append(c.now)
+        c.send(wire.SYN, member, address=address, probe=identity, rows=rows)
+
+    def _step(self, probe: Probe) -> None:
+        """Time passed without an answer: the next try, with helpers perhaps, or the end."""
+        c = self._c
+        if probe.timer is not None:
+            # A timer that fires late (a busy host) must not eat the time left for an answer.
+            late = c.now - probe.timer[0]
+            if late > 0.1 * c.config.gossip_interval:
+                probe.began += late
+                probe.ends += late
+        probe.timer = None
+        resends = "quick_resends" not in c.without
+        tries = _TRIES if resends else _TRIES_WITHOUT_RESENDS
+        stage = probe.stage
+        if stage >= len(tries) or probe.purpose == "dead":
+            if c.now >= probe.ends:
+                self._fail(probe)
+                return
+            probe.timer = c.timers.at(probe.ends, self._step, probe)
+            return
+        probe.stage = stage + 1
+        probe.deaf = c.is_deaf(probe.began)
+        if resends:
+            c.stats.probes_resent += 1
+            self._send(probe)
+        if tries[stage][1] and probe.purpose in _ACCUSES:
+            self._ask_helpers(probe)
+        when = probe.began + tries[stage + 1][0] * probe.unit if stage + 1 < len(tries) else inf
+        probe.timer = c.timers.at(min(max(when, c.now), probe.ends), self._step, probe)
+
+    def _ask_helpers(self, probe: Probe) -> None:
+        c = self._c
+        if "helpers" in c.without:
+            return
+        options = {wire.OPT_TARGET: probe.member.key}
+        for helper in c.peers.sample(c.config.helpers, (probe.member.key,)):
+            c.send(wire.HELP, helper, probe=probe.identity, options=options)
+
+    # -- answers ---------------------------------------------------------------------------
+
+    def answered(self, identity: int, sender: Member | None, source: Address) -> bool:
+        """An ACK came. True when the target of an open probe answered it, in time."""
+        c = self._c
+        probe = self._open.get(identity & ~TRY)
+        number = identity & TRY
+        if probe is None or number >= len(probe.sent):
+            c.stats.drop(Drop.LATE_ACK)
+            began = self._unanswered.get(identity & ~TRY)
+            if began is not None:
+                c.is_behind(c.now - began, c.now + _BEHIND_FOR * c.config.gossip_interval)
+            return False
+        member = probe.member
+        if sender is not member and "target_rule" not in c.without:
+            # Somebody else lives at that address now: evidence against the target.
+            c.stats.drop(Drop.WRONG_ANSWERER)
+            if probe.wrong is None:
+                probe.wrong = source
+                name = sender.name if sender is not None else "an unknown node"
+                member.note(c.now, "other_answered", name, f"at {source[0]}:{source[1]}")
+            return False
+        self._close(probe)
+        if probe.to is not None and probe.to not in c.admission.proved:
+            c.admission.prove(probe.to, c.now)
+        stats = c.stats
+        stats.probes_answered += 1
+        stats.probe_seconds.add(c.now - probe.began)
+        stats.loss += 0.05 * ((1.0 if number else 0.0) - stats.loss)
+        rtt = c.now - probe.sent[number]
+        if stats.rtt:
+            self._deviation += 0.25 * (abs(rtt - stats.rtt) - self._deviation)
+            stats.rtt += 0.125 * (rtt - stats.rtt)
+        else:
+            stats.rtt = max(rtt, 1e-6)
+            self._deviation = rtt / 2
+        self._reached(probe)
+        return True
+
+    def helped(self, identity: int, key: int, helper: Member) -> None:
+        """A helper says that the target answered it."""
+        probe = self._open.get(identity)
+        if probe is None or probe.member.key != key:
+            return
+        c = self._c
+        self._close(probe)
+        c.stats.probes_helped += 1
+        probe.member.note(c.now, "reached_by_helper", helper.name)
+        self._reached(probe)
+
+    def _reached(self, probe: Probe) -> None:
+        c = self._c
+        member = probe.member
+        member.held_since = None
+        # The answer may have waited for this node; it is younger than the question for certain.
+        member.reached(probe.began)
+        if member.buried_at is not None:
+            self._on_reached(member, member.k, probe.began, c.own.name)
+        if member.doubted:
+            member.doubted = False
+            c.table.rejudge(member, c.now)
+        for seeker, address, identity in probe.asked_by:
+            c.send(
+                wire.HELPED,
+                seeker,
+                address=address,
+                probe=identity,
+                rows=wire.row(member.key, max(member.k, 0), wire.ALIVE, 0),
+                options={wire.OPT_TARGET: member.key, wire.OPT_REACHED: True},
+            )
+
+    # -- helping ---------------------------------------------------------------------------
+
+    def help(self, key: int, seeker: Member, source: Address, identity: int) -> None:
+        """Answer at once with the best that is known of the target; then try to reach it."""
+        c = self._c
+        member = c.table.by_key.get(key)
+        if member is None or member is c.me or not member.complete:
+            return
+        rows = b""
+        if member.status is Status.ALIVE:
+            rows = wire.row(key, member.k, wire.ALIVE, wire.age_up(c.now - member.heard))
+        c.send(
+            wire.HELPED,
+            seeker,
+            address=source,
+            probe=identity,
+            rows=rows,
+            options={wire.OPT_TARGET: key},
+        )
+        probe = self.start(member, "help")
+        if probe is not None and len(probe.asked_by) < 16:
+            probe.asked_by.append((seeker, source, identity))
+
+    # -- the end ---------------------------------------------------------------------------
+
+    def _close(self, probe: Probe) -> None:
+        cancel(probe.timer)
+        probe.timer = None
+        self._open.pop(probe.identity, None)
+        if self._by_member.get(probe.member.key) is probe:
+            del self._by_member[probe.member.key]
+
+    def drop(self, member: Member) -> None:
+        """The member died or left: its probe has nothing more to say."""
+        probe = self._by_member.get(member.key)
+        if probe is not None:
+            self._close(probe)
+
+    def _fail(self, probe: Probe) -> None:
+        c = self._c
+        self._close(probe)
+        if len(self._unanswered) >= _UNANSWERED:
+            del self._unanswered[next(iter(self._unanswered))]
+        self._unanswered[probe.identity] = probe.began
+        member = probe.member
+        c.stats.probes_failed += 1
+        if probe.purpose not in _ACCUSES or c.table.by_key.get(member.key) is not member:
+            return
+        if member.node_state is NodeState.LEFT or member.key not in c.table.peers:
+            return
+        if self._must_hold(probe):
+            c.timers.at(c.now + c.config.gossip_interval, self._probe_held, member)
+            return
+        detail = f"no answer to {probe.stage + 1} tries in {c.now - probe.began:.3g} s"
+        if probe.wrong is not None:
+            detail += f"; somebody else answers at {probe.wrong[0]}:{probe.wrong[1]}"
+        self._on_failed(member, probe.began, detail)
+
+    def _must_hold(self, probe: Probe) -> bool:
+        """Slow or deaf just now: ask again instead of accusing, for a bounded time."""
+        c = self._c
+        member = probe.member
+        slow = c.now < c.slow_until and "late_hold" not in c.without
+        if not slow and not probe.deaf and not c.is_deaf(probe.began):
+            return False
+        if member.held_since is None:
+            member.held_since = c.now
+            c.stats.probes_held += 1
+            member.note(c.now, "held", c.own.name, "slow" if slow else "deaf")
+        return c.now - member.held_since < 2 * c.config.suspicion_max
+
+    def _probe_held(self, member: Member) -> None:
+        if member.key in self._c.table.peers:
+            self.start(member, "suspicion")
+
+    def begin_again(self) -> None:
+        """This node stood still: what was open proves nothing; ask anew."""
+        for probe in list(self._open.values()):
+            self._close(probe)
+            if probe.purpose in _ACCUSES and probe.member.key in self._c.table.peers:
+                again = self.start(probe.member, probe.purpose)
+                if again is not None:
+                    again.asked_by = probe.asked_by

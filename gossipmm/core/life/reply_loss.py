@@ -1,0 +1,140 @@
+"""Whether this node's own answers get through: measured by whoever has to ask again.
+
+A node that hears well and loses most of what it sends is never found dead: a fifth of its answers
+is enough to refute every suspicion within milliseconds, while the callers of its programs lose four
+answers of five. No other member can tell: each of a thousand probes it once in minutes. But all
+those probes come here, and a member that asks a third time, with the same probe, has had neither
+of the first two answers. When most of the last probes were asked so, this node says of itself that
+it is impaired, in page 0, and all others hold it on probation: known and probed, in no lookup.
+
+It says so only while few others do. When many lose their answers, it is the network, and a service
+that works now and then is better than none.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gossipmm.core.failure.probes import TRY
+from gossipmm.core.life.leaving import Lifecycle
+from gossipmm.core.sending.outbox import Context
+from gossipmm.core.table.member import Member
+from gossipmm.core.values import events
+from gossipmm.core.values.types import NodeState
+
+__all__ = ("ReplyLoss",)
+
+#: Probes that are looked at, and how many of them must have been asked a third time. With a share
+#: p of the answers lost that is p squared of them: 0.64 at 80 %. Where the network loses half of
+#: everything each way it is 0.34 (standard deviation 0.05): 51 of 96 is 3.9 deviations away.
+_WINDOW: Final = 96
+_IMPAIRED, _FINE = 51, 19
+#: A member asks a third time after 50 ms more than the second, on a LAN.
+_THIRD: Final = 2
+#: Shortest time impaired, in seconds; it doubles with each time within the flap window.
+_AT_LEAST, _AT_MOST = 30.0, 600.0
+#: Share of the live members that may be impaired, this node included.
+_SHARE: Final = 0.25
+#: Intervals between two probes of one member that count. The predecessor on the ring asks every
+#: four, all others less often: an insider that asks all the time is a fifth of the window.
+_APART: Final = 3.5
+#: Probes looked at at a time: about one an interval comes, of however many members.
+_MOST_OPEN: Final = 256
+#: Marks a probe that was counted.
+_COUNTED: Final = TRY + 1
+
+
+class ReplyLoss:
+    """Counts the probes whose sender did not hear this node's answers."""
+
+    def __init__(
+        self,
+        context: Context,
+        lifecycle: Lifecycle,
+    ) -> None:
+        self._c = context
+        self._lifecycle = lifecycle
+        #: Probes that were answered just now: when first, and which try that was.
+        self._open: dict[int, tuple[float, int]] = {}
+        #: One bit for each of the last probes, newest lowest: its answers were lost.
+        self._lost = 0
+        #: When this node became impaired, within the flap window.
+        self._times: list[float] = []
+
+    @property
+    def impaired(self) -> bool:
+        """True while this node says that its answers do not get through."""
+        return self._c.own.impaired
+
+    @property
+    def lost(self) -> float:
+        """Share of the last probes whose sender asked a third time."""
+        return self._lost.bit_count() / _WINDOW
+
+    def asked(self, sender: Member, probe: int) -> None:
+        """A member that is known asked this node, which answers."""
+        c = self._c
+        now = c.now
+        self._settle(now)
+        identity, number = probe & ~TRY, probe & TRY
+        known = self._open.get(identity)
+        if known is None:
+            long_ago = now - sender.asked_at >= _APART * c.config.gossip_interval
+            if long_ago and len(self._open) < _MOST_OPEN:
+                sender.asked_at = now
+                self._open[identity] = (now, number)
+            return
+        when, first = known
+        if now - when < 0.5 * c.config.resend_base:
+            # Both waited here to be read, perhaps: nothing was answered before it was sent.
+            self._open[identity] = (when, max(first, number))
+        elif first != _COUNTED and number >= first + _THIRD:
+            self._open[identity] = (when, _COUNTED)
+            self._count(lost=True)
+
+    def _settle(self, now: float) -> None:
+        """Count the probes that nobody asked again in time as answered."""
+        limit = now - 2 * self._c.config.gossip_interval
+        while self._open:
+            identity, (when, first) = next(iter(self._open.items()))
+            if when > limit:
+                return
+            del self._open[identity]
+            if first != _COUNTED:
+                self._count(lost=False)
+
+    def _count(self, *, lost: bool) -> None:
+        self._lost = (self._lost << 1 | lost) & (1 << _WINDOW) - 1
+
+    # -- what follows from it ------------------------------------------------------------------
+
+    def review(self) -> None:
+        """Once an interval: say so, or take it back."""
+        c = self._c
+        if "impaired" in c.without:
+            return
+        own, lost = c.own, self._lost.bit_count()
+        if own.impaired:
+            if lost <= _FINE and c.now >= self._times[-1] + self._hold():
+                self._say(impaired=False)
+        elif lost >= _IMPAIRED:
+            others = sum(m.node_state is NodeState.IMPAIRED for m in c.table.peers.values())
+            if others + 1 <= _SHARE * c.table.live_count():
+                kept = [at for at in self._times if at > c.now - c.config.flap_window]
+                self._times = [*kept, c.now]
+                self._say(impaired=True)
+
+    def _hold(self) -> float:
+        return float(min(_AT_LEAST * 2 ** (len(self._times) - 1), _AT_MOST))
+
+    def _say(self, *, impaired: bool) -> None:
+        c = self._c
+        c.own.impaired = impaired
+        self._lifecycle.write([c.own.page_zero()])
+        share = round(self.lost, 2)
+        if impaired:
+            c.stats.impaired += 1
+            c.me.note(c.now, "impaired_own", c.own.name, f"{share:.0%} of its last probes")
+        else:
+            c.me.note(c.now, "unimpaired_own", c.own.name, f"{share:.0%} of its last probes")
+        c.events.append(events.SelfImpaired(c.now, impaired, share))

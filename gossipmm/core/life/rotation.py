@@ -1,0 +1,467 @@
+"""Rotation: what this node does about its keys, and about the others' (see ``register.py``).
+
+Sans-IO: the keys are values, and what must outlive a restart is handed out (``ring``, told by a
+KeysChanged event) and reported back once it is written (``saved``). Only what is written is told
+to the others, given to them, or counted for the next phase: a crash at any point takes nothing
+back that somebody relied on.
+
+The new key goes, in option 12 of a sealed datagram, straight from a member that holds it to one
+that tells that it does not. It is in no page, event or trail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from gossipmm.core.life.leaving import Lifecycle
+from gossipmm.core.life.rotation_progress import (
+    Progress,
+    Standing,
+    Straggler,
+    has_majority,
+    missing,
+    obstacles,
+    standing,
+)
+from gossipmm.core.sealing.envelope import CoseEnvelope
+from gossipmm.core.sealing.keyring import Key, Keyring, applied, merged
+from gossipmm.core.values import events
+from gossipmm.core.values.rotation_state import (
+    MAX_TOLD,
+    NEVER,
+    Phase,
+    RotationState,
+    Told,
+    register_of,
+)
+from gossipmm.core.values.timers import Token
+from gossipmm.core.values.types import Address, NodeId, Status
+from gossipmm.core.wire import frame as wire
+from gossipmm.errors import KeyringError, LimitError
+
+if TYPE_CHECKING:
+    from gossipmm.core.sending.outbox import Context
+    from gossipmm.core.table.member import Member
+
+__all__ = ("Rotation",)
+
+#: Tellers that a member without the key has in an interval, on average; and members that one
+#: node gives the key to in an interval at most.
+_TELLERS: Final = 4
+_AT_ONCE: Final = 32
+#: Epochs end long before a register would be refused.
+_LAST_EPOCH: Final = (1 << 31) - 2
+_MAX_PAGE_ZERO: Final = 400
+
+
+class Rotation:
+    """The keys of one node, and its part in rotations. ``enter`` takes the clock reading."""
+
+    def __init__(
+        self, context: Context, enter: Callable[[float], None], lifecycle: Lifecycle
+    ) -> None:
+        self._c = context
+        self._lifecycle = lifecycle
+        self._enter = enter
+        #: The keyring as it was last written by the shell.
+        self._saved = context.envelope.keyring
+        self._since = context.now
+        self._without: frozenset[NodeId] = frozenset()
+        self._timer: Token | None = None
+        #: More than one key is in use, so that it matters which one a member has.
+        if self._saved is not None:
+            _check_room(context)
+            context.kid_for = self.kid_for if len(self._saved.keys) > 1 else None
+            self._tell()
+            self._wake(context.now)
+
+    # -- what others say -----------------------------------------------------------------------
+
+    def hear_told(self, told: Told) -> None:
+        """A member's page 0: perhaps its register is higher."""
+        if self.ring is not None:
+            self._merge(told.register)
+            if self._timer is None:
+                self._wake(self._c.now)
+
+    def hear_key(self, value: Any) -> None:
+        """The key of a rotation by gossip, from a member that holds it."""
+        ring, register, secret = self.ring, register_of(value[0]), value[1]
+        if ring is None or register is None:
+            return
+        self._merge(register)
+        ring = self.ring
+        assert ring is not None
+        now = ring.rotation
+        wanted = now.active and not now.out_of_band and now.is_same(register)
+        if wanted and ring.find(now.new) is None:
+            try:
+                ring = ring.add(Key(now.new, secret))
+            except KeyringError:
+                return  # no room for it, or no key at all: this node stays behind, and is named
+            self._change(applied(ring, now))
+
+    def _merge(self, register: RotationState) -> None:
+        ring = self.ring
+        assert ring is not None
+        new = merged(ring, register)
+        if new is not ring:
+            self._adopt(new)
+
+    def _adopt(self, ring: Keyring, behind: tuple[NodeId, ...] = ()) -> None:
+        """Take a keyring whose register is higher."""
+        c = self._c
+        register = ring.rotation
+        before = self.ring
+        if before is not None and not before.rotation.is_same(register):
+            self._without = frozenset()
+        self._since = c.now
+        c.events.append(
+            events.KeyRotation(
+                c.now,
+                register.phase.name.lower(),
+                register.new.hex(),
+                register.old.hex(),
+                register.out_of_band,
+                behind,
+            )
+        )
+        if register.active and register.out_of_band and ring.find(register.new) is None:
+            c.events.append(events.KeyWanted(c.now, register.new.hex()))
+        self._change(ring)
+
+    # -- this node's keys ----------------------------------------------------------------------
+
+    @property
+    def ring(self) -> Keyring | None:
+        """The keys in use, and the register; None: this node does not encrypt."""
+        return self._c.envelope.keyring
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether the shell has still to write ``ring`` (and then to call ``saved``)."""
+        return self.ring != self._saved
+
+    @property
+    def wanted(self) -> bytes:
+        """Kid of a key that this node's own file should have, and does not hold; else empty."""
+        ring = self.ring
+        if ring is None or not ring.rotation.active or not ring.rotation.out_of_band:
+            return b""
+        return ring.rotation.new if ring.find(ring.rotation.new) is None else b""
+
+    def _change(self, ring: Keyring) -> None:
+        c = self._c
+        if not isinstance(c.envelope, CoseEnvelope) or ring == self.ring:
+            return
+        c.envelope.keyring = ring
+        self._c.kid_for = self.kid_for if len(ring.keys) > 1 else None
+        c.events.append(
+            events.KeysChanged(
+                c.now,
+                ring.sending.kid.hex(),
+                tuple(key.kid.hex() for key in ring.keys),
+                tuple(key.kid.hex() for key in ring.retired),
+            )
+        )
+
+    def saved(self, ring: Keyring, now: float) -> None:
+        """The shell wrote this keyring: from now on others may rely on it."""
+        self._enter(now)
+        c = self._c
+        self._saved = ring
+        before = c.own.keys
+        self._tell()
+        if c.own.keys != before and not self._lifecycle.leaving:
+            self._lifecycle.write([c.own.page_zero()])
+        self._wake(c.now)
+
+    def _tell(self) -> None:
+        ring = self._saved
+        assert ring is not None
+        self._c.own.keys = Told(tuple(key.kid for key in ring.keys), ring.rotation)
+
+    # -- what the operator says ----------------------------------------------------------------
+
+    def add(self, key: Key, now: float) -> None:
+        """Receive with one more key. Raises KeyringError."""
+        self._enter(now)
+        ring = self._need().add(key)
+        self._change(applied(ring, ring.rotation))
+
+    def use(self, kid: bytes, now: float, *, force: bool = False) -> None:
+        """Send with another key, on this node only. Raises KeyringError: who could not read it."""
+        self._enter(now)
+        ring = self._at_rest().use(kid)
+        deaf = [m.name for m in self._standings(NEVER) if m.live and m.holds and kid not in m.holds]
+        if deaf and not force:
+            raise KeyringError(
+                f"{_some(deaf)} would not understand this node: key {kid.hex()} is not there; "
+                "add it there first (or force it)"
+            )
+        self._change(ring)
+
+    def remove(self, kid: bytes, now: float, *, force: bool = False) -> None:
+        """Accept a key no longer, on this node only. Raises KeyringError: who still uses it."""
+        self._enter(now)
+        ring = self._at_rest().remove(kid)
+        using = [m.name for m in self._standings(NEVER) if m.live and m.holds[:1] == (kid,)]
+        if using and not force:
+            raise KeyringError(
+                f"{_some(using)} would not be heard by this node any more: key {kid.hex()} still "
+                "sends there; use another one there first (or force it)"
+            )
+        self._change(ring)
+
+    def replace(self, ring: Keyring, now: float) -> None:
+        """Take a keyring from a file that was changed by hand; the higher register counts."""
+        self._enter(now)
+        held = self._need()
+        if ring.rotation > held.rotation:
+            before, self._since = held.rotation, self._c.now
+            self._change(applied(ring, before))
+        else:
+            self._change(applied(replace(ring, rotation=held.rotation), held.rotation))
+
+    def start(
+        self, key: Key | bytes, now: float, *, out_of_band: bool = False, keep: float = 3600.0
+    ) -> None:
+        """Begin to replace the sending key everywhere. Raises KeyringError.
+
+        ``key`` is the new one, or (out of band) the id of one that this node holds already.
+        """
+        self._enter(now)
+        ring = self._need()
+        register = ring.rotation
+        if register.active and not (out_of_band and not register.out_of_band):
+            raise KeyringError(
+                f"a rotation from {register.old.hex()} to {register.new.hex()} is under way: "
+                "let it end, or cancel it"
+            )
+        if isinstance(key, Key):
+            ring = ring.add(key)
+            kid = key.kid
+        else:
+            kid = key
+            if ring.find(kid) is None:
+                ring.use(kid)  # says which keys there are
+        if kid == ring.sending.kid:
+            raise KeyringError(f"key {kid.hex()} is the one that sends already")
+        self._begin(ring, kid, ring.sending.kid, out_of_band=out_of_band, keep=keep)
+
+    def cancel(self, now: float) -> None:
+        """Go back: rotate to the key that was to be replaced, which all still hold."""
+        self._enter(now)
+        ring = self._need()
+        register = ring.rotation
+        if not register.active:
+            raise KeyringError("no rotation is under way")
+        if ring.find(register.old) is None:
+            raise KeyringError(f"key {register.old.hex()} is not held here any more")
+        self._begin(ring, register.old, register.new, out_of_band=True, keep=register.keep)
+
+    def _begin(
+        self, ring: Keyring, new: bytes, old: bytes, *, out_of_band: bool, keep: float
+    ) -> None:
+        before = ring.rotation
+        if before.epoch >= _LAST_EPOCH or before.evictions >= _LAST_EPOCH:
+            raise KeyringError("there were too many rotations: stop the cluster and begin anew")
+        members = len(self._standings(NEVER))
+        register = RotationState(
+            before.evictions + out_of_band,
+            before.epoch + 1,
+            Phase.ADD,
+            new,
+            old,
+            out_of_band,
+            members,
+            int(keep),
+        )
+        self._adopt(replace(ring, rotation=register))
+
+    def leave_behind(self, names: Iterable[NodeId], now: float) -> None:
+        """Do not wait for these members, here, in the rotation that is under way."""
+        self._enter(now)
+        if not self._need().rotation.active:
+            raise KeyringError("no rotation is under way")
+        wanted = frozenset(names)
+        known = {member.name for member in self._standings(NEVER)}
+        if unknown := sorted(wanted - known):
+            raise KeyringError(f"no member is called {_some(unknown)}")
+        if self._c.own.name in wanted:
+            raise KeyringError(f"{self._c.own.name} is this node: ask another one to leave it")
+        self._without |= wanted
+        self._wake(self._c.now)
+
+    def kids(self) -> frozenset[bytes]:
+        """Ids of keys that some member holds: a new one needs another."""
+        return frozenset(kid for member in self._standings(NEVER) for kid in member.holds)
+
+    def _need(self) -> Keyring:
+        ring = self.ring
+        if ring is None:
+            raise KeyringError("this node does not encrypt: it was started without a keyring")
+        return ring
+
+    def _at_rest(self) -> Keyring:
+        ring = self._need()
+        if ring.rotation.active:
+            raise KeyringError("a rotation is under way: it does this on all nodes in due time")
+        return ring
+
+    # -- how far it is -------------------------------------------------------------------------
+
+    def progress(self, now: float) -> Progress | None:
+        """How far the last rotation is; None: this node does not encrypt."""
+        ring = self.ring
+        if ring is None:
+            return None
+        register = ring.rotation
+        members = self._standings(register)
+        left = self._left_since(register)
+        return Progress(
+            register,
+            self._since,
+            members,
+            obstacles(members, register, self._without, expired=self._expired(register, now)),
+            missing(members, register, self._without, left),
+            has_majority(members, register, self._without, left),
+            tuple(sorted(self._without)),
+            not self.unsaved,
+        )
+
+    def stragglers(self) -> tuple[Straggler, ...]:
+        """Who sent with a retired key and is not back since, by address."""
+        c = self._c
+        if not isinstance(c.envelope, CoseEnvelope):
+            return ()
+        live = {address for member in c.table.peers.values() for address in member.addresses}
+        names = {
+            address: member.name
+            for member in c.table.by_name.values()
+            for address in member.addresses
+        }
+        return tuple(
+            Straggler(names.get(address, ""), address, refusal.kid, refusal.times, refusal.at)
+            for address, refusal in sorted(c.envelope.stragglers.items())
+            if address not in live
+        )
+
+    def _standings(self, register: RotationState) -> tuple[Standing, ...]:
+        c = self._c
+        found = []
+        for name, member in sorted(c.table.by_name.items()):
+            if member.complete and member.status is not Status.LEFT:
+                live = member is c.me or member.key in c.table.peers
+                found.append(standing(name, member.pages[0].keys, register, live=live))
+        return tuple(found)
+
+    def _left_since(self, register: RotationState) -> int:
+        """How many took part in a rotation and left."""
+        left = 0
+        for member in self._c.table.by_name.values():
+            if member.status is Status.LEFT and member.complete:
+                told = member.pages[0].keys
+                left += told is not None and told.register.is_same(register)
+        return left
+
+    def _expired(self, register: RotationState, now: float) -> bool:
+        return register.phase is Phase.USE and now - self._since >= register.keep
+
+    # -- going on ------------------------------------------------------------------------------
+
+    def _wake(self, when: float) -> None:
+        if self._timer is None and self.ring is not None and self.ring.rotation.active:
+            self._timer = self._c.timers.at(when, self._go_on)
+
+    def _go_on(self, _: object) -> None:
+        """Once an interval, as long as a rotation is under way."""
+        c = self._c
+        self._timer = None
+        ring = self.ring
+        if ring is not None and ring == self._saved and not self._lifecycle.leaving:
+            register = ring.rotation
+            if register.active and not register.out_of_band:
+                self._give(ring, register)
+            if register.active and c.table.joined:
+                self._next_phase(ring, register)
+        self._wake(c.now + c.config.gossip_interval)
+
+    def _give(self, ring: Keyring, register: RotationState) -> None:
+        """Give the new key to live members that tell that they do not have it."""
+        c = self._c
+        key = ring.find(register.new)
+        if key is None:
+            return
+        lack = []
+        for member in c.table.peers.values():
+            told = member.pages[0].keys
+            if told is not None and key.kid not in told.holds:
+                lack.append(member)
+        if not lack:
+            return
+        holders = 1 + len(c.table.peers) - len(lack)
+        chosen = [member for member in lack if c.chance(_TELLERS / holders)]
+        if len(chosen) > _AT_ONCE:
+            chosen = c.rng.sample(chosen, _AT_ONCE)
+        options = {wire.OPT_KEY: [register.row(), key.secret]}
+        for member in chosen:
+            c.send(wire.NEWS, member, options=options)
+
+    def _next_phase(self, ring: Keyring, register: RotationState) -> None:
+        table, without = self._c.table, self._without
+        members = self._standings(register)
+        left = self._left_since(register)
+        if not has_majority(members, register, without, left):
+            return
+        expired = self._expired(register, self._c.now)
+        if obstacles(members, register, without, expired=expired):
+            return
+        if register.phase is Phase.USE and not expired:
+            # After a restart: a member that is down may not be known here again.
+            if table.peers and not table.knows_gone:
+                return
+            if missing(members, register, without, left):
+                return
+        behind = tuple(member.name for member in members if not member.covered)
+        self._merge_own(ring, register._replace(phase=Phase(register.phase + 1)), behind)
+
+    def _merge_own(
+        self, ring: Keyring, register: RotationState, behind: tuple[NodeId, ...]
+    ) -> None:
+        self._adopt(merged(ring, register), behind)
+
+    # -- which key for whom --------------------------------------------------------------------
+
+    def kid_for(self, to: Member | None, address: Address) -> bytes:
+        """Id of the key that somebody can read; empty: the usual one.
+
+        A member tells which keys it holds. Who is not known is answered with the key that it used.
+        """
+        ring = self.ring
+        if ring is None:
+            return b""
+        told = to.pages[0].keys if to is not None and to.complete else None
+        if told is None:
+            return self._c.envelope.spoken.get(address, b"")
+        if ring.sending.kid in told.holds:
+            return b""
+        return next((key.kid for key in ring.keys if key.kid in told.holds), b"")
+
+
+def _check_room(context: Context) -> None:
+    """Refuse at the start what would not fit during a rotation. Raises LimitError."""
+    own = context.own
+    size = len(own.page_zero().raw) + MAX_TOLD
+    if size > _MAX_PAGE_ZERO:
+        raise LimitError(
+            f"node {own.name!r}: addresses, metadata and the ids of its keys take up to {size} "
+            f"bytes, more than the {_MAX_PAGE_ZERO} allowed: shorten the metadata"
+        )
+
+
+def _some(names: list[NodeId]) -> str:
+    shown = ", ".join(names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"

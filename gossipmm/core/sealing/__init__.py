@@ -1,0 +1,1 @@
+"""Who may speak here, and how it is encrypted."""

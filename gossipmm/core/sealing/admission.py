@@ -1,0 +1,111 @@
+"""Who may speak to this node, and how much: before anything of a datagram is read, and after.
+
+Sources are of two kinds. One that has proved its address (it answered something sent there that
+nobody else could know, or the envelope says so) has a budget of its own, which is charged only for
+what was read: whoever borrows its address can not spend it. All others share by IP address a
+budget that is charged before anything is looked at, so that refusing them costs next to nothing.
+
+Memory is bounded on both sides: at the limit of other sources, further ones share one budget; at
+the limit of proved ones, the one that proved itself first has to do so again.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+from typing import Final
+
+from gossipmm.config import Config
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.types import Address
+
+__all__ = ("Admission", "Budget")
+
+#: Datagrams left, and when that was so. A list: this is charged for every datagram received.
+Budget = list[float]
+
+#: A budget is full with what its rate gives in so many seconds.
+_BURST: Final = 2.0
+#: IP addresses with a budget of their own, before they have proved anything.
+_SOURCES: Final = 4096
+#: Seconds between two looks for budgets that are full again, and can be forgotten.
+_SWEEP: Final = 1.0
+#: Addresses proved that are remembered at least, for small limits of members.
+_PROVED: Final = 1024
+
+
+class Admission:
+    """Budgets by source, the allow list, and which addresses are proved."""
+
+    def __init__(self, config: Config, now: float) -> None:
+        self._source_rate, self._peer_rate = config.source_rate, config.peer_rate
+        self._networks = tuple(ip_network(text) for text in config.allow)
+        self._most_proved = max(_PROVED, 2 * config.max_members)
+        #: Addresses whose holder received what was sent there, with their budgets.
+        self.proved: dict[Address, Budget] = {}
+        self._sources: dict[str, Budget] = {}
+        self._others: Budget = [_BURST * self._source_rate, now]
+        self._swept_at = now
+
+    def allows(self, host: str) -> bool:
+        """Whether the allow list (empty: everybody) has that IP literal."""
+        if not self._networks:
+            return True
+        try:
+            address = ip_address(host.partition("%")[0])
+        except ValueError:
+            return False
+        return any(address in network for network in self._networks)
+
+    def refuses(self, source: Address, now: float) -> Drop | None:
+        """Charge a datagram to a source that has proved nothing; tell why it is not read."""
+        host = source[0]
+        budget = self._sources.get(host)
+        if budget is None:
+            if not self.allows(host):
+                return Drop.NOT_ALLOWED
+            budget = self._new_source(host, now)
+        budget[0] -= 1.0
+        if budget[0] < 0.0 and not self._refill(budget, self._source_rate, now):
+            return Drop.SOURCE_RATE
+        return None
+
+    def exceeds(self, budget: Budget, now: float) -> bool:
+        """Whether a proved source that has spent its budget gets no more of it yet."""
+        return not self._refill(budget, self._peer_rate, now)
+
+    def prove(self, address: Address, now: float) -> None:
+        """What was sent to the address was received there."""
+        if address in self.proved or not self.allows(address[0]):
+            return
+        if len(self.proved) >= self._most_proved:
+            del self.proved[next(iter(self.proved))]
+        self.proved[address] = [_BURST * self._peer_rate, now]
+
+    @staticmethod
+    def _refill(budget: Budget, rate: float, now: float) -> bool:
+        """Add what the time gave. False: too little, and the datagram is not charged."""
+        left = min(_BURST * rate, budget[0] + 1.0 + (now - budget[1]) * rate) - 1.0
+        budget[0] = left if left >= 0.0 else left + 1.0
+        budget[1] = now
+        return left >= 0.0
+
+    def _new_source(self, host: str, now: float) -> Budget:
+        if len(self._sources) >= _SOURCES:
+            if now - self._swept_at < _SWEEP:
+                return self._others
+            self._sweep(now)
+            if len(self._sources) >= _SOURCES:
+                return self._others
+        budget = self._sources[host] = [_BURST * self._source_rate, now]
+        return budget
+
+    def _sweep(self, now: float) -> None:
+        """Forget whose budget is full again."""
+        self._swept_at = now
+        rate = self._source_rate
+        full = _BURST * rate
+        self._sources = {
+            host: budget
+            for host, budget in self._sources.items()
+            if budget[0] + (now - budget[1]) * rate < full
+        }

@@ -1,0 +1,385 @@
+"""How a frame is put into a datagram: as it is, or sealed with a shared key.
+
+A sealed datagram is a COSE_Encrypt0 (``cose.py``). What is sealed is one of::
+
+    frame  mark                      the usual thing: see wire.py; whom it is for, 3 bytes
+    h'<cookie>'  frame               the same, said again with the proof that was asked for
+    h'<IV of yours> <cookie>'        a challenge: your datagram came, but who are you now?
+
+The mark is the beginning of the receiver's boot id, zeros while that is not known: the key is
+everybody's, so without it what was sent to one node could be played to another one, much later.
+
+Whoever is challenged says that one frame again, with the cookie, if it sent it just now; nothing
+else answers a challenge. So a challenge is itself a fresh answer of its sender, both sides have
+proved themselves after one exchange, and nothing can loop. An IV is never used twice: it is the
+probe id that a challenge must name. (``sessions.py`` says what is kept of whom.)
+
+Rules: authenticate before anything else is read. A frame counts if it bears this node's mark and
+comes from a boot id and an address that have proved themselves, or if it bears a good cookie;
+whatever else is genuine is challenged. Nothing is remembered of what does not authenticate, except
+a bounded list of key ids. Toward an address that has not proved to be the sender's goes only a
+challenge, which is shorter than three times the shortest datagram.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any, Final, NamedTuple, Protocol
+
+from gossipmm.core.sealing import cose
+from gossipmm.core.sealing.keyring import KEY_SIZE, Key, Keyring
+from gossipmm.core.sealing.sessions import COOKIE_SIZE, Cookies, Session, Sessions
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.types import Address
+from gossipmm.core.wire.frame import MAX_RECEIVE, Refused, bytes_head
+
+#: Boot ids end here: RFC 9053 section 4.1 allows 2**32 messages a key.
+COUNTER_END: Final = (1 << 32) - 1
+#: Datagrams that can still be said again when a challenge names them, and for how long (seconds).
+_KEPT: Final = 256
+_ANSWER_WITHIN: Final = 2.0
+#: Key ids and addresses remembered of those that were refused.
+_REFUSED: Final = 64
+
+#: Of 2**24 nodes one would take what was meant for another.
+MARK_SIZE: Final = 3
+_NO_MARK: Final = bytes(MARK_SIZE)
+_PROOF: Final = bytes((0x40 | COOKIE_SIZE,))
+_CHALLENGE: Final = bytes((0x40 | cose.IV_SIZE + COOKIE_SIZE,))
+
+
+class Envelope(Protocol):
+    """What the core asks of an envelope."""
+
+    #: Bytes added to a frame, at most.
+    overhead: int
+    #: Addresses that send with another key of the keyring than the first: its id.
+    spoken: dict[Address, bytes]
+    #: Datagrams of its own that wait to be sent: (kind, data, address). The core takes them.
+    waiting: list[tuple[str, bytes, Address]]
+
+    @property
+    def keyring(self) -> Keyring | None:
+        """The keys in use; None: it has none."""
+
+    def seal(self, frame: bytes, to: Address, now: float, kid: bytes = b"") -> bytes:
+        """Return the datagram for a frame; ``kid``: with that key, if it is held."""
+
+    def open_untrusted(self, data: bytes, source: Address, now: float) -> bytes | None:
+        """Return the frame of a datagram; None: it was for the envelope. Raises ``Refused``."""
+
+    def new_boot(self) -> None:
+        """Begin IVs that no copy of this process can use (a fork, a restored snapshot)."""
+
+
+class PlainEnvelope:
+    """No envelope: the frame is the datagram."""
+
+    overhead = 0
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[str, bytes, Address]] = []
+        self.keyring: Keyring | None = None
+        self.spoken: dict[Address, bytes] = {}
+
+    def seal(self, frame: bytes, to: Address, now: float, kid: bytes = b"") -> bytes:
+        """Return the frame itself."""
+        return frame
+
+    def open_untrusted(self, data: bytes, source: Address, now: float) -> bytes | None:
+        """Return the datagram itself."""
+        if data.startswith(b"\x83"):
+            raise Refused(Drop.ENCRYPTED)
+        return data
+
+    def new_boot(self) -> None:
+        """Do nothing: there is no IV."""
+
+
+class Refusal(NamedTuple):
+    """Who sends with a key that is not accepted: how often, where from and when last."""
+
+    kid: bytes
+    source: Address
+    times: int
+    at: float  #: core time, seconds
+
+
+class _Cipher:
+    """One shared key, ready for use."""
+
+    __slots__ = ("aad", "accepted", "encrypt", "info", "kid", "prefix", "secret")
+
+    def __init__(self, key: Key, cluster: str, *, accepted: bool) -> None:
+        self.kid = key.kid
+        self.secret = key.secret
+        self.accepted = accepted
+        self.prefix = cose.prefix(key.kid)
+        self.info = cose.kdf_info(cluster, key.kid)
+        header = cose.protected_header(key.kid)
+        self.aad = cose.enc_structure(header, cose.external_aad(cluster))
+        #: Of the sub-key of this node's own boot id.
+        self.encrypt: Any = None
+
+
+class CoseEnvelope:
+    """Seals with the first key of a keyring and opens with all of them.
+
+    ``rng`` gives boot ids and cookies (in production a ``random.SystemRandom``). ``limit`` is the
+    largest datagram sent, ``most`` how many senders are remembered. Needs ``cryptography``.
+    """
+
+    overhead = cose.MAX_OVERHEAD + MARK_SIZE
+
+    def __init__(
+        self,
+        keyring: Keyring,
+        cluster: str,
+        rng: random.Random,
+        *,
+        limit: int = 1200,
+        most: int = 10_000,
+    ) -> None:
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+        self._aead, self._hkdf, self._hash = AESGCM, HKDF, SHA256()
+        self._invalid = InvalidTag
+        self._cluster = cluster
+        self._rng = rng
+        self._limit = limit
+        self._most_marks = 2 * most
+        self._sessions = Sessions(most)
+        self._cookies = Cookies(rng)
+        self.waiting: list[tuple[str, bytes, Address]] = []
+        #: Key ids that are not in the keyring, by id; anybody can have sent them.
+        self.strangers: dict[bytes, Refusal] = {}
+        #: Addresses that sent something genuine (or a recording of it) with a retired key.
+        self.stragglers: dict[Address, Refusal] = {}
+        #: Proved addresses that send with another accepted key than the first: its id.
+        self.spoken: dict[Address, bytes] = {}
+        self._boot = self._mark = b""
+        self._counter = 0
+        #: Marks of whoever answers at an address.
+        self._marks: dict[Address, bytes] = {}
+        self._sent: dict[int, tuple[Address, bytes, float]] = {}
+        self._ciphers: dict[bytes, _Cipher] = {}
+        self.keyring = keyring
+        self.new_boot()
+
+    @property
+    def boot(self) -> bytes:
+        """The boot id in use."""
+        return self._boot
+
+    @property
+    def keyring(self) -> Keyring:
+        """The keys in use. Setting others takes effect with the next datagram."""
+        return self._keyring
+
+    @keyring.setter
+    def keyring(self, keyring: Keyring) -> None:
+        before: Keyring | None = getattr(self, "_keyring", None)
+        self._keyring = keyring
+        if before and (before.keys, before.retired) == (keyring.keys, keyring.retired):
+            return  # only the rotation is further
+        keys = [(key, True) for key in keyring.keys] + [(key, False) for key in keyring.retired]
+        ciphers = [_Cipher(key, self._cluster, accepted=accepted) for key, accepted in keys]
+        self._ciphers = {cipher.prefix: cipher for cipher in ciphers}
+        self._by_kid = {cipher.kid: cipher for cipher in ciphers if cipher.accepted}
+        self._sending = ciphers[0]
+        self.spoken.clear()
+        self._sessions.forget_ciphers()
+
+    def new_boot(self) -> None:
+        """Take a new boot id: every peer will challenge it once."""
+        self._mark = _NO_MARK
+        while self._mark == _NO_MARK:
+            self._boot = self._rng.getrandbits(8 * cose.BOOT_SIZE).to_bytes(cose.BOOT_SIZE, "big")
+            self._mark = self._boot[:MARK_SIZE]
+        self._counter = 0
+        self._sent.clear()
+        for cipher in self._ciphers.values():
+            cipher.encrypt = None
+
+    # -- out -------------------------------------------------------------------------------
+
+    def seal(self, frame: bytes, to: Address, now: float, kid: bytes = b"") -> bytes:
+        """Return the datagram for a frame, which is kept a while: it may have to be said again.
+
+        ``kid`` names another key than the first one of the keyring, for who has only that.
+        """
+        cipher = self._by_kid.get(kid, self._sending)
+        data = self._seal(cipher, frame + self._marks.get(to, _NO_MARK))
+        self._sent[self._counter - 1] = (to, frame, now)
+        return data
+
+    def _seal(self, cipher: _Cipher, plaintext: bytes) -> bytes:
+        if self._counter >= COUNTER_END:
+            self.new_boot()
+        encrypt = cipher.encrypt or self._own(cipher)
+        counter = self._counter
+        self._counter = counter + 1
+        self._sent.pop(counter - _KEPT, None)
+        iv = self._boot + counter.to_bytes(4, "big")
+        ciphertext = encrypt(iv, plaintext, cipher.aad)
+        return cipher.prefix + iv + bytes_head(len(ciphertext)) + ciphertext  # type: ignore[no-any-return]
+
+    def _own(self, cipher: _Cipher) -> Any:
+        cipher.encrypt = self._derive(cipher, self._boot).encrypt
+        return cipher.encrypt
+
+    def _derive(self, cipher: _Cipher, boot: bytes) -> Any:
+        kdf = self._hkdf(self._hash, KEY_SIZE, boot, cipher.info)
+        return self._aead(kdf.derive(cipher.secret))
+
+    # -- in --------------------------------------------------------------------------------
+
+    def open_untrusted(self, data: bytes, source: Address, now: float) -> bytes | None:
+        """Return the frame of a datagram that is genuine, new, and of a proved sender.
+
+        None when the datagram was for the envelope itself. Raises Refused, and nothing else.
+        """
+        if len(data) > MAX_RECEIVE:
+            raise Refused(Drop.TOO_LARGE)
+        at = cose.prefix_size_untrusted(data)
+        cipher = self._ciphers.get(data[:at])
+        if cipher is None:
+            raise Refused(self._why_foreign(data, source, now))
+        iv = data[at : at + cose.IV_SIZE]
+        ciphertext = cose.ciphertext_untrusted(data, at + cose.IV_SIZE)
+        boot = iv[: cose.BOOT_SIZE]
+        counter = int.from_bytes(iv[cose.BOOT_SIZE :], "big")
+        session = self._sessions.get(boot)
+        if session is not None:
+            refused = session.refuses(counter)
+            if refused is not None:
+                raise Refused(refused)
+            aead = session.ciphers.get(cipher.kid)
+        elif boot == self._boot:
+            raise Refused(Drop.FROM_MYSELF)
+        else:
+            aead = None
+        if aead is None:
+            aead = self._derive(cipher, boot)
+        try:
+            plaintext: bytes = aead.decrypt(iv, ciphertext, cipher.aad)
+        except self._invalid:
+            raise Refused(Drop.NOT_AUTHENTIC) from None
+        if not cipher.accepted:
+            _note(self.stragglers, source, cipher.kid, source, now)
+            raise Refused(Drop.RETIRED_KEY)
+        if (
+            session is None
+            or source not in session.addresses
+            or plaintext[-MARK_SIZE:] != self._mark
+            or plaintext[0] <= 0x57
+        ):
+            return self._handshake(plaintext, cipher, aead, iv, source, now)
+        session.ciphers[cipher.kid] = aead
+        session.mark(counter)
+        session.heard = now
+        if len(self._by_kid) > 1:
+            self._spoke(cipher, source)
+        return plaintext[:-MARK_SIZE]
+
+    def _spoke(self, cipher: _Cipher, source: Address) -> None:
+        """Remember which key a proved address uses, if it is not the first one here."""
+        if cipher is self._sending:
+            self.spoken.pop(source, None)
+        elif source in self.spoken or len(self.spoken) < self._most_marks:
+            self.spoken[source] = cipher.kid
+
+    def _why_foreign(self, data: bytes, source: Address, now: float) -> Drop:
+        kid = cose.kid_untrusted(data)
+        if kid is not None:
+            _note(self.strangers, kid, kid, source, now)
+            return Drop.UNKNOWN_KEY
+        plain = 0x85 <= data[0] <= 0x97 and data[2] == 0x44
+        return Drop.NOT_ENCRYPTED if plain else Drop.MALFORMED
+
+    # -- who are you now? --------------------------------------------------------------------
+
+    def _handshake(
+        self, plaintext: bytes, cipher: _Cipher, aead: Any, iv: bytes, source: Address, now: float
+    ) -> bytes | None:
+        """Take what is genuine, but begins with a cookie or a challenge, or is not proved."""
+        kind, frame = plaintext[:1], b""
+        if kind == _CHALLENGE:
+            session = self._challenged(plaintext[1:], cipher, iv, source, now)
+        else:
+            boot = iv[: cose.BOOT_SIZE]
+            cookie = plaintext[1 : 1 + COOKIE_SIZE] if kind == _PROOF else b""
+            if not cookie or not self._cookies.is_good(cookie, boot, source, now):
+                self._challenge(cipher, iv, source, now)
+                known = self._sessions.get(boot)
+                proved = known is not None and source in known.addresses
+                raise Refused(Drop.MISDIRECTED if proved else Drop.UNPROVEN)
+            frame = plaintext[1 + COOKIE_SIZE :]
+            session = self._session(iv, now)
+            session.proved(source)
+            self._answers(boot, source)
+        session.ciphers[cipher.kid] = aead
+        session.mark(int.from_bytes(iv[cose.BOOT_SIZE :], "big"))
+        session.heard = now
+        self._spoke(cipher, source)
+        return frame or None
+
+    def _answers(self, boot: bytes, address: Address) -> None:
+        """Remember who received what was sent to an address."""
+        if len(self._marks) >= self._most_marks:
+            self._marks.clear()  # they are learned again from challenges
+        self._marks[address] = boot[:MARK_SIZE]
+
+    def _session(self, iv: bytes, now: float) -> Session:
+        boot = iv[: cose.BOOT_SIZE]
+        session = self._sessions.get(boot)
+        if session is None:
+            counter = int.from_bytes(iv[cose.BOOT_SIZE :], "big")
+            session, crowded = self._sessions.add(boot, counter, now)
+            if crowded:
+                # A proof could be played again at once, now that its session is forgotten.
+                self._cookies.renew()
+        return session
+
+    def _challenge(self, cipher: _Cipher, iv: bytes, source: Address, now: float) -> None:
+        """Ask for proof, with the key that the sender has shown to have."""
+        cookie = self._cookies.make(iv[: cose.BOOT_SIZE], source, now)
+        data = self._seal(cipher, _CHALLENGE + iv + cookie)
+        self.waiting.append(("challenge", data, source))
+
+    def _challenged(
+        self, challenge: bytes, cipher: _Cipher, iv: bytes, source: Address, now: float
+    ) -> Session:
+        """Say one frame again, to where it went, if it was said just now; refuse all else."""
+        named, cookie = challenge[: cose.IV_SIZE], challenge[cose.IV_SIZE :]
+        if len(cookie) != COOKIE_SIZE:
+            raise Refused(Drop.MALFORMED)
+        sent = None
+        if named[: cose.BOOT_SIZE] == self._boot:
+            sent = self._sent.pop(int.from_bytes(named[cose.BOOT_SIZE :], "big"), None)
+        if sent is None or now - sent[2] > _ANSWER_WITHIN:
+            raise Refused(Drop.LATE_CHALLENGE)
+        to, frame, _ = sent
+        session, boot = self._session(iv, now), iv[: cose.BOOT_SIZE]
+        self._answers(boot, to)
+        if to == source:
+            session.proved(source)
+        proof = _PROOF + cookie
+        if len(frame) + len(proof) + cose.MAX_OVERHEAD <= self._limit:
+            proof, frame = proof + frame, b""
+        self.waiting.append(("proof", self._seal(cipher, proof), to))
+        if frame:
+            said = self._seal(cipher, frame + boot[:MARK_SIZE])
+            self.waiting.append(("proof", said, to))
+        return session
+
+
+def _note(refusals: dict[Any, Refusal], key: Any, kid: bytes, source: Address, now: float) -> None:
+    """Count a refusal; the one whose last came first makes room."""
+    before = refusals.pop(key, None)
+    if len(refusals) >= _REFUSED:
+        del refusals[next(iter(refusals))]
+    refusals[key] = Refusal(kid, source, before.times + 1 if before is not None else 1, now)

@@ -1,0 +1,109 @@
+"""Nothing large goes to an address before its holder has shown to be there.
+
+UDP sources can be forged, and a record may name anybody's address. What is asked from an address
+that is not proved is kept here for a moment, and the address is asked in turn (a SYN with a random
+probe id, shorter than the request); the answer proves it, and then the request is served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+from typing import Final
+
+from gossipmm.core.sending.outbox import Context
+from gossipmm.core.table.member import Member
+from gossipmm.core.values.types import Address
+from gossipmm.core.wire import frame as wire
+
+__all__ = ("AddressValidation",)
+
+#: Addresses asked at a time, and requests kept of each.
+_ADDRESSES: Final = 256
+_REQUESTS: Final = 4
+#: Seconds that a request is worth serving: whoever wants it still has asked again by then.
+_SERVE_WITHIN: Final = 2.0
+#: Seconds after which a further request makes the question be asked again: it may be lost.
+_AGAIN_AFTER: Final = 0.05
+
+
+class _Question:
+    """One address that was asked."""
+
+    __slots__ = ("address", "asked_at", "at", "identity", "requests")
+
+    def __init__(self, address: Address, identity: int, now: float) -> None:
+        self.address = address
+        self.identity = identity
+        self.at = now
+        self.asked_at = -inf
+        self.requests: list[Callable[[], None]] = []
+
+
+class AddressValidation:
+    """Addresses asked for a proof, and what waits for it."""
+
+    def __init__(self, context: Context) -> None:
+        self._c = context
+        self._by_address: dict[Address, _Question] = {}
+        self.open: dict[int, _Question] = {}
+        #: Requests whose address is proved now; the node serves them next.
+        self.ready: list[Callable[[], None]] = []
+        #: True while they are served: what still lacks a proof then is not asked for it again.
+        self.serving = False
+
+    def missing(self, address: Address) -> bool:
+        """Whether the address is not proved."""
+        return address not in self._c.admission.proved
+
+    def ask(
+        self,
+        address: Address,
+        member: Member | None,
+        key: int,
+        request: Callable[[], None] | None,
+    ) -> None:
+        """Ask for a proof, and keep the request until then. ``key``: of whom it is expected."""
+        c = self._c
+        if self.serving:
+            return
+        question = self._by_address.get(address)
+        if question is None or c.now - question.at > _SERVE_WITHIN:
+            if question is not None:
+                self._forget(question)
+            elif len(self._by_address) >= _ADDRESSES:
+                self._forget(next(iter(self._by_address.values())))
+            question = _Question(address, c.rng.getrandbits(64) or 1, c.now)
+            self._by_address[address] = question
+            self.open[question.identity] = question
+        if request is not None and len(question.requests) < _REQUESTS:
+            question.requests.append(request)
+        if c.now - question.asked_at >= _AGAIN_AFTER:
+            question.asked_at = c.now
+            c.send(wire.SYN, member, address=address, target=key, probe=question.identity)
+
+    def _forget(self, question: _Question) -> None:
+        del self._by_address[question.address]
+        del self.open[question.identity]
+
+    def answered(self, identity: int) -> bool:
+        """True when an ACK brings the proof that was asked for; what waited for it is ready."""
+        question = self.open.get(identity)
+        if question is None:
+            return False
+        c = self._c
+        self._forget(question)
+        c.admission.prove(question.address, c.now)
+        if c.now - question.at <= _SERVE_WITHIN:
+            self.ready += question.requests
+        return True
+
+    def serve(self) -> None:
+        """Serve what waited."""
+        ready, self.ready = self.ready, []
+        self.serving = True
+        try:
+            for request in ready:
+                request()
+        finally:
+            self.serving = False

@@ -1,0 +1,241 @@
+"""What is new, and how often it was told.
+
+News (a changed page, a suspicion, a refutation, a death, a leave) goes at once to ``fanout`` live
+peers and to as many more after ``second_push``; whoever finds it new does the same. There is one
+slot a member, whose content is read when it is sent: a newer claim replaces the older one, and
+the queue is bounded by the number of members. Afterwards claims ride for a while as rows on the
+exchanges.
+"""
+
+from __future__ import annotations
+
+from math import log2
+from typing import Final
+
+from gossipmm.core.sending.outbox import Context
+from gossipmm.core.sending.packing import Packer, claim_row, claim_rows, encoded_pages
+from gossipmm.core.table.member import Member
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.timers import Token, cancel
+from gossipmm.core.values.types import Status
+from gossipmm.core.wire import frame as wire
+
+#: Order of telling: own refutation, deaths, suspicions, the rest (design section 5).
+OWN_REFUTATION, DEATH, SUSPICION, OTHER = 0, 1, 2, 3
+
+#: With an empty budget pushes are this many times ``second_push`` apart. A thousand joins in ten
+#: seconds then take a fifth of the datagrams; below a tenth of the budget nothing waits.
+_GATHER: Final = 12
+
+_PRIORITY: Final = {Status.DEAD: DEATH, Status.SUSPECT: SUSPICION}
+
+
+class _Slot:
+    """What is to be told of one member."""
+
+    __slots__ = ("claim", "due", "pages", "pushes", "since")
+
+    def __init__(self, now: float) -> None:
+        self.claim = False
+        self.pages: set[int] = set()
+        self.pushes = 0
+        self.due = now
+        self.since = now
+
+
+class BroadcastQueue:
+    """The queue of pushes, its byte budget, and the rows that exchanges carry."""
+
+    def __init__(self, context: Context) -> None:
+        self._c = context
+        self._slots: dict[int, _Slot] = {}
+        self._timer: Token | None = None
+        self._budget = context.config.news_burst
+        self._filled_at = context.now
+        self._told: set[int] = set()
+        #: No push before this time: under load news waits a little, to travel together.
+        self._not_before = context.now
+        #: Member key -> exchanges that its claim still rides on.
+        self._riding: dict[int, int] = {}
+
+    @property
+    def waiting(self) -> int:
+        """Members of whom news waits to be pushed."""
+        return len(self._slots)
+
+    # -- putting in ------------------------------------------------------------------------
+
+    def claim(self, member: Member) -> None:
+        """The verdict on a member changed: tell it at once."""
+        slot = self._slot(member.key)
+        slot.claim = True
+        self.ride(member)
+
+    def page(self, member: Member, number: int) -> None:
+        """A page is new here: tell it, with the member's heartbeat, at once."""
+        slot = self._slot(member.key)
+        slot.claim = True
+        slot.pages.add(number)
+
+    def ride(self, member: Member) -> None:
+        """Let the claim ride on exchanges only (again)."""
+        self._riding.pop(member.key, None)
+        self._riding[member.key] = 3 * max(1, int(log2(self._c.table.live_count())) + 1)
+
+    def retry(self) -> None:
+        """The first peer came: what could not be told to anybody is told now."""
+        if self._slots:
+            self._wake(self._c.now)
+
+    def _slot(self, key: int) -> _Slot:
+        now = self._c.now
+        slot = self._slots.get(key)
+        if slot is None:
+            slot = self._slots[key] = _Slot(now)
+        else:
+            slot.pushes = 0
+            slot.due = now
+        self._wake(max(now, self._not_before))
+        return slot
+
+    def _wake(self, when: float) -> None:
+        if self._timer is not None:
+            if self._timer[0] <= when:
+                return
+            cancel(self._timer)
+        self._timer = self._c.timers.at(when, self._push)
+
+    # -- pushing ---------------------------------------------------------------------------
+
+    def _push(self, _: None) -> None:
+        self._timer = None
+        now = self._c.now
+        due = [(key, slot) for key, slot in self._slots.items() if slot.due <= now]
+        if due:
+            if not self._c.table.peers:
+                # Nobody to tell: of this node's own pages the first peer is told (see retry).
+                own = self._slots.get(self._c.me.key)
+                self._slots = {self._c.me.key: own} if own is not None else {}
+                return
+            self._push_due(due)
+        if self._slots:
+            earliest = min(slot.due for slot in self._slots.values())
+            self._wake(max(earliest, self._not_before))
+
+    def _push_due(self, due: list[tuple[int, _Slot]]) -> None:
+        c = self._c
+        now = c.now
+        due.sort(key=self._priority)
+        self._refill()
+        packer = Packer(c.room)
+        spent = 0.0
+        for key, slot in due:
+            member = c.table.by_key.get(key)
+            if member is None:
+                del self._slots[key]
+                continue
+            rows, pages = self._content(member, slot)
+            cost = (len(rows) + sum(map(len, pages)) + 20) * c.config.fanout
+            if spent + cost > self._budget:
+                self._postpone(key, slot)
+                continue
+            spent += cost
+            packer.add(rows, pages)
+            slot.pushes += 1
+            if slot.pushes >= 2 or "second_push" in c.without:
+                del self._slots[key]
+            else:
+                slot.due = now + c.config.second_push
+        self._budget -= spent
+        load = 1.0 - self._budget / c.config.news_burst
+        self._not_before = now + _GATHER * load * c.config.second_push
+        filled = packer.finish()
+        if not filled:
+            return
+        encoded = [(rows, encoded_pages(pages)) for rows, pages in filled]
+        for peer in self._receivers():
+            for rows, options in encoded:
+                c.send(wire.NEWS, peer, rows=rows, encoded=options)
+        c.stats.news_pushed += len(filled)
+        c.stats.pages_sent += sum(len(pages) for _, pages in filled)
+
+    def _priority(self, item: tuple[int, _Slot]) -> tuple[int, float]:
+        key, slot = item
+        if key == self._c.me.key:
+            return OWN_REFUTATION if not slot.pages else OTHER, slot.since
+        member = self._c.table.by_key.get(key)
+        return _PRIORITY.get(member.status, OTHER) if member else OTHER, slot.since
+
+    def _content(self, member: Member, slot: _Slot) -> tuple[bytes, list[bytes]]:
+        c = self._c
+        if member is c.me:
+            rows = c.own_row()
+        else:
+            rows = claim_rows(member, c.now, c.config.confirmations + 1) if slot.claim else b""
+        pages = [member.pages[number].raw for number in sorted(slot.pages & member.pages.keys())]
+        return rows, pages
+
+    def _receivers(self) -> list[Member]:
+        """Half of them heard from in the last seconds: after a mass failure others are gone."""
+        c = self._c
+        fanout = c.config.fanout
+        told = self._told if len(self._told) + fanout <= len(c.table.peers) else set()
+        since = c.now - 4 * c.config.gossip_interval
+        chosen = c.peers.sample_recent(fanout // 2, since, told)
+        taken = {peer.key for peer in chosen}
+        chosen += c.peers.sample(fanout - len(chosen), told | taken)
+        self._told = {peer.key for peer in chosen}
+        return chosen
+
+    def _refill(self) -> None:
+        c = self._c
+        gained = (c.now - self._filled_at) * c.config.news_rate
+        self._budget = min(c.config.news_burst, self._budget + gained)
+        self._filled_at = c.now
+
+    def _postpone(self, key: int, slot: _Slot) -> None:
+        """No room now: try again shortly; after two intervals leave it to the exchanges."""
+        c = self._c
+        if c.now - slot.since > 2 * c.config.gossip_interval:
+            c.stats.drop(Drop.NEWS_BUDGET)
+            del self._slots[key]
+        else:
+            slot.due = c.now + c.config.second_push
+
+    # -- rows on exchanges -----------------------------------------------------------------
+
+    def exchange_rows(self, to: Member | None, room: int) -> bytes:
+        """Rows for a SYN: claims that still ride; without any, one ordinary fresh heartbeat."""
+        c = self._c
+        if self._riding:
+            return self.riding_rows(to, room)
+        latest = c.peers.latest(to)
+        if latest is None or latest.status is not Status.ALIVE:
+            return b""
+        return claim_row(latest, c.now)
+
+    def riding_rows(self, to: Member | None, room: int) -> bytes:
+        """Claims that still ride on exchanges, as many as fit."""
+        c = self._c
+        if not self._riding or "suspect_rows" in c.without:
+            return b""
+        parts: list[bytes] = []
+        told: list[int] = []
+        for key in self._riding:
+            member = c.table.by_key.get(key)
+            if member is None or member is to:
+                continue
+            rows = c.own_row() if member is c.me else claim_rows(member, c.now, 1)
+            if len(rows) > room:
+                break
+            room -= len(rows)
+            parts.append(rows)
+            told.append(key)
+        for key in told:
+            left = self._riding.pop(key) - 1
+            member = c.table.by_key.get(key)
+            if member is not None and (left > 0 or member.status is Status.SUSPECT):
+                self._riding[key] = max(left, 1)  # to the end: the others have their turn
+        for key in [key for key in self._riding if key not in c.table.by_key]:
+            del self._riding[key]
+        return b"".join(parts)

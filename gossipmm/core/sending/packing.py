@@ -1,0 +1,85 @@
+"""What goes into a datagram, asked before it is added; and the rows that tell of a member."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cbor2
+
+from gossipmm.core.table.member import Member
+from gossipmm.core.values.types import Status
+from gossipmm.core.wire import frame as wire
+
+#: Datagrams sent in answer to one request. The receiver paces a transfer by asking for more.
+BURST: Final = 12
+#: Room kept for the claim about the receiver that may be put in front, and for longer heads.
+_RESERVE: Final = wire.ROW_SIZE + 2 + 4
+
+
+def claim_row(member: Member, now: float) -> bytes:
+    """One row that says what is held of a member; empty when there is nothing to say."""
+    status = member.status
+    if status is Status.SUSPECT or (status is Status.PROBATION and member.suspected):
+        return wire.row(member.key, member.s, wire.SUSPECT, 0)
+    if status is Status.ALIVE or status is Status.PROBATION:
+        return wire.row(member.key, member.k, wire.ALIVE, wire.age_up(now - member.heard))
+    if status is Status.DEAD or status is Status.RETURNING:
+        age = wire.age_down(now - member.gone_at)
+        return wire.row(member.key, max(member.d, 0), wire.DEAD, age)
+    if status is Status.LEFT:
+        return wire.row(member.key, 0, wire.LEFT, wire.age_down(now - member.gone_at))
+    return b""
+
+
+def claim_rows(member: Member, now: float, most: int) -> bytes:
+    """As claim_row; a suspicion is followed by its accusers, up to ``most`` of them."""
+    first = claim_row(member, now)
+    if not member.suspected:
+        return first
+    return first + b"".join(wire.row(key, 0, wire.ACCUSER) for key in member.accusers[:most])
+
+
+class Packer:
+    """Fills datagrams with rows and pages, in order, up to the limit of each."""
+
+    __slots__ = ("_limit", "_pages", "_room", "_rows", "filled")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit - wire.FRAME_SIZE - _RESERVE
+        self.filled: list[tuple[bytes, list[bytes]]] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        self._rows: list[bytes] = []
+        self._pages: list[bytes] = []
+        self._room = self._limit
+
+    def add(self, rows: bytes, pages: list[bytes]) -> None:
+        """Add rows, then pages that follow them; opens another datagram where they do not fit."""
+        if rows:
+            if len(rows) > self._room:
+                self._close()
+            self._rows.append(rows)
+            self._room -= len(rows)
+        for page in pages:
+            size = len(page) + 3 + (0 if self._pages else 5)
+            if size > self._room:
+                self._close()
+                size = len(page) + 8
+            self._pages.append(page)
+            self._room -= size
+
+    def _close(self) -> None:
+        if self._rows or self._pages:
+            self.filled.append((b"".join(self._rows), self._pages))
+            self._begin()
+
+    def finish(self) -> list[tuple[bytes, list[bytes]]]:
+        """Return (rows, pages) of each datagram."""
+        self._close()
+        return self.filled
+
+
+def encoded_pages(pages: list[bytes]) -> bytes:
+    """Options of a datagram that brings pages, encoded once for all its receivers."""
+    return cbor2.dumps({wire.OPT_PAGES: pages}) if pages else b""

@@ -1,0 +1,1 @@
+"""Tables come together."""

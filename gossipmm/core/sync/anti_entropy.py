@@ -1,0 +1,350 @@
+"""Anti-entropy: fingerprints, digests, and pages both ways.
+
+Fingerprints travel in every exchange. Only when two have differed while this node's stood still
+for an interval does a digest follow: all rows where they fit, else hashes of buckets of the key
+space first. What differs is asked for by the page versions held (WANT) and answered with pages.
+Pages that come by this way are marked with OPT_MORE and are not pushed on: whoever else lacks
+them asks for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from math import ceil, log2
+from typing import Any, Final
+
+from gossipmm.core.failure.detector import Detector
+from gossipmm.core.life.leaving import Lifecycle
+from gossipmm.core.sending.address_validation import AddressValidation
+from gossipmm.core.sending.broadcasts import BroadcastQueue
+from gossipmm.core.sending.outbox import Context
+from gossipmm.core.sending.packing import BURST, Packer, claim_rows
+from gossipmm.core.sending.replies import Replies
+from gossipmm.core.sync.claims import Claims
+from gossipmm.core.sync.transfer import Transfer
+from gossipmm.core.table.member import Member
+from gossipmm.core.table.table import Put
+from gossipmm.core.values.rotation_state import Told
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.types import Status
+from gossipmm.core.wire import frame as wire
+
+#: Rows of a digest that fit one datagram of 1,200 bytes: above, buckets.
+_SMALL: Final = 54
+#: Members a bucket on average, and most buckets (as bits).
+_BUCKET: Final = 16
+_MAX_BITS: Final = 7
+#: Least time between two digests of one node, in intervals.
+_DIGEST_GAP: Final = 0.15
+#: Intervals without agreement or digest after which one is sent whatever changes meanwhile.
+_DIGEST_LATEST: Final = 2
+_ALL_PAGES: Final = range(1 << 16)
+
+_STATE_CLAIMS: Final = {
+    Status.ALIVE: wire.ALIVE,
+    Status.PROBATION: wire.ALIVE,
+    Status.SUSPECT: wire.SUSPECT,
+    Status.DEAD: wire.DEAD,
+    Status.RETURNING: wire.DEAD,
+    Status.LEFT: wire.LEFT,
+}
+
+
+class AntiEntropy:
+    """Brings two tables together."""
+
+    def __init__(
+        self,
+        context: Context,
+        claims: Claims,
+        detector: Detector,
+        lifecycle: Lifecycle,
+        broadcasts: BroadcastQueue,
+        validation: AddressValidation,
+        transfer: Transfer,
+        replies: Replies,
+        *,
+        on_keys: Callable[[Told], None],
+        mark_joined: Callable[[], None],
+        hurried: Callable[[], bool],
+    ) -> None:
+        self._c = context
+        self._claims = claims
+        self._detector = detector
+        self._lifecycle = lifecycle
+        self._broadcasts = broadcasts
+        self._validation = validation
+        self._transfer = transfer
+        self._replies = replies
+        self._on_keys = on_keys
+        self._mark_joined = mark_joined
+        self._hurried = hurried
+        self._digest_at = context.now
+        self._agreed_at = context.now
+
+    # -- fingerprints ----------------------------------------------------------------------
+
+    def compare(self, peer: Member, fingerprint: int, *, may_send: bool) -> None:
+        """An exchange brought a peer's fingerprint."""
+        c = self._c
+        table = c.table
+        if not peer.complete:
+            return  # its page 0 is not here yet: the tables differ, and it is asked for
+        peer.peer_fingerprint = fingerprint
+        if fingerprint == table.fingerprint:
+            peer.differs_since = None
+            self._agreed_at = c.now
+            if not table.joined:
+                self._mark_joined()
+            if not table.knows_gone:
+                self._transfer.pull(peer.addresses[0], peer.key, gone=True)
+            return
+        if peer.differs_since is None:
+            peer.differs_since = c.now
+        interval = c.config.gossip_interval
+        # Where something changes all the time no fingerprint ever stands: then now and then.
+        stood = (
+            c.now - table.changed_at > interval
+            or c.now - max(self._agreed_at, self._digest_at) > _DIGEST_LATEST * interval
+        )
+        if (
+            (stood if may_send else self._hurried())
+            and c.now - self._digest_at >= _DIGEST_GAP * interval
+            and "digests" not in c.without
+        ):
+            if self._validation.missing(peer.addresses[0]):
+                again = partial(self.compare, peer, fingerprint, may_send=may_send)
+                self._validation.ask(peer.addresses[0], peer, peer.key, again)
+                return
+            self._digest_at = c.now
+            self._send_digest(peer)
+
+    # -- digests ---------------------------------------------------------------------------
+
+    def _records(self) -> list[Member]:
+        return [member for member in self._c.table.by_key.values() if member.complete]
+
+    def _row(self, member: Member) -> bytes:
+        now = self._c.now
+        status = member.status
+        if member is self._c.me:
+            heartbeat, age = self._c.own.heartbeat, 0
+        elif member.suspected:
+            heartbeat, age, status = member.s, 0, Status.SUSPECT
+        elif status in (Status.DEAD, Status.RETURNING):
+            heartbeat, age = max(member.d, 0), wire.age_down(now - member.gone_at)
+        elif status is Status.LEFT:
+            heartbeat, age = max(member.k, 0), wire.age_down(now - member.gone_at)
+        else:
+            heartbeat, age = max(member.k, 0), wire.age_up(now - member.heard)
+        claim = _STATE_CLAIMS.get(status, wire.UNHEARD)
+        return wire.digest_row(member.key, heartbeat, claim, age, member.page_hash_bytes())
+
+    def _send_digest(self, peer: Member) -> None:
+        c = self._c
+        records = self._records()
+        if len(records) <= _SMALL:
+            rows = b"".join(map(self._row, records))
+            c.stats.digests_sent += 1
+            c.send(wire.NEWS, peer, options={wire.OPT_DIGEST: [0, b"\0", rows]})
+            return
+        bits = min(_MAX_BITS, ceil(log2(len(records) / _BUCKET)))
+        c.stats.buckets_sent += 1
+        hashes = self._bucket_hashes(records, bits)
+        c.send(wire.NEWS, peer, options={wire.OPT_BUCKETS: [bits, 0, b"".join(hashes)]})
+
+    @staticmethod
+    def _bucket_hashes(records: list[Member], bits: int) -> list[bytes]:
+        shift = 64 - bits
+        sums = [0] * (1 << bits)
+        for member in records:
+            sums[member.key >> shift if bits else 0] ^= member.contribution
+        return [((value >> 32) ^ (value & 0xFFFFFFFF)).to_bytes(4, "big") for value in sums]
+
+    def hear_buckets(self, peer: Member, bits: int, first: int, hashes: bytes) -> None:
+        """Answer with the rows of the buckets that differ, as many as fit."""
+        c = self._c
+        records = self._records()
+        mine = self._bucket_hashes(records, bits)
+        differ = [
+            first + index
+            for index in range(len(hashes) // 4)
+            if mine[first + index] != hashes[4 * index : 4 * index + 4]
+        ]
+        if not differ:
+            return
+        start = c.rng.randrange(len(differ))
+        shift = 64 - bits
+        by_bucket: dict[int, list[Member]] = {bucket: [] for bucket in differ}
+        for member in records:
+            bucket = member.key >> shift if bits else 0
+            if bucket in by_bucket:
+                by_bucket[bucket].append(member)
+        room = c.room - wire.FRAME_SIZE - wire.ROW_SIZE - 16
+        covered = bytearray()
+        rows: list[bytes] = []
+        for bucket in differ[start:] + differ[:start]:
+            size = 1 + wire.DIGEST_ROW_SIZE * len(by_bucket[bucket])
+            if size > room:
+                c.stats.digests_truncated += 1
+                if rows or room < c.room // 2:
+                    break
+                # One bucket larger than a datagram (its keys are crowded): as many as fit.
+                by_bucket[bucket] = by_bucket[bucket][: room // wire.DIGEST_ROW_SIZE - 1]
+                size = 1 + wire.DIGEST_ROW_SIZE * len(by_bucket[bucket])
+            else:
+                covered.append(bucket)
+            room -= size
+            rows += map(self._row, by_bucket[bucket])
+        c.stats.digests_sent += 1
+        c.send(wire.NEWS, peer, options={wire.OPT_DIGEST: [bits, bytes(covered), b"".join(rows)]})
+
+    def hear_digest(
+        self, peer: Member, bits: int, covered: bytes, rows: bytes, *, delayed: bool
+    ) -> None:
+        """Take the claims, ask for pages that differ, offer records that the peer lacks.
+
+        ``delayed`` as for ``hear_rows``: the age of its evidence is not known.
+        """
+        c = self._c
+        seen: set[int] = set()
+        wants: list[list[Any]] = []
+        claims: list[bytes] = []
+        for key, heartbeat, claim, age, page_hash in wire.digest_rows_in(rows):
+            seen.add(key)
+            member = c.table.by_key.get(key)
+            if member is not None and member.page_hash_bytes() != page_hash:
+                wants.append(self._replies.want(member))
+            claims.append(wire.row(key, heartbeat, claim, age))
+        # Rows of unknown members ask for their records by themselves.
+        plain = b"".join(claims)
+        self._claims.hear_rows(plain, peer, delayed=delayed)
+        self._tell_differences(rows, peer)
+        if wants:
+            self._send_wants(peer, wants)
+        shift = 64 - bits
+        buckets = set(covered)
+        missing = [
+            member
+            for member in self._records()
+            if member.key not in seen and (member.key >> shift if bits else 0) in buckets
+        ]
+        if missing:
+            start = c.rng.randrange(len(missing))
+            offers = missing[start:] + missing[:start]
+            self._send_pages(peer, [(member, {}, _ALL_PAGES) for member in offers])
+
+    def _tell_differences(self, rows: bytes, peer: Member) -> None:
+        """Where the peer's claim is of another kind than what is held here even now, say so."""
+        c = self._c
+        told: list[bytes] = []
+        for key, _, claim, _, _ in wire.digest_rows_in(rows):
+            member = c.table.by_key.get(key)
+            if member is None or member is c.me or member is peer or not member.complete:
+                continue
+            held = wire.SUSPECT if member.suspected else _STATE_CLAIMS.get(member.status)
+            if held is not None and held != claim:
+                told.append(claim_rows(member, c.now, 1))
+        room = c.room - wire.FRAME_SIZE - 2 * wire.ROW_SIZE
+        packed = b"".join(told)
+        for start in range(0, len(packed), room - room % wire.ROW_SIZE):
+            part = packed[start : start + room - room % wire.ROW_SIZE]
+            c.send(wire.NEWS, peer, rows=part)
+
+    def _send_wants(self, peer: Member, wants: list[list[Any]]) -> None:
+        c = self._c
+        room = c.room - wire.FRAME_SIZE - wire.ROW_SIZE - 16
+        batch: list[list[Any]] = []
+        left = room
+        for want in wants:
+            size = 14 + len(want[1])
+            if size > left and batch:
+                c.send(wire.NEWS, peer, options={wire.OPT_WANT: batch})
+                batch, left = [], room
+            batch.append(want)
+            left -= size
+        if batch:
+            c.send(wire.NEWS, peer, options={wire.OPT_WANT: batch})
+
+    # -- pages -----------------------------------------------------------------------------
+
+    def hear_want(self, peer: Member, wants: list[list[Any]]) -> None:
+        """Send the pages above the versions that the peer holds; ask back for higher ones."""
+        c = self._c
+        answers: list[tuple[Member, dict[int, int], range]] = []
+        back: list[list[Any]] = []
+        for want in wants:
+            key, held = want[0], wire.vector_in(want[1])
+            member = c.table.by_key.get(key)
+            if member is None:
+                floor = c.table.floor_of_key(key)
+                if floor is not None:
+                    c.reply.floors.append(list(floor))
+                continue
+            asked = range(want[2], want[3]) if len(want) > 3 else _ALL_PAGES
+            answers.append((member, held, asked))
+            versions = member.versions
+            if any(version > versions.get(number, 0) for number, version in held.items()):
+                back.append(self._replies.want(member))
+        if answers:
+            self._send_pages(peer, answers)
+        if back:
+            self._send_wants(peer, back)
+
+    def _send_pages(
+        self, peer: Member, records: list[tuple[Member, dict[int, int], range]]
+    ) -> None:
+        """Send what is above the given versions, small pages of all records first."""
+        c = self._c
+        packer = Packer(c.room - 8)
+        for member, _, _ in records:
+            packer.add(self._replies.tell(member), [])
+        pages = [
+            page
+            for member, held, asked in records
+            for number, page in member.pages.items()
+            if number in asked and page.version > held.get(number, 0)
+        ]
+        pages.sort(key=lambda page: page.number)
+        for page in pages:
+            packer.add(b"", [page.raw])
+            if len(packer.filled) >= BURST:
+                break
+        for rows, raws in packer.finish()[:BURST]:
+            c.stats.pages_sent += len(raws)
+            options = {wire.OPT_PAGES: raws, wire.OPT_MORE: []}
+            c.send(wire.NEWS, peer, rows=rows, options=options)
+
+    def hear_pages(self, raws: list[bytes], teller: Member | None, *, quiet: bool) -> None:
+        """Take pages from anybody; push on what is new, unless it came by reconciliation."""
+        c = self._c
+        for raw in raws:
+            page = c.read_page(raw)
+            if page is None:
+                continue
+            if not all(c.admission.allows(host) for host, _ in page.addresses):
+                c.stats.drop(Drop.NOT_ALLOWED)
+                continue
+            if page.name == c.own.name:
+                self._lifecycle.own_page(page, teller)
+                continue
+            held = c.table.by_name.get(page.name)
+            if held is not None and page.generation > held.generation:
+                self._lifecycle.supersede(held, page)
+            before = held.addresses if held is not None else ()
+            was = held.status if held is not None else Status.UNKNOWN
+            put, member = c.table.put(page, c.now)
+            if put is Put.NEW and member is not None:
+                same = member is held
+                self._lifecycle.page_changed(member, before if same else ())
+                by = teller.name if teller is not None else page.name
+                self._detector.settle(member, by, was if same else Status.UNKNOWN)
+                if page.keys is not None:
+                    self._on_keys(page.keys)
+                if not quiet:
+                    self._broadcasts.page(member, page.number)
+            elif put is Put.OLDER and member is not None and member.complete:
+                c.reply.pages.append(member.pages[0].raw)
+            elif put is Put.CLOSED:
+                c.reply.floors.append([page.name, c.table.floors[page.name]])

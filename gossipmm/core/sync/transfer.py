@@ -1,0 +1,132 @@
+"""The bulk transfer at join: all records of one peer, paced by whoever asks for them.
+
+In order of (page number, record key), so that a joiner knows everybody soon, however large some
+records are; and without a pause between two bursts but the question for the next one.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+from typing import Final
+
+from gossipmm.core.sending.outbox import Context
+from gossipmm.core.sending.packing import BURST, Packer
+from gossipmm.core.sending.replies import Replies
+from gossipmm.core.table.member import Member
+from gossipmm.core.values.timers import Token, cancel
+from gossipmm.core.values.types import Address
+from gossipmm.core.wire import frame as wire
+
+__all__ = ("Transfer",)
+
+#: A pull that brings nothing for so long is asked again, so often.
+_WAIT: Final = 0.1
+_TRIES: Final = 10
+
+
+class Transfer:
+    """This node's own transfer, if one is under way, and its answers to those of others."""
+
+    def __init__(
+        self,
+        context: Context,
+        replies: Replies,
+        *,
+        mark_joined: Callable[[], None],
+    ) -> None:
+        self._c = context
+        self._replies = replies
+        self._mark_joined = mark_joined
+        self._from: Address | None = None
+        self._cursor = [0, 0]
+        self._gone = False
+        self._tries = 0
+        self._timer: Token | None = None
+
+    def pull(self, address: Address, target: int, *, gone: bool = False) -> None:
+        """Begin (or go on with) a bulk transfer from whoever answers at the address.
+
+        ``gone``: only of members that are dead or left.
+        """
+        if self._from is None:
+            self._from = address
+            self._gone = gone
+            self._tries = 0
+            self._cursor = [0, 0]
+            self._ask_for_more(target)
+
+    def _ask_for_more(self, target: int) -> None:
+        c = self._c
+        assert self._from is not None
+        c.stats.bulk_pulls += 1
+        cursor = [*self._cursor, True] if self._gone else self._cursor
+        options = {wire.OPT_PULL: cursor}
+        peer = c.table.by_key.get(target)
+        c.send(wire.NEWS, peer, address=self._from, target=target, options=options)
+        cancel(self._timer)
+        wait = max(_WAIT, 4 * c.stats.rtt)
+        self._timer = c.timers.at(c.now + wait, self._again, target)
+
+    def _again(self, target: int) -> None:
+        self._tries += 1
+        if self._tries >= _TRIES:
+            self._from = None
+        elif self._from is not None:
+            self._ask_for_more(target)
+
+    def hear_more(self, cursor: list[int], sender: int) -> None:
+        """The last datagram of a burst says where the transfer stands."""
+        if self._from is None:
+            return
+        cancel(self._timer)
+        self._tries = 0
+        if cursor[1] == 0:
+            self._from = None
+            self._c.table.knows_gone = True
+            if not self._c.table.joined:
+                self._mark_joined()
+        elif cursor > self._cursor:
+            self._cursor = list(cursor[:2])
+            self._ask_for_more(sender)
+
+    def hear_pull(self, peer: Member, cursor: list[int]) -> None:
+        """Send a burst of what comes after the cursor, in order of (page number, key).
+
+        All first pages come before all second ones, so that a joiner knows everybody soon,
+        however large some records are.
+        """
+        c = self._c
+        after = (cursor[0], cursor[1])
+        gone = cursor[2:3] == [True]
+        order = c.table.order
+        packer = Packer(c.room - 24)
+        last = after
+        ended = True
+        for number, key in order[bisect_right(order, after) :]:
+            member = c.table.by_key.get(key)
+            if member is None or member is peer or not member.complete:
+                continue
+            if gone and key not in c.table.gone:
+                continue
+            rows = self._replies.tell(member) if number == 0 else b""
+            packer.add(rows, [member.pages[number].raw])
+            if len(packer.filled) >= BURST:
+                # The page just added opened one datagram too many: it comes next time.
+                ended = False
+                break
+            last = (number, key)
+        filled = packer.finish()
+        if not ended:
+            filled = filled[:BURST]
+        c.stats.bulk_datagrams += len(filled)
+        for index, (rows, raws) in enumerate(filled):
+            options: dict[int, object] = {wire.OPT_MORE: []}
+            if raws:
+                options[wire.OPT_PAGES] = raws
+            if index == len(filled) - 1:
+                options[wire.OPT_MORE] = [0, 0] if ended else list(last)
+            c.stats.pages_sent += len(raws)
+            c.send(wire.NEWS, peer, rows=rows, options=options)
+        if not filled:
+            c.send(wire.NEWS, peer, options={wire.OPT_MORE: [0, 0]})

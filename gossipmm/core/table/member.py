@@ -1,0 +1,197 @@
+"""What one holder keeps of one life of one node: its pages, its liveness, its trail."""
+
+from __future__ import annotations
+
+from collections import deque
+from hashlib import blake2b
+from math import inf
+from typing import Final
+
+from gossipmm.core.table.liveness import Liveness
+from gossipmm.core.values.timers import Token
+from gossipmm.core.values.types import (
+    NO_METADATA,
+    Address,
+    Evidence,
+    Generation,
+    MemberView,
+    Metadata,
+    NodeId,
+    NodeState,
+    Registration,
+    Status,
+)
+from gossipmm.core.wire.pages import Page
+
+#: Lines kept of a member's evidence trail.
+TRAIL: Final = 32
+
+
+class Member(Liveness):
+    """A record (set of pages) with its liveness. Written by the core only."""
+
+    __slots__ = (
+        "accusers",
+        "addresses",
+        "asked_at",
+        "contribution",
+        "differs_since",
+        "doubted",
+        "generation",
+        "gone_at",
+        "held_since",
+        "hidden",
+        "key",
+        "metadata",
+        "name",
+        "node_state",
+        "page_hash",
+        "pages",
+        "peer_fingerprint",
+        "probation",
+        "probation_until",
+        "returns",
+        "seen_at",
+        "since",
+        "size",
+        "slow_until",
+        "source",
+        "status",
+        "suspect_since",
+        "suspicion_timer",
+        "trail",
+        "vanished_at",
+    )
+
+    def __init__(self, name: NodeId, generation: Generation, key: int) -> None:
+        super().__init__()
+        self.name = name
+        self.generation = generation
+        self.key = key
+        self.pages: dict[int, Page] = {}
+        #: XOR over pages of a hash of (number, version): equal when the page versions are.
+        self.page_hash = 0
+        #: Bytes of all pages.
+        self.size = 0
+        self.addresses: tuple[Address, ...] = ()
+        self.node_state = NodeState.UP
+        self.metadata: Metadata = NO_METADATA
+        #: Cached verdict, kept by ``Table.refresh``; and since when.
+        self.status = Status.UNKNOWN
+        self.since: float = -inf
+        #: While dead, returning or left: since when, as far as anybody knows. Ages that travel and
+        #: reaping go by it; evidence of a return goes by ``buried_at``, the burial here.
+        self.gone_at: float = -inf
+        #: What this member adds to the table's fingerprint now (0: nothing).
+        self.contribution = 0
+        #: Keys of distinct accusers at the current suspicion, in order of arrival.
+        self.accusers: list[int] = []
+        self.suspect_since: float = 0.0
+        self.suspicion_timer: Token | None = None
+        #: Since when this node's accusation waits for its own health; None when it does not.
+        self.held_since: float | None = None
+        #: Core times of returns from the dead, within the flap window.
+        self.returns: tuple[float, ...] = ()
+        self.probation: Token | None = None
+        self.probation_until: float | None = None
+        #: A caller of this node reported a failure; its probe has not ended.
+        self.doubted = False
+        #: Registrations hidden here by ``expire``, each at the page version that it had.
+        self.hidden: dict[tuple[str, str], int] | None = None
+        #: Where its datagrams came from last, and when one came.
+        self.source: Address | None = None
+        self.seen_at: float = -inf
+        #: When a probe of it was counted last (see ``egress.py``).
+        self.asked_at: float = -inf
+        self.slow_until: float = -inf
+        self.peer_fingerprint = 0
+        self.differs_since: float | None = None
+        #: When it died within the window that may mean that this node is the one cut off.
+        self.vanished_at: float | None = None
+        self.trail: deque[Evidence] | None = None
+
+    @property
+    def complete(self) -> bool:
+        """True once page 0 is here: before, it is neither probed nor suspected nor hashed."""
+        return 0 in self.pages
+
+    @property
+    def versions(self) -> dict[int, int]:
+        """Page number -> version held."""
+        return {number: page.version for number, page in self.pages.items()}
+
+    def page_hash_bytes(self) -> bytes:
+        """The hash of the page versions as digests carry it."""
+        return self.page_hash.to_bytes(6, "big")
+
+    def put(self, page: Page) -> Page | None:
+        """Replace a page by a higher version of itself; return the one replaced."""
+        old = self.pages.get(page.number)
+        if old is not None:
+            self.page_hash ^= _hash_version(page.number, old.version)
+            self.size -= len(old.raw)
+        self.size += len(page.raw)
+        self.page_hash ^= _hash_version(page.number, page.version)
+        self.pages[page.number] = page
+        if page.number == 0:
+            self.addresses = page.addresses
+            self.node_state = page.state
+            self.metadata = page.metadata
+        return old
+
+    def registrations(self) -> list[Registration]:
+        """All entries of all pages held, in order of page."""
+        return [entry for number in sorted(self.pages) for entry in self.pages[number].entries]
+
+    def note(self, at: float, kind: str, teller: NodeId, detail: str = "") -> None:
+        """Add a line to the evidence trail."""
+        if self.trail is None:
+            self.trail = deque(maxlen=TRAIL)
+        self.trail.append(Evidence(at, kind, teller, max(self.k, 0), detail))
+
+    def judged(self) -> Status:
+        """The status for readers: the verdict, under what the record itself says."""
+        if self.node_state is NodeState.LEFT:
+            return Status.LEFT
+        if not self.pages or 0 not in self.pages:
+            return Status.UNKNOWN
+        result = super().judged()
+        damped = self.probation_until is not None or self.node_state is NodeState.IMPAIRED
+        if damped and (result is Status.ALIVE or result is Status.SUSPECT):
+            return Status.PROBATION
+        return result
+
+    def view(self) -> MemberView:
+        """An immutable picture for readers."""
+        return MemberView(
+            self.name,
+            self.generation,
+            self.status,
+            self.node_state,
+            self.addresses,
+            max(self.k, 0),
+            self.since,
+            self.heard,
+            sum(len(page.entries) for page in self.pages.values()),
+            self.metadata,
+            self._reason(),
+        )
+
+    def _reason(self) -> str:
+        if self.status is Status.PROBATION and self.node_state is NodeState.IMPAIRED:
+            return "its answers do not get through, by its own measure: on probation"
+        if self.status is Status.PROBATION:
+            return f"returned from the dead {len(self.returns)} times: on probation"
+        if self.status is Status.RETURNING:
+            return "a higher heartbeat came, on evidence older than its burial here"
+        if self.status is Status.UNKNOWN:
+            return "its record is not here yet" if not self.complete else "never heard alive here"
+        if self.trail and self.status in (Status.SUSPECT, Status.DEAD):
+            last = self.trail[-1]
+            return f"{last.kind} ({last.teller})" + (f": {last.detail}" if last.detail else "")
+        return ""
+
+
+def _hash_version(number: int, version: int) -> int:
+    data = number.to_bytes(2, "big") + version.to_bytes(4, "big")
+    return int.from_bytes(blake2b(data, digest_size=6, person=b"gossipmm-page").digest(), "big")

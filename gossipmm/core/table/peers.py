@@ -1,0 +1,131 @@
+"""Whom to talk to next."""
+
+from __future__ import annotations
+
+import random
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Container
+from typing import Final
+
+from gossipmm.core.table.member import Member
+from gossipmm.core.table.table import Table
+
+#: Senders remembered as heard from just now.
+_RECENT: Final = 32
+#: Every fourth exchange is with the successor on the ring.
+_WATCH: Final = 4
+
+
+class Peers:
+    """Chooses among the live and suspected members (``table.peers``).
+
+    ``ring`` False leaves all of it to the shuffled round (as an ablation does).
+    """
+
+    def __init__(self, table: Table, rng: random.Random, *, ring: bool = True) -> None:
+        self._table = table
+        self._rng = rng
+        self._turn = int(_WATCH * rng.random()) if ring else -1
+        self._ring: list[int] = []
+        self._ring_version = -1
+        self._round: list[int] = []
+        self._list: list[Member] = []
+        self._list_version = -1
+        self._recent: deque[Member] = deque(maxlen=_RECENT)
+
+    def heard(self, member: Member) -> None:
+        """Remember who sent something just now."""
+        recent = self._recent
+        if not recent or recent[-1] is not member:
+            recent.append(member)
+
+    def latest(self, but: Member | None) -> Member | None:
+        """The member heard from last, other than ``but``."""
+        for member in reversed(self._recent):
+            if member is not but and member.key in self._table.peers:
+                return member
+        return None
+
+    def all(self) -> list[Member]:
+        """Peers as a list, in order of arrival; do not change it."""
+        if self._list_version != self._table.peers_version:
+            self._list = list(self._table.peers.values())
+            self._list_version = self._table.peers_version
+        return self._list
+
+    def next_target(self) -> Member | None:
+        """Whom to exchange with in this interval.
+
+        The next peer of a shuffled round: each one once a round (SWIM, section 4.3). At random all
+        others together probe a member once an interval in the mean, but one of a thousand waits
+        for seven intervals. So every fourth exchange is with the successor on the ring of record
+        keys: then somebody looks after each member at least every four intervals.
+        """
+        peers = self._table.peers
+        if self._turn >= 0 and peers:
+            self._turn += 1
+            if self._turn >= _WATCH:
+                self._turn = 0
+                successor = self._successor()
+                if successor is not None:
+                    return successor
+        while self._round:
+            member = peers.get(self._round.pop())
+            if member is not None:
+                return member
+        if not peers:
+            return None
+        self._round = list(peers)
+        self._rng.shuffle(self._round)
+        return peers[self._round.pop()]
+
+    def _successor(self) -> Member | None:
+        """The live member with the next higher record key, around; None: nobody is live."""
+        table = self._table
+        if self._ring_version != table.peers_version:
+            self._ring = sorted(table.peers)
+            self._ring_version = table.peers_version
+        assert table.me is not None
+        ring = self._ring
+        first = bisect_right(ring, table.me.key)
+        for place in range(first, first + len(ring)):
+            member = table.peers[ring[place % len(ring)]]
+            if not member.suspected:
+                return member
+        return None
+
+    def admit(self, member: Member) -> None:
+        """Put a new peer at a random place of the current round."""
+        self._round.insert(self._rng.randint(0, len(self._round)), member.key)
+
+    def sample(self, count: int, but: Container[int]) -> list[Member]:
+        """Up to ``count`` distinct random peers whose keys are not in ``but``."""
+        peers = self.all()
+        if len(peers) <= count * 4:
+            candidates = [member for member in peers if member.key not in but]
+            if len(candidates) <= count:
+                return candidates
+            return self._rng.sample(candidates, count)
+        chosen: dict[int, Member] = {}
+        for _ in range(count * 8):
+            member = peers[int(self._rng.random() * len(peers))]
+            if member.key not in but:
+                chosen[member.key] = member
+                if len(chosen) == count:
+                    break
+        return list(chosen.values())
+
+    def sample_recent(self, count: int, since: float, but: Container[int]) -> list[Member]:
+        """Up to ``count`` distinct random peers heard from after ``since``, if soon found."""
+        peers = self._table.peers
+        recent = self._recent
+        chosen: dict[int, Member] = {}
+        for _ in range(4 * count if recent else 0):
+            member = recent[int(self._rng.random() * len(recent))]
+            key = member.key
+            if member.seen_at >= since and key in peers and key not in but:
+                chosen[key] = member
+                if len(chosen) == count:
+                    break
+        return list(chosen.values())

@@ -1,0 +1,213 @@
+"""This node's own record: where entries go, how versions rise, what a new life changes.
+
+The owner puts an entry where there is room and never moves it; an emptied page stays, empty, for
+the generation. So a change sends one page, and what a page no longer lists is removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gossipmm.config import Config
+from gossipmm.core.values.rotation_state import Told
+from gossipmm.core.values.timers import Token
+from gossipmm.core.values.types import (
+    Address,
+    EntryState,
+    Generation,
+    Heartbeat,
+    Metadata,
+    NodeId,
+    NodeState,
+    Registration,
+)
+from gossipmm.core.wire.pages import (
+    MAX_ADDRESSES,
+    MAX_NAME,
+    MAX_PAGE,
+    Page,
+    checked_metadata,
+    checked_registration,
+    encode_entry,
+    encode_page,
+    encode_page_zero,
+    is_ip_literal,
+    is_name,
+    page_overhead,
+)
+from gossipmm.errors import ConfigError, LimitError
+
+_Name = tuple[str, str]
+
+
+@dataclass(slots=True)
+class _Slot:
+    """One page being filled: its entries by (topic, host) with their bytes."""
+
+    entries: dict[_Name, tuple[Registration, bytes]] = field(default_factory=dict)
+    size: int = 0
+
+
+@dataclass(slots=True)
+class Lease:
+    """A registration's time to live, between a program and its own agent."""
+
+    ttl: float
+    deadline: float
+    timer: Token | None = None
+
+
+class SelfRecord:
+    """The pages of this node, as it writes them. Knows nothing of the network."""
+
+    def __init__(
+        self,
+        config: Config,
+        name: NodeId,
+        generation: Generation,
+        addresses: tuple[Address, ...],
+    ) -> None:
+        _check_identity(name, addresses)
+        self._config = config
+        self.name = name
+        self.generation = generation
+        self.addresses = addresses
+        self.metadata: Metadata = checked_metadata(f"node {name!r}", config.metadata)
+        self.state = NodeState.UP
+        #: Its answers do not get through (see ``egress.py``).
+        self.impaired = False
+        #: What it tells of its keys; None: it does not encrypt.
+        self.keys: Told | None = None
+        self.heartbeat: Heartbeat = 1
+        #: Somebody holds this generation's record: from now on a higher one is a conflict.
+        self.acknowledged = False
+        self.leases: dict[_Name, Lease] = {}
+        self._version = 0
+        self._slots: list[_Slot] = []
+        self._where: dict[_Name, int] = {}
+        self._room = MAX_PAGE - page_overhead(name)
+
+    def registrations(self) -> tuple[Registration, ...]:
+        """All entries, in order of page."""
+        return tuple(entry for slot in self._slots for entry, _ in slot.entries.values())
+
+    def find(self, topic: str, host: str) -> Registration | None:
+        """The entry, if it is registered."""
+        number = self._where.get((topic, host))
+        return self._slots[number].entries[topic, host][0] if number is not None else None
+
+    def set(
+        self, topic: str, host: str, metadata: Mapping[str, object] | None, state: EntryState
+    ) -> list[Page]:
+        """Add or replace an entry; return the pages that changed (none if it is the same).
+
+        Raises RegistrationError or LimitError and then changes nothing.
+        """
+        entry = checked_registration(topic, host, metadata, state)
+        raw = encode_entry(entry)
+        name = (topic, host)
+        number = self._where.get(name)
+        if number is None:
+            limit = self._config.max_registrations
+            if len(self._where) >= limit:
+                raise LimitError(
+                    f"{topic!r} of {host!r}: this node has {len(self._where)} registrations, "
+                    f"max_registrations is {limit}"
+                )
+            return [self._place(name, entry, raw)]
+        slot = self._slots[number]
+        _, old_raw = slot.entries[name]
+        if old_raw == raw:
+            return []
+        if slot.size - len(old_raw) + len(raw) <= self._room:
+            slot.entries[name] = (entry, raw)
+            slot.size += len(raw) - len(old_raw)
+            return [self._page(number)]
+        # It no longer fits where it is: first in its new page, then out of the old one, so that
+        # a holder of either sees it.
+        del slot.entries[name]
+        slot.size -= len(old_raw)
+        return [self._place(name, entry, raw), self._page(number)]
+
+    def _place(self, name: _Name, entry: Registration, raw: bytes) -> Page:
+        size = len(raw)
+        roomy = (n for n, slot in enumerate(self._slots) if slot.size + size <= self._room)
+        number = next(roomy, len(self._slots))
+        if number == len(self._slots):
+            self._slots.append(_Slot())
+        slot = self._slots[number]
+        slot.entries[name] = (entry, raw)
+        slot.size += size
+        self._where[name] = number
+        return self._page(number)
+
+    def remove(self, topic: str, host: str) -> Page | None:
+        """Remove an entry; return its page, or None when it was not registered."""
+        number = self._where.pop((topic, host), None)
+        if number is None:
+            return None
+        slot = self._slots[number]
+        _, raw = slot.entries.pop((topic, host))
+        slot.size -= len(raw)
+        return self._page(number)
+
+    def touch(self, topic: str, host: str) -> Page | None:
+        """Write an entry's page anew, unchanged, at a higher version (an answer to expire)."""
+        number = self._where.get((topic, host))
+        return self._page(number) if number is not None else None
+
+    def set_state(self, state: NodeState) -> Page:
+        """Change what this node says of itself; return page 0."""
+        self.state = state
+        return self.page_zero()
+
+    def page_zero(self) -> Page:
+        """Write page 0 anew, at a higher version. Raises LimitError."""
+        self._version += 1
+        hides = self.impaired and self.state is not NodeState.LEFT
+        return encode_page_zero(
+            self.name,
+            self.generation,
+            self._version,
+            NodeState.IMPAIRED if hides else self.state,
+            self.addresses,
+            self.metadata,
+            self.keys,
+        )
+
+    def _page(self, number: int) -> Page:
+        self._version += 1
+        entries = list(self._slots[number].entries.values())
+        return encode_page(self.name, self.generation, number + 1, self._version, entries)
+
+    def all_pages(self) -> list[Page]:
+        """Write every page anew (a new generation begins with them)."""
+        return [self.page_zero(), *(self._page(number) for number in range(len(self._slots)))]
+
+    def begin(self, generation: Generation) -> list[Page]:
+        """Begin a new life with the same registrations; return its pages."""
+        self.generation = generation
+        self.heartbeat = 1
+        self.acknowledged = False
+        self._version = 0
+        return self.all_pages()
+
+
+def _check_identity(name: NodeId, addresses: tuple[Address, ...]) -> None:
+    """Refuse what every other node would refuse to hear. Raises ConfigError."""
+    if not is_name(name):
+        size = len(name.encode("utf-8", "replace"))
+        raise ConfigError(
+            f"{name!r} ({size} bytes) is not printable text of 1 to {MAX_NAME} bytes", path="name"
+        )
+    if not 0 < len(addresses) <= MAX_ADDRESSES:
+        raise ConfigError(
+            f"{len(addresses)} addresses are announced, not 1 to {MAX_ADDRESSES}", path="advertise"
+        )
+    for host, port in addresses:
+        if not is_ip_literal(host) or not 0 < port < 65536:
+            raise ConfigError(
+                f"{host!r} port {port} is not an IP address and a port of 1 to 65535",
+                path="advertise",
+            )

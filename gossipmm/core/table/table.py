@@ -1,0 +1,297 @@
+"""The table: one record a name, the fingerprint over them, closed generations, readers' views.
+
+Writes come from the core alone, readers may be in any thread: they use ``topics``, ``topic`` and
+``joined`` only, which read one attribute and need no lock.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Mapping
+from enum import Enum
+from hashlib import blake2b
+from typing import Final
+
+from gossipmm.config import Config
+from gossipmm.core.table.index import Index
+from gossipmm.core.table.member import Member
+from gossipmm.core.values.events import HostChanged
+from gossipmm.core.values.stats import Drop, Stats
+from gossipmm.core.values.types import (
+    Generation,
+    NodeId,
+    NodeState,
+    Registration,
+    Status,
+    TopicView,
+)
+from gossipmm.core.wire.frame import record_key
+from gossipmm.core.wire.pages import Page
+
+
+class Put(Enum):
+    """What a page did to the table."""
+
+    NEW = "accepted"
+    KNOWN = "held already, at this version or a higher one"
+    OLDER = "of a generation below the one held"
+    CLOSED = "of a generation that was reaped"
+    REFUSED = "beyond a limit; counted"
+
+
+class Table:
+    """Records by name and by key. ``me`` is this node's own record, always alive here."""
+
+    def __init__(self, config: Config, stats: Stats) -> None:
+        self._config = config
+        self._stats = stats
+        self._hash_key = blake2b(config.cluster.encode(), digest_size=16).digest()
+        self._jump = config.jump
+        self._index = Index()
+        #: Empty when readers see everything already.
+        self.unpublished = self._index.dirty
+        self.by_name: dict[NodeId, Member] = {}
+        self.by_key: dict[int, Member] = {}
+        #: Alive, suspected and on probation, complete, not this node itself: whom to talk to.
+        self.peers: dict[int, Member] = {}
+        #: Dead, returning and left ones.
+        self.gone: dict[int, Member] = {}
+        #: Closed generations: name -> the highest one, in order of closing.
+        self.floors: dict[NodeId, Generation] = {}
+        self._floor_keys: dict[int, NodeId] = {}
+        self.me: Member | None = None
+        #: (page number, record key) of every page, sorted: the order of transfers.
+        self.order: list[tuple[int, int]] = []
+        #: Bytes of all records.
+        self.size = 0
+        #: XOR over the members that are not dead or left, and when it last changed.
+        self.fingerprint = 0
+        self.changed_at = 0.0
+        #: True once this table agreed with a peer's, or when there is nobody to agree with.
+        #: Name -> generation that a higher one replaced, until that one is alive here.
+        self.superseded: dict[NodeId, Generation] = {}
+        self.joined = not config.join
+        #: True once it did agree with a peer's: who is alone afterwards has not "not joined".
+        self.agreed = False
+        #: True once a transfer brought what a peer remembers of the dead and of those that left:
+        #: fingerprints leave them out, so agreeing says nothing about them.
+        self.knows_gone = False
+        #: Raised whenever ``peers`` changes, so that caches of it can be dropped.
+        self.peers_version = 0
+
+    # -- for readers -----------------------------------------------------------------------
+
+    @property
+    def topics(self) -> Mapping[str, TopicView]:
+        """Topic -> its current view. Do not change it; look up again for news."""
+        return self._index.views
+
+    def topic(self, name: str) -> TopicView | None:
+        """The current view of a topic; None when no record, dead ones included, has it."""
+        return self._index.views.get(name)
+
+    def owners(self, topic: str, host: str) -> list[Member]:
+        """Members whose records register the host (for the core's own thread)."""
+        return self._index.owners(topic, host)
+
+    # -- for the core ----------------------------------------------------------------------
+
+    def live_count(self) -> int:
+        """Live members, this node included."""
+        return len(self.peers) + 1
+
+    def put(self, page: Page, now: float) -> tuple[Put, Member | None]:
+        """Take a page from anybody. A higher generation replaces the record held."""
+        if page.generation <= self.floors.get(page.name, -1):
+            self._stats.drop(Drop.CLOSED_GENERATION)
+            return Put.CLOSED, None
+        member = self.by_name.get(page.name)
+        if member is not None and page.generation < member.generation:
+            self._stats.drop(Drop.OLD_GENERATION)
+            return Put.OLDER, member
+        if member is None or page.generation > member.generation:
+            if member is None and len(self.by_name) >= self._config.max_members:
+                self._stats.drop(Drop.MAX_MEMBERS)
+                return Put.REFUSED, None
+            if member is not None:
+                self.remove(member, now)
+            key = record_key(self._config.cluster, page.name, page.generation)
+            member = self.insert(Member(page.name, page.generation, key), now)
+        held = member.pages.get(page.number)
+        if held is not None and held.version >= page.version:
+            self._stats.pages_known += 1
+            return Put.KNOWN, member
+        beyond = self._beyond(member, page, held)
+        if beyond is not None:
+            self._stats.drop(beyond)
+            return Put.REFUSED, member
+        self.replace_page(member, page, now)
+        self._stats.pages_accepted += 1
+        return Put.NEW, member
+
+    def _beyond(self, member: Member, page: Page, held: Page | None) -> Drop | None:
+        """Tell which limit a page exceeds, if any."""
+        config = self._config
+        if held is not None and page.version - held.version > self._jump:
+            return Drop.COUNTER_JUMP
+        grows = len(page.raw) - (len(held.raw) if held is not None else 0)
+        if grows > 0:
+            if member.size + grows > config.max_record:
+                return Drop.MAX_RECORD
+            if self.size + grows > config.max_table:
+                return Drop.MAX_TABLE
+        limit = config.max_registrations
+        if len(page.entries) <= (len(held.entries) if held else 0):
+            within = len(member.pages) <= limit
+        else:
+            others = sum(len(other.entries) for other in member.pages.values() if other is not held)
+            within = others + len(page.entries) <= limit
+        return None if within else Drop.MAX_REGISTRATIONS
+
+    def insert(self, member: Member, now: float) -> Member:
+        """Add a record whose name and key are free."""
+        self.by_name[member.name] = member
+        self.by_key[member.key] = member
+        member.since = now
+        return member
+
+    def replace_page(self, member: Member, page: Page, now: float) -> None:
+        """Put a page and move the index from its old entries to its new ones."""
+        state = member.node_state
+        self.size -= member.size
+        old = member.put(page)
+        self.size += member.size
+        if old is None:
+            insort(self.order, (page.number, member.key))
+        before = {(entry.topic, entry.host): entry for entry in old.entries} if old else {}
+        for entry in page.entries:
+            if not _same(before.pop((entry.topic, entry.host), None), entry):
+                self._index.add(member, entry, page.number, now)
+        for entry in before.values():
+            self._index.discard(member, entry, page.number, now)
+        if member.hidden:
+            for entry in page.entries:
+                name = (entry.topic, entry.host)
+                if member.hidden.get(name, page.version) < page.version:
+                    del member.hidden[name]
+                    self._index.add(member, entry, page.number, now)
+        before_status, after = self.refresh(member, now)
+        if member.node_state is not state and after is before_status:
+            self._index.rejudge(member, now)
+
+    def refresh(self, member: Member, now: float) -> tuple[Status, Status]:
+        """Judge a member again; keep fingerprint, peers and index in step. (before, after)."""
+        before = member.status
+        after = member.judged()
+        if after is not before:
+            member.status = after
+            member.since = now
+            self._regroup(member, before, after, now)
+        self._hash(member, now)
+        if after is not before:
+            self._index.rejudge(member, now)
+        return before, after
+
+    def rejudge(self, member: Member, now: float) -> None:
+        """Judge the member's entries again (doubt, hiding, vanishing: nothing of the verdict)."""
+        self._index.rejudge(member, now)
+
+    def _regroup(self, member: Member, before: Status, after: Status, now: float) -> None:
+        talks = after in _TALKS
+        if member is not self.me and talks != (before in _TALKS):
+            if talks:
+                self.peers[member.key] = member
+            else:
+                self.peers.pop(member.key, None)
+            self.peers_version += 1
+        if (after in _GONE) != (before in _GONE):
+            if after in _GONE:
+                self.gone[member.key] = member
+                member.gone_at = now if member.buried_at is None else min(now, member.buried_at)
+            else:
+                self.gone.pop(member.key, None)
+
+    def _hash(self, member: Member, now: float) -> None:
+        """Put the member's current contribution into the fingerprint."""
+        status = member.status
+        if status not in _TALKS:
+            contribution = 0
+        else:
+            state = 1 if member.suspected else 0
+            if member.node_state is NodeState.DRAINING:
+                state += 2
+            data = (
+                member.key.to_bytes(8, "big")
+                + member.page_hash.to_bytes(6, "big")
+                + bytes((state,))
+            )
+            digest = blake2b(data, digest_size=8, key=self._hash_key).digest()
+            contribution = int.from_bytes(digest, "big")
+        if contribution != member.contribution:
+            self.fingerprint ^= member.contribution ^ contribution
+            member.contribution = contribution
+            self.changed_at = now
+
+    def remove(self, member: Member, now: float) -> None:
+        """Forget a record (superseded, reaped or forgotten): its entries leave the index."""
+        for page in member.pages.values():
+            for entry in page.entries:
+                self._index.discard(member, entry, page.number, now)
+        if self.by_key.pop(member.key, None) is not None:
+            self.size -= member.size
+            for number in member.pages:
+                del self.order[bisect_left(self.order, (number, member.key))]
+        self.by_name.pop(member.name, None)
+        self.gone.pop(member.key, None)
+        if self.peers.pop(member.key, None) is not None:
+            self.peers_version += 1
+        if member.contribution:
+            self.fingerprint ^= member.contribution
+            member.contribution = 0
+            self.changed_at = now
+
+    # -- closed generations ----------------------------------------------------------------
+
+    def close(self, name: NodeId, generation: Generation) -> bool:
+        """Never accept ``generation`` of ``name``, or a lower one, again. False: closed already."""
+        if self._config.max_floors == 0 or self.floors.get(name, -1) >= generation:
+            return False
+        self.floors.pop(name, None)
+        self.floors[name] = generation
+        self._floor_keys[record_key(self._config.cluster, name, generation)] = name
+        while len(self.floors) > self._config.max_floors:
+            oldest = next(iter(self.floors))
+            closed = self.floors.pop(oldest)
+            self._floor_keys.pop(record_key(self._config.cluster, oldest, closed), None)
+            self._stats.drop(Drop.FLOOR_FORGOTTEN)
+        return True
+
+    def floor_of_key(self, key: int) -> tuple[NodeId, Generation] | None:
+        """The closed generation that a record key names, if it is remembered."""
+        name = self._floor_keys.get(key)
+        if name is None or name not in self.floors:
+            return None
+        generation = self.floors[name]
+        if record_key(self._config.cluster, name, generation) != key:
+            del self._floor_keys[key]
+            return None
+        return name, generation
+
+    # -- publishing ------------------------------------------------------------------------
+
+    def publish(self) -> list[HostChanged]:
+        """Let readers see what changed, and return the changes."""
+        self._index.publish()
+        changes = self._index.changes
+        if changes:
+            self._index.changes = []
+        return changes
+
+
+def _same(old: Registration | None, new: Registration) -> bool:
+    """True when nothing changed. To Python 1 and True are equal, to readers of metadata not."""
+    return old == new and (not new.metadata or str(old) == str(new))
+
+
+_TALKS: Final = frozenset((Status.ALIVE, Status.SUSPECT, Status.PROBATION))
+_GONE: Final = frozenset((Status.DEAD, Status.RETURNING, Status.LEFT))

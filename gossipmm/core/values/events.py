@@ -1,0 +1,296 @@
+"""What the core tells the world: values returned by ``Node.next_event()``, in order.
+
+Each has ``at``, the core time in seconds at which it happened. ``name`` is a node's name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from gossipmm.core.values.types import Address, Generation, Heartbeat, HostState, NodeId, Topic
+
+
+@dataclass(frozen=True, slots=True)
+class MemberJoined:
+    """A name not known before, or one that had left or been reaped, is alive."""
+
+    at: float
+    name: NodeId
+    generation: Generation
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRestarted:
+    """A known name came with a higher generation; the old one's registrations are gone."""
+
+    at: float
+    name: NodeId
+    generation: Generation
+    previous: Generation
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberSuspected:
+    """Somebody (``accuser``; this node itself included) could not reach the member."""
+
+    at: float
+    name: NodeId
+    accuser: NodeId
+    heartbeat: Heartbeat
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRefuted:
+    """A suspicion ended because fresher evidence of life arrived from ``teller``."""
+
+    at: float
+    name: NodeId
+    teller: NodeId
+    heartbeat: Heartbeat
+
+
+@dataclass(frozen=True, slots=True)
+class MemberDied:
+    """This node's own suspicion timer ended: the member is out of lookups here."""
+
+    at: float
+    name: NodeId
+    generation: Generation
+    heartbeat: Heartbeat
+    accusers: tuple[NodeId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberReturned:
+    """A member held dead was reached, on evidence younger than its burial here."""
+
+    at: float
+    name: NodeId
+    generation: Generation
+    returns: int
+    probation: float  #: seconds on probation before it is in lookups again; 0: at once
+
+
+@dataclass(frozen=True, slots=True)
+class ProbationEnded:
+    """The member was reachable without a break for its probation: in lookups again."""
+
+    at: float
+    name: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class MemberLeft:
+    """The member said that it leaves."""
+
+    at: float
+    name: NodeId
+    generation: Generation
+
+
+@dataclass(frozen=True, slots=True)
+class MemberReaped:
+    """A dead or left record was removed; its generation stays closed."""
+
+    at: float
+    name: NodeId
+    generation: Generation
+
+
+@dataclass(frozen=True, slots=True)
+class AddressChanged:
+    """A member's record names other addresses than before."""
+
+    at: float
+    name: NodeId
+    previous: tuple[Address, ...]
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDiffers:
+    """A member keeps sending from an address that its record does not name (NAT?)."""
+
+    at: float
+    name: NodeId
+    source: Address
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NameConflict:
+    """Two live processes use one name. ``ours`` is True on the older of the two itself."""
+
+    at: float
+    name: NodeId
+    ours: bool
+    older: tuple[Address, ...]
+    newer: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRenewed:
+    """This node took a new generation of its own, for ``reason``."""
+
+    at: float
+    generation: Generation
+    previous: Generation
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostChanged:
+    """A (topic, host) entered a state for readers, or left the table (``state`` is None)."""
+
+    at: float
+    topic: Topic
+    host: str
+    state: HostState | None
+    previous: HostState | None
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationExpired:
+    """A registration of this node ran out of its time to live and was unregistered."""
+
+    at: float
+    topic: Topic
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """This node's table agreed with a peer's for the first time (or is alone by design)."""
+
+    at: float
+    members: int
+
+
+@dataclass(frozen=True, slots=True)
+class Isolated:
+    """More than half of the live members vanished at once: stale answers are on (or off)."""
+
+    at: float
+    active: bool
+    vanished: int
+
+
+@dataclass(frozen=True, slots=True)
+class SelfSlow:
+    """This node's own timers fired ``late`` seconds late: it holds its accusations."""
+
+    at: float
+    late: float
+
+
+@dataclass(frozen=True, slots=True)
+class SelfImpaired:
+    """This node's own answers do not get through (or do again): others hold it on probation.
+
+    ``lost`` is the share of the last probes whose sender had to ask a third time.
+    """
+
+    at: float
+    impaired: bool
+    lost: float
+
+
+@dataclass(frozen=True, slots=True)
+class MemberImpaired:
+    """A member says that its answers do not get through: on probation until it takes that back."""
+
+    at: float
+    name: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignTraffic:
+    """Datagrams come that are not of this cluster: told once a reason, and later again.
+
+    ``reason`` is the value of a ``Drop``; ``kid`` the key id (hex) of a key that this node does
+    not accept, where the datagram names one. With the reason ``retired_key`` (told for each
+    address) the sender had a key that was removed here: it missed a rotation.
+    """
+
+    at: float
+    source: Address
+    reason: str
+    kid: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeysChanged:
+    """This node's keys, or its part in a rotation, changed: the shell has to write them down.
+
+    Ids (hex) only: the keys themselves are in ``Node.keys.ring``.
+    """
+
+    at: float
+    sending: str
+    held: tuple[str, ...]
+    retired: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyWanted:
+    """A rotation out of band: the key of this id has to come from this node's own file."""
+
+    at: float
+    kid: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRotation:
+    """A rotation of keys begins a phase here: ``add``, ``use`` or ``done``.
+
+    ``missing``: members that were not as far when this node ended the phase before; they need
+    the new key by hand. Empty where another node ended it.
+    """
+
+    at: float
+    phase: str
+    kid: str
+    replaces: str
+    out_of_band: bool
+    missing: tuple[NodeId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveFinished:
+    """A graceful leave was confirmed by ``confirmed`` of ``told`` live members."""
+
+    at: float
+    confirmed: int
+    told: int
+
+
+Event: TypeAlias = (
+    MemberJoined
+    | MemberRestarted
+    | MemberSuspected
+    | MemberRefuted
+    | MemberDied
+    | MemberReturned
+    | ProbationEnded
+    | MemberLeft
+    | MemberReaped
+    | AddressChanged
+    | SourceDiffers
+    | NameConflict
+    | GenerationRenewed
+    | HostChanged
+    | RegistrationExpired
+    | Joined
+    | Isolated
+    | SelfSlow
+    | SelfImpaired
+    | MemberImpaired
+    | ForeignTraffic
+    | KeysChanged
+    | KeyWanted
+    | KeyRotation
+    | LeaveFinished
+)

@@ -1,0 +1,424 @@
+"""Messages <-> CBOR (RFC 8949): the frame, its rows and its options. Every limit is here.
+
+A frame is one CBOR array, in preferred (shortest) serialization only::
+
+    [protocol, cluster tag, kind, head, rows, ? options]
+
+``head`` and ``rows`` are byte strings of fixed columns: a byte string costs a fifth of the same
+numbers as CBOR integers, and the fixed prefix lets the whole usual datagram be read by one
+``struct`` call. ``options`` is a map from small integers; unknown keys are skipped, so that
+fields can be added later. The grammar is ``wire.cddl``; pages are in ``pages.py``.
+
+Functions ending in ``_untrusted`` take bytes from the network and raise ``Refused`` only.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator
+from hashlib import blake2b
+from struct import Struct
+from struct import error as struct_error
+from typing import Any, Final, NamedTuple, NoReturn
+
+import cbor2
+
+from gossipmm.core.values.rotation_state import register_of
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.types import Generation, Heartbeat, NodeId
+
+PROTOCOL: Final = 1
+
+#: Largest datagram read. Senders stay at Config.max_datagram, but must not all agree on it.
+MAX_RECEIVE: Final = 1500
+#: Counters at or above this are refused: an owner must always be able to raise its own.
+MAX_COUNTER: Final = 0xFFFF_0000
+#: Rows in one datagram can not be more than this; more is malformed, not work.
+MAX_ROWS: Final = MAX_RECEIVE // 14
+MAX_DEPTH: Final = 6
+
+SYN: Final = 1
+ACK: Final = 2
+NEWS: Final = 3
+HELP: Final = 4
+HELPED: Final = 5
+KIND_NAMES: Final = {SYN: "syn", ACK: "ack", NEWS: "news", HELP: "help", HELPED: "helped"}
+
+#: Claims in rows. Append only; unknown ones are skipped.
+#: ACCUSER names who made the accusation in the row before it. UNHEARD, in digests: the record is
+#: held, but no evidence of life.
+ALIVE: Final = 0
+SUSPECT: Final = 1
+DEAD: Final = 2
+LEFT: Final = 3
+ACCUSER: Final = 4
+UNHEARD: Final = 5
+
+#: Keys of the options map. Append only.
+OPT_PAGES: Final = 1  # [* page bytes]
+OPT_DIGEST: Final = 2  # [bits, bucket numbers, rows of 20]
+OPT_BUCKETS: Final = 3  # [bits, first bucket, 4-byte hashes]
+OPT_WANT: Final = 4  # [* [record key, page vector, ? first page, ? behind the last page]]
+OPT_FLOORS: Final = 5  # [* [name, generation]]
+OPT_PULL: Final = 6  # [page number, record key, ? true]: send what comes after; ? the gone only
+OPT_MORE: Final = 7  # [page number, record key], or []: where the transfer stands; it ended
+OPT_TARGET: Final = 8  # record key that a HELP or HELPED is about
+OPT_SLOW: Final = 9  # true: my own timers fire late
+OPT_EXPIRE: Final = 10  # [topic, host]: is this registration of yours still meant?
+OPT_REACHED: Final = 11  # true, in a HELPED: the target itself answered the helper
+OPT_KEY: Final = 12  # [register, secret]: the key that comes; only ever inside a sealed datagram
+
+_PREFIX: Final = Struct(">BBB4sBBBQQQQII")
+_ROW: Final = Struct(">QIBB")
+_DIGEST_ROW: Final = Struct(">QIBB6s")
+_VECTOR: Final = Struct(">HI")
+ROW_SIZE: Final = _ROW.size
+DIGEST_ROW_SIZE: Final = _DIGEST_ROW.size
+#: Bytes of a frame without rows and options: prefix and the head of the empty rows.
+FRAME_SIZE: Final = _PREFIX.size + 1
+
+
+class Refused(Exception):  # noqa: N818 - a verdict about bytes, not a program error
+    """Network bytes that will not be acted on, and why. Never leaves the core."""
+
+    def __init__(self, reason: Drop) -> None:
+        self.reason = reason
+        super().__init__(reason.value)
+
+
+class Frame(NamedTuple):
+    """One datagram, read. Keys are 8-byte hashes as integers; 0 is nobody."""
+
+    kind: int
+    sender: int
+    target: int
+    probe: int
+    fingerprint: int
+    heartbeat: Heartbeat
+    known: Heartbeat  #: the heartbeat at which the sender knows the receiver
+    rows: bytes
+    options: dict[int, Any]
+
+
+_new = tuple.__new__
+
+
+def cluster_tag(cluster: str) -> bytes:
+    """4 bytes that tell clusters apart on a shared port (not a secret)."""
+    return blake2b(cluster.encode(), digest_size=4, person=b"gossipmm-tag").digest()
+
+
+def record_key(cluster: str, name: NodeId, generation: Generation) -> int:
+    """64-bit key of one life of one node."""
+    data = b"%d|%s" % (generation, name.encode())
+    digest = blake2b(data, digest_size=8, key=cluster.encode()[:64], person=b"gossipmm-key")
+    return int.from_bytes(digest.digest(), "big") or 1
+
+
+# -- ages ----------------------------------------------------------------------------------
+# One byte, geometric from 10 ms to a week: each step is 7.3 % above the one before.
+
+_RATIO: Final = (604_800.0 / 0.01) ** (1 / 254)
+AGES: Final[tuple[float, ...]] = (0.0, *(0.01 * _RATIO**step for step in range(255)))
+
+
+def age_up(seconds: float) -> int:
+    """Code of an evidence's age, rounded up: hearsay never looks younger than it is."""
+    return 0 if seconds <= 0.0 else min(bisect_left(AGES, seconds), 255)
+
+
+def age_down(seconds: float) -> int:
+    """Code of a death's age, rounded down: retelling in circles must not make it older."""
+    return 0 if seconds <= 0.0 else bisect_right(AGES, seconds) - 1
+
+
+def row(key: int, heartbeat: Heartbeat, claim: int, age_code: int = 0) -> bytes:
+    """One claim of 14 bytes."""
+    return _ROW.pack(key, heartbeat, claim, age_code)
+
+
+def digest_row(
+    key: int, heartbeat: Heartbeat, claim: int, age_code: int, page_hash: bytes
+) -> bytes:
+    """One line of a digest, 20 bytes; ``page_hash`` has 6."""
+    return _DIGEST_ROW.pack(key, heartbeat, claim, age_code, page_hash)
+
+
+def rows_in(rows: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """Yield (key, heartbeat, claim, age code)."""
+    return _ROW.iter_unpack(rows)
+
+
+def digest_rows_in(rows: bytes) -> Iterator[tuple[int, int, int, int, bytes]]:
+    """Yield (key, heartbeat, claim, age code, page hash)."""
+    return _DIGEST_ROW.iter_unpack(rows)
+
+
+def vector(versions: dict[int, int]) -> bytes:
+    """Page versions held of a record, 6 bytes a page."""
+    return b"".join(_VECTOR.pack(number, versions[number]) for number in sorted(versions))
+
+
+def vector_in(data: bytes) -> dict[int, int]:
+    """Read a page vector: number -> version."""
+    return dict(_VECTOR.iter_unpack(data))
+
+
+# -- frames --------------------------------------------------------------------------------
+
+
+def encode(
+    tag: bytes,
+    kind: int,
+    sender: int,
+    target: int,
+    probe: int,
+    fingerprint: int,
+    heartbeat: Heartbeat,
+    known: Heartbeat,
+    rows: bytes,
+    options: bytes = b"",
+) -> bytes:
+    """Build a datagram's payload; ``options`` is the encoded map, or empty."""
+    prefix = _PREFIX.pack(
+        0x86 if options else 0x85,
+        PROTOCOL,
+        0x44,
+        tag,
+        kind,
+        0x58,
+        40,
+        sender,
+        target,
+        probe,
+        fingerprint,
+        heartbeat,
+        known,
+    )
+    return prefix + bytes_head(len(rows)) + rows + options
+
+
+def bytes_head(size: int) -> bytes:
+    """CBOR head of a byte string, shortest form."""
+    if size < 24:
+        return bytes((0x40 | size,))
+    if size < 256:
+        return bytes((0x58, size))
+    return b"\x59" + size.to_bytes(2, "big")
+
+
+def decode_untrusted(data: bytes, tag: bytes) -> Frame:
+    """Read one datagram's payload. Raises Refused, and nothing else, on any bytes."""
+    if len(data) > MAX_RECEIVE:
+        raise Refused(Drop.TOO_LARGE)
+    try:
+        (
+            array,
+            version,
+            tag_head,
+            its_tag,
+            kind,
+            head,
+            head_size,
+            sender,
+            target,
+            probe,
+            fingerprint,
+            heartbeat,
+            known,
+        ) = _PREFIX.unpack_from(data)
+        size_head = data[50]
+    except (struct_error, IndexError):
+        raise Refused(_why_short(data)) from None
+    if tag_head != 0x44 or not 0x85 <= array <= 0x97:
+        raise Refused(Drop.MALFORMED)
+    if version != PROTOCOL:
+        raise Refused(Drop.VERSION if version < 24 else Drop.MALFORMED)
+    if its_tag != tag:
+        raise Refused(Drop.CLUSTER)
+    if array > 0x86 or head != 0x58 or head_size != 40:
+        raise Refused(Drop.MALFORMED)
+    if kind not in KIND_NAMES:
+        raise Refused(Drop.UNKNOWN_KIND if kind < 24 else Drop.MALFORMED)
+    if heartbeat >= MAX_COUNTER or known >= MAX_COUNTER or not sender:
+        raise Refused(Drop.OUT_OF_RANGE)
+    if 0x40 <= size_head < 0x58:
+        start, size = 51, size_head - 0x40
+    else:
+        start, size = _long_bytes_head(data, size_head)
+    end = start + size
+    if size % ROW_SIZE or end > len(data):
+        raise Refused(Drop.MALFORMED)
+    if array == 0x85:
+        if end != len(data):
+            raise Refused(Drop.MALFORMED)
+        options: dict[int, Any] = {}
+    else:
+        options = options_untrusted(data[end:])
+    # Past the generated constructor, which costs half as much again as all of this.
+    return _new(
+        Frame,
+        (kind, sender, target, probe, fingerprint, heartbeat, known, data[start:end], options),
+    )
+
+
+def _why_short(data: bytes) -> Drop:
+    """Tell another version's or cluster's short datagram from plain junk."""
+    if len(data) >= 7 and 0x85 <= data[0] <= 0x97 and data[2] == 0x44 and data[1] != PROTOCOL:
+        return Drop.VERSION if data[1] < 24 else Drop.MALFORMED
+    return Drop.MALFORMED
+
+
+def _long_bytes_head(data: bytes, first: int) -> tuple[int, int]:
+    if first == 0x58 and len(data) > 51 and data[51] >= 24:
+        return 52, data[51]
+    if first == 0x59 and len(data) > 52 and data[51]:
+        return 53, int.from_bytes(data[51:53], "big")
+    raise Refused(Drop.MALFORMED)
+
+
+# -- strict CBOR ---------------------------------------------------------------------------
+
+
+def _reject(*_: object) -> NoReturn:
+    raise cbor2.CBORDecodeError("tags are not part of this protocol")
+
+
+#: cbor2 has no switch for "no tags": a rejecter stands in for every one that it knows.
+_TAGS: Final = (*range(6), *range(21, 39), 100, 256, 258, 260, 261, 1004, 43000, 55799)
+_NO_TAGS: Final = dict.fromkeys(_TAGS, _reject)
+#: Longer than any datagram, so that no bytes behind a complete item can imitate it (see below).
+_SENTINEL_BODY: Final = bytes(2048)
+_SENTINEL: Final = b"\x59\x08\x00" + _SENTINEL_BODY
+
+
+def loads_untrusted(data: bytes, reason: Drop = Drop.MALFORMED) -> Any:
+    """Decode exactly one CBOR item. Raises Refused(reason) on anything else.
+
+    ``cbor2.loads`` ignores trailing bytes. The item is therefore read as the first of a pair
+    whose second is a byte string of 2,048 zeros: bytes left over would be read as (part of) that
+    second one, and whatever they are, the sentinel's own head, which is not zero, ends up inside.
+    """
+    try:
+        pair = cbor2.loads(
+            b"\x82" + data + _SENTINEL,
+            tag_hook=_reject,
+            semantic_decoders=_NO_TAGS,
+            max_depth=MAX_DEPTH + 1,
+            allow_indefinite=False,
+            allow_duplicate_keys=False,
+        )
+    except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError, MemoryError):
+        raise Refused(reason) from None
+    if pair[1] != _SENTINEL_BODY:
+        raise Refused(reason)
+    return pair[0]
+
+
+def options_untrusted(data: bytes) -> dict[int, Any]:
+    """Read the options map: known keys are checked for shape and range, unknown ones skipped."""
+    options = loads_untrusted(data)
+    if type(options) is not dict or not options:
+        raise Refused(Drop.MALFORMED)
+    result = {}
+    for key, value in options.items():
+        if type(key) is not int:
+            raise Refused(Drop.MALFORMED)
+        check = _CHECKS.get(key)
+        if check is not None:
+            if not check(value):
+                raise Refused(Drop.BAD_OPTION)
+            result[key] = value
+    return result
+
+
+def _is_u64(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 1 << 64
+
+
+def _is_pages(value: Any) -> bool:
+    return type(value) is list and all(type(page) is bytes for page in value)
+
+
+def _is_digest(value: Any) -> bool:
+    return (
+        type(value) is list
+        and len(value) >= 3
+        and type(value[0]) is int
+        and 0 <= value[0] <= 7
+        and type(value[1]) is bytes
+        and all(bucket < 1 << value[0] for bucket in value[1])
+        and type(value[2]) is bytes
+        and len(value[2]) % DIGEST_ROW_SIZE == 0
+    )
+
+
+def _is_buckets(value: Any) -> bool:
+    return (
+        type(value) is list
+        and len(value) >= 3
+        and type(value[0]) is int
+        and 0 <= value[0] <= 7
+        and type(value[1]) is int
+        and type(value[2]) is bytes
+        and len(value[2]) % 4 == 0
+        and 0 <= value[1] <= value[1] + len(value[2]) // 4 <= 1 << value[0]
+    )
+
+
+def _is_want(value: Any) -> bool:
+    return type(value) is list and all(
+        type(item) is list
+        and len(item) >= 2
+        and _is_u64(item[0])
+        and type(item[1]) is bytes
+        and len(item[1]) % _VECTOR.size == 0
+        and all(type(bound) is int and 0 <= bound <= 1 << 16 for bound in item[2:4])
+        for item in value
+    )
+
+
+def _is_floors(value: Any) -> bool:
+    return type(value) is list and all(
+        type(item) is list and len(item) >= 2 and type(item[0]) is str and _is_u64(item[1])
+        for item in value
+    )
+
+
+def _is_cursor(value: Any) -> bool:
+    return (
+        type(value) is list
+        and len(value) >= 2
+        and type(value[0]) is int
+        and 0 <= value[0] < 1 << 16
+        and _is_u64(value[1])
+    )
+
+
+def _is_pair_of_text(value: Any) -> bool:
+    return type(value) is list and len(value) >= 2 and all(type(part) is str for part in value[:2])
+
+
+def _is_key(value: Any) -> bool:
+    return (
+        type(value) is list
+        and len(value) >= 2
+        and register_of(value[0]) is not None
+        and type(value[1]) is bytes
+    )
+
+
+_CHECKS: Final[dict[int, Callable[[Any], bool]]] = {
+    OPT_PAGES: _is_pages,
+    OPT_DIGEST: _is_digest,
+    OPT_BUCKETS: _is_buckets,
+    OPT_WANT: _is_want,
+    OPT_FLOORS: _is_floors,
+    OPT_PULL: _is_cursor,
+    OPT_MORE: lambda value: value == [] or _is_cursor(value),
+    OPT_TARGET: _is_u64,
+    OPT_SLOW: lambda value: value is True,
+    OPT_EXPIRE: _is_pair_of_text,
+    OPT_REACHED: lambda value: value is True,
+    OPT_KEY: _is_key,
+}

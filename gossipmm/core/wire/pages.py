@@ -1,0 +1,309 @@
+"""Pages: the last-writer-wins registers that a record is made of (design section 4).
+
+A page is one CBOR array, ``[name, generation, number, version, body ...]``, that travels and is
+stored as the owner encoded it: relays pass on fields that they do not know. Page 0 has
+``state, addresses, metadata`` and, of a node that encrypts, the ids of its keys; the others have a
+list of entries ``[topic, host, state, metadata]`` (trailing defaults left out).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from ipaddress import ip_address
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+import cbor2
+
+from gossipmm.core.values.rotation_state import Told, told_of
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.types import (
+    MAX_GENERATION,
+    NO_METADATA,
+    Address,
+    EntryState,
+    Generation,
+    Metadata,
+    NodeId,
+    NodeState,
+    Registration,
+)
+from gossipmm.core.wire.frame import MAX_COUNTER, Refused, loads_untrusted
+from gossipmm.errors import LimitError, RegistrationError
+
+#: Bytes. A page leaves room for the frame, the envelope and two rows in 1,200.
+MAX_PAGE: Final = 1000
+MAX_PAGE_ZERO: Final = 400
+MAX_ENTRY: Final = 800
+MAX_NAME: Final = 64
+MAX_PAGE_NUMBER: Final = 0xFFFF
+MAX_ADDRESSES: Final = 8
+MAX_METADATA_ITEMS: Final = 64
+
+
+class Page(NamedTuple):
+    """One page, decoded, with the bytes it came in."""
+
+    name: NodeId
+    generation: Generation
+    number: int
+    version: int
+    raw: bytes
+    state: NodeState = NodeState.UP
+    addresses: tuple[Address, ...] = ()
+    metadata: Metadata = NO_METADATA
+    entries: tuple[Registration, ...] = ()
+    #: Page 0 of a node that encrypts: its keys. None: it does not, or is of an older version.
+    keys: Told | None = None
+
+
+def encode_page_zero(
+    name: NodeId,
+    generation: Generation,
+    version: int,
+    state: NodeState,
+    addresses: tuple[Address, ...],
+    metadata: Metadata,
+    keys: Told | None = None,
+) -> Page:
+    """Build page 0. Raises LimitError above 400 bytes."""
+    body = [int(state), [[host, port] for host, port in addresses], dict(metadata)]
+    if keys is not None:
+        body.append(keys.row())
+    raw = cbor2.dumps([name, generation, 0, version, *body])
+    if len(raw) > MAX_PAGE_ZERO:
+        raise LimitError(
+            f"node {name!r}: addresses and metadata take {len(raw)} bytes, "
+            f"more than the {MAX_PAGE_ZERO} allowed: shorten the metadata"
+        )
+    return Page(name, generation, 0, version, raw, state, addresses, metadata, keys=keys)
+
+
+def encode_entry(entry: Registration) -> bytes:
+    """Bytes of one entry, for packing. Raises LimitError above 800."""
+    fields: list[Any] = [entry.topic, entry.host]
+    if entry.state or entry.metadata:
+        fields.append(int(entry.state))
+    if entry.metadata:
+        fields.append(dict(entry.metadata))
+    raw = cbor2.dumps(fields)
+    if len(raw) > MAX_ENTRY:
+        raise LimitError(
+            f"registration {entry.topic[:80]!r} of host {entry.host[:80]!r} takes {len(raw)} "
+            f"bytes, more than the {MAX_ENTRY} allowed: shorten its metadata or its names"
+        )
+    return raw
+
+
+def encode_page(
+    name: NodeId,
+    generation: Generation,
+    number: int,
+    version: int,
+    entries: Mapping[Registration, bytes] | list[tuple[Registration, bytes]],
+) -> Page:
+    """Build page 1 ... n from entries and their bytes."""
+    pairs = list(entries.items()) if isinstance(entries, Mapping) else entries
+    prefix = cbor2.dumps([name, generation, number, version, None])[:-1]
+    raw = prefix + _array_head(len(pairs)) + b"".join(raw for _, raw in pairs)
+    return Page(name, generation, number, version, raw, entries=tuple(entry for entry, _ in pairs))
+
+
+def page_overhead(name: NodeId) -> int:
+    """Most bytes that a page of this owner takes around its entries."""
+    return len(name.encode()) + 3 + 9 + 3 + 5 + 1 + 3
+
+
+def _array_head(count: int) -> bytes:
+    if count < 24:
+        return bytes((0x80 | count,))
+    if count < 256:
+        return bytes((0x98, count))
+    return b"\x99" + count.to_bytes(2, "big")
+
+
+# -- reading -------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=128)  # a hostile page can be 30 kB when read: 4 MB at most
+def page_untrusted(raw: bytes) -> Page:
+    """Read one page. Raises Refused(BAD_PAGE or OUT_OF_RANGE).
+
+    Pure, and therefore cached: eager push brings the same bytes several times within a moment.
+    """
+    if len(raw) > MAX_PAGE:
+        raise Refused(Drop.BAD_PAGE)
+    fields = loads_untrusted(raw, Drop.BAD_PAGE)
+    if type(fields) is not list or len(fields) < 5:
+        raise Refused(Drop.BAD_PAGE)
+    name, generation, number, version = fields[:4]
+    if type(name) is not str or not is_name(name):
+        raise Refused(Drop.BAD_PAGE)
+    if any(type(value) is not int for value in (generation, number, version)):
+        raise Refused(Drop.BAD_PAGE)
+    if not (
+        0 < generation < MAX_GENERATION
+        and 0 <= number <= MAX_PAGE_NUMBER
+        and 0 < version < MAX_COUNTER
+    ):
+        raise Refused(Drop.OUT_OF_RANGE)
+    if number == 0:
+        return _page_zero(raw, name, generation, version, fields[4:])
+    entries = fields[4]
+    if type(entries) is not list:
+        raise Refused(Drop.BAD_PAGE)
+    return Page(
+        name, generation, number, version, raw, entries=tuple(map(_entry_untrusted, entries))
+    )
+
+
+def _page_zero(
+    raw: bytes, name: NodeId, generation: Generation, version: int, body: list[Any]
+) -> Page:
+    if len(body) < 3 or len(raw) > MAX_PAGE_ZERO:
+        raise Refused(Drop.BAD_PAGE)
+    state, addresses, metadata = body[:3]
+    if type(state) is not int or type(addresses) is not list:
+        raise Refused(Drop.BAD_PAGE)
+    try:
+        node_state = NodeState(state)
+    except ValueError:
+        raise Refused(Drop.OUT_OF_RANGE) from None
+    if not 0 < len(addresses) <= MAX_ADDRESSES:
+        raise Refused(Drop.BAD_PAGE)
+    return Page(
+        name,
+        generation,
+        0,
+        version,
+        raw,
+        node_state,
+        tuple(map(_address_untrusted, addresses)),
+        _metadata_untrusted(metadata),
+        # What is not understood here is as good as not told.
+        keys=told_of(body[3]) if len(body) > 3 else None,
+    )
+
+
+def _address_untrusted(value: Any) -> Address:
+    if type(value) is not list or len(value) < 2:
+        raise Refused(Drop.BAD_PAGE)
+    host, port = value[:2]
+    if type(host) is not str or type(port) is not int:
+        raise Refused(Drop.BAD_PAGE)
+    if not 0 < port < 65536 or not is_ip_literal(host):
+        raise Refused(Drop.OUT_OF_RANGE)
+    return host, port
+
+
+def _metadata_untrusted(value: Any) -> Metadata:
+    if type(value) is not dict or len(value) > MAX_METADATA_ITEMS:
+        raise Refused(Drop.BAD_PAGE)
+    if not value:
+        return NO_METADATA
+    for key, item in value.items():
+        if type(key) is not str or type(item) not in (str, int, bool):
+            raise Refused(Drop.BAD_PAGE)
+    return MappingProxyType(value)
+
+
+def _entry_untrusted(value: Any) -> Registration:
+    if type(value) is not list or len(value) < 2:
+        raise Refused(Drop.BAD_PAGE)
+    topic, host = value[:2]
+    if type(topic) is not str or type(host) is not str:
+        raise Refused(Drop.BAD_PAGE)
+    if why_not_topic(topic) or why_not_host(host):
+        raise Refused(Drop.BAD_PAGE)
+    state = value[2] if len(value) > 2 else 0
+    if type(state) is not int or state not in (0, 1):
+        raise Refused(Drop.OUT_OF_RANGE)
+    metadata = _metadata_untrusted(value[3]) if len(value) > 3 else NO_METADATA
+    return Registration(topic, host, EntryState(state), metadata)
+
+
+# -- the door ------------------------------------------------------------------------------
+
+
+def is_text(value: str) -> bool:
+    """True for text without control characters (C0, DEL, C1) and lone surrogates."""
+    return value.isprintable() or not any(
+        ord(char) < 32 or 0x7F <= ord(char) < 0xA0 or 0xD800 <= ord(char) < 0xE000 for char in value
+    )
+
+
+def is_ip_literal(value: str) -> bool:
+    """True for an IPv4 or IPv6 address without a scope: a name would be resolved when sent to."""
+    try:
+        return "%" not in value and bool(ip_address(value))
+    except ValueError:
+        return False
+
+
+def is_name(value: str) -> bool:
+    """True for a node or cluster name: text of 1 to 64 bytes."""
+    return bool(value) and is_text(value) and len(value.encode()) <= MAX_NAME
+
+
+def why_not_topic(topic: str) -> str:
+    """Reason why ``topic`` can not be registered; empty when it can."""
+    if not topic:
+        return "a topic is empty"
+    if not is_text(topic):
+        return f"topic {topic!r} has control characters or is not UTF-8"
+    if "." in topic:
+        return f"topic {topic!r} has a dot, which parts topic and host in a direct key"
+    if "~" in topic:
+        return f"topic {topic!r} has a '~', which ends the prefix of a fanout key"
+    if topic == "fanout":
+        return "the topic 'fanout' is reserved: 'fanout.x' and 'fanout~x' are fanout keys"
+    return ""
+
+
+def why_not_host(host: str) -> str:
+    """Reason why ``host`` can not be registered; empty when it can."""
+    if not host:
+        return "a host is empty"
+    if not is_text(host):
+        return f"host {host!r} has control characters or is not UTF-8"
+    return ""
+
+
+def checked_registration(
+    topic: str, host: str, metadata: Mapping[str, Any] | None, state: EntryState
+) -> Registration:
+    """Build a registration from what a program gave. Raises RegistrationError, LimitError."""
+    for what, value in (("topic", topic), ("host", host)):
+        if not isinstance(value, str):
+            raise RegistrationError(f"{what} {value!r} is not text")
+    reason = why_not_topic(topic) or why_not_host(host)
+    if reason:
+        raise RegistrationError(reason)
+    return Registration(topic, host, state, checked_metadata(repr(topic), metadata))
+
+
+def checked_metadata(of: str, metadata: Mapping[str, Any] | None) -> Metadata:
+    """Copy metadata that may travel, sorted by key. Raises RegistrationError, LimitError."""
+    items = dict(metadata or {})
+    if len(items) > MAX_METADATA_ITEMS:
+        raise LimitError(f"metadata of {of} has {len(items)} items, more than {MAX_METADATA_ITEMS}")
+    for key, item in items.items():
+        if not isinstance(key, str) or type(item) not in (str, int, bool):
+            raise RegistrationError(
+                f"metadata of {of}: {key!r}: {item!r} is not a string, integer or boolean"
+            )
+        if isinstance(item, int) and not -(1 << 63) <= item < 1 << 63:
+            raise RegistrationError(f"metadata of {of}: {key!r}: {item} exceeds 64 bits")
+        if not is_encodable(key) or (isinstance(item, str) and not is_encodable(item)):
+            raise RegistrationError(f"metadata of {of}: {key!r} is not UTF-8")
+    return MappingProxyType(dict(sorted(items.items()))) if items else NO_METADATA
+
+
+def is_encodable(value: str) -> bool:
+    """True when the text has no lone surrogate."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,246 @@
+"""Endpoints about the agent itself: how it is, joining, leaving, configuration, health."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import trio
+
+from gossipmm.agent.words import KINDS
+from gossipmm.config import Config
+from gossipmm.core.values.types import Status
+from gossipmm.sidecar.api import schemas, views
+from gossipmm.sidecar.api.problems import ProblemError
+from gossipmm.sidecar.api.state import State
+from gossipmm.sidecar.api.watch import MAX_WATCHERS, Wanted
+from gossipmm.sidecar.http.messages import Response, Sender, Stream
+from gossipmm.sidecar.http.router import Call, Endpoint
+
+__all__ = ("ENDPOINTS",)
+
+#: The logger that all others of this package belong to.
+_LOG = logging.getLogger("gossipmm")
+_LIVE = frozenset({Status.ALIVE, Status.SUSPECT, Status.PROBATION})
+#: Seconds between two looks at whether a join came anywhere.
+_LOOK = 0.05
+_DEFAULT = Config()
+
+
+def status(state: State, call: Call) -> schemas.StatusAnswer:
+    """Show how this agent is."""
+    return views.status(state)
+
+
+def config(state: State, call: Call) -> schemas.Settings:
+    """Show the configuration in use."""
+    settings = []
+    for field in dataclasses.fields(Config):
+        value = getattr(state.agent.config, field.name)
+        settings.append(
+            schemas.Setting(
+                name=field.name,
+                value=_plain(value),
+                default=value == getattr(_DEFAULT, field.name),
+            )
+        )
+    return schemas.Settings(settings=settings)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (tuple, frozenset)):
+        return sorted(value) if isinstance(value, frozenset) else list(value)
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+async def join(state: State, call: Call) -> schemas.Joining:
+    """Add seeds; wait, if asked to, until somebody of the cluster answered."""
+    body = call.read(schemas.JoinBody)
+    agent = state.agent
+    agent.join(*body.seeds)
+    deadline = agent.now() + body.wait
+    while agent.now() < deadline:
+        if agent.seeds_tried(*body.seeds) and _live(state) > 1:
+            break
+        await trio.sleep(_LOOK)
+    trouble = agent.seed_trouble()
+    return schemas.Joining(
+        seeds=body.seeds,
+        joined=agent.table.joined and _live(state) > 1,
+        live=_live(state),
+        failures={seed: trouble[seed] for seed in body.seeds if seed in trouble},
+    )
+
+
+def _live(state: State) -> int:
+    return sum(view.status in _LIVE for view in state.agent.members())
+
+
+async def leave(state: State, call: Call) -> Response:
+    """Leave gracefully; the agent ends once this is answered."""
+    _LOG.info("leaving, as the control API was told to")
+    finished = await state.agent.leave()
+    told, confirmed = finished.told, finished.confirmed
+    left = schemas.Left(
+        confirmed=confirmed, told=told, share=round(confirmed / told, 4) if told else 1.0
+    )
+    return Response(msgspec.json.encode(left), after=state.left)
+
+
+def log_level(state: State, call: Call) -> schemas.LogLevel:
+    """Show the level of the log."""
+    number = _LOG.getEffectiveLevel()
+    levels = (logging.DEBUG, logging.INFO, logging.WARNING)
+    name = next((logging.getLevelName(level) for level in levels if number <= level), "ERROR")
+    return schemas.LogLevel(level=name.lower())
+
+
+def set_log_level(state: State, call: Call) -> schemas.LogLevel:
+    """Change the level of the log, until the agent ends."""
+    _LOG.setLevel(call.read(schemas.LogLevel).level.upper())
+    return log_level(state, call)
+
+
+def watch(state: State, call: Call) -> Stream:
+    """Stream events as they happen."""
+    if state.hub.watchers >= MAX_WATCHERS:
+        raise ProblemError(503, f"{MAX_WATCHERS} watch already: try again later")
+    kinds = _words(call.query.get("kind"))
+    if unknown := kinds - KINDS:
+        known = ", ".join(sorted(KINDS))
+        raise ProblemError(400, f"{sorted(unknown)[0]!r} is no kind of event; known: {known}")
+    wanted = Wanted(kinds, _words(call.query.get("topic")), _words(call.query.get("member")))
+    since = call.query.get("since")
+    if (last := call.request.headers.get(b"last-event-id")) is not None:
+        since = last.decode("latin-1")
+
+    async def run(send: Sender) -> None:
+        await state.hub.serve(send, since, wanted)
+
+    return Stream(run, "text/event-stream")
+
+
+def _words(text: str | None) -> frozenset[str]:
+    return frozenset(word for word in (text or "").split(",") if word)
+
+
+def livez(state: State, call: Call) -> schemas.Health:
+    """Answer, which shows that the agent's loop runs."""
+    return schemas.Health(status="ok")
+
+
+def readyz(state: State, call: Call) -> schemas.Health:
+    """Whether lookups here can be relied on."""
+    agent = state.agent
+    if agent.leaving:
+        raise ProblemError(503, f"{agent.name} is leaving", "leaving")
+    if not agent.table.joined:
+        trouble = [f"seed {seed} {words}" for seed, words in agent.seed_trouble().items()]
+        why = "; ".join(trouble) or f"of {', '.join(agent.config.join)}"
+        raise ProblemError(503, f"{agent.name} has not agreed with anybody yet: {why}")
+    return schemas.Health(status="ready")
+
+
+def metrics(state: State, call: Call) -> Response:
+    """Show the counters in the text format of Prometheus."""
+    from gossipmm.sidecar.ops import metrics as exposition
+
+    return Response(exposition.render(state.agent), content_type=exposition.CONTENT_TYPE)
+
+
+def openapi(state: State, call: Call) -> Response:
+    """Show the description of all this."""
+    from gossipmm.sidecar.api.app import ENDPOINTS as ALL
+    from gossipmm.sidecar.api.openapi import document
+
+    return Response(msgspec.json.encode(document(ALL)))
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/v1/status",
+        handler=status,
+        summary="How this agent is, and how far others agree with its table",
+        answer=schemas.StatusAnswer,
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/config",
+        handler=config,
+        summary="The configuration in use",
+        answer=schemas.Settings,
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/watch",
+        handler=watch,
+        summary="Events as they happen (server-sent events); resumes behind a known event",
+        media_type="text/event-stream",
+        query=("since", "kind", "topic", "member"),
+        problems=(503,),
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/join",
+        handler=join,
+        summary="Add seeds",
+        answer=schemas.Joining,
+        body=schemas.JoinBody,
+        problems=(422, 503),
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/leave",
+        handler=leave,
+        summary="Leave the cluster, say how many confirmed it, and end the agent",
+        answer=schemas.Left,
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/log-level",
+        handler=log_level,
+        summary="The level of the log",
+        answer=schemas.LogLevel,
+    ),
+    Endpoint(
+        method="PUT",
+        path="/v1/log-level",
+        handler=set_log_level,
+        summary="Change the level of the log, until the agent ends",
+        answer=schemas.LogLevel,
+        body=schemas.LogLevel,
+    ),
+    Endpoint(
+        method="GET",
+        path="/livez",
+        handler=livez,
+        summary="200 while the agent's loop runs",
+        answer=schemas.Health,
+    ),
+    Endpoint(
+        method="GET",
+        path="/readyz",
+        handler=readyz,
+        summary="200 once the table agreed with a peer's, until the agent leaves",
+        answer=schemas.Health,
+        problems=(503,),
+    ),
+    Endpoint(
+        method="GET",
+        path="/metrics",
+        handler=metrics,
+        summary="Counters in the text format of Prometheus",
+        media_type="text/plain",
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/openapi.json",
+        handler=openapi,
+        summary="This document (OpenAPI 3.1)",
+        answer=dict[str, Any],
+    ),
+)

@@ -1,0 +1,93 @@
+"""The application: from a request to its answer, whatever is wrong with it.
+
+Over TCP any program of this machine may ask, and so may a page that a browser shows. What keeps
+foreign pages out: a request must name this machine as its host (a page whose name was made to
+resolve to 127.0.0.1 does not), and what a browser sends for another origin is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from gossipmm.errors import GossipError
+from gossipmm.sidecar.api import agent as routes_agent
+from gossipmm.sidecar.api import keys as routes_keys
+from gossipmm.sidecar.api import lookups as routes_lookups
+from gossipmm.sidecar.api import registrations as routes_registrations
+from gossipmm.sidecar.api.problems import ProblemError, of_error, render
+from gossipmm.sidecar.api.state import State
+from gossipmm.sidecar.http.messages import Answer, Application, Request, Response, Stream
+from gossipmm.sidecar.http.router import Endpoint, Router
+from gossipmm.sidecar.page import files as pages
+
+__all__ = ("ENDPOINTS", "application")
+
+#: Everything that is served, in the order of the OpenAPI document.
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *routes_lookups.ENDPOINTS,
+    *routes_registrations.ENDPOINTS,
+    *routes_keys.ENDPOINTS,
+    *routes_agent.ENDPOINTS,
+)
+
+#: Names of this machine that a request over TCP may give as its host.
+_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+#: What may be seen from other machines (``health_bind``): it changes nothing and names nobody.
+_HEALTH = frozenset({"/livez", "/readyz", "/metrics"})
+
+
+def application(state: State, *, only_health: bool = False) -> Application:
+    """Return what serves a sidecar, or only its health to other machines."""
+    if only_health:
+        router = Router(endpoint for endpoint in ENDPOINTS if endpoint.path in _HEALTH)
+    else:
+        router = Router((*ENDPOINTS, *pages.ENDPOINTS))
+
+    def serve(request: Request) -> Answer | Awaitable[Answer]:
+        try:
+            if request.tcp and not only_health:
+                _check_origin(request)
+            endpoint, call = router.route(request)
+            result = endpoint.handler(state, call)
+        except ProblemError as exc:
+            return render(exc)
+        except GossipError as exc:
+            return render(of_error(exc))
+        if isinstance(result, Awaitable):
+            return _awaited(endpoint, result)
+        return _answer(endpoint, result)
+
+    return serve
+
+
+async def _awaited(endpoint: Endpoint, result: Awaitable[Any]) -> Answer:
+    try:
+        return _answer(endpoint, await result)
+    except ProblemError as exc:
+        return render(exc)
+    except GossipError as exc:
+        return render(of_error(exc))
+
+
+def _answer(endpoint: Endpoint, result: Any) -> Answer:
+    if isinstance(result, (Response, Stream)):
+        return result
+    if result is None:
+        return Response(status=endpoint.status)
+    return Response(msgspec.json.encode(result), endpoint.status)
+
+
+def _check_origin(request: Request) -> None:
+    host = request.headers.get(b"host", b"").decode("latin-1")
+    if urlsplit(f"//{host}").hostname not in _LOCAL:
+        raise ProblemError(403, f"the host {host!r} is not this machine: ask http://127.0.0.1")
+    origin = request.headers.get(b"origin", b"").decode("latin-1")
+    foreign = request.headers.get(b"sec-fetch-site", b"") in (b"cross-site", b"same-site")
+    if foreign or (origin and origin != f"http://{host}"):
+        raise ProblemError(403, "a page of another origin may not use this API")

@@ -1,0 +1,197 @@
+"""Endpoints that read: keys, topics, members and why they are as they are."""
+
+from __future__ import annotations
+
+from gossipmm.core.values.types import HostState
+from gossipmm.sidecar.api import schemas, views
+from gossipmm.sidecar.api.problems import ProblemError
+from gossipmm.sidecar.api.state import State
+from gossipmm.sidecar.http.router import Call, Endpoint
+from gossipmm.sidecar.why import sentence, summary
+
+__all__ = ("ENDPOINTS",)
+
+
+def queues(state: State, call: Call) -> schemas.Queues:
+    """Answer a key; takes a turn of the round robin."""
+    key = call.path["key"]
+    agent = state.agent
+    found = agent.queues(key, routing_key=call.query.get("routing_key"))
+    view = agent.table.topics.get(key)
+    if found and view is not None and view.picks and not view.stale and agent.table.joined:
+        status = "ok"
+    else:
+        status = agent.lookup(key).status.value
+    return schemas.Queues(key=key, status=status, queues=found)
+
+
+def lookup(state: State, call: Call) -> schemas.Lookup:
+    """Answer a key at length."""
+    return views.lookup(state.agent.lookup(call.path["key"]))
+
+
+def topics(state: State, call: Call) -> schemas.Topics:
+    """Show all topics."""
+    return views.topics(state)
+
+
+def topic(state: State, call: Call) -> schemas.Topic:
+    """Show one topic."""
+    name = call.path["topic"]
+    view = state.agent.table.topics.get(name)
+    if view is None:
+        raise ProblemError(404, f"no member registers the topic {name!r}", "unknown-topic")
+    return views.topic(state, view, state.agent.now())
+
+
+def ring(state: State, call: Call) -> schemas.Ring:
+    """Show the live table as a ring file."""
+    return state.agent.matchmaker.ring()
+
+
+def members(state: State, call: Call) -> schemas.Members:
+    """Show all members."""
+    return views.members(state)
+
+
+def member(state: State, call: Call) -> schemas.Member:
+    """Show one member."""
+    view = state.agent.member(call.path["name"])
+    if view is None:
+        raise unknown(state, call.path["name"])
+    return views.member(state, view, state.agent.now())
+
+
+def why(state: State, call: Call) -> schemas.Why:
+    """Show why a member is as it is held here."""
+    name = call.path["name"]
+    agent = state.agent
+    view = agent.member(name)
+    if view is None:
+        raise unknown(state, name)
+    now, trail = agent.now(), agent.why(name)
+    serves = [
+        (entry.topic, entry.host)
+        for _, topic in sorted(agent.table.topics.items())
+        for _, entry in sorted(topic.entries.items())
+        if name in entry.nodes and entry.state is not HostState.STALE
+    ]
+    return schemas.Why(
+        name=name,
+        status=view.status.label,
+        summary=summary(view, trail, agent.name, now),
+        member=views.member(state, view, now),
+        serves=serves,
+        evidence=[
+            schemas.Evidence(
+                time=state.wall(line.at),
+                ago=state.ago(line.at),
+                kind=line.kind,
+                teller=line.teller,
+                heartbeat=line.heartbeat,
+                detail=line.detail,
+                text=sentence(line, agent.name, name),
+            )
+            for line in trail
+        ],
+    )
+
+
+def forget(state: State, call: Call) -> None:
+    """Close a dead member's generation by hand, everywhere."""
+    name = call.path["name"]
+    view = state.agent.member(name)
+    if view is None:
+        raise unknown(state, name)
+    if not state.agent.forget(name):
+        raise ProblemError(
+            409, f"{name} is {view.status.label}: only who is dead or left can be forgotten"
+        )
+
+
+def unknown(state: State, name: str) -> ProblemError:
+    """Say that a member is unknown; if a host has that name, whose it is."""
+    nodes = sorted(
+        {
+            node
+            for view in state.agent.table.topics.values()
+            if (entry := view.entries.get(name)) is not None
+            for node in entry.nodes
+        }
+    )
+    detail = f"no member is called {name!r}"
+    if nodes:
+        detail += f"; a host of that name is registered by {', '.join(nodes)}"
+    return ProblemError(404, detail, "unknown-member")
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/v1/queues/{key}",
+        handler=queues,
+        summary="The hosts of a key: `topic` (one, in turn), `topic.host`, or `fanout~topic`",
+        answer=schemas.Queues,
+        query=("routing_key",),
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/lookup/{key}",
+        handler=lookup,
+        summary="The same with each host's state, age and source; takes no turn",
+        answer=schemas.Lookup,
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/topics",
+        handler=topics,
+        summary="All topics with their hosts",
+        answer=schemas.Topics,
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/topics/{topic}",
+        handler=topic,
+        summary="One topic with its hosts",
+        answer=schemas.Topic,
+        problems=(404,),
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/ring",
+        handler=ring,
+        summary="The live hosts of each topic, as a classical ring file",
+        answer=schemas.Ring,
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/members",
+        handler=members,
+        summary="All known members",
+        answer=schemas.Members,
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/members/{name}",
+        handler=member,
+        summary="One member",
+        answer=schemas.Member,
+        problems=(404,),
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/v1/members/{name}",
+        handler=forget,
+        summary="Forget a dead or left member, on all nodes: only a new start brings it back",
+        status=204,
+        problems=(404, 409),
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/members/{name}/why",
+        handler=why,
+        summary="Why a member is held alive, suspect or dead: the evidence, in words",
+        answer=schemas.Why,
+        problems=(404,),
+    ),
+)

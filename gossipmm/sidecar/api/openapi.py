@@ -1,0 +1,177 @@
+"""The OpenAPI 3.1 document, made from the table of endpoints and the types of their bodies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from gossipmm.agent.words import KINDS
+from gossipmm.sidecar.api import schemas
+from gossipmm.sidecar.api.problems import MEDIA_TYPE
+from gossipmm.sidecar.api.state import version
+from gossipmm.sidecar.http.router import Endpoint
+
+__all__ = ("document",)
+
+#: Text without control characters, as an ECMA regular expression.
+_TEXT = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$"
+_NAMED = {"type": "string", "minLength": 1}
+
+#: Path parameters: name -> description and schema.
+_PATH: dict[str, tuple[str, dict[str, Any]]] = {
+    "key": (
+        "`topic` (one of its hosts), `topic.host` (that host) or `fanout~topic` (all hosts). "
+        "A topic has no dot; a host may.",
+        {
+            **_NAMED,
+            "pattern": (
+                "^[^\\u0000-\\u001f\\u007f-\\u009f.]+(\\.[^\\u0000-\\u001f\\u007f-\\u009f]+)?$"
+            ),
+            "not": {"pattern": "^fanout[~.](\\.|$)"},
+            "examples": ["compute", "compute.host-a", "fanout~compute"],
+        },
+    ),
+    "topic": (
+        "A topic: no dot, no `~`, not `fanout`.",
+        {
+            **_NAMED,
+            "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f.~]+$",
+            "not": {"const": "fanout"},
+            "examples": ["compute"],
+        },
+    ),
+    "host": (
+        "A host: any name; a slash as `%2F`.",
+        {**_NAMED, "pattern": _TEXT, "examples": ["host-a"]},
+    ),
+    "name": ("A member's name.", {**_NAMED, "examples": ["host-a"]}),
+    "kid": (
+        "The id of a key: 2 to 8 hexadecimal digits.",
+        {"type": "string", "pattern": "^([0-9a-fA-F]{2}){1,4}$", "examples": ["9f3a"]},
+    ),
+}
+
+_KIND = f"({'|'.join(sorted(KINDS))})"
+#: Query parameters: name -> description and schema.
+_QUERY: dict[str, tuple[str, dict[str, Any]]] = {
+    "routing_key": (
+        "The same key goes to the same live host, for as long as that is live.",
+        {"type": "string"},
+    ),
+    "since": ("The id of the last event known; `Last-Event-ID` does the same.", {"type": "string"}),
+    "kind": (
+        f"Kinds of events, separated by commas: {', '.join(sorted(KINDS))}.",
+        {"type": "string", "pattern": f"^({_KIND}(,{_KIND})*)?$"},
+    ),
+    "topic": ("Only events of these topics, separated by commas.", {"type": "string"}),
+    "member": ("Only events of these members, separated by commas.", {"type": "string"}),
+}
+
+_DESCRIPTION = """\
+The control API of one agent, served on a Unix socket, and on a loopback port if one is configured:
+`curl --unix-socket /run/gossipmm/host-a.sock http://gossipmm/v1/members`. Times that end in `_ago`
+are seconds; `time` is seconds since 1970. 64-bit numbers are strings. Errors are RFC 9457."""
+
+
+def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
+    """Return the document as plain values."""
+    endpoints = tuple(endpoints)
+    types: list[Any] = [schemas.Problem]
+    for endpoint in endpoints:
+        types += [kind for kind in (endpoint.answer, endpoint.body) if kind is not None]
+    shapes, components = msgspec.json.schema_components(
+        types, ref_template="#/components/schemas/{name}"
+    )
+    shape_of = dict(zip(map(str, types), shapes, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for endpoint in endpoints:
+        operations = paths.setdefault(endpoint.path, {})
+        operations[endpoint.method.lower()] = _operation(endpoint, shape_of)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "gossipmm",
+            "version": version(),
+            "summary": "Live hosts by topic, with no server.",
+            "description": _DESCRIPTION,
+            "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": paths,
+        "components": {"schemas": _tuples(components)},
+    }
+
+
+def _tuples(schema: Any) -> Any:
+    """Describe pairs as lists of two whose items have either type.
+
+    That is less than ``prefixItems`` can say, but every tool understands it.
+    """
+    if isinstance(schema, list):
+        return [_tuples(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {name: _tuples(item) for name, item in schema.items()}
+    if "prefixItems" in found:
+        kinds = [kind for item in found.pop("prefixItems") for kind in item.get("anyOf", [item])]
+        unique = [kind for n, kind in enumerate(kinds) if kind not in kinds[:n]]
+        found["items"] = unique[0] if len(unique) == 1 else {"anyOf": unique}
+    return found
+
+
+def _operation(endpoint: Endpoint, shape_of: dict[str, Any]) -> dict[str, Any]:
+    names = re.findall(r"{(\w+)}", endpoint.path)
+    parameters = [_parameter("path", name, *_PATH[name]) for name in names]
+    parameters += [_parameter("query", name, *_QUERY[name]) for name in endpoint.query]
+    if endpoint.media_type == "text/event-stream":
+        parameters.append(_parameter("header", "Last-Event-ID", *_QUERY["since"]))
+    operation: dict[str, Any] = {
+        "operationId": endpoint.handler.__name__,
+        "summary": endpoint.summary,
+        "responses": _responses(endpoint, shape_of),
+    }
+    if parameters:
+        operation["parameters"] = parameters
+    if endpoint.body is not None:
+        required = any(field.required for field in msgspec.structs.fields(endpoint.body))
+        operation["requestBody"] = {
+            "required": required,
+            "content": {"application/json": {"schema": shape_of[str(endpoint.body)]}},
+        }
+    return operation
+
+
+def _parameter(where: str, name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": where,
+        "required": where == "path",
+        "description": description,
+        "schema": schema,
+    }
+
+
+def _responses(endpoint: Endpoint, shape_of: dict[str, Any]) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": HTTPStatus(endpoint.status).phrase}
+    if endpoint.answer is not None:
+        schema = shape_of[str(endpoint.answer)]
+        answer["content"] = {endpoint.media_type: {"schema": schema}}
+    elif endpoint.status != 204:
+        answer["content"] = {endpoint.media_type: {"schema": {"type": "string"}}}
+    responses: dict[str, Any] = {str(endpoint.status): answer}
+    for status, reason in endpoint.also.items():
+        responses[str(status)] = {**answer, "description": reason}
+    problem = {"schema": shape_of[str(schemas.Problem)]}
+    for status in sorted({400, *endpoint.problems}):
+        responses[str(status)] = {
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: problem},
+        }
+    responses["default"] = {
+        "description": "Any other problem",
+        "content": {MEDIA_TYPE: problem},
+    }
+    return responses

@@ -1,0 +1,95 @@
+"""Everything that can be wrong with a request, as problem+json (RFC 9457).
+
+``type`` is a stable name that programs may rely on; ``detail`` says in words what was wrong, with
+the value, and what to do.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import msgspec
+
+from gossipmm.errors import (
+    AgentClosedError,
+    GossipError,
+    InvalidKeyError,
+    KeyringError,
+    LimitError,
+    RegistrationError,
+    SeedError,
+)
+from gossipmm.sidecar.api.schemas import Problem
+from gossipmm.sidecar.http.messages import Response
+
+__all__ = ("MEDIA_TYPE", "ProblemError", "of_error", "refuse", "render")
+
+MEDIA_TYPE = "application/problem+json"
+_PREFIX = "urn:gossipmm:"
+
+#: What a problem that has only a status is called.
+_BY_STATUS = {
+    400: "bad-request",
+    403: "forbidden",
+    404: "not-found",
+    405: "method-not-allowed",
+    408: "timeout",
+    413: "too-large",
+    431: "head-too-large",
+    500: "internal",
+    501: "not-implemented",
+    503: "unavailable",
+}
+
+#: The package's own errors, the nearest class first.
+_BY_ERROR: tuple[tuple[type[GossipError], int, str], ...] = (
+    (InvalidKeyError, 400, "invalid-key"),
+    (KeyringError, 422, "keyring-refused"),
+    (LimitError, 422, "limit"),
+    (RegistrationError, 422, "registration-refused"),
+    (SeedError, 422, "invalid-seed"),
+    (AgentClosedError, 503, "leaving"),
+    (GossipError, 422, "refused"),
+)
+
+
+class ProblemError(Exception):
+    """Ends a request with a problem. ``name`` is the stable part of its type."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        name: str = "",
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.name = name or _BY_STATUS.get(status, "refused")
+        self.headers = headers
+
+
+def of_error(error: GossipError) -> ProblemError:
+    """Return what an error of the package is over HTTP."""
+    for kind, status, name in _BY_ERROR:
+        if isinstance(error, kind):
+            return ProblemError(status, str(error), name)
+    raise AssertionError("GossipError is the last kind")
+
+
+def render(error: ProblemError) -> Response:
+    """Return the answer that says it."""
+    problem = Problem(
+        type=_PREFIX + error.name,
+        title=HTTPStatus(error.status).phrase,
+        status=error.status,
+        detail=error.detail,
+    )
+    body = msgspec.json.encode(problem)
+    return Response(body, error.status, MEDIA_TYPE, error.headers)
+
+
+def refuse(status: int, detail: str) -> Response:
+    """Answer with a status and words: what the HTTP server itself has to say."""
+    return render(ProblemError(status, detail))

@@ -1,0 +1,418 @@
+"""What the control API answers and takes, as typed values: the JSON shapes of ``/v1``.
+
+Every body is one JSON object. Conventions:
+
+* ``..._ago``, ``uptime``, ``ttl`` and the like are seconds, as numbers. ``time`` is wall clock:
+  seconds since 1970.
+* 64-bit numbers (``generation``, ``fingerprint``) are strings: JavaScript would round them.
+* An address is text: ``10.0.0.1:7946`` or ``[2001:db8::1]:7946``.
+* A member's ``status`` is one of ``unknown alive suspect dead returning probation left``; a host's
+  ``state`` one of ``live doubted suspect draining stale``.
+* ``event_id`` names the last event that the answer takes into account: ``GET /v1/watch?since=`` it
+  continues from there without a gap.
+
+In short (fields with a default may be left out of a request, never of an answer)::
+
+    GET /v1/members   {"node": "a", "event_id": "...", "members": [MEMBER, ...]}
+      MEMBER          {"name", "status", "draining", "generation", "addresses", "heartbeat",
+                       "since_ago", "heard_ago", "registrations", "metadata", "reason", "self"}
+    GET /v1/topics    {"node": "a", "event_id": "...", "topics": [TOPIC, ...]}
+      TOPIC           {"topic", "stale", "picks": [...], "fanout": [...], "hosts": [HOST, ...]}
+      HOST            {"host", "state", "nodes": [...], "metadata", "since_ago", "heard_ago"}
+    GET /v1/status    {"name", "cluster", "version", "generation", "addresses", "uptime", "joined",
+                       "leaving", "conflict", "impaired", "trouble": {seed: words}, "fingerprint",
+                       "agree", "unheard", "differ": [{"name", "since_ago"}],
+                       "members": {"alive": 3, ...}, "topics", "registrations",
+                       "traffic": {...}, "event_id", ...}
+    GET /v1/watch     server-sent events; ``data`` of each is one JSON object:
+                        event: hello     {"node", "event_id", "resumed"}
+                        event: <kind>    {"event": kind, "time", ..., "text"}   (with an id)
+                        event: dropped   {"reason"}    this watcher was too slow; then the end
+                        event: closing   {"reason"}    the agent ends; then the end
+      ``kind`` is an event of ``gossipmm.core.values.events`` in snake case (``member_joined``,
+      ``member_died``, ``host_changed``, ...), with that event's fields, ``time`` for its ``at``,
+      and ``text``, the same in words. A comment line comes every 15 s when nothing happens.
+
+An error is ``application/problem+json`` (RFC 9457): ``Problem``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+__all__ = (
+    "Acknowledged",
+    "Changed",
+    "DrainBody",
+    "Evidence",
+    "FoundHost",
+    "Health",
+    "Host",
+    "JoinBody",
+    "Joining",
+    "Left",
+    "LogLevel",
+    "Lookup",
+    "Member",
+    "Members",
+    "Own",
+    "OwnRegistrations",
+    "Peer",
+    "Problem",
+    "Queues",
+    "RegisterBody",
+    "Ring",
+    "Setting",
+    "Settings",
+    "StatusAnswer",
+    "Topic",
+    "Topics",
+    "Traffic",
+    "Why",
+)
+
+#: What metadata holds.
+Scalar = str | int | bool
+#: Metadata in a request. 454.0 is a whole number, too (JSON has one kind of number).
+Metadata = Annotated[
+    dict[
+        str,
+        Annotated[
+            str | int | float | bool,
+            msgspec.Meta(
+                description="Text, true, false, or a whole number of 64 bits.",
+                extra_json_schema={
+                    "type": ["string", "integer", "boolean"],
+                    "minimum": -(1 << 63),
+                    "maximum": (1 << 63) - 1,
+                },
+            ),
+        ],
+    ],
+    msgspec.Meta(extra_json_schema={"maxProperties": 64}),
+]
+#: Only described here; what is wrong with one is said in words (``gossipmm.addresses``).
+Seed = Annotated[
+    str,
+    msgspec.Meta(
+        description="NAME, NAME:PORT, [IPV6]:PORT, or the name of SRV records.",
+        extra_json_schema={
+            "pattern": r"^([A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_][A-Za-z0-9_-]*)*"
+            r"|\[[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\])"
+            r"(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?$",
+        },
+        max_length=253,
+    ),
+]
+Seconds = Annotated[float, msgspec.Meta(description="Seconds.")]
+Moment = Annotated[float, msgspec.Meta(description="Seconds since 1970, wall clock.")]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What went wrong (RFC 9457). ``type`` is stable; ``detail`` is for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = ""
+
+
+# -- members ---------------------------------------------------------------------------------------
+
+
+class Member(msgspec.Struct, kw_only=True):
+    """A member of the cluster, as this agent holds it."""
+
+    name: str
+    #: unknown, alive, suspect, dead, returning, probation or left.
+    status: str
+    #: The node said that it takes no new work.
+    draining: bool
+    generation: str
+    addresses: list[str]
+    heartbeat: Count
+    #: Since when it has this status here.
+    since_ago: Seconds
+    #: Age of the freshest evidence of life; null: never heard alive here.
+    heard_ago: Seconds | None
+    registrations: Count
+    metadata: dict[str, Scalar]
+    #: Why it has this status, if that wants saying.
+    reason: str
+    #: This is the answering agent itself.
+    own: bool = msgspec.field(name="self")
+
+
+class Members(msgspec.Struct, kw_only=True):
+    """All known members by name, the answering one included."""
+
+    node: str
+    event_id: str
+    members: list[Member]
+
+
+class Evidence(msgspec.Struct, kw_only=True):
+    """One line of a member's trail: who said what of it, and when."""
+
+    time: Moment
+    ago: Seconds
+    kind: str
+    teller: str
+    heartbeat: Count
+    detail: str
+    #: The same in words.
+    text: str
+
+
+class Why(msgspec.Struct, kw_only=True):
+    """Why a member has the status that it has here, oldest evidence first."""
+
+    name: str
+    status: str
+    #: One sentence.
+    summary: str
+    member: Member
+    #: (topic, host) pairs that its record registers and that this agent knows.
+    serves: list[tuple[str, str]]
+    evidence: list[Evidence]
+
+
+# -- topics and keys -------------------------------------------------------------------------------
+
+
+class Host(msgspec.Struct, kw_only=True):
+    """A host of a topic: the best of all live records that register it."""
+
+    host: str
+    #: live, doubted, suspect, draining or stale.
+    state: str
+    nodes: list[str]
+    metadata: dict[str, Scalar]
+    since_ago: Seconds
+    heard_ago: Seconds | None
+
+
+class Topic(msgspec.Struct, kw_only=True):
+    """A topic. ``picks``: the round robin's hosts; ``fanout``: those of ``fanout~topic``."""
+
+    topic: str
+    #: No host is live: the last known ones stand in (this agent may be the one cut off).
+    stale: bool
+    picks: list[str]
+    fanout: list[str]
+    hosts: list[Host]
+
+
+class Topics(msgspec.Struct, kw_only=True):
+    """All topics by name; one without live hosts stays while a dead record remembers it."""
+
+    node: str
+    event_id: str
+    topics: list[Topic]
+
+
+class Queues(msgspec.Struct, kw_only=True):
+    """The answer to a key: pairs of queue key and host; empty: nobody, and ``status`` says why."""
+
+    key: str
+    #: ok, stale, not_joined, nobody_alive or unknown_topic.
+    status: str
+    queues: list[tuple[str, str | None]]
+
+
+class FoundHost(msgspec.Struct, kw_only=True):
+    """One host of a key's answer, with what is known of it."""
+
+    key: str
+    host: str
+    state: str | None
+    heard_ago: Seconds | None
+    since_ago: Seconds | None
+    #: gossip, ring (the ring file) or key (only the key vouches for it).
+    source: str
+    nodes: list[str]
+    metadata: dict[str, Scalar]
+
+
+class Lookup(msgspec.Struct, kw_only=True):
+    """The long answer to a key. Takes no turn of the round robin."""
+
+    key: str
+    topic: str
+    status: str
+    #: Those that ``queues`` answers with, or picks one of.
+    hosts: list[FoundHost]
+    #: Other hosts of the topic: draining, or suspected while others are live, ...
+    others: list[FoundHost]
+
+
+#: The live table as a classical ring file: topic -> hosts.
+Ring = dict[str, list[str]]
+
+
+# -- registrations ---------------------------------------------------------------------------------
+
+
+class RegisterBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A registration to make, or to renew by the same call again."""
+
+    #: Seconds until it ends unless it is acknowledged; null: as long as the agent lives.
+    ttl: Annotated[float, msgspec.Meta(gt=0, le=31_536_000)] | None = None
+    metadata: Metadata = msgspec.field(default_factory=dict)
+    draining: bool = False
+
+
+class DrainBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Out of new picks, or back."""
+
+    draining: bool = True
+
+
+class Own(msgspec.Struct, kw_only=True):
+    """A registration of this agent's own."""
+
+    topic: str
+    host: str
+    draining: bool
+    metadata: dict[str, Scalar]
+    ttl: Seconds | None
+    #: Seconds left until it ends unless it is acknowledged.
+    expires_in: Seconds | None
+
+
+class OwnRegistrations(msgspec.Struct, kw_only=True):
+    """All registrations that were made with this agent."""
+
+    node: str
+    registrations: list[Own]
+
+
+class Acknowledged(msgspec.Struct, kw_only=True):
+    """What was said of a host was taken. ``own``: it is a registration of this agent."""
+
+    topic: str
+    host: str
+    own: bool
+    nodes: list[str]
+
+
+class Changed(msgspec.Struct, kw_only=True):
+    """How many registrations changed (of a whole node: 0 or 1)."""
+
+    changed: Count
+
+
+# -- the agent -------------------------------------------------------------------------------------
+
+
+class Peer(msgspec.Struct, kw_only=True):
+    """A live peer whose table differs from this one."""
+
+    name: str
+    since_ago: Seconds
+
+
+class Traffic(msgspec.Struct, kw_only=True):
+    """Gossip since the start. Bytes are UDP payload; add 28 a datagram for IPv4 and UDP headers."""
+
+    sent_bytes: Count
+    received_bytes: Count
+    sent_datagrams: Count
+    received_datagrams: Count
+    #: Datagrams, or parts of them, that were refused, by reason.
+    dropped: dict[str, int]
+    #: Smoothed round trip of a probe (0: none yet), and share of probes that needed a second try.
+    rtt: Seconds
+    loss: float
+
+
+class StatusAnswer(msgspec.Struct, kw_only=True):
+    """How this agent is, and how far the others agree with its table."""
+
+    name: str
+    cluster: str
+    version: str
+    generation: str
+    addresses: list[str]
+    uptime: Seconds
+    #: The table agreed with a peer's at least once, or there is nobody to join.
+    joined: bool
+    leaving: bool
+    #: Addresses of another live process with this node's name.
+    conflict: list[str]
+    #: Most of its own answers do not get through: the others hold it on probation.
+    impaired: bool
+    #: Seed -> what is wrong with it, or with this node as it sees it.
+    trouble: dict[str, str]
+    fingerprint: str
+    #: Live peers by what was last heard of their fingerprint: equal, nothing yet, different.
+    agree: Count
+    unheard: Count
+    differ: list[Peer]
+    #: Members by status; a status that nobody has is left out.
+    members: dict[str, int]
+    topics: Count
+    registrations: Count
+    traffic: Traffic
+    #: Watchers of this API now.
+    watchers: Count
+    process: int
+    control: list[str]
+    event_id: str
+
+
+class Health(msgspec.Struct, kw_only=True):
+    """An answer of /livez and /readyz."""
+
+    status: str
+
+
+class Setting(msgspec.Struct, kw_only=True):
+    """One field of the configuration."""
+
+    name: str
+    value: str | int | float | bool | list[str] | dict[str, Scalar]
+    #: It is what it would be without any configuration.
+    default: bool
+
+
+class Settings(msgspec.Struct, kw_only=True):
+    """The configuration in use."""
+
+    settings: list[Setting]
+
+
+class JoinBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Seeds to add. ``wait``: seconds to wait for the first member to answer."""
+
+    seeds: Annotated[list[Seed], msgspec.Meta(min_length=1, max_length=64)]
+    wait: Annotated[float, msgspec.Meta(ge=0, le=30)] = 0
+
+
+class Joining(msgspec.Struct, kw_only=True):
+    """How far a join is."""
+
+    seeds: list[str]
+    joined: bool
+    #: Live members known, this one included.
+    live: Count
+    #: What failed so far, in words, by seed.
+    failures: dict[str, str]
+
+
+class Left(msgspec.Struct, kw_only=True):
+    """The leave is over: ``confirmed`` of ``told`` live members confirmed it."""
+
+    confirmed: Count
+    told: Count
+    #: 1 when there was nobody to tell.
+    share: float
+
+
+class LogLevel(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The level of the agent's log."""
+
+    level: Annotated[str, msgspec.Meta(pattern="^(debug|info|warning|error)$")]

@@ -1,0 +1,185 @@
+"""From what the agent knows to what the API shows."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from math import isfinite
+
+from gossipmm.addresses import format_address
+from gossipmm.core.values.types import (
+    HostEntry,
+    MemberView,
+    NodeState,
+    Registration,
+    Status,
+    TopicView,
+)
+from gossipmm.matchmaker import Lookup
+from gossipmm.matchmaker.lookup import FoundHost
+from gossipmm.sidecar.api import schemas
+from gossipmm.sidecar.api.state import State, ago, version
+from gossipmm.sidecar.why import sentence
+
+__all__ = ("lookup", "member", "members", "own", "status", "topic", "topics")
+
+
+def member(state: State, view: MemberView, now: float) -> schemas.Member:
+    """Show a member."""
+    return schemas.Member(
+        name=view.name,
+        status=view.status.label,
+        draining=view.node_state is NodeState.DRAINING,
+        generation=str(view.generation),
+        addresses=[format_address(address) for address in view.addresses],
+        heartbeat=view.heartbeat,
+        since_ago=ago(now, view.since),
+        heard_ago=ago(now, view.heard) if isfinite(view.heard) else None,
+        registrations=view.registrations,
+        metadata=dict(view.metadata),
+        reason=_reason(state, view),
+        own=view.name == state.agent.name,
+    )
+
+
+def _reason(state: State, view: MemberView) -> str:
+    """Say why; of a suspect or dead one the last of the evidence, in words."""
+    if view.status in (Status.SUSPECT, Status.DEAD):
+        trail = state.agent.why(view.name)
+        if trail:
+            return sentence(trail[-1], state.agent.name, view.name)
+    return view.reason
+
+
+def members(state: State) -> schemas.Members:
+    """Show all members."""
+    now = state.agent.now()
+    return schemas.Members(
+        node=state.agent.name,
+        event_id=state.hub.event_id,
+        members=[member(state, view, now) for view in state.agent.members()],
+    )
+
+
+def topic(state: State, view: TopicView, now: float) -> schemas.Topic:
+    """Show a topic."""
+    entries = [view.entries[host] for host in sorted(view.entries)]
+    heard = state.agent.heard({node for entry in entries for node in entry.nodes})
+    return schemas.Topic(
+        topic=view.topic,
+        stale=view.stale,
+        picks=list(view.picks),
+        fanout=list(view.fanout),
+        hosts=[_host(entry, now, heard) for entry in entries],
+    )
+
+
+def _host(entry: HostEntry, now: float, heard: dict[str, float]) -> schemas.Host:
+    freshest = max([entry.heard, *(heard[node] for node in entry.nodes if node in heard)])
+    return schemas.Host(
+        host=entry.host,
+        state=entry.state.label,
+        nodes=list(entry.nodes),
+        metadata=dict(entry.metadata),
+        since_ago=ago(now, entry.since),
+        heard_ago=ago(now, freshest) if isfinite(freshest) else None,
+    )
+
+
+def topics(state: State) -> schemas.Topics:
+    """Show all topics."""
+    now = state.agent.now()
+    views = sorted(state.agent.table.topics.items())
+    return schemas.Topics(
+        node=state.agent.name,
+        event_id=state.hub.event_id,
+        topics=[topic(state, view, now) for _, view in views],
+    )
+
+
+def lookup(found: Lookup) -> schemas.Lookup:
+    """Show the long answer to a key."""
+    return schemas.Lookup(
+        key=found.key,
+        topic=found.topic,
+        status=found.status.value,
+        hosts=[_found(host) for host in found.hosts],
+        others=[_found(host) for host in found.others],
+    )
+
+
+def _found(host: FoundHost) -> schemas.FoundHost:
+    return schemas.FoundHost(
+        key=host.key,
+        host=host.host,
+        state=None if host.state is None else host.state.label,
+        heard_ago=_rounded(host.age),
+        since_ago=_rounded(host.in_state),
+        source=host.source,
+        nodes=list(host.nodes),
+        metadata=dict(host.metadata),
+    )
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None or not isfinite(seconds) else round(seconds, 3)
+
+
+def own(entry: Registration, leases: Mapping[tuple[str, str], tuple[float, float]]) -> schemas.Own:
+    """Show a registration of this agent's own; ``leases`` as ``Agent.leases`` gives them."""
+    ttl, left = leases.get((entry.topic, entry.host), (None, None))
+    return schemas.Own(
+        topic=entry.topic,
+        host=entry.host,
+        draining=bool(entry.state),
+        metadata=dict(entry.metadata),
+        ttl=ttl,
+        expires_in=_rounded(left),
+    )
+
+
+def status(state: State) -> schemas.StatusAnswer:
+    """Show how the agent is, and how far others agree."""
+    agent = state.agent
+    now = agent.now()
+    agreement = agent.agreement()
+    views = agent.members()
+    counts = Counter(view.status for view in views)
+    stats = agent.stats
+    return schemas.StatusAnswer(
+        name=agent.name,
+        cluster=agent.config.cluster,
+        version=version(),
+        generation=str(agent.generation),
+        addresses=[format_address(address) for address in agent.addresses],
+        uptime=ago(now, state.started),
+        joined=agent.table.joined,
+        leaving=agent.leaving,
+        conflict=[format_address(address) for address in agent.conflict],
+        impaired=agent.health().impaired,
+        trouble=agent.seed_trouble(),
+        fingerprint=f"{agreement.fingerprint:016x}",
+        agree=agreement.agree,
+        unheard=agreement.unheard,
+        differ=[
+            schemas.Peer(name=peer.name, since_ago=ago(now, peer.since))
+            for peer in sorted(agreement.differ)
+        ],
+        members={status.label: counts[status] for status in Status if counts[status]},
+        topics=len(agent.table.topics),
+        registrations=len(agent.registrations()),
+        traffic=schemas.Traffic(
+            sent_bytes=stats.sent_bytes,
+            received_bytes=stats.received_bytes,
+            sent_datagrams=stats.sent_datagrams,
+            received_datagrams=stats.received_datagrams,
+            dropped={reason.value: count for reason, count in sorted(stats.dropped.items())},
+            rtt=round(stats.rtt, 6),
+            loss=round(stats.loss, 4),
+        ),
+        watchers=state.hub.watchers,
+        process=os.getpid(),
+        control=list(state.control),
+        event_id=state.hub.event_id,
+    )

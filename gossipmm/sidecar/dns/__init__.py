@@ -1,0 +1,1 @@
+"""The DNS responder and the zone that it answers from."""

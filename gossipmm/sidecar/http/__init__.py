@@ -1,0 +1,1 @@
+"""HTTP/1.1 over Unix sockets and TCP: the transport, which knows no endpoint."""

@@ -1,0 +1,1 @@
+"""What operators run it with: systemd, Kubernetes, reload, logs, metrics."""

@@ -1,0 +1,1 @@
+"""Virtual time and network, and the hosts on it that run real cores."""

@@ -1,0 +1,249 @@
+"""A host of a cluster: what a script can do to it and ask it (see ``gossipmm_sim.engine.cluster``).
+
+A host is a machine with an address; each ``start`` puts a new core on it, as a new process would
+be. The shell that runs the core is ``gossipmm_sim.engine.shell``.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Any, Final
+
+from gossipmm.core.sealing.keyring import Key, Keyring
+from gossipmm_sim.engine.shell import Core, Shell
+
+if TYPE_CHECKING:
+    from gossipmm.config import Config
+    from gossipmm.core.sealing.envelope import CoseEnvelope
+    from gossipmm.core.values.types import Address, Evidence, MemberView, Metadata
+    from gossipmm.matchmaker import MatchMakerGossip
+    from gossipmm_sim.engine.cluster import Cluster
+    from gossipmm_sim.engine.streams import Streams
+
+__all__ = ("FIRST_KEY", "Host")
+
+#: What every host of an encrypted cluster begins with.
+FIRST_KEY: Final = Key(b"k1", b"\x01" * 32)
+
+
+class Host(Shell):
+    """One host of a cluster; made by ``Cluster``."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        label: str,
+        index: int,
+        address: Address,
+        config: Config,
+        node_name: str,
+    ) -> None:
+        super().__init__(cluster, label, index, address, config, node_name)
+        #: What the host's program registers again at each start.
+        self.wanted: dict[tuple[str, str], dict[str, Any]] = {}
+        self.seeds: tuple[Address, ...] | None = None
+        self.stopped_at = 0.0
+        #: Keys of an encrypted cluster; kept over restarts, as a file is.
+        self.keyring: Keyring = Keyring((FIRST_KEY,))
+        self.envelope: CoseEnvelope | None = None
+        self._matchmaker: tuple[int, MatchMakerGossip] | None = None
+
+    def new_envelope(self, streams: Streams) -> CoseEnvelope:
+        """Build the envelope of the next process, from this host's keyring."""
+        from gossipmm.core.sealing.envelope import CoseEnvelope
+
+        rng = streams(f"envelope/{self.label}/{self.boots}")
+        limit = self.config.max_datagram
+        self.envelope = CoseEnvelope(self.keyring, self.config.cluster, rng, limit=limit)
+        return self.envelope
+
+    def set_keyring(self, keyring: Keyring) -> None:
+        """Change the keys of this host, and of its running process (as a reload would)."""
+        self.keyring = keyring
+        if self.envelope is not None:
+            self.envelope.keyring = keyring
+
+    def __repr__(self) -> str:
+        state = "paused" if self.paused else "up" if self.up else "down"
+        return f"<host {self.label} {state} {self.address[0]}:{self.address[1]}>"
+
+    # -- asking ------------------------------------------------------------------------------
+
+    @property
+    def core(self) -> Core:
+        """The running core. Raises ValueError when the host was never started."""
+        if not self.boots:
+            raise ValueError(f"{self.label} was never started")
+        return self._core
+
+    @property
+    def table(self) -> Any:
+        """The readers' view of this host's table."""
+        return self.core.table
+
+    @property
+    def fingerprint(self) -> int:
+        """Fingerprint of this host's view; equal for equal views."""
+        return self.core.table.fingerprint  # type: ignore[no-any-return]
+
+    def members(self) -> tuple[MemberView, ...]:
+        """All members as this host holds them, itself included."""
+        return self.core.members()
+
+    def member(self, name: str) -> MemberView | None:
+        """One member as this host holds it, or None."""
+        return self.core.member(name)
+
+    def why(self, name: str) -> tuple[Evidence, ...]:
+        """Tell what this host knows of a member's past."""
+        return self.core.why(name)
+
+    @property
+    def matchmaker(self) -> MatchMakerGossip:
+        """The matchmaker of this host's present process: a new one after each start."""
+        if self._matchmaker is None or self._matchmaker[0] != self.boots:
+            from gossipmm_sim.engine.matchmaker import matchmaker
+
+            self._matchmaker = (self.boots, matchmaker(self))
+        return self._matchmaker[1]
+
+    def queues(self, key: str, *, routing_key: str | None = None) -> list[tuple[str, str | None]]:
+        """Answer what a program on this host would get: (queue key, host) pairs."""
+        return self.matchmaker.queues(key, routing_key=routing_key)
+
+    def down_for(self) -> float:
+        """Virtual seconds since its process ended; 0 while it runs."""
+        return 0.0 if self.up else self.clock.now - self.stopped_at
+
+    # -- what its program says -----------------------------------------------------------------
+
+    def register(
+        self,
+        topic: str,
+        host: str = "",
+        metadata: Metadata | None = None,
+        *,
+        ttl: float | None = None,
+        draining: bool = False,
+    ) -> None:
+        """Register a host (this one by default) for a topic, now and after each restart."""
+        keywords: dict[str, Any] = {"metadata": metadata, "ttl": ttl, "draining": draining}
+        self.wanted[topic, host or self.node_name] = keywords
+        for call in self.cluster.on_register:
+            call(self, topic, host or self.node_name, True)
+        if self.up:
+            self.core.register(topic, host or self.node_name, now=self.core_time(), **keywords)
+            self.pump()
+
+    def unregister(self, topic: str, host: str = "") -> bool:
+        """Take a registration back; False when it was not made here."""
+        self.wanted.pop((topic, host or self.node_name), None)
+        for call in self.cluster.on_register:
+            call(self, topic, host or self.node_name, False)
+        done = self.core.unregister(topic, host or self.node_name, now=self.core_time())
+        self.pump()
+        return done
+
+    def drain(
+        self, topic: str | None = None, host: str | None = None, *, draining: bool = True
+    ) -> int:
+        """Mark a registration, or the node, as draining (or no longer); how many changed."""
+        done = self.core.drain(topic, host, draining=draining, now=self.core_time())
+        self.pump()
+        return done
+
+    def call(self, verb: str, *args: Any, **keywords: Any) -> Any:
+        """Call any other verb of the core with this host's time: ``call("forget", "n07")``."""
+        result = getattr(self.core, verb)(*args, now=self.core_time(), **keywords)
+        self.pump()
+        return result
+
+    def leave(self) -> None:
+        """Leave gracefully; the host goes down when the core says that it has finished."""
+        self.call("leave")
+
+    # -- life --------------------------------------------------------------------------------
+
+    def crash(self) -> None:
+        """End the process at once, with nothing said."""
+        self.stop("crash")
+
+    def restart(
+        self,
+        *,
+        new_address: bool | Address = False,
+        lose_state: bool = False,
+        wall: float = 0.0,
+    ) -> None:
+        """Start again (after a crash, when still up) at the same or another address.
+
+        ``lose_state``: the last generation used is forgotten, as without a state file. ``wall``:
+        seconds by which the wall clock was stepped meanwhile. What another process has bound since
+        is not taken back: the host starts at a new address.
+        """
+        self.stop("crash")
+        # Two processes can not bind one address: whoever comes second takes another.
+        taken = any(host.up and host.address == self.address for host in self.cluster.hosts)
+        if new_address or taken:
+            self.address = (
+                new_address if isinstance(new_address, tuple) else self.cluster.new_address()
+            )
+        if lose_state:
+            self.last_generation = 0
+        self.wall_offset += wall
+        self.start()
+
+    def start(self) -> None:
+        """Boot: a new core, its registrations made again, its seeds resolved."""
+        if self.up:
+            raise ValueError(f"{self.label} is already up")
+        self.boots += 1
+        self.booted_at = self.clock.now
+        self._core = core = self.cluster.new_core(self)
+        self.last_generation = core.generation
+        self.up = True
+        self.paused = self.blocked = False
+        self.mode()
+        self._timer = inf
+        self.cluster.network.attach(self)
+        self.cluster.note(self, "boot")
+        now = self.core_time()
+        for (topic, host), keywords in self.wanted.items():
+            core.register(topic, host, now=now, **keywords)
+        self.resolve(self.boots)
+        if self.up:
+            self.pump()
+
+    def stop(self, why: str = "crash") -> None:
+        """End the process at once, with nothing said."""
+        if not self.up:
+            return
+        self.last_generation = max(self.last_generation, self._core.generation)
+        self.up = False
+        self.stopped_at = self.clock.now
+        self.mode()
+        self._serving = self._timer_waits = False
+        self._inbox.clear()
+        self._outbox.clear()
+        self.cluster.network.detach(self)
+        self.cluster.note(self, why)
+
+    def left(self, boots: int, _: object) -> None:
+        """End the process: its graceful leave has finished."""
+        if boots == self.boots:
+            self.stop("left")
+
+    def resolve(self, boots: int, _: object = None) -> None:
+        """Resolve the seeds, as the shell does: every second while alone, else seldom."""
+        if boots != self.boots or not self.up:
+            return
+        addresses = self.cluster.resolve_seeds(self)
+        if addresses is not None and not self.paused:
+            self._core.join(addresses, self.core_time())
+            self.pump()
+        wait = 1.0 if self.alone() else self.config.seed_interval
+        self.clock.at(self.clock.now + wait, self.resolve, boots)
+
+    def alone(self) -> bool:
+        """Tell whether the core knows no live member but itself."""
+        return self.cluster.live_count(self._core) <= 1

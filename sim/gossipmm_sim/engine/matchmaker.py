@@ -1,0 +1,89 @@
+"""A matchmaker on a simulated host: the production class over the simulated agent's table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from gossipmm.matchmaker import MatchMakerGossip
+
+if TYPE_CHECKING:
+    from gossipmm.core.values.types import TopicView
+    from gossipmm_sim.engine.host import Host
+
+__all__ = ("SimulatedAgent", "matchmaker")
+
+
+class SimulatedAgent:
+    """One host as the matchmaker's table and agent (protocols of ``gossipmm.matchmaker``)."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    @property
+    def name(self) -> str:
+        """Name of the node."""
+        return self._host.node_name
+
+    @property
+    def topics(self) -> Mapping[str, TopicView]:
+        """Every known topic."""
+        return self._host.table.topics  # type: ignore[no-any-return]
+
+    @property
+    def joined(self) -> bool:
+        """Whether the table agreed with at least one peer."""
+        return bool(self._host.table.joined)
+
+    def now(self) -> float:
+        """Core time."""
+        return self._host.core_time()
+
+    def heard(self, names: Iterable[str]) -> Mapping[str, float]:
+        """Core time of the freshest evidence of life of each named node that is known."""
+        members = ((name, self._host.member(name)) for name in names)
+        return {name: member.heard for name, member in members if member is not None}
+
+    def register(
+        self,
+        topic: str,
+        host: str,
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        ttl: float | None = None,
+        draining: bool = False,
+    ) -> None:
+        """Register, or renew."""
+        self._host.register(topic, host, metadata, ttl=ttl, draining=draining)
+
+    def unregister(self, topic: str, host: str) -> bool:
+        """End an own registration."""
+        return self._host.unregister(topic, host)
+
+    def drain(
+        self, topic: str | None = None, host: str | None = None, *, draining: bool = True
+    ) -> int:
+        """Drain registrations, or with neither argument the node."""
+        return self._host.drain(topic, host, draining=draining)
+
+    def renew(self, topic: str, host: str) -> bool:
+        """Renew the time to live of an own registration."""
+        return bool(self._host.call("renew", topic, host))
+
+    def ack_alive(self, topic: str, host: str) -> bool:
+        """First-hand evidence of life for the owners of a registration."""
+        return bool(self._host.call("ack_alive", topic, host))
+
+    def report_failure(self, topic: str, host: str) -> bool:
+        """Probe the owners now and prefer others meanwhile."""
+        return bool(self._host.call("report_failure", topic, host))
+
+    def expire(self, topic: str, host: str) -> bool:
+        """Hide a registration at its version, here, and ask its owner."""
+        return bool(self._host.call("expire", topic, host))
+
+
+def matchmaker(host: Host) -> MatchMakerGossip:
+    """Build a matchmaker over a host's running core; it ends with the process."""
+    agent = SimulatedAgent(host)
+    return MatchMakerGossip.over(agent, agent, config=host.config)

@@ -1,0 +1,19 @@
+"""Faults, and what programs do: frozen values that print and parse.
+
+>>> from gossipmm_sim.faults import parse_fault
+>>> parse_fault("loss at=10 until=70 p=0.25")
+Loss(at=10.0, until=70.0, on='all', to='all', way='both', p=0.25)
+"""
+
+from gossipmm_sim.faults import attacks, hostile, hosts, keys, network, probes, programs
+from gossipmm_sim.faults.base import FAULTS, Context, Fault, Window, select
+from gossipmm_sim.values import parse
+
+__all__ = ("FAULTS", "Context", "Fault", "Window", "parse_fault", "select")
+
+_MODULES = (attacks, network, hosts, programs, probes, hostile, keys)
+
+
+def parse_fault(text: str) -> Fault:
+    """Read a fault; raises UsageError, naming the nearest kind or parameter that exists."""
+    return parse(text, FAULTS, "fault")

@@ -1,0 +1,1 @@
+"""Many runs: campaigns, swarms, ablations, and the search for the smallest failing one."""

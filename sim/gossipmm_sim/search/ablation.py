@@ -1,0 +1,220 @@
+"""Ablations: each mechanism of the core switched off must make the matching promise break.
+
+A mechanism whose absence no checker notices is either useless or untested. Each row says where to
+look for the break; its scenario must be green with the mechanism on, at the same seed.
+
+``Config.without`` knows four more whose absence no scenario shows, because another mechanism does
+most of their work: ``suspect_rows`` (suspicions are news, too), ``accused_is_told`` (the news reach
+the accused), ``late_hold`` (a late probe is given its time back) and ``floors`` (who was alone for
+half of ``reap_after`` forgets all but itself).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from gossipmm_sim.run import run
+from gossipmm_sim.scenario import Scenario
+
+__all__ = ("ABLATIONS", "Ablation", "Outcome", "ablate")
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """A mechanism, what it is for, and a scenario in which its absence shows."""
+
+    mechanism: str
+    purpose: str
+    scenario: Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an ablation did. ``seed`` is where a promise broke; None: nowhere."""
+
+    mechanism: str
+    purpose: str
+    seed: int | None
+    seeds: int
+    message: str
+
+
+def _case(
+    mechanism: str,
+    purpose: str,
+    checks: tuple[str, ...],
+    faults: tuple[str, ...],
+    *,
+    nodes: int = 20,
+    duration: float = 30.0,
+    warmup: float = 5.0,
+    hosts_per_topic: int = 32,
+    **config: object,
+) -> Ablation:
+    scenario = Scenario(
+        name=f"ablate_{mechanism}",
+        family="ablation",
+        doc=purpose,
+        nodes=nodes,
+        warmup=warmup,
+        duration=duration,
+        hosts_per_topic=hosts_per_topic,
+        faults=faults,
+        checks=checks,
+        config=config,
+    )
+    return Ablation(mechanism, purpose, scenario)
+
+
+ABLATIONS: dict[str, Ablation] = {
+    one.mechanism: one
+    for one in (
+        _case(
+            "target_rule",
+            "a probe has succeeded only when the target itself answered",
+            ("removed within=6", "out on=6"),
+            ("crash at=1 on=6", "takeover at=1.2 on=6"),
+            nodes=10,
+            duration=20,
+        ),
+        _case(
+            "quick_resends",
+            "a lost datagram costs one more datagram, not a round of helpers",
+            ("at_most figure=datagrams_per_second value=15",),
+            ("loss p=0.25",),
+            duration=10,
+        ),
+        _case(
+            "everyone_buries",
+            "a death heard is only a suspicion: one mute accuser convinces nobody",
+            ("kept by=all",),
+            ("attack at=1 until=20 what=accuse_all rate=20",),
+            nodes=12,
+            duration=30,
+        ),
+        _case(
+            "hearing_rule",
+            "a heartbeat proves that the host hears, too",
+            ("out on=5",),
+            ("cut at=1 on=5 way=in",),
+            duration=60,
+        ),
+        _case(
+            "evidence_age",
+            "the dead return only by evidence younger than their burial",
+            ("no_resurrection",),
+            (
+                "crash at=1 on=3",
+                "pause at=0.5 until=6 on=4",
+                "cut at=0.5 until=12 on=5,6",
+                "pause at=0.5 until=18 on=7",
+            ),
+            nodes=10,
+            duration=90,
+            reap_after=20,
+        ),
+        _case(
+            "second_push",
+            "those whom the first push missed have the second one",
+            ("at_most figure=registration_known_p99 value=0.05",),
+            ("register at=1 on=all spread=10 topic=extra",),
+            nodes=60,
+            duration=15,
+        ),
+        _case(
+            "helpers",
+            "somebody else may reach whom this host does not",
+            ("at_most figure=core.suspicions value=10",),
+            ("cut at=1 on=3 to=6-9 way=both",),
+            duration=60,
+        ),
+        _case(
+            "refutation_by_anyone",
+            "a stale accusation dies at the first host that knows better",
+            ("removed within=6", "converged within=6"),
+            ("crash at=1 on=random:10%",),
+            nodes=50,
+            duration=20,
+        ),
+        _case(
+            "deaf_hold",
+            "a host that hears nothing does not accuse the whole cluster",
+            ("at_most figure=false_suspicions value=0",),
+            ("cut at=1 until=2.5 on=4",),
+            duration=20,
+        ),
+        _case(
+            "flap_damping",
+            "a host that comes and goes is out of lookups until it is steady",
+            ("out on=5",),
+            ("flip_flop at=1 until=120 on=5 off=6 on_for=4",),
+            duration=124,
+        ),
+        _case(
+            "dead_retry",
+            "the dead are tried again, so that a split heals by itself",
+            ("converged within=10",),
+            ("name_service", "cut at=1 until=25 on=half to=rest", "crash at=2 on=seeds"),
+            duration=60,
+        ),
+        _case(
+            "stale_lookups",
+            "a host that is cut off goes on answering with whom it knew",
+            ("answers on=4 topic=compute0 at_least=4",),
+            ("cut at=1 on=4",),
+            nodes=12,
+            duration=30,
+            hosts_per_topic=4,
+        ),
+        _case(
+            "digests",
+            "what the news missed, the comparison of tables finds",
+            ("converged within=5",),
+            ("loss at=1 until=12 p=0.9", "churn at=1 until=12 rate=20"),
+            duration=30,
+        ),
+        _case(
+            "ring",
+            "somebody looks after each member at least every four intervals",
+            ("at_most figure=crash_seen_by_all_max value=3.7",),
+            ("crash at=1 on=all spread=240 back=6",),
+            nodes=60,
+            duration=260,
+        ),
+        _case(
+            "impaired",
+            "a host whose answers do not get through says so, and is in no lookup",
+            ("out on=3,4",),
+            ("loss at=1 on=3,4 way=out p=0.8",),
+            duration=90,
+        ),
+        _case(
+            "suspect_teller",
+            "who is itself suspected is not believed against others",
+            # Each of the five deaf ones suspects the 55 others, and nobody else does.
+            ("at_most figure=false_suspicions value=275",),
+            ("cut at=1 on=4-8 way=in",),
+            nodes=60,
+            duration=50,
+        ),
+    )
+}
+
+
+def ablate(one: Ablation, seeds: int, tell: Callable[[int], None] = lambda seed: None) -> Outcome:
+    """Look for a seed at which the scenario is green with the mechanism and red without it."""
+    without = replace(
+        one.scenario, config={**one.scenario.config, "without": frozenset({one.mechanism})}
+    )
+    for seed in range(seeds):
+        tell(seed)
+        broken = run(without, seed)
+        if broken.ok:
+            continue
+        whole = run(one.scenario, seed)
+        if whole.ok:
+            first = broken.failures[0]
+            message = f"{first.check}: {first.message}"
+            return Outcome(one.mechanism, one.purpose, seed, seed + 1, message)
+    return Outcome(one.mechanism, one.purpose, None, seeds, "no promise broke")
