@@ -51,6 +51,7 @@ from gossipmm.core.values.types import (
     Registration,
 )
 from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.pages import Page, page_untrusted
 
 #: A pause of so many seconds may have been a snapshot's: somebody else may have lived on from it.
 _SNAPSHOT: Final = 60.0
@@ -78,6 +79,7 @@ class Node:
     ``addresses`` are announced to the others (IP literals). ``generation`` comes from
     ``make_generation``. ``now`` is core time: seconds on any clock that does not go back.
     ``envelope`` encrypts (``CoseEnvelope``); without one everything is sent as it is.
+    ``page_reader`` stands in for ``page_untrusted``: many nodes of one process can share a cache.
     """
 
     def __init__(
@@ -90,9 +92,11 @@ class Node:
         rng: random.Random,
         now: float,
         envelope: Envelope | None = None,
+        page_reader: Callable[[bytes], Page] = page_untrusted,
     ) -> None:
         own = SelfRecord(config, name, generation, tuple(addresses))
         c = self._c = Context(config, own, rng, now, envelope or PlainEnvelope())
+        c.page_reader = page_reader
         self.config = config
         self.table: Table = c.table
         self.stats: Stats = c.stats

@@ -10,7 +10,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from math import inf
-from typing import Any, ClassVar
+from typing import Any
 
 import cbor2
 
@@ -80,9 +80,6 @@ class Reply:
 class Context:
     """Shared by the parts of one node."""
 
-    #: The simulator puts a larger cache here, which all its nodes share.
-    page_reader: ClassVar[staticmethod[[bytes], Page]] = staticmethod(page_untrusted)
-
     def __init__(
         self,
         config: Config,
@@ -107,6 +104,7 @@ class Context:
         self.limited: Address | None = None
         self.allowance = 0
         self.tag = wire.cluster_tag(config.cluster)
+        self.page_reader: Callable[[bytes], Page] = page_untrusted
         self.events: deque[Event] = deque()
         self.out: list[tuple[bytes, Address]] = []
         self.without = config.without

@@ -30,12 +30,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from gossipmm.config import Config
 from gossipmm.core.node import Node
-from gossipmm.core.sending.outbox import Context
 from gossipmm.core.values import events as core_events
 from gossipmm.core.values.types import make_generation
 from gossipmm.core.wire.pages import page_untrusted
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
 __all__ = ("Cluster", "Traffic")
 
 #: Simulated hosts share what they read of the same bytes: a thousand of them hold a million pages.
-Context.page_reader = staticmethod(lru_cache(maxsize=1 << 16)(page_untrusted.__wrapped__))
+_read_page: Final = lru_cache(maxsize=1 << 16)(page_untrusted.__wrapped__)
 
 HostLike: TypeAlias = "Host | str | int"
 Watcher: TypeAlias = Callable[[Host, Any], None]
@@ -115,7 +114,7 @@ class Cluster:
         self.network.limit = self.config.max_datagram
         self.own_clocks = own_clocks
         self.encrypted = encrypted
-        self._core: Callable[..., Any] = core or Node
+        self._core: Callable[..., Any] = core or partial(Node, page_reader=_read_page)
         self.hosts: list[Host] = []
         self.by_label: dict[str, Host] = {}
         self.counts: Counter[str] = Counter()
