@@ -1,38 +1,18 @@
-"""The rooms of the house and who may enter whom; what is public, and that it is there.
+"""The rooms of the house: who may import whom, and what must not be there.
 
-Walks the imports as they stand in the source, those inside functions included: imports point
-downwards only. (``if TYPE_CHECKING`` imports count, too: a type is a dependency.)
+Walks the imports as they stand in the source (``tests/house/source.py``) against the room table
+(``tests/house/rooms.py``): they point downwards only, and no two files import each other.
 """
 
 import ast
 import importlib
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-
-#: Room -> the rooms of gossipmm that it may import from (itself is a matter of course).
-ROOMS = {
-    "errors": set(),
-    "config": {"errors"},
-    "addresses": {"errors"},
-    "settings": {"errors", "config", "addresses"},
-    "core": {"errors", "config"},
-    "keyfile": {"errors", "config", "core"},
-    "client": {"errors", "config", "addresses", "settings"},
-    "matchmaker": {"errors", "config", "settings", "core"},
-}
-ROOMS["agent"] = {*ROOMS}
-ROOMS["embed"] = ROOMS["sidecar"] = {*ROOMS}
-ROOMS["cli"] = {*ROOMS}
-ROOMS["__main__"] = {"cli"}
-#: The facade only re-exports.
-ROOMS["__init__"] = {"agent", "config", "core", "errors", "matchmaker", "settings"}
-#: Upwards, in one function: a matchmaker that is built without an agent opens one itself.
-UPWARDS = {("gossipmm/matchmaker/gossip.py", "embed")}
+from tests.house import rooms, source
+from tests.house.source import ROOT, imports, python_files
 
 #: What the sans-IO core must not know of: input and output, clocks, threads, an event loop.
 NOT_IN_CORE = {
@@ -62,48 +42,82 @@ LIGHT_ROOMS = {"errors", "config", "addresses", "settings", "core", "matchmaker"
 OPTIONAL = {"dns", "gevent", "eventlet", "greenlet"}
 
 
-def modules(package):
-    return sorted((ROOT / package).rglob("*.py"))
+#: Package -> its rooms from the bottom up. A package named in another one's list is one room there.
+TABLES = {
+    "gossipmm": rooms.GOSSIPMM,
+    "gossipmm.core": rooms.CORE,
+    "gossipmm.sidecar": rooms.SIDECAR,
+    "gossipmm_sim": rooms.SIM,
+}
 
 
-def imports(path):
-    """Yield (line, module) of every import of a file."""
-    for node in ast.walk(ast.parse(path.read_text(), str(path))):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield node.lineno, alias.name
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}:{node.lineno}: imports are absolute here"
-            if node.module == "gossipmm":
-                yield from ((node.lineno, f"gossipmm.{alias.name}") for alias in node.names)
-            else:
-                yield node.lineno, node.module
+def upwards(package):
+    """Yield (module, other) for each import of a package's module from a room above its own."""
+    table = TABLES[package]
+
+    def room(name):
+        return name.removeprefix(f"{package}.").split(".")[0] if name != package else None
+
+    for name, others in source.graph().items():
+        if not name.startswith(f"{package}."):
+            continue
+        assert room(name) in table, f"{name}: a new room wants its place in tests/house/rooms.py"
+        for other in others:
+            inside = other.startswith(f"{package}.")
+            if inside and table.index(room(other)) > table.index(room(name)):
+                yield name, other
 
 
-def room_of(path):
-    parts = path.relative_to(ROOT / "gossipmm").with_suffix("").parts
-    return parts[0]
+@pytest.mark.parametrize("package", TABLES)
+def test_imports_point_downwards_only(package):
+    found = set(upwards(package))
+    known = {pair for pair in rooms.UPWARDS if pair[0].startswith(f"{package}.")}
+    assert found <= known, f"upwards: {sorted(found - known)}"
 
 
-def ids(path):
-    return str(path.relative_to(ROOT))
+def test_every_import_that_may_point_upwards_still_does():
+    """An exception that is not needed is a door left open."""
+    found = {pair for package in TABLES for pair in upwards(package)}
+    assert found >= rooms.UPWARDS, f"mended, so strike them out: {sorted(rooms.UPWARDS - found)}"
 
 
-@pytest.mark.parametrize("path", modules("gossipmm"), ids=ids)
-def test_imports_point_downwards_only(path):
-    room = room_of(path)
-    assert room in ROOMS, f"{room}: a new room wants its place in this test"
-    for line, module in imports(path):
-        top, *rest = module.split(".")
-        where = f"{path}:{line}"
-        assert top not in ("gossipmm_sim", "tests"), f"{where}: gossipmm never imports {top}"
-        if top == "gossipmm" and rest:
-            other = rest[0]
-            allowed = other in ROOMS[room] | {room} or (ids(path), other) in UPWARDS
-            assert allowed or other not in ROOMS, f"{where}: {room} imports from {other}"
+def test_every_room_of_the_table_exists():
+    for package, table in TABLES.items():
+        for room in table:
+            inside = f"{package}.{room}"
+            assert inside in source.modules(), f"{inside} is in the table only"
 
 
-@pytest.mark.parametrize("path", modules("gossipmm/core"), ids=ids)
+def test_no_two_files_import_each_other_directly_or_around_a_corner():
+    """Strongly connected components of the import graph, of both packages at once."""
+    found = set(source.circles(source.graph()))
+    new = [" -> ".join(circle) for circle in sorted(found - rooms.KNOWN_CIRCLES)]
+    gone = [" -> ".join(circle) for circle in sorted(rooms.KNOWN_CIRCLES - found)]
+    assert not new, "these files import each other: " + "; ".join(new)
+    assert not gone, "gone or changed, so strike it out in rooms.py: " + "; ".join(gone)
+
+
+def test_the_search_for_circles_finds_them():
+    edges = {
+        "a": {"b"},
+        "b": {"c"},
+        "c": {"a", "d"},
+        "d": {"e"},
+        "e": set(),
+        "f": {"a", "g"},
+        "g": {"f"},
+    }
+    assert source.circles(edges) == [("a", "b", "c"), ("f", "g")]
+
+
+def test_gossipmm_never_imports_the_simulator_or_the_tests():
+    for path in python_files("gossipmm"):
+        for line, module in imports(path):
+            top = module.split(".")[0]
+            assert top not in ("gossipmm_sim", "sim", "tests"), f"{path}:{line}: imports {module}"
+
+
+@pytest.mark.parametrize("path", python_files("gossipmm/core"), ids=source.relative)
 def test_the_core_has_no_input_or_output_and_no_chance_of_its_own(path):
     for line, module in imports(path):
         top = module.split(".")[0]
@@ -116,7 +130,7 @@ def test_the_core_has_no_input_or_output_and_no_chance_of_its_own(path):
             assert node.func.id not in ("open", "print", "input"), f"{path}:{node.lineno}"
 
 
-@pytest.mark.parametrize("path", modules("gossipmm/matchmaker"), ids=ids)
+@pytest.mark.parametrize("path", python_files("gossipmm/matchmaker"), ids=source.relative)
 def test_the_matchmaker_is_synchronous_and_knows_nothing_of_gossip(path):
     for line, module in imports(path):
         where = f"{path}:{line}: the matchmaker imports {module}"
@@ -125,7 +139,7 @@ def test_the_matchmaker_is_synchronous_and_knows_nothing_of_gossip(path):
             assert module == "gossipmm.core.values.types", where
 
 
-@pytest.mark.parametrize("path", modules("sim"), ids=ids)
+@pytest.mark.parametrize("path", python_files("sim"), ids=source.relative)
 def test_the_simulator_drives_cores_from_its_own_heap(path):
     for line, module in imports(path):
         where = f"{path}:{line}: sim imports {module}"
@@ -135,9 +149,9 @@ def test_the_simulator_drives_cores_from_its_own_heap(path):
             assert room in ("core", "matchmaker", "config", "errors", "settings"), where
 
 
-@pytest.mark.parametrize("path", modules("gossipmm"), ids=ids)
+@pytest.mark.parametrize("path", python_files("gossipmm"), ids=source.relative)
 def test_the_embeddable_part_needs_no_more_than_it_installs(path):
-    if room_of(path) not in LIGHT_ROOMS:
+    if source.name_of(path).partition(".")[2].split(".")[0] not in LIGHT_ROOMS:
         return
     for line, module in imports(path):
         top = module.split(".")[0]
@@ -147,7 +161,7 @@ def test_the_embeddable_part_needs_no_more_than_it_installs(path):
 
 def packages():
     """Every package and module of gossipmm that says what is public."""
-    for path in modules("gossipmm"):
+    for path in python_files("gossipmm"):
         if any(
             isinstance(node, ast.Assign)
             and any(isinstance(name, ast.Name) and name.id == "__all__" for name in node.targets)

@@ -71,7 +71,7 @@ class Driver:
         self.stats = IoStats()
         self._tell = tell
         #: Takes what is not gossip (``gossipmm.agent.dialback``).
-        self.aside: Callable[[bytes, Address], None] = lambda data, source: None
+        self.aside: Callable[[bytes, Address], None] = lambda _data, _source: None
         self._clocks = Clocks(network)
         self._wait: trio.CancelScope | None = None
 

@@ -42,7 +42,7 @@ _COLOURS = {
 }
 
 
-def _client(context: click.Context, parameter: click.Parameter, control: str | None) -> Client:
+def _client(context: click.Context, _parameter: click.Parameter, control: str | None) -> Client:
     client = Client(control)
     context.call_on_close(client.close)
     return client
@@ -68,7 +68,7 @@ def output_option(command: _F) -> _F:
         "as_json",
         type=click.Choice(["table", "json"]),
         default="table",
-        callback=lambda context, parameter, value: value == "json",
+        callback=lambda _context, _parameter, value: value == "json",
         help="For people, or JSON on stdout.  [table]",
     )(command)
 
@@ -111,7 +111,7 @@ def number(count: int, what: str) -> str:
 def completed(names: Callable[[Client], Iterable[str]]) -> Callable[..., list[str]]:
     """Return a shell completion that asks the agent for names; silent when it cannot."""
 
-    def complete(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    def complete(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
         try:
             with Client(None, timeout=0.5) as client:
                 return sorted(name for name in set(names(client)) if name.startswith(begun))

@@ -44,7 +44,7 @@ def join(client: Client, seeds: tuple[str, ...], wait: float, as_json: bool) -> 
     sys.exit(1 if failures or found["live"] < 2 else 0)
 
 
-def _share(context: click.Context, parameter: click.Parameter, text: str) -> float:
+def _share(_context: click.Context, _parameter: click.Parameter, text: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%?)", text.strip())
     share = float(match[1]) / (100 if match[2] else 1) if match else 2.0
     if share > 1:

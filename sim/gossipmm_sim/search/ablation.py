@@ -202,7 +202,7 @@ ABLATIONS: dict[str, Ablation] = {
 }
 
 
-def ablate(one: Ablation, seeds: int, tell: Callable[[int], None] = lambda seed: None) -> Outcome:
+def ablate(one: Ablation, seeds: int, tell: Callable[[int], None] = lambda _seed: None) -> Outcome:
     """Look for a seed at which the scenario is green with the mechanism and red without it."""
     without = replace(
         one.scenario, config={**one.scenario.config, "without": frozenset({one.mechanism})}

@@ -33,7 +33,7 @@ class Shrinker:
         seed: int,
         *,
         most_runs: int = 500,
-        tell: Callable[[str], None] = lambda text: None,
+        tell: Callable[[str], None] = lambda _text: None,
         attempt: Callable[[Scenario, int], Result] = run,
     ) -> None:
         self.seed = seed
