@@ -14,8 +14,8 @@ from dataclasses import fields, is_dataclass
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from gossipmm_sim.run import Run
-from gossipmm_sim.scenario import Scenario, find, scenarios
+from gossipmm_sim.runs.run import Run
+from gossipmm_sim.runs.scenario import Scenario, find, scenarios
 from gossipmm_sim.search.swarm import swarm
 
 __all__ = ("Record", "Story", "names", "play")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gossipmm_sim.run import run
-from gossipmm_sim.scenario import find
+from gossipmm_sim.runs.run import run
+from gossipmm_sim.runs.scenario import find
 
 NAMES = (
     "outsiders_send_rubbish",

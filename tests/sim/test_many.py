@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from gossipmm_sim.errors import UsageError
-from gossipmm_sim.judge.result import Verdict
-from gossipmm_sim.run import run
-from gossipmm_sim.scenario import Scenario, find
+from gossipmm_sim.runs.result import Verdict
+from gossipmm_sim.runs.run import run
+from gossipmm_sim.runs.scenario import Scenario, find
 from gossipmm_sim.search import campaign
 from gossipmm_sim.search.ablation import ABLATIONS, ablate
 from gossipmm_sim.search.shrink import Shrinker

@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from gossipmm_sim.errors import UsageError
-from gossipmm_sim.run import Run, run
-from gossipmm_sim.scenario import Scenario, find
+from gossipmm_sim.runs.run import Run, run
+from gossipmm_sim.runs.scenario import Scenario, find
 
 #: Scenarios that take about a second or less each; campaigns run all of them.
 SHORT = (

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from gossipmm_sim.errors import UsageError, unknown
-from gossipmm_sim.judge.result import Result
-from gossipmm_sim.scenario import Scenario, find
+from gossipmm_sim.runs.result import Result
+from gossipmm_sim.runs.scenario import Scenario, find
 from gossipmm_sim.search.swarm import swarm
 
 __all__ = ("build", "cli", "finish", "settings_of", "write")

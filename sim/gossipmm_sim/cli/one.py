@@ -12,7 +12,7 @@ import click
 from gossipmm_sim.cli.base import build, cli, finish, write
 from gossipmm_sim.errors import UsageError, unknown
 from gossipmm_sim.faults import FAULTS
-from gossipmm_sim.scenario import Scenario, scenarios
+from gossipmm_sim.runs.scenario import Scenario, scenarios
 
 __all__ = ("list_command", "replay", "run", "shrink")
 
@@ -56,7 +56,7 @@ def run(
     toml: bool,
 ) -> None:
     """Run SCENARIO (a name, swarm, file.toml or file.toml:name) once."""
-    from gossipmm_sim.run import run as run_once
+    from gossipmm_sim.runs.run import run as run_once
 
     chosen = build(scenario, seed, nodes, pairs)
     if toml:
@@ -73,7 +73,7 @@ def run(
 @click.option("--html", "html_path", metavar="FILE", help="Write a report to look at.")
 def replay(file: Path, job: str | None, html_path: str | None) -> None:
     """Repeat the run in FILE (of run --json or of a campaign) and compare the trace hash."""
-    from gossipmm_sim.run import run as run_once
+    from gossipmm_sim.runs.run import run as run_once
 
     line = recorded(file, job)
     result = run_once(Scenario.from_dict(line["options"]), line["seed"])

@@ -17,7 +17,7 @@ from gossipmm_sim.faults import select
 from gossipmm_sim.values import Printed, parse
 
 if TYPE_CHECKING:
-    from gossipmm_sim.run import Run
+    from gossipmm_sim.runs.run import Run
 
 __all__ = ("CHECKS", "SAFETY", "Check", "parse_check")
 

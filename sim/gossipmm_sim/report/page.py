@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from html import escape
 
 from gossipmm_sim.judge.checks import CHECKS
-from gossipmm_sim.judge.result import Result
+from gossipmm_sim.report.repeat import command
+from gossipmm_sim.runs.result import Result
 
 __all__ = ("page",)
 
@@ -149,7 +150,7 @@ def _figures(result: Result) -> str:
 
 
 def _repeat(results: Sequence[Result]) -> str:
-    lines = "\n".join(f"{one.command()}\n    trace hash {one.trace_hash}" for one in results)
+    lines = "\n".join(f"{command(one)}\n    trace hash {one.trace_hash}" for one in results)
     return (
         "<section><h2>To repeat it</h2><p>The trace hash covers every delivery and every event;"
         f" an equal one means an equal run.</p><pre>{escape(lines)}</pre></section>"

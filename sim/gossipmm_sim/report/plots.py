@@ -12,7 +12,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from gossipmm_sim.judge.result import Result
+from gossipmm_sim.runs.result import Result
 
 __all__ = ("figures",)
 

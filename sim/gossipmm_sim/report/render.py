@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gossipmm_sim.judge.result import Result
+from gossipmm_sim.report.repeat import command
+from gossipmm_sim.runs.result import Result
 
 __all__ = ("html", "text")
 
@@ -50,7 +51,7 @@ def text(result: Result) -> str:
     lines.append(f"  trace hash {result.trace_hash}")
     if not result.ok:
         lines += ["", "  options:", *(f"    {one}" for one in scenario.to_toml().splitlines())]
-        lines.append(f"  repeat: {result.command()}")
+        lines.append(f"  repeat: {command(result)}")
     return "\n".join(lines)
 
 

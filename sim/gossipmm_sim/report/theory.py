@@ -13,8 +13,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from gossipmm_sim.run import Run
-from gossipmm_sim.scenario import Scenario
+from gossipmm_sim.runs.run import Run
+from gossipmm_sim.runs.scenario import Scenario
 
 __all__ = ("Curve", "curve", "missed_share", "push_pull_rounds")
 

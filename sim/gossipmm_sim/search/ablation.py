@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from gossipmm_sim.run import run
-from gossipmm_sim.scenario import Scenario
+from gossipmm_sim.runs.run import run
+from gossipmm_sim.runs.scenario import Scenario
 
 __all__ = ("ABLATIONS", "Ablation", "Outcome", "ablate")
 

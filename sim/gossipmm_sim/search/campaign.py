@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from gossipmm_sim.errors import UsageError
-from gossipmm_sim.run import run
-from gossipmm_sim.scenario import Scenario, find, scenarios
+from gossipmm_sim.runs.run import run
+from gossipmm_sim.runs.scenario import Scenario, find, scenarios
 from gossipmm_sim.search.swarm import swarm
 
 __all__ = ("SOMETIMES", "Job", "jobs", "parse_seeds", "parse_shard", "run_campaign", "work")

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gossipmm_sim.run import run
-from gossipmm_sim.scenario import find
+from gossipmm_sim.runs.run import run
+from gossipmm_sim.runs.scenario import find
 
 __all__ = (
     "COUNTS",

@@ -14,9 +14,9 @@ from typing import Any
 
 from gossipmm_sim.errors import UsageError
 from gossipmm_sim.faults import Fault, parse_fault
-from gossipmm_sim.judge.result import Result
-from gossipmm_sim.run import run
-from gossipmm_sim.scenario import Scenario
+from gossipmm_sim.runs.result import Result
+from gossipmm_sim.runs.run import run
+from gossipmm_sim.runs.scenario import Scenario
 
 __all__ = ("Shrinker",)
 

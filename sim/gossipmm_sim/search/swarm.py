@@ -12,7 +12,7 @@ from collections.abc import Callable
 from random import Random
 
 from gossipmm_sim.engine.streams import child_seed
-from gossipmm_sim.scenario import Scenario
+from gossipmm_sim.runs.scenario import Scenario
 
 __all__ = ("swarm",)
 

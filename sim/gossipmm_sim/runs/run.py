@@ -22,9 +22,9 @@ from gossipmm_sim.engine.host import Host
 from gossipmm_sim.errors import UsageError
 from gossipmm_sim.faults import Fault
 from gossipmm_sim.judge.checks import SAFETY, Check, parse_check
-from gossipmm_sim.judge.result import Result, Verdict
 from gossipmm_sim.judge.tracker import Tracker
-from gossipmm_sim.scenario import Scenario
+from gossipmm_sim.runs.result import Result, Verdict
+from gossipmm_sim.runs.scenario import Scenario
 
 __all__ = ("Run", "run")
 
@@ -131,7 +131,7 @@ class Run:
         self._finish()
         verdicts = self._judge(raised)
         spent = (time.perf_counter() - begin, time.process_time() - cpu)
-        return Result.of(self, verdicts, *spent)
+        return _collect(self, verdicts, *spent)
 
     def _warm_up(self) -> None:
         scenario, cluster = self.scenario, self.cluster
@@ -298,6 +298,48 @@ class Run:
                             f" {', '.join(sorted(nodes))}"
                         )
         return None
+
+
+def _collect(run: Run, verdicts: tuple[Verdict, ...], wall: float, cpu: float) -> Result:
+    """Give the result of a finished run."""
+    cluster = run.cluster
+    endings, news = run.tracker.endings, run.tracker.news
+    crashes = [one for one in endings if one.how == "crash"]
+    series = {
+        "views": run.views,
+        "bytes": [[host.label, host.sent_bytes] for host in run.cast],
+        "crash_seen": [t for one in crashes for t in one.seen],
+        "registration_known": [t for one in news for t in one.seen],
+        "events": [
+            (at - run.zero, label, what if isinstance(what, str) else _short(what))
+            for at, label, what in cluster.events
+        ],
+        "samples": {
+            "crash_seen_by_all": [one.all_seen for one in crashes],
+            "leave_seen_by_all": [one.all_seen for one in endings if one.how == "leave"],
+            "registration_known_to_all": [one.all_seen for one in news][:1000],
+        },
+        "hosts": [host.label for host in cluster],
+    }
+    return Result(
+        scenario=run.scenario,
+        seed=run.seed,
+        verdicts=verdicts,
+        figures=run.figures,
+        trace_hash=cluster.trace.hexdigest(),
+        virtual=cluster.now,
+        wall=wall,
+        cpu=cpu,
+        datagrams=sum(host.received_datagrams for host in cluster),
+        series=series,
+        measured=tuple(run.measured),
+    )
+
+
+def _short(event: Any) -> str:
+    kind = type(event).__name__
+    about = getattr(event, "name", "") or getattr(event, "topic", "")
+    return f"{kind} {about}".strip()
 
 
 def run(scenario: Scenario, seed: int) -> Result:

@@ -31,7 +31,7 @@ from gossipmm_sim.faults import Fault, parse_fault
 
 __all__ = ("Scenario", "find", "load", "scenarios")
 
-_FOLDER = Path(__file__).parent / "scenarios"
+_FOLDER = Path(__file__).parents[1] / "scenarios"
 _PARAMETER = re.compile(r"\$([a-z_][a-z0-9_]*)")
 _CONFIG = frozenset(f.name for f in fields(Config)) - {"name", "bind", "advertise", "join"}
 

@@ -1,0 +1,1 @@
+"""One run: the scenario, what carries it out, and what it gives."""

@@ -1,0 +1,84 @@
+"""What a run gives: verdicts, figures, the trace hash, and all that repeats it, as plain data."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gossipmm_sim.runs.scenario import Scenario
+
+__all__ = ("Result", "Verdict")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One checker's answer; ``message`` has the first violation in words."""
+
+    check: str
+    ok: bool
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One finished run. ``series`` are the curves for plots; they are not in the JSON line."""
+
+    scenario: Scenario
+    seed: int
+    verdicts: tuple[Verdict, ...]
+    figures: Mapping[str, Any]
+    trace_hash: str
+    virtual: float
+    wall: float
+    #: Seconds of one core: what speed is measured by, on a machine that others use, too.
+    cpu: float
+    datagrams: int
+    series: Mapping[str, Any]
+    #: Names of the figures that the scenario's own measurements left.
+    measured: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """True when every checker was satisfied."""
+        return all(verdict.ok for verdict in self.verdicts)
+
+    @property
+    def failures(self) -> tuple[Verdict, ...]:
+        """Verdicts of the checkers that were not."""
+        return tuple(verdict for verdict in self.verdicts if not verdict.ok)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give all but the series, ready for JSON; infinite figures become null."""
+        return {
+            "scenario": self.scenario.name,
+            "seed": self.seed,
+            "ok": self.ok,
+            "trace_hash": self.trace_hash,
+            "virtual_seconds": round(self.virtual, 6),
+            "wall_seconds": round(self.wall, 3),
+            "cpu_seconds": round(self.cpu, 3),
+            "datagrams": self.datagrams,
+            "verdicts": [
+                {"check": one.check, "ok": one.ok, "message": one.message} for one in self.verdicts
+            ],
+            "samples": {
+                name: [round(one, 4) for one in values if math.isfinite(one)]
+                for name, values in self.series["samples"].items()
+                if values
+            },
+            "figures": {key: _plain(value) for key, value in self.figures.items()},
+            "options": self.scenario.as_dict(),
+        }
+
+    def to_json(self) -> str:
+        """Give one line of JSON."""
+        return json.dumps(self.as_dict(), separators=(",", ":"), allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None
+    return value
