@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Status,
         TopicView,
     )
+    from gossipmm.embed.matchmaker import MatchMakerGossip
     from gossipmm.errors import (
         AgentClosedError,
         AgentUnreachableError,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
         Lookup,
         LookupStatus,
         MatchMakerException,
-        MatchMakerGossip,
+        TableMatchMaker,
     )
     from gossipmm.settings import load_config
 
@@ -74,6 +75,7 @@ __all__ = (
     "RegistrationError",
     "SeedError",
     "Status",
+    "TableMatchMaker",
     "TopicView",
     "Watch",
     "WatchOverflowError",
@@ -89,11 +91,12 @@ _MODULES = {
     "gossipmm.core.values.types": (
         "EntryState HostEntry HostState MemberView NodeState Registration Status TopicView"
     ),
+    "gossipmm.embed.matchmaker": "MatchMakerGossip",
     "gossipmm.errors": (
         "AgentClosedError AgentUnreachableError BindError ConfigError ForkedError GossipError"
         " KeyringError LimitError RegistrationError SeedError WatchOverflowError"
     ),
-    "gossipmm.matchmaker": "FoundHost Lookup LookupStatus MatchMakerException MatchMakerGossip",
+    "gossipmm.matchmaker": "FoundHost Lookup LookupStatus MatchMakerException TableMatchMaker",
     "gossipmm.settings": "load_config",
 }
 _ORIGIN = {name: module for module, names in _MODULES.items() for name in names.split()}

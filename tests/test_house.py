@@ -51,6 +51,15 @@ TABLES = {
 }
 
 
+def graph():
+    """Return the import graph without what only passes on a published name."""
+    published = set(rooms.PUBLISHED)
+    return {
+        name: frozenset(other for other in others if (name, other) not in published)
+        for name, others in source.graph().items()
+    }
+
+
 def upwards(package):
     """Yield (module, other) for each import of a package's module from a room above its own."""
     table = TABLES[package]
@@ -58,7 +67,7 @@ def upwards(package):
     def room(name):
         return name.removeprefix(f"{package}.").split(".")[0] if name != package else None
 
-    for name, others in source.graph().items():
+    for name, others in graph().items():
         if not name.startswith(f"{package}."):
             continue
         assert room(name) in table, f"{name}: a new room wants its place in tests/house/rooms.py"
@@ -81,6 +90,23 @@ def test_every_import_that_may_point_upwards_still_does():
     assert found >= rooms.UPWARDS, f"mended, so strike them out: {sorted(rooms.UPWARDS - found)}"
 
 
+@pytest.mark.parametrize(("module", "home"), rooms.PUBLISHED)
+def test_a_name_published_below_its_room_is_for_programs_only(module, home):
+    """It is imported when somebody asks for it, and our own code asks its home."""
+    name = rooms.PUBLISHED[module, home]
+    assert home in source.graph()[module], f"{module} passes nothing on: strike it out in rooms.py"
+    for path in [*python_files("gossipmm"), *python_files("sim")]:
+        for node in ast.walk(source.parsed(path)):
+            if isinstance(node, ast.ImportFrom) and node.module == module:
+                names = {alias.name for alias in node.names}
+                assert name not in names, f"{path}:{node.lineno}: import {name} from {home}"
+    code = f"import sys, {module}; print({home!r} in sys.modules, {module}.{name}.__module__)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert result.stdout == f"False {home}\n"
+
+
 def test_every_room_of_the_table_exists():
     for package, table in TABLES.items():
         for room in table:
@@ -90,7 +116,7 @@ def test_every_room_of_the_table_exists():
 
 def test_no_two_files_import_each_other_directly_or_around_a_corner():
     """Strongly connected components of the import graph, of both packages at once."""
-    found = set(source.circles(source.graph()))
+    found = set(source.circles(graph()))
     new = [" -> ".join(circle) for circle in sorted(found - rooms.KNOWN_CIRCLES)]
     gone = [" -> ".join(circle) for circle in sorted(rooms.KNOWN_CIRCLES - found)]
     assert not new, "these files import each other: " + "; ".join(new)

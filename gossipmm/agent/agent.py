@@ -34,7 +34,7 @@ from gossipmm.core.values.types import Address, Evidence, MemberView, Registrati
 from gossipmm.errors import AgentClosedError
 
 if TYPE_CHECKING:
-    from gossipmm.matchmaker import Lookup, MatchMakerGossip
+    from gossipmm.matchmaker import Lookup, TableMatchMaker
 
 __all__ = ("Agent",)
 
@@ -70,7 +70,7 @@ class Agent:
         self._joined = trio.Event()
         self._leave: LeaveFinished | None = None
         self._closed = ""
-        self._matchmaker = AgentMatchMaker(self)
+        self._matchmaker = AgentMatchMaker(self.table, self, config)
 
     # -- who this is -----------------------------------------------------------------------
 
@@ -208,7 +208,7 @@ class Agent:
         return self._seeds.tried(seeds) and self._dial_back.done(addresses)
 
     @property
-    def matchmaker(self) -> MatchMakerGossip:
+    def matchmaker(self) -> TableMatchMaker:
         """The matchmaker over this agent's table, with the contract's calls; from any thread."""
         return self._matchmaker
 

@@ -11,15 +11,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import trio
 
+from gossipmm.config import Config
 from gossipmm.errors import AgentClosedError
-from gossipmm.matchmaker import MatchMakerGossip
-
-if TYPE_CHECKING:
-    from gossipmm.agent.agent import Agent
+from gossipmm.matchmaker import AgentControl, TableMatchMaker, TableReader
 
 __all__ = ("AgentMatchMaker",)
 
@@ -37,13 +35,13 @@ def _in_trio(method: Callable[Concatenate[Any, _P], _T]) -> Callable[Concatenate
     return moved
 
 
-class AgentMatchMaker(MatchMakerGossip):
+class AgentMatchMaker(TableMatchMaker):
     """The matchmaker over an agent that runs in the Trio run in which this is built."""
 
-    def __init__(self, agent: Agent) -> None:
+    def __init__(self, reader: TableReader, control: AgentControl, config: Config) -> None:
         self._token = trio.lowlevel.current_trio_token()
         self._thread = threading.get_ident()
-        super().__init__(config=agent.config, agent=(agent.table, agent))
+        super().__init__(reader, control, config=config)
 
     @property
     def _here(self) -> bool:
@@ -59,15 +57,15 @@ class AgentMatchMaker(MatchMakerGossip):
         except trio.RunFinishedError:
             raise AgentClosedError("the agent ended with its Trio run: open another one") from None
 
-    register = _in_trio(MatchMakerGossip.register)
-    unregister = _in_trio(MatchMakerGossip.unregister)
-    ack_alive = _in_trio(MatchMakerGossip.ack_alive)
-    report_failure = _in_trio(MatchMakerGossip.report_failure)
-    expire = _in_trio(MatchMakerGossip.expire)
-    drain = _in_trio(MatchMakerGossip.drain)
-    lookup = _in_trio(MatchMakerGossip.lookup)
-    start_heartbeat = _in_trio(MatchMakerGossip.start_heartbeat)
-    _send_heartbeats = _in_trio(MatchMakerGossip._send_heartbeats)
+    register = _in_trio(TableMatchMaker.register)
+    unregister = _in_trio(TableMatchMaker.unregister)
+    ack_alive = _in_trio(TableMatchMaker.ack_alive)
+    report_failure = _in_trio(TableMatchMaker.report_failure)
+    expire = _in_trio(TableMatchMaker.expire)
+    drain = _in_trio(TableMatchMaker.drain)
+    lookup = _in_trio(TableMatchMaker.lookup)
+    start_heartbeat = _in_trio(TableMatchMaker.start_heartbeat)
+    _send_heartbeats = _in_trio(TableMatchMaker._send_heartbeats)
 
     def stop_heartbeat(self) -> None:
         """Stop the heartbeats; none begins after this returns. Does nothing when none run."""

@@ -24,7 +24,7 @@ from gossipmm.core.values.events import Event, LeaveFinished
 from gossipmm.core.values.types import Address, Evidence, MemberView, Registration
 from gossipmm.embed.thread import ThreadAgent
 from gossipmm.errors import AgentClosedError
-from gossipmm.matchmaker import Lookup, MatchMakerGossip
+from gossipmm.matchmaker import Lookup, TableMatchMaker
 from gossipmm.settings import load_config
 
 __all__ = ("AsyncAgent", "AsyncWatch", "open_agent")
@@ -68,7 +68,7 @@ class AsyncAgent:
     def __init__(self, thread: ThreadAgent) -> None:
         self._thread = thread
         self._agent = thread.agent
-        self._matchmaker = MatchMakerGossip.over(thread.reader, thread, config=self._agent.config)
+        self._matchmaker = TableMatchMaker(thread.reader, thread, config=self._agent.config)
 
     # -- what does not wait ----------------------------------------------------------------
 
@@ -93,7 +93,7 @@ class AsyncAgent:
         return self._thread.reader
 
     @property
-    def matchmaker(self) -> MatchMakerGossip:
+    def matchmaker(self) -> TableMatchMaker:
         """The blocking matchmaker: its lookups never wait, its other calls do (about 0.1 ms)."""
         return self._matchmaker
 

@@ -24,9 +24,10 @@ from typing import Any
 
 from gossipmm.config import Config
 from gossipmm.core.values.types import Address, TopicView
+from gossipmm.embed.matchmaker import MatchMakerGossip
 from gossipmm.embed.pipe import Lines, config_to, dump, error_from, view_from
 from gossipmm.errors import AgentClosedError, ForkedError, RegistrationError
-from gossipmm.matchmaker import MatchMakerGossip, OwnedAgent
+from gossipmm.matchmaker import OwnedAgent
 from gossipmm.settings import load_config
 
 __all__ = ("ChildAgent", "ChildMatchMaker")

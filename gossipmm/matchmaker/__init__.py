@@ -1,11 +1,13 @@
 """The matchmaker: from a key to the hosts that a message is for.
 
 A key is ``topic`` (one live host of it), ``topic.host`` (that host) or ``fanout~topic`` (all
-live hosts). ``MatchMakerGossip`` answers from the gossiped table; the static ones and the base
-classes are those of the classical matchmaker (OpenStack's RPC layer, 2012-2014).
+live hosts). ``TableMatchMaker`` answers from the gossiped table of an agent, ``MatchMakerGossip``
+from that of an agent which it opens itself; the static ones and the base classes are those of the
+classical matchmaker (OpenStack's RPC layer, 2012-2014).
 """
 
 import logging
+from typing import TYPE_CHECKING
 
 from gossipmm.errors import InvalidKeyError, MatchMakerException, RingFileError
 from gossipmm.matchmaker.base import HeartbeatMatchMakerBase, MatchMakerBase
@@ -19,11 +21,14 @@ from gossipmm.matchmaker.exchanges import (
     RoundRobinRingExchange,
     StubExchange,
 )
-from gossipmm.matchmaker.gossip import MatchMakerGossip
 from gossipmm.matchmaker.lookup import FoundHost, Lookup, LookupStatus
 from gossipmm.matchmaker.protocols import AgentControl, OwnedAgent, TableReader
 from gossipmm.matchmaker.ring import load_ring, ring_of, write_ring
 from gossipmm.matchmaker.static import MatchMakerLocalhost, MatchMakerRing, MatchMakerStub
+from gossipmm.matchmaker.table_matchmaker import TableMatchMaker
+
+if TYPE_CHECKING:
+    from gossipmm.embed.matchmaker import MatchMakerGossip
 
 __all__ = (
     "AgentControl",
@@ -50,6 +55,7 @@ __all__ = (
     "RingFileError",
     "RoundRobinRingExchange",
     "StubExchange",
+    "TableMatchMaker",
     "TableReader",
     "TopicBinding",
     "load_ring",
@@ -59,3 +65,17 @@ __all__ = (
 
 # A library prints nothing unless the program says where to.
 logging.getLogger("gossipmm").addHandler(logging.NullHandler())
+
+
+def __getattr__(name: str) -> object:
+    """Import ``MatchMakerGossip`` when it is first used (PEP 562).
+
+    It lives above this room, because it opens agents, but configuration files of the classical
+    matchmaker name it by this path. Code of this package imports it from ``gossipmm.embed``.
+    """
+    if name == "MatchMakerGossip":
+        from gossipmm.embed.matchmaker import MatchMakerGossip
+
+        globals()[name] = MatchMakerGossip
+        return MatchMakerGossip
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -19,8 +19,7 @@ from gossipmm.errors import (
     MatchMakerException,
     RegistrationError,
 )
-from gossipmm.matchmaker import MatchMakerGossip, OwnedAgent
-from gossipmm.matchmaker import gossip as gossip_module
+from gossipmm.matchmaker import MatchMakerGossip, OwnedAgent, table_matchmaker
 from tests.matchmaker.helpers import FakeAgent, FakeTable, OwnFake, gossip, hosts_of, live
 
 
@@ -163,7 +162,7 @@ def test_use_in_a_forked_child_is_an_error_of_our_own(
 ) -> None:
     mm = gossip({"compute": live("a")})[0]
     mm.register("compute", "a")
-    monkeypatch.setattr(gossip_module, "_forks", 1)
+    monkeypatch.setattr(table_matchmaker, "_forks", 1)
     with pytest.raises(ForkedError, match=f"in process {os.getpid()}, before the fork") as caught:
         call(mm)
     assert isinstance(caught.value, MatchMakerException)

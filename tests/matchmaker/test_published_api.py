@@ -90,6 +90,7 @@ def test_a_published_method_takes_its_arguments_by_place_and_by_name(
     "ours",
     [
         matchmaker.MatchMakerGossip,
+        matchmaker.TableMatchMaker,
         AgentMatchMaker,
         ChildMatchMaker,
         matchmaker.MatchMakerRing,

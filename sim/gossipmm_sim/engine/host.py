@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gossipmm.config import Config
     from gossipmm.core.sealing.envelope import CoseEnvelope
     from gossipmm.core.values.types import Address, Evidence, MemberView, Metadata
-    from gossipmm.matchmaker import MatchMakerGossip
+    from gossipmm.matchmaker import TableMatchMaker
     from gossipmm_sim.engine.cluster import Cluster
     from gossipmm_sim.engine.streams import Streams
 
@@ -46,7 +46,7 @@ class Host(Shell):
         #: Keys of an encrypted cluster; kept over restarts, as a file is.
         self.keyring: Keyring = Keyring((FIRST_KEY,))
         self.envelope: CoseEnvelope | None = None
-        self._matchmaker: tuple[int, MatchMakerGossip] | None = None
+        self._matchmaker: tuple[int, TableMatchMaker] | None = None
 
     def new_envelope(self, streams: Streams) -> CoseEnvelope:
         """Build the envelope of the next process, from this host's keyring."""
@@ -99,7 +99,7 @@ class Host(Shell):
         return self.core.why(name)
 
     @property
-    def matchmaker(self) -> MatchMakerGossip:
+    def matchmaker(self) -> TableMatchMaker:
         """The matchmaker of this host's present process: a new one after each start."""
         if self._matchmaker is None or self._matchmaker[0] != self.boots:
             from gossipmm_sim.engine.matchmaker import matchmaker

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from gossipmm.matchmaker import MatchMakerGossip
+from gossipmm.matchmaker import TableMatchMaker
 
 if TYPE_CHECKING:
     from gossipmm.core.values.types import TopicView
@@ -83,7 +83,7 @@ class SimulatedAgent:
         return bool(self._host.call("expire", topic, host))
 
 
-def matchmaker(host: Host) -> MatchMakerGossip:
+def matchmaker(host: Host) -> TableMatchMaker:
     """Build a matchmaker over a host's running core; it ends with the process."""
     agent = SimulatedAgent(host)
-    return MatchMakerGossip.over(agent, agent, config=host.config)
+    return TableMatchMaker(agent, agent, config=host.config)

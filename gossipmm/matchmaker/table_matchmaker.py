@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
 from gossipmm.config import Config
-from gossipmm.core.values.types import Address, HostState
-from gossipmm.errors import AgentClosedError, ForkedError, MatchMakerException, RegistrationError
+from gossipmm.core.values.types import HostState
+from gossipmm.errors import AgentClosedError, ForkedError, RegistrationError
 from gossipmm.matchmaker.base import HeartbeatMatchMakerBase, is_duration
 from gossipmm.matchmaker.bindings import DirectBinding, FanoutBinding, TopicBinding
 from gossipmm.matchmaker.exchanges import Match
 from gossipmm.matchmaker.keys import check_host, check_key, check_registration, topic_of
 from gossipmm.matchmaker.lookup import FoundHost, Lookup, LookupStatus
-from gossipmm.matchmaker.protocols import AgentControl, OwnedAgent, TableReader
+from gossipmm.matchmaker.protocols import AgentControl, TableReader
 from gossipmm.matchmaker.ring import load_ring, ring_of
 from gossipmm.matchmaker.table import (
     NoTable,
@@ -28,11 +28,10 @@ from gossipmm.matchmaker.table import (
     TableFanoutExchange,
     TableTopicExchange,
 )
-from gossipmm.settings import load_config
 
 #: In place of a count of forks: no agent is open yet, or none will be any more.
-_UNOPENED = -1
-_CLOSED = -2
+UNOPENED = -1
+CLOSED = -2
 
 #: How often this process's line was forked. Reading it is what a lookup does to notice a fork:
 #: asking for the process id is a system call, 0.05 to 0.2 us of the 1 us that a lookup takes.
@@ -54,117 +53,59 @@ class _Options(NamedTuple):
     ttl: float | None = None
 
 
-class MatchMakerGossip(HeartbeatMatchMakerBase):
-    """Resolves keys by the live hosts that the cluster's agents know.
+class TableMatchMaker(HeartbeatMatchMakerBase):
+    """Resolves keys by the live hosts of a table; changes go to the agent whose table it is.
 
-    Takes the fields of ``gossipmm.config.Config`` as keywords (``name=``, ``bind=``,
-    ``join=[...]``, ...; ``preset="wan"`` for another preset), or a whole ``config``; without any,
-    the configuration file and the environment. The agent is opened by the first call, in a
-    thread of its own, so that a matchmaker may be built before a program forks. Open it at a
-    known place, and close it, with ``with``::
-
-        with MatchMakerGossip(name="host-a", bind="10.0.0.1:7946", join=["seed:7946"]) as mm:
-            mm.register("compute", "host-a")
-            mm.queues("compute")              # [("compute.host-b", "host-b")]
-
-    Building one raises ConfigError, SeedError or RingFileError; opening BindError, or PatchedError
-    where gevent or eventlet rule (there: ``gossipmm.embed.child.ChildMatchMaker``); any call
-    after ``close`` AgentClosedError, and in a child forked after opening ForkedError (both are a
-    MatchMakerException). A matchmaker for an agent that exists already: ``over``.
+    The agent is opened and closed by somebody else; ``gossipmm.MatchMakerGossip`` opens its own.
+    Only ``ring_file`` and ``direct_checks_liveness`` of ``config`` are used. Raises RingFileError.
+    After ``close`` any call raises AgentClosedError, and in a child forked since ForkedError.
     """
 
     def __init__(
         self,
+        reader: TableReader | None,
+        control: AgentControl | None,
         *,
         config: Config | None = None,
         heartbeat_interval: float | None = None,
-        agent: tuple[TableReader, AgentControl] | None = None,
-        **fields: Any,
     ) -> None:
         super().__init__(heartbeat_interval)
-        if config is None:
-            # Keywords are the whole configuration: no file, no environment is read beside them.
-            environ = {"GOSSIPMM_CONFIG": ""} if fields or agent else None
-            config = load_config(environ=environ, **fields)
-        elif fields:
-            raise TypeError("give either a config or its fields, not both")
-        elif not isinstance(config, Config):
-            raise TypeError(
-                f"config: a gossipmm.Config, not {type(config).__name__}; give a map as **fields"
-            )
-        self._config = config
+        self._config = config = Config() if config is None else config
         self._options: dict[tuple[str, str], _Options] = {}
         self._opening = threading.Lock()
-        self._opened = _UNOPENED
+        self._opened = UNOPENED
         self._pid = 0
-        self._owned: OwnedAgent | None = None
         ring = load_ring(config.ring_file) if config.ring_file else None
-        reader: TableReader = NoTable()
-        self._fanout = TableFanoutExchange(reader, ring)
-        self._direct = TableDirectExchange(reader, ring, config.direct_checks_liveness)
-        self._topic = TableTopicExchange(reader, ring)
+        no_table: TableReader = NoTable()
+        self._fanout = TableFanoutExchange(no_table, ring)
+        self._direct = TableDirectExchange(no_table, ring, config.direct_checks_liveness)
+        self._topic = TableTopicExchange(no_table, ring)
         self.add_binding(FanoutBinding(), self._fanout)
         self.add_binding(DirectBinding(), self._direct)
         self.add_binding(TopicBinding(), self._topic)
-        if agent is not None:
-            self._attach(*agent)
-
-    @classmethod
-    def over(
-        cls,
-        reader: TableReader,
-        control: AgentControl,
-        *,
-        config: Config | None = None,
-        heartbeat_interval: float | None = None,
-    ) -> Self:
-        """Return a matchmaker for an agent that somebody else opens and closes.
-
-        Of ``config`` only ``ring_file`` and ``direct_checks_liveness`` are used.
-        """
-        return cls(config=config, heartbeat_interval=heartbeat_interval, agent=(reader, control))
+        if reader is not None and control is not None:
+            self._attach(reader, control)
 
     # -- the agent -------------------------------------------------------------------------
 
     def open(self) -> Self:
-        """Open the agent now; does nothing when it is open. Returns this matchmaker."""
+        """Make sure that the agent can be used. Returns this matchmaker."""
         if self._opened != _forks:
             self._ready()
         return self
 
     def close(self) -> None:
-        """Leave the cluster and stop the agent (one given to ``over`` is only let go).
-
-        Every call that waits in another thread is woken with AgentClosedError. Idempotent.
-        """
-        with self._opening:
-            owned, self._owned = self._owned, None
-            forked = self._opened not in (_forks, _UNOPENED, _CLOSED)
-            self._opened = _CLOSED
-        if not forked:
+        """Let go of the agent. Idempotent."""
+        if not self._end():
             self.stop_heartbeat()
-        if owned is not None:
-            owned.close()
-
-    @property
-    def bound(self) -> Address:
-        """The (IP literal, port) that the agent's socket is bound to, for others to join.
-
-        Raises MatchMakerException for an agent given to ``over``: ask that one.
-        """
-        self.open()
-        if self._owned is None:
-            raise MatchMakerException("this matchmaker did not open its agent: ask that one")
-        return self._owned.bound
 
     def wait_joined(self, timeout: float | None = None) -> bool:
-        """Wait until the table has agreed with a peer; False when ``timeout`` seconds passed.
+        """Whether the table has agreed with a peer, as it stands.
 
-        An agent given to ``over`` is not waited for: the answer is how it stands.
+        An agent that somebody else opened is not waited for, whatever the ``timeout``.
         """
         self.open()
-        owned = self._owned
-        return self._topic.reader.joined if owned is None else owned.wait_joined(timeout)
+        return self._topic.reader.joined
 
     def __enter__(self) -> Self:
         return self.open()
@@ -172,32 +113,20 @@ class MatchMakerGossip(HeartbeatMatchMakerBase):
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def open_agent(self, config: Config) -> OwnedAgent:
-        """Open an agent for this matchmaker alone. A subclass may bring another kind."""
-        from gossipmm.embed.patched import refuse_patched
-
-        refuse_patched("MatchMakerGossip")  # Trio cannot even be imported beside eventlet
-        from gossipmm.embed.thread import ThreadAgent
-
-        agent: OwnedAgent = ThreadAgent(config)
-        agent.start()
-        return agent
-
     def _ready(self) -> None:
-        """Open the agent, or say why it can not be used. Leaves it open in this process."""
+        """Say why the agent can not be used, where it can not."""
         with self._opening:
-            if self._opened == _forks:
-                return
-            if self._opened == _CLOSED:
-                raise AgentClosedError("this matchmaker was closed: build a new one")
-            if self._opened != _UNOPENED:
-                raise ForkedError(
-                    f"this matchmaker was opened in process {self._pid}, before the fork: "
-                    "build one in the child"
-                )
-            owned = self.open_agent(self._config)
-            self._owned = owned
-            self._attach(owned.reader, owned)
+            self._check()
+
+    def _check(self) -> None:
+        """Raise AgentClosedError or ForkedError. Called with ``_opening`` held."""
+        if self._opened == CLOSED:
+            raise AgentClosedError("this matchmaker was closed: build a new one")
+        if self._opened not in (_forks, UNOPENED):
+            raise ForkedError(
+                f"this matchmaker was opened in process {self._pid}, before the fork: "
+                "build one in the child"
+            )
 
     def _attach(self, reader: TableReader, control: AgentControl) -> None:
         self._control = control
@@ -205,6 +134,13 @@ class MatchMakerGossip(HeartbeatMatchMakerBase):
             exchange.attach(reader, control.name)
         self._pid = os.getpid()
         self._opened = _forks
+
+    def _end(self) -> bool:
+        """Answer nothing from now on; whether it was opened by a process that this is a fork of."""
+        with self._opening:
+            forked = self._opened not in (_forks, UNOPENED, CLOSED)
+            self._opened = CLOSED
+        return forked
 
     def _agent(self) -> AgentControl:
         """Return the agent's controls, for a call that changes something."""
