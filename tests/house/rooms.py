@@ -48,9 +48,8 @@ SIM = (
     "values",
     "engine",
     "faults",
-    "scenario",
     "judge",
-    "run",
+    "runs",
     "search",
     "report",
     "cli",
@@ -64,9 +63,7 @@ UPWARDS = {
     ("gossipmm.sidecar.http.router", "gossipmm.sidecar.api.problems"),
     ("gossipmm.sidecar.http.router", "gossipmm.sidecar.api.state"),
     ("gossipmm.sidecar.api.app", "gossipmm.sidecar.page.files"),
-    ("gossipmm_sim.judge.checks", "gossipmm_sim.run"),
-    ("gossipmm_sim.judge.result", "gossipmm_sim.run"),
-    ("gossipmm_sim.judge.result", "gossipmm_sim.search.swarm"),
+    ("gossipmm_sim.judge.checks", "gossipmm_sim.runs.run"),
 }
 
 #: Names that are published by a room although they live above it: (module, where they live). They
@@ -87,5 +84,5 @@ KNOWN_CIRCLES = {
         "gossipmm_sim.engine.network",
         "gossipmm_sim.engine.shell",
     ),
-    ("gossipmm_sim.judge.checks", "gossipmm_sim.judge.result", "gossipmm_sim.run"),
+    ("gossipmm_sim.judge.checks", "gossipmm_sim.runs.run"),
 }
