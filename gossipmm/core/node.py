@@ -197,8 +197,8 @@ class Node:
             stats.drop(Drop.FROM_MYSELF)
             return
         if budget is not None:
-            budget[0] -= 1.0
-            if budget[0] < 0.0 and c.admission.exceeds(budget, c.now):
+            budget.left -= 1.0
+            if budget.left < 0.0 and c.admission.exceeds(budget, c.now):
                 stats.drop(Drop.PEER_RATE)
                 return
         elif self._proves:
@@ -217,12 +217,10 @@ class Node:
         """Run what is due."""
         self._advance(now)
         c = self._c
-        timers = c.timers
-        if now - timers.next() > self._lateness:
+        if now - c.timers.next() > self._lateness:
             # Less than a pause, but its own probes and suspicions were not served in time.
             c.slow_until = max(c.slow_until, now + self.config.gossip_interval)
-        while (token := timers.pop_due(now)) is not None:
-            token[2](token[3])
+        c.timers.run_due(now)
         self._publish()
 
     def next_timer(self) -> float:

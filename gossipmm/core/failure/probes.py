@@ -147,7 +147,7 @@ class Probes:
         c = self._c
         if probe.timer is not None:
             # A timer that fires late (a busy host) must not eat the time left for an answer.
-            late = c.now - probe.timer[0]
+            late = c.now - probe.timer.when
             if late > 0.1 * c.config.gossip_interval:
                 probe.began += late
                 probe.ends += late

@@ -20,9 +20,6 @@ from gossipmm.core.values.types import Address
 
 __all__ = ("Admission", "Budget")
 
-#: Datagrams left, and when that was so. A list: this is charged for every datagram received.
-Budget = list[float]
-
 #: A budget is full with what its rate gives in so many seconds.
 _BURST: Final = 2.0
 #: IP addresses with a budget of their own, before they have proved anything.
@@ -31,6 +28,16 @@ _SOURCES: Final = 4096
 _SWEEP: Final = 1.0
 #: Addresses proved that are remembered at least, for small limits of members.
 _PROVED: Final = 1024
+
+
+class Budget:
+    """Datagrams left of one source, and when that was so (core time)."""
+
+    __slots__ = ("at", "left")
+
+    def __init__(self, left: float, at: float) -> None:
+        self.left = left
+        self.at = at
 
 
 class Admission:
@@ -43,7 +50,7 @@ class Admission:
         #: Addresses whose holder received what was sent there, with their budgets.
         self.proved: dict[Address, Budget] = {}
         self._sources: dict[str, Budget] = {}
-        self._others: Budget = [_BURST * self._source_rate, now]
+        self._others = Budget(_BURST * self._source_rate, now)
         self._swept_at = now
 
     def allows(self, host: str) -> bool:
@@ -64,8 +71,8 @@ class Admission:
             if not self.allows(host):
                 return Drop.NOT_ALLOWED
             budget = self._new_source(host, now)
-        budget[0] -= 1.0
-        if budget[0] < 0.0 and not self._refill(budget, self._source_rate, now):
+        budget.left -= 1.0
+        if budget.left < 0.0 and not self._refill(budget, self._source_rate, now):
             return Drop.SOURCE_RATE
         return None
 
@@ -79,14 +86,14 @@ class Admission:
             return
         if len(self.proved) >= self._most_proved:
             del self.proved[next(iter(self.proved))]
-        self.proved[address] = [_BURST * self._peer_rate, now]
+        self.proved[address] = Budget(_BURST * self._peer_rate, now)
 
     @staticmethod
     def _refill(budget: Budget, rate: float, now: float) -> bool:
         """Add what the time gave. False: too little, and the datagram is not charged."""
-        left = min(_BURST * rate, budget[0] + 1.0 + (now - budget[1]) * rate) - 1.0
-        budget[0] = left if left >= 0.0 else left + 1.0
-        budget[1] = now
+        left = min(_BURST * rate, budget.left + 1.0 + (now - budget.at) * rate) - 1.0
+        budget.left = left if left >= 0.0 else left + 1.0
+        budget.at = now
         return left >= 0.0
 
     def _new_source(self, host: str, now: float) -> Budget:
@@ -96,7 +103,7 @@ class Admission:
             self._sweep(now)
             if len(self._sources) >= _SOURCES:
                 return self._others
-        budget = self._sources[host] = [_BURST * self._source_rate, now]
+        budget = self._sources[host] = Budget(_BURST * self._source_rate, now)
         return budget
 
     def _sweep(self, now: float) -> None:
@@ -107,5 +114,5 @@ class Admission:
         self._sources = {
             host: budget
             for host, budget in self._sources.items()
-            if budget[0] + (now - budget[1]) * rate < full
+            if budget.left + (now - budget.at) * rate < full
         }

@@ -100,7 +100,7 @@ class BroadcastQueue:
 
     def _wake(self, when: float) -> None:
         if self._timer is not None:
-            if self._timer[0] <= when:
+            if self._timer.when <= when:
                 return
             cancel(self._timer)
         self._timer = self._c.timers.at(when, self._push)

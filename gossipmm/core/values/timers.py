@@ -7,8 +7,20 @@ from collections.abc import Callable
 from math import inf
 from typing import Any, TypeAlias
 
-#: [when, sequence, function or None, argument]; a list, so that it can be cancelled in place.
-Token: TypeAlias = list[Any]
+
+class Token:
+    """One deadline: when, and what is called then. Cancelled, it calls nothing."""
+
+    __slots__ = ("argument", "function", "when")
+
+    def __init__(self, when: float, function: Callable[[Any], None], argument: Any) -> None:
+        self.when = when
+        self.function: Callable[[Any], None] | None = function
+        self.argument: Any = argument
+
+
+#: The sequence number decides between equal times, so that tokens are never compared.
+_Entry: TypeAlias = tuple[float, int, Token]
 
 
 class Timers:
@@ -17,38 +29,37 @@ class Timers:
     __slots__ = ("_heap", "_sequence")
 
     def __init__(self) -> None:
-        self._heap: list[Token] = []
+        self._heap: list[_Entry] = []
         self._sequence = 0
 
     def at(self, when: float, function: Callable[[Any], None], argument: Any = None) -> Token:
         """Run ``function(argument)`` at ``when``; the token cancels it."""
         self._sequence += 1
-        token: Token = [when, self._sequence, function, argument]
-        heapq.heappush(self._heap, token)
+        token = Token(when, function, argument)
+        heapq.heappush(self._heap, (when, self._sequence, token))
         return token
 
     def next(self) -> float:
         """Time of the earliest deadline that still stands; infinity without one."""
         heap = self._heap
         while heap:  # what was cancelled goes when it comes to the top
-            head = heap[0]
-            if head[2] is not None:
-                return head[0]  # type: ignore[no-any-return]
+            when, _, token = heap[0]
+            if token.function is not None:
+                return when
             heapq.heappop(heap)
         return inf
 
-    def pop_due(self, now: float) -> Token | None:
-        """Remove and return the earliest deadline at or before ``now``, or None."""
+    def run_due(self, now: float) -> None:
+        """Run every deadline at or before ``now``, those that this adds included."""
         heap = self._heap
         while heap and heap[0][0] <= now:
-            token = heapq.heappop(heap)
-            if token[2] is not None:
-                return token
-        return None
+            token = heapq.heappop(heap)[2]
+            if token.function is not None:
+                token.function(token.argument)
 
 
 def cancel(token: Token | None) -> None:
     """Make a token do nothing. None, and one that has already run, are fine."""
     if token is not None:
-        token[2] = None
-        token[3] = None
+        token.function = None
+        token.argument = None
