@@ -37,7 +37,19 @@ NOT_IN_CORE = {
 }
 #: What a plain ``pip install gossipmm`` brings; other packages are for the sidecar and the CLI.
 LIGHT = {"trio", "cbor2", "cryptography"}
-LIGHT_ROOMS = {"errors", "config", "addresses", "settings", "core", "matchmaker", "agent", "embed"}
+LIGHT_ROOMS = {
+    *(
+        "errors",
+        "config",
+        "addresses",
+        "settings",
+        "core",
+        "answers",
+        "matchmaker",
+        "agent",
+        "embed",
+    )
+}
 #: Imported late, and only if somebody asks for what they do.
 OPTIONAL = {"dns", "gevent", "eventlet", "greenlet"}
 

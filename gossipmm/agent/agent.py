@@ -25,12 +25,17 @@ from gossipmm.agent.keys import AgentKeys
 from gossipmm.agent.seeds import SeedResolver
 from gossipmm.agent.watch import Watch, Watchers
 from gossipmm.config import Config
-from gossipmm.core.failure.self_health import Health
-from gossipmm.core.node import Agreement
 from gossipmm.core.table.table import Table
 from gossipmm.core.values.events import Event, Joined, LeaveFinished
 from gossipmm.core.values.stats import Stats
-from gossipmm.core.values.types import Address, Evidence, MemberView, Registration
+from gossipmm.core.values.types import (
+    Address,
+    Agreement,
+    Evidence,
+    Health,
+    MemberView,
+    Registration,
+)
 from gossipmm.errors import AgentClosedError
 
 if TYPE_CHECKING:

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from gossipmm.config import Config
 from gossipmm.core.failure.detector import Detector
 from gossipmm.core.failure.probes import Probes
-from gossipmm.core.failure.self_health import Health, health_of
+from gossipmm.core.failure.self_health import health_of
 from gossipmm.core.life.leaving import Lifecycle
 from gossipmm.core.life.registrations import Registrations
 from gossipmm.core.life.reply_loss import ReplyLoss
@@ -43,8 +43,11 @@ from gossipmm.core.values import events
 from gossipmm.core.values.stats import Drop, Stats
 from gossipmm.core.values.types import (
     Address,
+    Agreement,
+    Disagreement,
     Evidence,
     Generation,
+    Health,
     Heartbeat,
     MemberView,
     NodeId,
@@ -55,22 +58,6 @@ from gossipmm.core.wire.pages import Page, page_untrusted
 
 #: A pause of so many seconds may have been a snapshot's: somebody else may have lived on from it.
 _SNAPSHOT: Final = 60.0
-
-
-class Disagreement(NamedTuple):
-    """A live peer whose fingerprint differs, and since when (core time)."""
-
-    name: NodeId
-    since: float
-
-
-class Agreement(NamedTuple):
-    """How far the live peers agree with this node's table, as last heard from each."""
-
-    fingerprint: int
-    agree: int
-    differ: tuple[Disagreement, ...]
-    unheard: int  #: live peers that have not exchanged with this node yet
 
 
 class Node:

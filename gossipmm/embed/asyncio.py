@@ -18,10 +18,9 @@ from typing import Any, ParamSpec, Self, TypeVar
 
 from gossipmm.agent.watch import Watch
 from gossipmm.config import Config
-from gossipmm.core.node import Agreement
 from gossipmm.core.table.table import Table
 from gossipmm.core.values.events import Event, LeaveFinished
-from gossipmm.core.values.types import Address, Evidence, MemberView, Registration
+from gossipmm.core.values.types import Address, Agreement, Evidence, MemberView, Registration
 from gossipmm.embed.thread import ThreadAgent
 from gossipmm.errors import AgentClosedError
 from gossipmm.matchmaker import Lookup, TableMatchMaker

@@ -9,6 +9,7 @@ classical matchmaker (OpenStack's RPC layer, 2012-2014).
 import logging
 from typing import TYPE_CHECKING
 
+from gossipmm.answers import FoundHost, Lookup, LookupStatus
 from gossipmm.errors import InvalidKeyError, MatchMakerException, RingFileError
 from gossipmm.matchmaker.base import HeartbeatMatchMakerBase, MatchMakerBase
 from gossipmm.matchmaker.bindings import Binding, DirectBinding, FanoutBinding, TopicBinding
@@ -21,7 +22,6 @@ from gossipmm.matchmaker.exchanges import (
     RoundRobinRingExchange,
     StubExchange,
 )
-from gossipmm.matchmaker.lookup import FoundHost, Lookup, LookupStatus
 from gossipmm.matchmaker.protocols import AgentControl, OwnedAgent, TableReader
 from gossipmm.matchmaker.ring import load_ring, ring_of, write_ring
 from gossipmm.matchmaker.static import MatchMakerLocalhost, MatchMakerRing, MatchMakerStub

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from gossipmm.answers import FoundHost, Lookup, LookupStatus
 from gossipmm.core.values.types import HostEntry, HostState, TopicView
 from gossipmm.matchmaker.exchanges import Exchange, Match
 from gossipmm.matchmaker.keys import FANOUT, fanout_topic, split_direct
-from gossipmm.matchmaker.lookup import FoundHost, Lookup, LookupStatus
 from gossipmm.matchmaker.protocols import TableReader
 from gossipmm.matchmaker.ring import Ring
 from gossipmm.matchmaker.turns import RoundRobin, rendezvous

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
+from gossipmm.answers import FoundHost, Lookup, LookupStatus
 from gossipmm.config import Config
 from gossipmm.core.values.types import HostState
 from gossipmm.errors import AgentClosedError, ForkedError, RegistrationError
@@ -18,7 +19,6 @@ from gossipmm.matchmaker.base import HeartbeatMatchMakerBase, is_duration
 from gossipmm.matchmaker.bindings import DirectBinding, FanoutBinding, TopicBinding
 from gossipmm.matchmaker.exchanges import Match
 from gossipmm.matchmaker.keys import check_host, check_key, check_registration, topic_of
-from gossipmm.matchmaker.lookup import FoundHost, Lookup, LookupStatus
 from gossipmm.matchmaker.protocols import AgentControl, TableReader
 from gossipmm.matchmaker.ring import load_ring, ring_of
 from gossipmm.matchmaker.table import (

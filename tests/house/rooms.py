@@ -16,6 +16,7 @@ GOSSIPMM = (
     "settings",
     "core",
     "keyfile",
+    "answers",
     "client",
     "matchmaker",
     "agent",

@@ -2,32 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from gossipmm.core.life.reply_loss import ReplyLoss
 from gossipmm.core.sending.broadcasts import BroadcastQueue
 from gossipmm.core.sending.outbox import Context
-
-
-class Health(NamedTuple):
-    """This node's own state at one moment."""
-
-    #: Its own timers fired late just now: it holds its accusations.
-    slow: bool
-    #: It heard nobody for two intervals, although more than one other member lives.
-    deaf: bool
-    #: Members whose accusation it holds back because of either.
-    held: int
-    #: Share of answered probes that needed more than one try (smoothed): its own loss.
-    loss: float
-    #: Smoothed round trip in seconds; 0 before the first answer.
-    rtt: float
-    #: Its own answers do not get through: it is on probation everywhere.
-    impaired: bool
-    #: Share of the last probes of this node whose sender asked a third time.
-    unheard: float
-    #: Members of whom news waits to be pushed.
-    news: int
+from gossipmm.core.values.types import Health
 
 
 def health_of(

@@ -148,6 +148,43 @@ class Evidence(NamedTuple):
     detail: str = ""
 
 
+class Disagreement(NamedTuple):
+    """A live peer whose fingerprint differs, and since when (core time)."""
+
+    name: NodeId
+    since: float
+
+
+class Agreement(NamedTuple):
+    """How far the live peers agree with this node's table, as last heard from each."""
+
+    fingerprint: int
+    agree: int
+    differ: tuple[Disagreement, ...]
+    unheard: int  #: live peers that have not exchanged with this node yet
+
+
+class Health(NamedTuple):
+    """This node's own state at one moment."""
+
+    #: Its own timers fired late just now: it holds its accusations.
+    slow: bool
+    #: It heard nobody for two intervals, although more than one other member lives.
+    deaf: bool
+    #: Members whose accusation it holds back because of either.
+    held: int
+    #: Share of answered probes that needed more than one try (smoothed): its own loss.
+    loss: float
+    #: Smoothed round trip in seconds; 0 before the first answer.
+    rtt: float
+    #: Its own answers do not get through: it is on probation everywhere.
+    impaired: bool
+    #: Share of the last probes of this node whose sender asked a third time.
+    unheard: float
+    #: Members of whom news waits to be pushed.
+    news: int
+
+
 #: Generations at or above this (year 2248) are refused: they could never be superseded.
 MAX_GENERATION: Final = 1 << 59
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from math import isfinite
 
 from gossipmm.addresses import format_address
+from gossipmm.answers import FoundHost, Lookup
 from gossipmm.core.values.types import (
     HostEntry,
     MemberView,
@@ -16,8 +17,6 @@ from gossipmm.core.values.types import (
     Status,
     TopicView,
 )
-from gossipmm.matchmaker import Lookup
-from gossipmm.matchmaker.lookup import FoundHost
 from gossipmm.sidecar.api import schemas
 from gossipmm.sidecar.api.state import State, ago, version
 from gossipmm.sidecar.why import sentence

@@ -1,4 +1,7 @@
-"""The long answer to a key: each host with its state, age and source, and what "nobody" means."""
+"""What verbs answer with, wherever they are asked (what the core itself gives: ``values.types``).
+
+The long answer to a key: each host with its state, age and source, and what "nobody" means.
+"""
 
 from __future__ import annotations
 
