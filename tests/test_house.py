@@ -37,19 +37,9 @@ NOT_IN_CORE = {
 }
 #: What a plain ``pip install gossipmm`` brings; other packages are for the sidecar and the CLI.
 LIGHT = {"trio", "cbor2", "cryptography"}
-LIGHT_ROOMS = {
-    *(
-        "errors",
-        "config",
-        "addresses",
-        "settings",
-        "core",
-        "answers",
-        "matchmaker",
-        "agent",
-        "embed",
-    )
-}
+LIGHT_ROOMS = {*rooms.GOSSIPMM} - {"sidecar", "cli", "__main__"}
+#: What the simulator is made of besides itself.
+SIM_ROOMS = {"errors", "mechanisms", "config", "settings", "core", "matchmaker"}
 #: Imported late, and only if somebody asks for what they do.
 OPTIONAL = {"dns", "gevent", "eventlet", "greenlet"}
 
@@ -184,7 +174,7 @@ def test_the_simulator_drives_cores_from_its_own_heap(path):
         assert module.split(".")[0] not in ("trio", "socket", "asyncio"), where
         if module.startswith("gossipmm."):
             room = module.split(".")[1]
-            assert room in ("core", "matchmaker", "config", "errors", "settings"), where
+            assert room in SIM_ROOMS, where
 
 
 @pytest.mark.parametrize("path", python_files("gossipmm"), ids=source.relative)

@@ -9,6 +9,7 @@ import pytest
 from gossipmm.core.values.events import MemberDied, MemberSuspected, SelfSlow
 from gossipmm.core.values.types import Status
 from gossipmm.core.wire import frame as wire
+from gossipmm.mechanisms import Mechanism
 from tests.helpers import Mesh, held
 
 
@@ -213,9 +214,9 @@ def test_with_a_single_other_member_silence_is_that_members() -> None:
     assert mesh["a"].stats.probes_held == 0
 
 
-@pytest.mark.parametrize(("without", "accuses"), [("deaf_hold", True), ("none", False)])
-def test_each_hold_is_a_switch(without: str, accuses: bool) -> None:
-    mesh = Mesh("a", "b", "c", "d", without=frozenset({without}))
+@pytest.mark.parametrize(("without", "accuses"), [({Mechanism.DEAF_HOLD}, True), (set(), False)])
+def test_each_hold_is_a_switch(without: set[Mechanism], accuses: bool) -> None:
+    mesh = Mesh("a", "b", "c", "d", without=frozenset(without))
     mesh.settle()
     mesh.run(2)
     mesh.cut("a", "bcd")

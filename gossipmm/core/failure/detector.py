@@ -28,6 +28,7 @@ from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.timers import cancel
 from gossipmm.core.values.types import NodeId, NodeState, Status
 from gossipmm.core.wire import frame as wire
+from gossipmm.mechanisms import Mechanism
 
 _LIVE: Final = (Status.ALIVE, Status.SUSPECT, Status.PROBATION)
 _SELF_HOLDS: Final = 2.0  # x the maximum suspicion: then this node believes what it sees
@@ -61,7 +62,8 @@ class Detector:
             return Outcome.STALE
         c = self._c
         heard, buried = member.heard, member.buried_at
-        outcome = member.hear_alive(heartbeat, evidence, any_age="evidence_age" in c.without)
+        any_age = Mechanism.EVIDENCE_AGE in c.without
+        outcome = member.hear_alive(heartbeat, evidence, any_age=any_age)
         if c.now < c.behind_until and buried is None and outcome is not Outcome.STALE:
             # It may have waited here for as long. (Of the dead, the caller has thought of that.)
             member.heard = max(heard, evidence - c.behind_by)
@@ -155,7 +157,7 @@ class Detector:
         kept = [at for at in member.returns if at > c.now - config.flap_window]
         member.returns = (*kept[-15:], c.now)
         wait = probation(len(member.returns), config.flap_free_returns, config.probation_max)
-        if "flap_damping" in c.without:
+        if Mechanism.FLAP_DAMPING in c.without:
             wait = 0.0
         c.stats.returns += 1
         detail = f"return {len(member.returns)} in {config.flap_window:g} s"
@@ -231,7 +233,7 @@ class Detector:
         if outcome is Outcome.CONTRADICTED:
             # Only a claim of life refutes: two that hold it returning, each at a burial below the
             # other's heartbeat, would answer one another for ever.
-            if member.buried_at is None and "refutation_by_anyone" not in c.without:
+            if member.buried_at is None and Mechanism.REFUTATION_BY_ANYONE not in c.without:
                 self._replies.answer(member)
         elif outcome in (Outcome.SUSPECTED, Outcome.RAISED, Outcome.CONFIRMED):
             self._suspect(member, outcome, accusers, teller.name)
@@ -320,7 +322,7 @@ class Detector:
     def must_hold(self, member: Member) -> bool:
         """True while this node's own state explains what it sees, for a bounded time."""
         c = self._c
-        slow = c.now < c.slow_until and "late_hold" not in c.without
+        slow = c.now < c.slow_until and Mechanism.LATE_HOLD not in c.without
         if not slow and not c.is_deaf(c.now - 2 * c.config.gossip_interval):
             member.held_since = None
             return False
@@ -343,7 +345,7 @@ class Detector:
             if member.buried_at is not None:
                 # The clock may have jumped: evidence is to be younger than the burial for certain.
                 member.buried_at += step
-        if "late_hold" in c.without:
+        if Mechanism.LATE_HOLD in c.without:
             return
         for member in c.table.peers.values():
             if member.suspicion_timer is not None:
@@ -382,7 +384,7 @@ class Detector:
         if self._jumps(member, heartbeat):
             return
         old = age > 2 * c.config.suspicion_max and member.status not in _LIVE
-        if heartbeat < member.k or not (old or "everyone_buries" in c.without):
+        if heartbeat < member.k or not (old or Mechanism.EVERYONE_BURIES in c.without):
             outcome = self.hear_suspect(member, heartbeat, [teller.key], teller)
             if member.status is Status.DEAD and outcome is not Outcome.CONTRADICTED:
                 member.gone_at = min(member.gone_at, c.now - age)

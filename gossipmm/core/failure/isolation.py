@@ -13,6 +13,7 @@ from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
 from gossipmm.core.values.timers import Token
 from gossipmm.core.values.types import Status
+from gossipmm.mechanisms import Mechanism
 
 
 class Isolation:
@@ -27,7 +28,7 @@ class Isolation:
     def count(self, member: Member) -> None:
         """Take one more burial: perhaps more than half of the live members went at once."""
         c = self._c
-        if c.config.stale_for <= 0 or "stale_lookups" in c.without:
+        if c.config.stale_for <= 0 or Mechanism.STALE_LOOKUPS in c.without:
             return
         self._burials.append((c.now, member))
         window = c.now - 2 * c.config.suspicion_max

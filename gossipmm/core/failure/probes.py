@@ -18,6 +18,7 @@ from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.timers import Token, cancel
 from gossipmm.core.values.types import Address, NodeId, NodeState, Status
 from gossipmm.core.wire import frame as wire
+from gossipmm.mechanisms import Mechanism
 
 #: When to try again, in units (on a LAN of 25 ms), and whether helpers are asked then. The tries
 #: after the helpers cost nothing until four have failed, and make wrong suspicions at 25 % loss
@@ -152,7 +153,7 @@ class Probes:
                 probe.began += late
                 probe.ends += late
         probe.timer = None
-        resends = "quick_resends" not in c.without
+        resends = Mechanism.QUICK_RESENDS not in c.without
         tries = _TRIES if resends else _TRIES_WITHOUT_RESENDS
         stage = probe.stage
         if stage >= len(tries) or probe.purpose == "dead":
@@ -173,7 +174,7 @@ class Probes:
 
     def _ask_helpers(self, probe: Probe) -> None:
         c = self._c
-        if "helpers" in c.without:
+        if Mechanism.HELPERS in c.without:
             return
         options = {wire.OPT_TARGET: probe.member.key}
         for helper in c.peers.sample(c.config.helpers, (probe.member.key,)):
@@ -193,7 +194,7 @@ class Probes:
                 c.is_behind(c.now - began, c.now + _BEHIND_FOR * c.config.gossip_interval)
             return False
         member = probe.member
-        if sender is not member and "target_rule" not in c.without:
+        if sender is not member and Mechanism.TARGET_RULE not in c.without:
             # Somebody else lives at that address now: evidence against the target.
             c.stats.drop(Drop.WRONG_ANSWERER)
             if probe.wrong is None:
@@ -312,7 +313,7 @@ class Probes:
         """Slow or deaf just now: ask again instead of accusing, for a bounded time."""
         c = self._c
         member = probe.member
-        slow = c.now < c.slow_until and "late_hold" not in c.without
+        slow = c.now < c.slow_until and Mechanism.LATE_HOLD not in c.without
         if not slow and not probe.deaf and not c.is_deaf(probe.began):
             return False
         if member.held_since is None:

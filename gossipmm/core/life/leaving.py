@@ -24,6 +24,7 @@ from gossipmm.core.values.types import (
 )
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import Page
+from gossipmm.mechanisms import Mechanism
 
 #: Shortest time between two generations taken by itself, doubling up to the longest.
 _RENEW_MIN, _RENEW_MAX = 10.0, 600.0
@@ -337,7 +338,7 @@ class Lifecycle:
         c = self._c
         self._detector.forget(member)
         c.table.remove(member, c.now)
-        if "floors" not in c.without:
+        if Mechanism.FLOORS not in c.without:
             c.table.close(member.name, member.generation)
         c.stats.reaped += 1
         c.events.append(events.MemberReaped(c.now, member.name, member.generation))

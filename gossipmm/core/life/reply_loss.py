@@ -21,6 +21,7 @@ from gossipmm.core.sending.outbox import Context
 from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
 from gossipmm.core.values.types import NodeState
+from gossipmm.mechanisms import Mechanism
 
 __all__ = ("ReplyLoss",)
 
@@ -111,7 +112,7 @@ class ReplyLoss:
     def review(self) -> None:
         """Once an interval: say so, or take it back."""
         c = self._c
-        if "impaired" in c.without:
+        if Mechanism.IMPAIRED in c.without:
             return
         own, lost = c.own, self._lost.bit_count()
         if own.impaired:

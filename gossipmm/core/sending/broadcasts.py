@@ -19,6 +19,7 @@ from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.timers import Token, cancel
 from gossipmm.core.values.types import Status
 from gossipmm.core.wire import frame as wire
+from gossipmm.mechanisms import Mechanism
 
 #: Order of telling: own refutation, deaths, suspicions, the rest (design section 5).
 OWN_REFUTATION, DEATH, SUSPICION, OTHER = 0, 1, 2, 3
@@ -142,7 +143,7 @@ class BroadcastQueue:
             spent += cost
             packer.add(rows, pages)
             slot.pushes += 1
-            if slot.pushes >= 2 or "second_push" in c.without:
+            if slot.pushes >= 2 or Mechanism.SECOND_PUSH in c.without:
                 del self._slots[key]
             else:
                 slot.due = now + c.config.second_push
@@ -217,7 +218,7 @@ class BroadcastQueue:
     def riding_rows(self, to: Member | None, room: int) -> bytes:
         """Claims that still ride on exchanges, as many as fit."""
         c = self._c
-        if not self._riding or "suspect_rows" in c.without:
+        if not self._riding or Mechanism.SUSPECT_ROWS in c.without:
             return b""
         parts: list[bytes] = []
         told: list[int] = []

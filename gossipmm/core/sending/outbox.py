@@ -28,6 +28,7 @@ from gossipmm.core.values.timers import Timers
 from gossipmm.core.values.types import Address, Status
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import Page, page_untrusted
+from gossipmm.mechanisms import Mechanism
 
 
 class Reply:
@@ -96,7 +97,7 @@ class Context:
         self.stats = Stats()
         self.timers = Timers()
         self.table = Table(config, self.stats)
-        self.peers = Peers(self.table, rng, ring="ring" not in config.without)
+        self.peers = Peers(self.table, rng, ring=Mechanism.RING not in config.without)
         self.envelope = envelope
         self.admission = Admission(config, now)
         #: Where the datagram being read came from if that is not proved, and bytes that may go
@@ -142,7 +143,7 @@ class Context:
         return (
             self.last_heard < since
             and len(self.table.peers) > 1
-            and "deaf_hold" not in self.without
+            and Mechanism.DEAF_HOLD not in self.without
         )
 
     def own_row(self) -> bytes:
@@ -188,7 +189,7 @@ class Context:
             if (
                 to.status is not Status.ALIVE
                 and (to.status is not Status.PROBATION or to.suspected)
-                and "accused_is_told" not in self.without
+                and Mechanism.ACCUSED_IS_TOLD not in self.without
             ):
                 rows = claim_row(to, self.now) + rows
         assert address is not None

@@ -29,6 +29,7 @@ from gossipmm.core.values.rotation_state import Told
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Status
 from gossipmm.core.wire import frame as wire
+from gossipmm.mechanisms import Mechanism
 
 #: Rows of a digest that fit one datagram of 1,200 bytes: above, buckets.
 _SMALL: Final = 54
@@ -111,7 +112,7 @@ class AntiEntropy:
         if (
             (stood if may_send else self._hurried())
             and c.now - self._digest_at >= _DIGEST_GAP * interval
-            and "digests" not in c.without
+            and Mechanism.DIGESTS not in c.without
         ):
             if self._validation.missing(peer.addresses[0]):
                 again = partial(self.compare, peer, fingerprint, may_send=may_send)

@@ -15,6 +15,7 @@ from gossipmm.core.table.member import Member
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Status
 from gossipmm.core.wire import frame as wire
+from gossipmm.mechanisms import Mechanism
 
 __all__ = ("Claims",)
 
@@ -78,7 +79,7 @@ class Claims:
                     told_at = c.sent_at() if member.buried_at is not None else c.now
                     detector.hear_alive(member, heartbeat, told_at - age, teller.name)
             elif claim == wire.SUSPECT or claim == wire.DEAD:
-                if teller.status is not Status.ALIVE and "suspect_teller" not in c.without:
+                if teller.status is not Status.ALIVE and Mechanism.SUSPECT_TELLER not in c.without:
                     c.stats.drop(Drop.SUSPECT_TELLER)
                 elif member.status is Status.LEFT:
                     self._replies.answer(member)  # its own word ends the matter

@@ -16,6 +16,7 @@ from gossipmm.core.values import events
 from gossipmm.core.values.timers import cancel
 from gossipmm.core.values.types import Address, Status
 from gossipmm.core.wire import frame as wire
+from gossipmm.mechanisms import Mechanism
 
 #: Seeds tried in one interval while alone.
 _SEEDS_AT_ONCE: Final = 8
@@ -103,7 +104,7 @@ class GossipRound:
     def _raise_heartbeat(self, window: float) -> None:
         """Only a node that hears is alive: a deaf one's heartbeat stands still."""
         c = self._c
-        hears = c.now - c.last_heard <= window or "hearing_rule" in c.without
+        hears = c.now - c.last_heard <= window or Mechanism.HEARING_RULE in c.without
         if hears:
             self._lifecycle.raise_heartbeat()
 
@@ -163,7 +164,7 @@ class GossipRound:
     def _try_gone(self) -> None:
         c = self._c
         members = c.table.live_count()
-        if "dead_retry" in c.without:
+        if Mechanism.DEAD_RETRY in c.without:
             return
         dead: list[Member] = []
         ages: list[float] = []

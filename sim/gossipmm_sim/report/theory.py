@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from gossipmm.mechanisms import Mechanism
 from gossipmm_sim.runs.run import Run
 from gossipmm_sim.runs.scenario import Scenario
 
@@ -100,7 +101,7 @@ def curve(
         ),
         config={
             "fanout": fanout,
-            "without": frozenset() if second_push else frozenset({"second_push"}),
+            "without": frozenset() if second_push else frozenset({Mechanism.SECOND_PUSH}),
         },
     )
     run = Run(scenario, seed)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from gossipmm.mechanisms import Mechanism
 from gossipmm_sim.runs.run import run
 from gossipmm_sim.runs.scenario import Scenario
 
@@ -24,7 +25,7 @@ __all__ = ("ABLATIONS", "Ablation", "Outcome", "ablate")
 class Ablation:
     """A mechanism, what it is for, and a scenario in which its absence shows."""
 
-    mechanism: str
+    mechanism: Mechanism
     purpose: str
     scenario: Scenario
 
@@ -33,7 +34,7 @@ class Ablation:
 class Outcome:
     """What an ablation did. ``seed`` is where a promise broke; None: nowhere."""
 
-    mechanism: str
+    mechanism: Mechanism
     purpose: str
     seed: int | None
     seeds: int
@@ -41,7 +42,7 @@ class Outcome:
 
 
 def _case(
-    mechanism: str,
+    mechanism: Mechanism,
     purpose: str,
     checks: tuple[str, ...],
     faults: tuple[str, ...],
@@ -71,7 +72,7 @@ ABLATIONS: dict[str, Ablation] = {
     one.mechanism: one
     for one in (
         _case(
-            "target_rule",
+            Mechanism.TARGET_RULE,
             "a probe has succeeded only when the target itself answered",
             ("removed within=6", "out on=6"),
             ("crash at=1 on=6", "takeover at=1.2 on=6"),
@@ -79,14 +80,14 @@ ABLATIONS: dict[str, Ablation] = {
             duration=20,
         ),
         _case(
-            "quick_resends",
+            Mechanism.QUICK_RESENDS,
             "a lost datagram costs one more datagram, not a round of helpers",
             ("at_most figure=datagrams_per_second value=15",),
             ("loss p=0.25",),
             duration=10,
         ),
         _case(
-            "everyone_buries",
+            Mechanism.EVERYONE_BURIES,
             "a death heard is only a suspicion: one mute accuser convinces nobody",
             ("kept by=all",),
             ("attack at=1 until=20 what=accuse_all rate=20",),
@@ -94,14 +95,14 @@ ABLATIONS: dict[str, Ablation] = {
             duration=30,
         ),
         _case(
-            "hearing_rule",
+            Mechanism.HEARING_RULE,
             "a heartbeat proves that the host hears, too",
             ("out on=5",),
             ("cut at=1 on=5 way=in",),
             duration=60,
         ),
         _case(
-            "evidence_age",
+            Mechanism.EVIDENCE_AGE,
             "the dead return only by evidence younger than their burial",
             ("no_resurrection",),
             (
@@ -115,7 +116,7 @@ ABLATIONS: dict[str, Ablation] = {
             reap_after=20,
         ),
         _case(
-            "second_push",
+            Mechanism.SECOND_PUSH,
             "those whom the first push missed have the second one",
             ("at_most figure=registration_known_p99 value=0.05",),
             ("register at=1 on=all spread=10 topic=extra",),
@@ -123,14 +124,14 @@ ABLATIONS: dict[str, Ablation] = {
             duration=15,
         ),
         _case(
-            "helpers",
+            Mechanism.HELPERS,
             "somebody else may reach whom this host does not",
             ("at_most figure=core.suspicions value=10",),
             ("cut at=1 on=3 to=6-9 way=both",),
             duration=60,
         ),
         _case(
-            "refutation_by_anyone",
+            Mechanism.REFUTATION_BY_ANYONE,
             "a stale accusation dies at the first host that knows better",
             ("removed within=6", "converged within=6"),
             ("crash at=1 on=random:10%",),
@@ -138,28 +139,28 @@ ABLATIONS: dict[str, Ablation] = {
             duration=20,
         ),
         _case(
-            "deaf_hold",
+            Mechanism.DEAF_HOLD,
             "a host that hears nothing does not accuse the whole cluster",
             ("at_most figure=false_suspicions value=0",),
             ("cut at=1 until=2.5 on=4",),
             duration=20,
         ),
         _case(
-            "flap_damping",
+            Mechanism.FLAP_DAMPING,
             "a host that comes and goes is out of lookups until it is steady",
             ("out on=5",),
             ("flip_flop at=1 until=120 on=5 off=6 on_for=4",),
             duration=124,
         ),
         _case(
-            "dead_retry",
+            Mechanism.DEAD_RETRY,
             "the dead are tried again, so that a split heals by itself",
             ("converged within=10",),
             ("name_service", "cut at=1 until=25 on=half to=rest", "crash at=2 on=seeds"),
             duration=60,
         ),
         _case(
-            "stale_lookups",
+            Mechanism.STALE_LOOKUPS,
             "a host that is cut off goes on answering with whom it knew",
             ("answers on=4 topic=compute0 at_least=4",),
             ("cut at=1 on=4",),
@@ -168,14 +169,14 @@ ABLATIONS: dict[str, Ablation] = {
             hosts_per_topic=4,
         ),
         _case(
-            "digests",
+            Mechanism.DIGESTS,
             "what the news missed, the comparison of tables finds",
             ("converged within=5",),
             ("loss at=1 until=12 p=0.9", "churn at=1 until=12 rate=20"),
             duration=30,
         ),
         _case(
-            "ring",
+            Mechanism.RING,
             "somebody looks after each member at least every four intervals",
             ("at_most figure=crash_seen_by_all_max value=3.7",),
             ("crash at=1 on=all spread=240 back=6",),
@@ -183,14 +184,14 @@ ABLATIONS: dict[str, Ablation] = {
             duration=260,
         ),
         _case(
-            "impaired",
+            Mechanism.IMPAIRED,
             "a host whose answers do not get through says so, and is in no lookup",
             ("out on=3,4",),
             ("loss at=1 on=3,4 way=out p=0.8",),
             duration=90,
         ),
         _case(
-            "suspect_teller",
+            Mechanism.SUSPECT_TELLER,
             "who is itself suspected is not believed against others",
             # Each of the five deaf ones suspects the 55 others, and nobody else does.
             ("at_most figure=false_suspicions value=275",),
