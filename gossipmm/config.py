@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from gossipmm.errors import ConfigError
+from gossipmm.mechanisms import Mechanism, mechanisms
 
 __all__ = ("PRESETS", "Config")
 
@@ -166,9 +167,9 @@ class Config:
     direct_checks_liveness: bool = True
 
     # -- simulation only -------------------------------------------------------------------
-    #: Mechanisms switched off by name, to show in simulation what each is for. Never set this
-    #: in production; see ``sim`` (ablate).
-    without: frozenset[str] = frozenset()
+    #: Mechanisms switched off, to show in simulation what each is for (``gossipmm-sim ablate``).
+    #: Only code can set this: no file, no environment, no flag. Never in production.
+    without: frozenset[Mechanism] = frozenset()
 
     def __post_init__(self) -> None:
         """Refuse what is out of range, naming the field and both numbers."""
@@ -186,6 +187,7 @@ class Config:
             except ValueError as exc:
                 raise ConfigError(f"{exc}: write it like 10.0.0.0/8", path="allow") from None
         object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
+        object.__setattr__(self, "without", mechanisms(self.without))
 
     @property
     def jump(self) -> int:

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple, get_type_hints
 from gossipmm.addresses import parse_address, parse_registration, parse_seed
 from gossipmm.config import Config
 from gossipmm.errors import ConfigError, SeedError
+from gossipmm.mechanisms import Mechanism, mechanisms
 
 __all__ = ("DEFAULT_FILE", "find_file", "load_config")
 
@@ -33,6 +34,9 @@ _PREFIX = "GOSSIPMM_"
 _FILE = "GOSSIPMM_CONFIG"
 # Kubernetes sets these in every pod beside a service called "gossipmm".
 _KUBERNETES = re.compile(r"GOSSIPMM_(SERVICE_(HOST|PORT)|PORT)(_.*)?")
+
+#: Fields that no file, variable or flag may set: what they do is for the simulator.
+_CODE_ONLY = frozenset({"without"})
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
@@ -76,7 +80,7 @@ def load_config(
         _merge(merged, _from_file(os.fspath(file)), os.fspath(file))
     _merge(merged, _from_environment(environ), "environment", text=True)
     _merge(merged, _given(flags or {}), "flags", text=True)
-    _merge(merged, _given(keywords), "keywords")
+    _merge(merged, _given(keywords), "keywords", code=True)
     return _build(merged)
 
 
@@ -123,9 +127,15 @@ def _merge(
     source: str,
     *,
     text: bool = False,
+    code: bool = False,
 ) -> None:
-    """Lay one source over the others. A map is kept key by key, all else under the key ''."""
+    """Lay one source over the others. A map is kept key by key, all else under the key ''.
+
+    ``code``: the source is the program itself, which may set what a file may not.
+    """
     for name, (path, value) in found.items():
+        if name in _CODE_ONLY and not code:
+            raise ConfigError("can be set by code only", path=path, source=source)
         if name not in _converters():
             message = f"is no field of the configuration{_nearest(name)}"
             raise ConfigError(message, path=path, source=source)
@@ -238,8 +248,8 @@ def _strings(value: _Value) -> tuple[str, ...]:
     raise _refuse(value, "a list of strings")
 
 
-def _string_set(value: _Value) -> frozenset[str]:
-    return frozenset(_strings(value))
+def _mechanisms(value: _Value) -> frozenset[Mechanism]:
+    return mechanisms(_strings(value))
 
 
 def _scalar(value: _Value) -> str | int | bool:
@@ -263,7 +273,7 @@ def _converters() -> Mapping[str, Callable[[_Value], Any]]:
         int: _integer,
         float: _real,
         tuple[str, ...]: _strings,
-        frozenset[str]: _string_set,
+        frozenset[Mechanism]: _mechanisms,
         Mapping[str, str | int | bool]: _mapping,
     }
     converters = {name: by_hint[hint] for name, hint in get_type_hints(Config).items()}

@@ -1,13 +1,16 @@
 """Loading a configuration: what wins, what is refused, and how that is said."""
 
 import dataclasses
+import re
 import stat
+from pathlib import Path
 
 import pytest
 
 from gossipmm import settings
 from gossipmm.config import Config
 from gossipmm.errors import ConfigError, SeedError
+from gossipmm.mechanisms import Mechanism
 from gossipmm.settings import find_file, load_config
 
 NO_FILE = {"GOSSIPMM_CONFIG": ""}
@@ -61,13 +64,11 @@ def test_the_environment_speaks_text():
         "GOSSIPMM_DIRECT_CHECKS_LIVENESS": "0",
         "GOSSIPMM_FANOUT": "7",
         "GOSSIPMM_GOSSIP_INTERVAL": "0.25",
-        "GOSSIPMM_WITHOUT": "floors",
     }
     config = load_config(environ=environ)
     assert config.join == ("a:1", "b:2")
     assert (config.insecure, config.direct_checks_liveness) == (True, False)
     assert (config.fanout, config.gossip_interval) == (7, 0.25)
-    assert config.without == {"floors"}
 
 
 def test_every_field_of_the_configuration_can_be_set(toml):
@@ -76,6 +77,38 @@ def test_every_field_of_the_configuration_can_be_set(toml):
         if isinstance(value, str | int | float) and field.name not in ("name", "advertise"):
             environ = {**NO_FILE, f"GOSSIPMM_{field.name.upper()}": str(value)}
             assert getattr(load_config(environ=environ), field.name) == value
+
+
+@pytest.mark.parametrize("source", ["file", "environment", "flags"])
+def test_only_code_switches_a_mechanism_off(toml, source):
+    """GOSSIPMM_WITHOUT=evidence_age, left over from an experiment, was obeyed without a word."""
+    given = {
+        "file": {"file": toml('without = ["floors"]'), "environ": {}},
+        "environment": {"environ": {**NO_FILE, "GOSSIPMM_WITHOUT": "floors"}},
+        "flags": {"environ": NO_FILE, "flags": {"without": "floors"}},
+    }[source]
+    with pytest.raises(ConfigError, match="(?i)without: can be set by code only$"):
+        load_config(**given)
+    assert load_config(environ=NO_FILE, without={"floors"}).without == {Mechanism.FLOORS}
+
+
+def test_an_unknown_mechanism_is_refused_with_the_nearest_one():
+    """without={"evidence_aeg"} switched nothing off, so that an ablation of it was green."""
+    with pytest.raises(ConfigError, match="'flaps'; known: accused_is_told, "):
+        Config(without={"flaps"})
+    with pytest.raises(ConfigError) as caught:
+        Config(without={"evidence_aeg"})
+    assert str(caught.value) == (
+        "without: unknown mechanism 'evidence_aeg'; did you mean 'evidence_age'?"
+    )
+
+
+def test_every_mechanism_switches_something_off():
+    """A name that no part of the core reads would be an ablation of nothing."""
+    core = Path(settings.__file__).parent / "core"
+    text = "".join(path.read_text() for path in core.rglob("*.py"))
+    for one in Mechanism:
+        assert re.search(rf"Mechanism\.{one.name}\b", text), one
 
 
 def test_a_whole_number_is_a_number(toml):

@@ -27,6 +27,7 @@ from gossipmm.errors import (
     RegistrationError,
 )
 from gossipmm.matchmaker import LookupStatus, MatchMakerGossip
+from gossipmm.mechanisms import Mechanism
 from tests.embed.helpers import SOON, config, run_python, until
 from tests.matchmaker.helpers import live, view
 
@@ -348,7 +349,11 @@ def test_green_threads_wait_beside_each_other() -> None:
 
 def test_a_configuration_survives_the_pipe() -> None:
     before = Config.preset(
-        "wan", name="x", join=("a:1",), metadata={"z": 1}, without=frozenset({"b", "a"})
+        "wan",
+        name="x",
+        join=("a:1",),
+        metadata={"z": 1},
+        without=frozenset({Mechanism.RING, Mechanism.FLOORS}),
     )
     assert pipe.config_from(pipe.config_to(before)) == before
     assert pipe.config_from(pipe.config_to(Config())) == Config()

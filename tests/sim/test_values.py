@@ -113,6 +113,7 @@ def test_settings_reach_fields_parameters_and_configuration():
         ({"nodse": "3"}, "unknown parameter of loss 'nodse'; did you mean 'nodes'?"),
         ({"nodes": "x"}, "nodes: 'x' is not a number"),
         ({"config.fanuot": "3"}, "unknown parameter of loss 'config.fanuot'; did you mean"),
+        ({"without": "ring,helpres"}, "unknown mechanism 'helpres'; did you mean 'helpers'?"),
     ],
 )
 def test_wrong_settings_are_named(settings, message):

@@ -26,6 +26,7 @@ from typing import Any
 
 from gossipmm.config import PRESETS, Config
 from gossipmm.errors import ConfigError
+from gossipmm.mechanisms import Mechanism
 from gossipmm_sim.errors import UsageError, unknown
 from gossipmm_sim.faults import Fault, parse_fault
 
@@ -210,8 +211,12 @@ def _config_value(name: str, value: Any) -> Any:
     if name not in _CONFIG:
         raise unknown("config field", name, _CONFIG)
     if name == "without":
+        known = {one.value for one in Mechanism}
         parts = value.split(",") if isinstance(value, str) else value
-        return frozenset(part for part in parts if part)
+        for part in parts:
+            if part and part not in known:
+                raise unknown("mechanism", part, known)
+        return frozenset(Mechanism(part) for part in parts if part)
     default = getattr(Config(), name)
     if isinstance(value, str) and not isinstance(default, str):
         return _like(f"config.{name}", default, value)
