@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gossipmm.core.table.liveness import NEVER, Liveness, Maxima, Outcome, verdict
+from gossipmm.core.table.liveness import (
+    NEVER,
+    TRANSITIONS,
+    Liveness,
+    Maxima,
+    Outcome,
+    Standing,
+    Weight,
+    verdict,
+)
 from gossipmm.core.values.types import Status
 
 BEATS = st.integers(NEVER, 6)
@@ -19,26 +28,33 @@ MAXIMA = st.builds(Maxima, BEATS, BEATS, BEATS)
 # -- the algebra -------------------------------------------------------------------------------
 
 
+def merged(*maxima: Maxima) -> Maxima:
+    """Let one holder hear of each, by the code that takes claims."""
+    live = Liveness()
+    for one in maxima:
+        live.merge(*one)
+    return live.maxima
+
+
 @given(MAXIMA)
 def test_merging_is_idempotent(a: Maxima) -> None:
-    assert a.merge(a) == a
+    assert merged(a, a) == merged(a) == a
 
 
 @given(MAXIMA, MAXIMA)
 def test_merging_is_commutative(a: Maxima, b: Maxima) -> None:
-    assert a.merge(b) == b.merge(a)
+    assert merged(a, b) == merged(b, a)
 
 
 @given(MAXIMA, MAXIMA, MAXIMA)
 def test_merging_is_associative(a: Maxima, b: Maxima, c: Maxima) -> None:
-    assert a.merge(b).merge(c) == a.merge(b.merge(c))
+    assert merged(merged(a, b), c) == merged(a, merged(b, c))
 
 
 @given(MAXIMA, MAXIMA)
 def test_merging_is_monotone(a: Maxima, b: Maxima) -> None:
-    merged = a.merge(b)
-    assert all(after >= before for after, before in zip(merged, a, strict=True))
-    assert a.merge(Maxima()) == a
+    assert all(after >= before for after, before in zip(merged(a, b), a, strict=True))
+    assert merged(a, Maxima()) == a
 
 
 @pytest.mark.parametrize(
@@ -164,6 +180,71 @@ def test_reaching_it_ends_what_the_own_failed_probe_said() -> None:
     assert (live.heard, live.failed_at) == (101.0, None)
 
 
+# -- the table ---------------------------------------------------------------------------------
+
+#: Of each standing one holder; beside it the heartbeats that its claims are made of.
+HOLDERS: dict[Standing, dict[str, Any]] = {
+    Standing.UNHEARD: {"s": 4},
+    Standing.ALIVE: {"k": 5, "s": 4},
+    Standing.ACCUSED: {"k": 5, "s": 7, "failed_at": 100.0},
+    Standing.DEAD: {"k": 5, "s": 7, "d": 7, "buried_at": 100.0},
+    Standing.RETURNING: {"k": 8, "s": 7, "d": 7, "buried_at": 100.0},
+}
+#: Every claim there is: alive or suspect, at a heartbeat, on evidence older or younger than 100.
+EVERY_CLAIM = [
+    (kind, beat, evidence)
+    for kind in ("alive", "suspect")
+    for beat in range(NEVER, 12)
+    for evidence in (99.0, 101.0)
+]
+
+
+def standing_to_verdict(standing: Standing) -> set[Status]:
+    return {
+        Standing.UNHEARD: {Status.UNKNOWN},
+        Standing.ALIVE: {Status.ALIVE},
+        Standing.ACCUSED: {Status.SUSPECT},
+        Standing.DEAD: {Status.DEAD},
+        Standing.RETURNING: {Status.RETURNING},
+    }[standing]
+
+
+def test_a_walk_through_every_transition_of_the_table() -> None:
+    """Each pair of the table is met by some claim, does what it says, and ends where it says."""
+    met: set[tuple[Standing, Weight]] = set()
+    for standing, state in HOLDERS.items():
+        for kind, beat, evidence in EVERY_CLAIM:
+            live = holder(**state)
+            assert live.standing() is standing
+            weight = weight_of(live, kind, beat, evidence)
+            transition = TRANSITIONS[standing][weight]
+            before = live.maxima
+            outcome = (
+                live.hear_alive(beat, evidence) if kind == "alive" else live.hear_suspect(beat)
+            )
+            where = f"{standing.name}, {weight.name}: {kind} at {beat}"
+            assert outcome is transition.outcome, where
+            assert live.standing() is transition.standing, where
+            assert live.judged() in standing_to_verdict(transition.standing), where
+            assert merged(before, live.maxima) == live.maxima, where
+            met.add((standing, weight))
+    assert met == {(standing, weight) for standing, row in TRANSITIONS.items() for weight in row}
+
+
+def weight_of(live: Liveness, kind: str, beat: int, evidence: float) -> Weight:
+    """Compare a claim with what is held, by the words of the table and not by its code."""
+    if kind == "suspect":
+        if beat < live.k:
+            return Weight.ACCUSATION_BELOW
+        return Weight.ACCUSATION if beat <= live.s else Weight.ACCUSATION_ABOVE
+    buried, failed = live.buried_at is not None, live.failed_at is not None
+    if beat <= live.k:
+        return Weight.KNOWN_YOUNG if buried and evidence > 100.0 else Weight.KNOWN
+    if beat <= (live.d if buried else live.s):
+        return Weight.BELOW
+    return Weight.OLD if (buried or failed) and evidence < 100.0 else Weight.YOUNG
+
+
 # -- any claims in any order -------------------------------------------------------------------
 
 CLAIMS = st.lists(
@@ -189,7 +270,7 @@ def test_the_maxima_only_grow(told: list[tuple[str, int, float]]) -> None:
     for claim in told:
         before = live.maxima
         take(live, claim)
-        assert before.merge(live.maxima) == live.maxima
+        assert merged(before, live.maxima) == live.maxima
 
 
 @given(CLAIMS)

@@ -393,7 +393,7 @@ class Detector:
             member.gone_at = min(member.gone_at, c.now - age)
             return
         before = member.status
-        member.s = max(member.s, heartbeat)
+        member.merge(s=heartbeat)
         member.bury(c.now - age)
         self._end_suspicion(member)
         self._end_probation(member)

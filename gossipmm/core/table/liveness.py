@@ -10,12 +10,14 @@ The verdict is dead if d >= k, else suspect if s >= k, else alive. Two holders m
 each maximum: commutative, associative, idempotent and monotone, so that claims may come in any
 order, twice or late.
 
-What a claim does to a holder is returned as an ``Outcome``; acting on it is the detector's part.
+What a claim does is a table, ``TRANSITIONS``: how the life stands here (``Standing``) and how the
+claim compares with what is held (``Weight``) give the ``Outcome`` and the standing afterwards.
+Acting on the outcome is the detector's part.
 """
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import Enum, IntEnum
 from math import inf
 from typing import Final, NamedTuple
 
@@ -31,10 +33,6 @@ class Maxima(NamedTuple):
     k: Heartbeat = NEVER
     s: Heartbeat = NEVER
     d: Heartbeat = NEVER
-
-    def merge(self, other: Maxima) -> Maxima:
-        """Least upper bound."""
-        return Maxima(max(self.k, other.k), max(self.s, other.s), max(self.d, other.d))
 
 
 def verdict(k: Heartbeat, s: Heartbeat, d: Heartbeat) -> Status:
@@ -61,6 +59,84 @@ class Outcome(Enum):
     CONFIRMED = "suspect already at this heartbeat"
     CONTRADICTED = "this holder knows a higher heartbeat: the accusation is stale"
     IGNORED = "dead already"
+
+
+class Standing(IntEnum):
+    """How a life stands with a holder when a claim comes."""
+
+    UNHEARD = 0  #: never heard alive; accused, perhaps
+    ALIVE = 1
+    ACCUSED = 2  #: s >= k
+    DEAD = 3  #: declared dead here, and no higher heartbeat was heard alive
+    RETURNING = 4  #: declared dead here; a higher heartbeat came, on evidence older than that
+
+
+class Weight(IntEnum):
+    """How a claim compares with what is held of the life."""
+
+    #: Claims "alive".
+    KNOWN = 0  #: at or below k
+    KNOWN_YOUNG = 1  #: at or below k, on evidence younger than the burial
+    BELOW = 2  #: above k, but not above the accusation (of the dead: the burial)
+    OLD = 3  #: above both, on evidence older than this holder's failed probe (the burial)
+    YOUNG = 4  #: above both, on younger evidence, or where nothing is there to be younger than
+    #: Claims "suspect".
+    ACCUSATION_BELOW = 5  #: below k
+    ACCUSATION = 6  #: at or below s
+    ACCUSATION_ABOVE = 7  #: above s
+
+
+class Transition(NamedTuple):
+    """What a claim does, and how the life stands then."""
+
+    outcome: Outcome
+    standing: Standing
+
+
+#: All pairs that can be met. Nothing is below a life that was never heard; an alive one has no
+#: accusation to be below; a returning one is above its burial, which was above every accusation.
+TRANSITIONS: Final[dict[Standing, dict[Weight, Transition]]] = {
+    Standing.UNHEARD: {
+        Weight.KNOWN: Transition(Outcome.STALE, Standing.UNHEARD),
+        Weight.BELOW: Transition(Outcome.BORN, Standing.ACCUSED),
+        Weight.YOUNG: Transition(Outcome.BORN, Standing.ALIVE),
+        Weight.ACCUSATION: Transition(Outcome.IGNORED, Standing.UNHEARD),
+        Weight.ACCUSATION_ABOVE: Transition(Outcome.IGNORED, Standing.UNHEARD),
+    },
+    Standing.ALIVE: {
+        Weight.KNOWN: Transition(Outcome.STALE, Standing.ALIVE),
+        Weight.YOUNG: Transition(Outcome.FRESHER, Standing.ALIVE),
+        Weight.ACCUSATION_BELOW: Transition(Outcome.CONTRADICTED, Standing.ALIVE),
+        Weight.ACCUSATION_ABOVE: Transition(Outcome.SUSPECTED, Standing.ACCUSED),
+    },
+    Standing.ACCUSED: {
+        Weight.KNOWN: Transition(Outcome.STALE, Standing.ACCUSED),
+        Weight.BELOW: Transition(Outcome.FRESHER, Standing.ACCUSED),
+        Weight.OLD: Transition(Outcome.RENEWED, Standing.ACCUSED),
+        Weight.YOUNG: Transition(Outcome.REFUTED, Standing.ALIVE),
+        Weight.ACCUSATION_BELOW: Transition(Outcome.CONTRADICTED, Standing.ACCUSED),
+        Weight.ACCUSATION: Transition(Outcome.CONFIRMED, Standing.ACCUSED),
+        Weight.ACCUSATION_ABOVE: Transition(Outcome.RAISED, Standing.ACCUSED),
+    },
+    Standing.DEAD: {
+        Weight.KNOWN: Transition(Outcome.STALE, Standing.DEAD),
+        Weight.KNOWN_YOUNG: Transition(Outcome.STALE, Standing.DEAD),
+        Weight.BELOW: Transition(Outcome.FRESHER, Standing.DEAD),
+        Weight.OLD: Transition(Outcome.RETURNING, Standing.RETURNING),
+        Weight.YOUNG: Transition(Outcome.RETURNED, Standing.ALIVE),
+        Weight.ACCUSATION_BELOW: Transition(Outcome.CONTRADICTED, Standing.DEAD),
+        Weight.ACCUSATION: Transition(Outcome.IGNORED, Standing.DEAD),
+        Weight.ACCUSATION_ABOVE: Transition(Outcome.IGNORED, Standing.DEAD),
+    },
+    Standing.RETURNING: {
+        Weight.KNOWN: Transition(Outcome.STALE, Standing.RETURNING),
+        Weight.KNOWN_YOUNG: Transition(Outcome.RETURNED, Standing.ALIVE),
+        Weight.OLD: Transition(Outcome.RETURNING, Standing.RETURNING),
+        Weight.YOUNG: Transition(Outcome.RETURNED, Standing.ALIVE),
+        Weight.ACCUSATION_BELOW: Transition(Outcome.CONTRADICTED, Standing.RETURNING),
+        Weight.ACCUSATION_ABOVE: Transition(Outcome.IGNORED, Standing.RETURNING),
+    },
+}
 
 
 class Liveness:
@@ -96,6 +172,25 @@ class Liveness:
             return Status.RETURNING
         return result
 
+    def merge(self, k: Heartbeat = NEVER, s: Heartbeat = NEVER, d: Heartbeat = NEVER) -> None:
+        """Raise each maximum to what another holder has, or a claim says, where that is higher."""
+        if k > self.k:
+            self.k = k
+        if s > self.s:
+            self.s = s
+        if d > self.d:
+            self.d = d
+
+    def standing(self) -> Standing:
+        """How the life stands here."""
+        if self.buried_at is not None:
+            return Standing.DEAD if self.d >= self.k else Standing.RETURNING
+        if self.k <= NEVER:
+            return Standing.UNHEARD if self.d <= NEVER else Standing.ACCUSED
+        return Standing.ALIVE if self.s < self.k and self.d < self.k else Standing.ACCUSED
+
+    # -- claims --------------------------------------------------------------------------------
+
     def hear_alive(
         self, heartbeat: Heartbeat, evidence: float, *, any_age: bool = False
     ) -> Outcome:
@@ -103,32 +198,43 @@ class Liveness:
 
         ``any_age`` lets evidence of any age raise the dead (what an ablation shows to be wrong).
         """
-        if heartbeat <= self.k:
-            if self.buried_at is None or not evidence > self.buried_at or self.d >= self.k:
-                return Outcome.STALE
-            # Returning already, and now somebody reached it after the burial.
+        standing = self.standing()
+        weight = self._weigh_alive(standing, heartbeat, evidence, any_age)
+        outcome = TRANSITIONS[standing][weight].outcome
+        if outcome is Outcome.STALE:
+            return outcome
+        if weight is Weight.KNOWN_YOUNG:
             self.heard = evidence
+        else:
+            self.merge(k=heartbeat)
+            self.heard = max(self.heard, evidence)
+        if outcome is Outcome.RENEWED:
+            self.merge(s=heartbeat)
+        elif outcome is Outcome.REFUTED:
+            self.failed_at = None
+        elif outcome is Outcome.RETURNED:
             self.buried_at = self.failed_at = None
-            return Outcome.RETURNED
-        before = verdict(self.k, self.s, self.d)
-        self.k = heartbeat
-        self.heard = max(self.heard, evidence)
-        if self.buried_at is not None:
-            if heartbeat > self.d and (evidence > self.buried_at or any_age):
-                self.buried_at = self.failed_at = None
-                return Outcome.RETURNED
-            return Outcome.RETURNING if heartbeat > self.d else Outcome.FRESHER
-        if before is Status.UNKNOWN:
-            return Outcome.BORN
-        if before is Status.ALIVE:
-            return Outcome.FRESHER
-        if self.s >= heartbeat:
-            return Outcome.FRESHER
-        if self.failed_at is not None and evidence < self.failed_at:
-            self.s = heartbeat
-            return Outcome.RENEWED
-        self.failed_at = None
-        return Outcome.REFUTED
+        return outcome
+
+    def _weigh_alive(
+        self, standing: Standing, heartbeat: Heartbeat, evidence: float, any_age: bool
+    ) -> Weight:
+        buried_at = self.buried_at
+        young = buried_at is not None and evidence > buried_at
+        if heartbeat <= self.k:
+            return Weight.KNOWN_YOUNG if young else Weight.KNOWN
+        if standing is Standing.ALIVE:
+            return Weight.YOUNG
+        if buried_at is not None:
+            if heartbeat <= self.d:
+                return Weight.BELOW
+            return Weight.YOUNG if young or any_age else Weight.OLD
+        if heartbeat <= self.s:
+            return Weight.BELOW
+        failed_at = self.failed_at
+        if standing is Standing.ACCUSED and failed_at is not None and evidence < failed_at:
+            return Weight.OLD
+        return Weight.YOUNG
 
     def reached(self, at: float) -> None:
         """Take that this holder's own probe was answered at ``at``, whatever the heartbeat."""
@@ -138,19 +244,15 @@ class Liveness:
     def hear_suspect(self, heartbeat: Heartbeat) -> Outcome:
         """Take a claim "not reached; best heartbeat known ``heartbeat``"."""
         if heartbeat < self.k:
-            return Outcome.CONTRADICTED
-        before = verdict(self.k, self.s, self.d)
-        if before is Status.DEAD or self.buried_at is not None:
-            return Outcome.IGNORED
-        raised = heartbeat > self.s
-        self.s = max(self.s, heartbeat)
-        if before is Status.UNKNOWN:
-            return Outcome.IGNORED
-        if before is Status.ALIVE:
-            return Outcome.SUSPECTED
-        return Outcome.RAISED if raised else Outcome.CONFIRMED
+            weight = Weight.ACCUSATION_BELOW
+        else:
+            weight = Weight.ACCUSATION_ABOVE if heartbeat > self.s else Weight.ACCUSATION
+        outcome = TRANSITIONS[self.standing()][weight].outcome
+        if weight is Weight.ACCUSATION_ABOVE and self.buried_at is None:
+            self.merge(s=heartbeat)
+        return outcome
 
     def bury(self, at: float) -> None:
         """Declare dead what is suspect: this holder's own timer ended."""
-        self.d = max(self.d, self.s, self.k)
+        self.merge(d=max(self.s, self.k))
         self.buried_at = at
