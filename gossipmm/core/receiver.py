@@ -22,6 +22,7 @@ from gossipmm.core.sync.round import GossipRound
 from gossipmm.core.sync.transfer import Transfer
 from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
+from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Address, Heartbeat
 from gossipmm.core.wire import frame as wire
@@ -134,7 +135,7 @@ class Receiver:
                 # It may be a replay: what is held dead has to answer a probe of our own.
                 self._detector.hear_alive(sender, heartbeat, -1e18, sender.name)
         if sender.buried_at is not None:
-            self._probes.start(sender, "returning")
+            self._probes.start(sender, Purpose.RETURNING)
 
     def _room_to_reply(self, frame: wire.Frame, sender: Member | None, source: Address) -> int:
         """Room for rows and options; what is too large for it goes once the source is proved."""

@@ -24,8 +24,10 @@ from gossipmm.core.sending.replies import Replies
 from gossipmm.core.table.liveness import NEVER, Outcome
 from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
+from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.timers import cancel
+from gossipmm.core.values.trail import EvidenceKind
 from gossipmm.core.values.types import NodeId, NodeState, Status
 from gossipmm.core.wire import frame as wire
 from gossipmm.mechanisms import Mechanism
@@ -71,7 +73,7 @@ class Detector:
             return outcome
         if outcome is Outcome.REFUTED:
             c.stats.refutations += 1
-            member.note(c.now, "refuted", teller, f"heartbeat {heartbeat}")
+            member.note(c.now, EvidenceKind.REFUTED, teller, f"heartbeat {heartbeat}")
             c.events.append(events.MemberRefuted(c.now, member.name, teller, heartbeat))
             self._end_suspicion(member)
             self._restart_probation(member)
@@ -85,9 +87,11 @@ class Detector:
             self._return(member, teller)
         elif outcome is Outcome.RETURNING:
             if c.table.refresh(member, c.now)[0] is Status.DEAD:
-                member.note(c.now, "returning", teller, "evidence older than the burial here")
+                member.note(
+                    c.now, EvidenceKind.RETURNING, teller, "evidence older than the burial here"
+                )
             if c.chance(crowd(c.table.live_count())):
-                self._probes.start(member, "returning")
+                self._probes.start(member, Purpose.RETURNING)
         else:
             self.settle(member, teller)
         return outcome
@@ -119,13 +123,13 @@ class Detector:
         if after is Status.LEFT:
             self._end_suspicion(member)
             self._end_probation(member)
-            member.note(c.now, "left", member.name)
+            member.note(c.now, EvidenceKind.LEFT, member.name)
             if before is not Status.UNKNOWN:
                 c.events.append(events.MemberLeft(c.now, member.name, member.generation))
             self._probes.drop(member)
             return
         if after is Status.PROBATION and member.node_state is NodeState.IMPAIRED:
-            member.note(c.now, "impaired", member.name)
+            member.note(c.now, EvidenceKind.IMPAIRED, member.name)
             c.events.append(events.MemberImpaired(c.now, member.name))
         elif before is Status.PROBATION and after in _LIVE:
             self._tell_steady(member)
@@ -133,7 +137,7 @@ class Detector:
             c.peers.admit(member)
             if len(c.table.peers) == 1:
                 self._broadcasts.retry()
-            member.note(c.now, "joined", teller)
+            member.note(c.now, EvidenceKind.JOINED, teller)
             previous = c.table.superseded.pop(member.name, None)
             if previous is None:
                 joined = events.MemberJoined(
@@ -165,7 +169,7 @@ class Detector:
             c.stats.probations += 1
             detail += f": probation for {wait:g} s"
             self._begin_probation(member, wait)
-        member.note(c.now, "returned", teller, detail)
+        member.note(c.now, EvidenceKind.RETURNED, teller, detail)
         c.events.append(
             events.MemberReturned(c.now, member.name, member.generation, len(member.returns), wait)
         )
@@ -204,7 +208,7 @@ class Detector:
 
     def _tell_steady(self, member: Member) -> None:
         c = self._c
-        member.note(c.now, "probation_ended", c.own.name)
+        member.note(c.now, EvidenceKind.PROBATION_ENDED, c.own.name)
         c.events.append(events.ProbationEnded(c.now, member.name))
 
     @staticmethod
@@ -244,7 +248,7 @@ class Detector:
         c = self._c
         member.failed_at = failed_at
         outcome = member.hear_suspect(member.k)
-        member.note(c.now, "probe_failed", c.own.name, detail)
+        member.note(c.now, EvidenceKind.PROBE_FAILED, c.own.name, detail)
         if outcome in (Outcome.SUSPECTED, Outcome.RAISED, Outcome.CONFIRMED):
             self._suspect(member, outcome, [c.me.key], c.own.name)
 
@@ -262,7 +266,7 @@ class Detector:
         if fresh:
             c.stats.suspicions += 1
             member.suspect_since = c.now
-            member.note(c.now, "accused", teller, f"heartbeat {member.s}")
+            member.note(c.now, EvidenceKind.ACCUSED, teller, f"heartbeat {member.s}")
             c.events.append(events.MemberSuspected(c.now, member.name, teller, member.s))
             c.table.refresh(member, c.now)
             self._tell(member, member.status)
@@ -270,11 +274,13 @@ class Detector:
             if c.me.key in accusers:
                 c.send(wire.NEWS, member)  # the accused is told at once
             elif c.chance(crowd(c.table.live_count())):
-                self._probes.start(member, "suspicion")
+                self._probes.start(member, Purpose.SUSPICION)
         elif new or outcome is Outcome.RAISED:
             if new:
                 c.stats.suspicions_confirmed += len(new)
-                member.note(c.now, "confirmed", teller, f"{len(member.accusers)} accusers")
+                member.note(
+                    c.now, EvidenceKind.CONFIRMED, teller, f"{len(member.accusers)} accusers"
+                )
             self._schedule_burial(member)
             self._tell(member, member.status)
 
@@ -329,7 +335,7 @@ class Detector:
         if member.held_since is None:
             member.held_since = c.now
             c.stats.probes_held += 1
-            member.note(c.now, "held", c.own.name, "slow" if slow else "deaf")
+            member.note(c.now, EvidenceKind.HELD, c.own.name, "slow" if slow else "deaf")
         return c.now - member.held_since < _SELF_HOLDS * c.config.suspicion_max
 
     def was_late(self, late: float, step: float) -> None:
@@ -365,7 +371,9 @@ class Detector:
         member.doubted = False
         c.table.refresh(member, c.now)
         c.stats.deaths += 1
-        member.note(c.now, "buried", c.own.name, f"accused by {', '.join(names) or 'nobody'}")
+        member.note(
+            c.now, EvidenceKind.BURIED, c.own.name, f"accused by {', '.join(names) or 'nobody'}"
+        )
         c.events.append(
             events.MemberDied(c.now, member.name, member.generation, max(member.d, 0), names)
         )
@@ -398,7 +406,7 @@ class Detector:
         self._end_suspicion(member)
         self._end_probation(member)
         c.table.refresh(member, c.now)
-        member.note(c.now, "death_heard", teller.name, f"{age:.3g} s ago")
+        member.note(c.now, EvidenceKind.DEATH_HEARD, teller.name, f"{age:.3g} s ago")
         if before in _LIVE:
             c.events.append(
                 events.MemberDied(c.now, member.name, member.generation, heartbeat, (teller.name,))

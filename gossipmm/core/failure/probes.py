@@ -14,8 +14,10 @@ from gossipmm.core.failure.suspicion import resend_unit
 from gossipmm.core.sending.broadcasts import BroadcastQueue
 from gossipmm.core.sending.outbox import Context
 from gossipmm.core.table.member import Member
+from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.timers import Token, cancel
+from gossipmm.core.values.trail import EvidenceKind
 from gossipmm.core.values.types import Address, NodeId, NodeState, Status
 from gossipmm.core.wire import frame as wire
 from gossipmm.mechanisms import Mechanism
@@ -37,7 +39,7 @@ _UNANSWERED: Final = 64
 _BEHIND_FOR: Final = 4
 
 #: Purposes whose failure accuses. The dead are dead already, and a helper reports only.
-_ACCUSES: Final = frozenset(("round", "suspicion", "failure"))
+_ACCUSES: Final = frozenset((Purpose.ROUND, Purpose.SUSPICION, Purpose.FAILURE))
 
 
 class Probe:
@@ -59,7 +61,7 @@ class Probe:
         "wrong",
     )
 
-    def __init__(self, identity: int, member: Member, purpose: str, now: float, unit: float):
+    def __init__(self, identity: int, member: Member, purpose: Purpose, now: float, unit: float):
         self.identity = identity
         self.member = member
         self.purpose = purpose
@@ -105,7 +107,7 @@ class Probes:
 
     # -- asking ----------------------------------------------------------------------------
 
-    def start(self, member: Member, purpose: str) -> Probe | None:
+    def start(self, member: Member, purpose: Purpose) -> Probe | None:
         """Probe a member now, unless that is under way already."""
         if not member.complete or member is self._c.me:
             return None
@@ -156,7 +158,7 @@ class Probes:
         resends = Mechanism.QUICK_RESENDS not in c.without
         tries = _TRIES if resends else _TRIES_WITHOUT_RESENDS
         stage = probe.stage
-        if stage >= len(tries) or probe.purpose == "dead":
+        if stage >= len(tries) or probe.purpose is Purpose.DEAD:
             if c.now >= probe.ends:
                 self._fail(probe)
                 return
@@ -200,7 +202,7 @@ class Probes:
             if probe.wrong is None:
                 probe.wrong = source
                 name = sender.name if sender is not None else "an unknown node"
-                member.note(c.now, "other_answered", name, f"at {source[0]}:{source[1]}")
+                member.note(c.now, EvidenceKind.OTHER_ANSWERED, name, f"at {source[0]}:{source[1]}")
             return False
         self._close(probe)
         if probe.to is not None and probe.to not in c.admission.proved:
@@ -227,7 +229,7 @@ class Probes:
         c = self._c
         self._close(probe)
         c.stats.probes_helped += 1
-        probe.member.note(c.now, "reached_by_helper", helper.name)
+        probe.member.note(c.now, EvidenceKind.REACHED_BY_HELPER, helper.name)
         self._reached(probe)
 
     def _reached(self, probe: Probe) -> None:
@@ -270,7 +272,7 @@ class Probes:
             rows=rows,
             options={wire.OPT_TARGET: key},
         )
-        probe = self.start(member, "help")
+        probe = self.start(member, Purpose.HELP)
         if probe is not None and len(probe.asked_by) < 16:
             probe.asked_by.append((seeker, source, identity))
 
@@ -319,12 +321,12 @@ class Probes:
         if member.held_since is None:
             member.held_since = c.now
             c.stats.probes_held += 1
-            member.note(c.now, "held", c.own.name, "slow" if slow else "deaf")
+            member.note(c.now, EvidenceKind.HELD, c.own.name, "slow" if slow else "deaf")
         return c.now - member.held_since < 2 * c.config.suspicion_max
 
     def _probe_held(self, member: Member) -> None:
         if member.key in self._c.table.peers:
-            self.start(member, "suspicion")
+            self.start(member, Purpose.SUSPICION)
 
     def begin_again(self) -> None:
         """This node stood still: what was open proves nothing; ask anew."""

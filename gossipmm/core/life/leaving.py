@@ -13,6 +13,7 @@ from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.timers import Token, cancel
+from gossipmm.core.values.trail import EvidenceKind
 from gossipmm.core.values.types import (
     MAX_GENERATION,
     Address,
@@ -151,7 +152,7 @@ class Lifecycle:
         for number in c.me.pages:
             self._broadcasts.page(c.me, number)
         c.stats.renewals += 1
-        c.me.note(c.now, "renewed", c.own.name, reason)
+        c.me.note(c.now, EvidenceKind.RENEWED, c.own.name, reason)
         c.events.append(events.GenerationRenewed(c.now, generation, previous, reason))
 
     # -- what others say of this node --------------------------------------------------------
@@ -172,7 +173,9 @@ class Lifecycle:
             if heartbeat == own.heartbeat:
                 self.raise_heartbeat()
                 c.stats.own_refutations += 1
-                c.me.note(c.now, "refuted_own", teller.name, f"heartbeat {own.heartbeat}")
+                c.me.note(
+                    c.now, EvidenceKind.REFUTED_OWN, teller.name, f"heartbeat {own.heartbeat}"
+                )
                 self._broadcasts.claim(c.me)
             if c.known_to_sender < own.heartbeat:
                 # Whoever knows it already lacks an answer to a probe, and would answer this one.
@@ -229,7 +232,7 @@ class Lifecycle:
         self, *, ours: bool, older: tuple[Address, ...], newer: tuple[Address, ...]
     ) -> None:
         c = self._c
-        c.me.note(c.now, "conflict", c.own.name, f"older {older[0]}, newer {newer[0]}")
+        c.me.note(c.now, EvidenceKind.CONFLICT, c.own.name, f"older {older[0]}, newer {newer[0]}")
         c.events.append(events.NameConflict(c.now, c.own.name, ours, older, newer))
 
     def watch_conflict(self) -> None:

@@ -10,7 +10,9 @@ from gossipmm.core.life.leaving import Lifecycle
 from gossipmm.core.sending.outbox import Context
 from gossipmm.core.table.self_record import Lease
 from gossipmm.core.values import events
+from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.timers import cancel
+from gossipmm.core.values.trail import EvidenceKind
 from gossipmm.core.values.types import EntryState, NodeState, Status
 from gossipmm.core.wire import frame as wire
 from gossipmm.errors import RegistrationError
@@ -136,12 +138,12 @@ class Registrations:
         owners = c.table.owners(topic, host)
         for member in owners:
             member.reached(c.now)
-            member.note(c.now, "delivered", c.own.name, f"{topic}.{host}")
+            member.note(c.now, EvidenceKind.DELIVERED, c.own.name, f"{topic}.{host}")
             if member.doubted:
                 member.doubted = False
                 c.table.rejudge(member, c.now)
             if member.status in (Status.SUSPECT, Status.DEAD, Status.RETURNING):
-                self._probes.start(member, "returning")
+                self._probes.start(member, Purpose.RETURNING)
         return bool(owners)
 
     def report_failure(self, topic: str, host: str) -> bool:
@@ -152,9 +154,9 @@ class Registrations:
         c = self._c
         owners = [m for m in c.table.owners(topic, host) if m is not c.me]
         for member in owners:
-            member.note(c.now, "failure_reported", c.own.name, f"{topic}.{host}")
+            member.note(c.now, EvidenceKind.FAILURE_REPORTED, c.own.name, f"{topic}.{host}")
             if member.key in c.table.peers:
-                probe = self._probes.start(member, "failure")
+                probe = self._probes.start(member, Purpose.FAILURE)
                 if probe is not None and not member.doubted:
                     member.doubted = True
                     c.table.rejudge(member, c.now)

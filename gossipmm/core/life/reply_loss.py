@@ -20,6 +20,7 @@ from gossipmm.core.life.leaving import Lifecycle
 from gossipmm.core.sending.outbox import Context
 from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
+from gossipmm.core.values.trail import EvidenceKind
 from gossipmm.core.values.types import NodeState
 from gossipmm.mechanisms import Mechanism
 
@@ -135,7 +136,11 @@ class ReplyLoss:
         share = round(self.lost, 2)
         if impaired:
             c.stats.impaired += 1
-            c.me.note(c.now, "impaired_own", c.own.name, f"{share:.0%} of its last probes")
+            c.me.note(
+                c.now, EvidenceKind.IMPAIRED_OWN, c.own.name, f"{share:.0%} of its last probes"
+            )
         else:
-            c.me.note(c.now, "unimpaired_own", c.own.name, f"{share:.0%} of its last probes")
+            c.me.note(
+                c.now, EvidenceKind.UNIMPAIRED_OWN, c.own.name, f"{share:.0%} of its last probes"
+            )
         c.events.append(events.SelfImpaired(c.now, impaired, share))

@@ -13,6 +13,7 @@ from gossipmm.core.sending.outbox import Context
 from gossipmm.core.sync.transfer import Transfer
 from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
+from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.timers import cancel
 from gossipmm.core.values.types import Address, Status
 from gossipmm.core.wire import frame as wire
@@ -74,7 +75,7 @@ class GossipRound:
         self._reply_loss.review()
         target = c.peers.next_target()
         if target is not None:
-            self._probes.start(target, "round")
+            self._probes.start(target, Purpose.ROUND)
         self._try_seeds()
         if c.table.gone:
             self._try_gone()
@@ -171,14 +172,14 @@ class GossipRound:
         for member in list(c.table.gone.values()):
             if member.status is Status.RETURNING:
                 if c.chance(crowd(members)):
-                    self._probes.start(member, "returning")
+                    self._probes.start(member, Purpose.RETURNING)
             elif member.status is Status.DEAD:
                 dead.append(member)
                 ages.append(c.now - member.gone_at)
         if not dead or not c.chance(retry_probability(ages, members, c.config.gossip_interval)):
             return
         weights = [retry_weight(age) + 0.01 for age in ages]
-        self._probes.start(c.rng.choices(dead, weights)[0], "dead")
+        self._probes.start(c.rng.choices(dead, weights)[0], Purpose.DEAD)
 
     def _reap(self, _: object) -> None:
         c = self._c

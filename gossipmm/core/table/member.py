@@ -9,6 +9,7 @@ from typing import Final
 
 from gossipmm.core.table.liveness import Liveness
 from gossipmm.core.values.timers import Token
+from gossipmm.core.values.trail import EvidenceKind
 from gossipmm.core.values.types import (
     NO_METADATA,
     Address,
@@ -143,7 +144,7 @@ class Member(Liveness):
         """All entries of all pages held, in order of page."""
         return [entry for number in sorted(self.pages) for entry in self.pages[number].entries]
 
-    def note(self, at: float, kind: str, teller: NodeId, detail: str = "") -> None:
+    def note(self, at: float, kind: EvidenceKind, teller: NodeId, detail: str = "") -> None:
         """Add a line to the evidence trail."""
         if self.trail is None:
             self.trail = deque(maxlen=TRAIL)

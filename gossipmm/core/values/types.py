@@ -12,6 +12,8 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
+from gossipmm.core.values.trail import EvidenceKind
+
 #: A node's name: non-empty UTF-8, at most ``limits.MAX_NAME`` bytes, unique in its cluster.
 NodeId: TypeAlias = str
 #: One life of a node: milliseconds of wall clock x 2**16 + 16 random bits. Higher supersedes.
@@ -142,7 +144,7 @@ class Evidence(NamedTuple):
     """One line of a member's bounded evidence trail: who said what of it, and when."""
 
     at: float
-    kind: str  #: "probe_failed", "accused", "refuted", "buried", "returned", ...
+    kind: EvidenceKind
     teller: NodeId
     heartbeat: Heartbeat
     detail: str = ""

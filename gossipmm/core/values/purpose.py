@@ -1,0 +1,18 @@
+"""What a probe is for."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+__all__ = ("Purpose",)
+
+
+class Purpose(StrEnum):
+    """Why a member is probed: decides whether helpers are asked, and whether failing accuses."""
+
+    ROUND = "round"  #: the exchange of an interval; accuses
+    SUSPICION = "suspicion"  #: accused by another node, or by this one, which held it back; accuses
+    FAILURE = "failure"  #: a program here could not deliver a message to it; accuses
+    HELP = "help"  #: for another node that asked: only reports
+    RETURNING = "returning"  #: held dead, and told alive: it has to answer for itself
+    DEAD = "dead"  #: held dead: tried now and then, so that a split heals
