@@ -13,6 +13,8 @@
     cluster[5].member("n03")                # MemberView or None; members(), why("n03")
     host.crash(); host.restart()            # restart(new_address=True, lose_state=True, wall=-3600)
     host.pause(); host.resume()             # SIGSTOP; block(): Lifeguard's anomaly; leave()
+    host.bind("any")                        # [::], both families; "any4", "v4", "v6"
+    host.lose_address(4); host.gain_address(4)  # under a running process
     cluster.loss(0.25)                      # of every datagram; loss(0) ends it; on=[hosts]
     cluster.cut([0, 1], range(2, 100))      # partition; cut(a, b, both=False): one way only
     cluster.heal()                          # ends loss, cuts and every other network fault
@@ -40,7 +42,8 @@ from gossipmm.core.values.types import make_generation
 from gossipmm.core.wire.pages import page_untrusted
 from gossipmm_sim.engine.clock import Clock
 from gossipmm_sim.engine.host import Host
-from gossipmm_sim.engine.network import Link, Network
+from gossipmm_sim.engine.links import Link
+from gossipmm_sim.engine.network import Network
 from gossipmm_sim.engine.shell import Core, Shell
 from gossipmm_sim.engine.streams import Streams
 from gossipmm_sim.engine.trace import Trace
@@ -122,6 +125,8 @@ class Cluster:
         self.name_service = True
         #: Statistics of every core that was ever started, dead ones included.
         self.stats: list[Any] = []
+        #: Called with each host that is added, before it starts.
+        self.on_spawn: list[Callable[[Host], None]] = []
         #: Called with (host, topic, registered host, True or False) as programs (un)register.
         self.on_register: list[Callable[[Host, str, str, bool], None]] = []
         self._watchers: dict[type, list[Watcher]] = {}
@@ -180,6 +185,8 @@ class Cluster:
         )
         self.hosts.append(host)
         self.by_label[label] = host
+        for call in self.on_spawn:
+            call(host)
         if start:
             host.start()
         return host
@@ -190,6 +197,13 @@ class Cluster:
         high, low = divmod(self._addresses, 250)
         return (f"10.{high // 250}.{high % 250}.{low + 1}", 7946)
 
+    def new_literal(self, family: int) -> str:
+        """Give an IPv4 or IPv6 literal that nobody has had."""
+        if family == 4:
+            return self.new_address()[0]
+        self._addresses += 1
+        return f"fd00::{self._addresses:x}"
+
     def new_core(self, host: Host) -> Core:
         """Build a host's core for its next boot."""
         stream = self.streams(f"node/{host.label}/{host.boots}")
@@ -197,7 +211,7 @@ class Cluster:
         core: Core = self._core(
             host.config,
             name=host.node_name,
-            addresses=(host.address,),
+            addresses=host.announced(),
             generation=make_generation(host.wall_ms(), stream, floor=host.last_generation),
             rng=stream,
             now=host.core_time(),
@@ -211,8 +225,10 @@ class Cluster:
         if not self.name_service:
             return None
         if host.seeds is not None:
-            return list(host.seeds)
-        return [seed.address for seed in self.seeds]
+            found = list(host.seeds)
+        else:
+            found = [address for seed in self.seeds for address in seed.announced()]
+        return [address for address in found if host.reaches(address)]
 
     @staticmethod
     def live_count(core: Core) -> int:

@@ -6,11 +6,13 @@ be. The shell that runs the core is ``gossipmm_sim.engine.shell``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from gossipmm.core.sealing.keyring import Key, Keyring
 from gossipmm_sim.engine.shell import Core, Shell
+from gossipmm_sim.engine.sockets import BINDS, Socket, family_of
 
 if TYPE_CHECKING:
     from gossipmm.config import Config
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ("FIRST_KEY", "Host")
 
+#: Seconds after which a process that found no address to bind is started again.
+_RETRY: Final = 1.0
 #: What every host of an encrypted cluster begins with.
 FIRST_KEY: Final = Key(b"k1", b"\x01" * 32)
 
@@ -43,6 +47,8 @@ class Host(Shell):
         self.wanted: dict[tuple[str, str], dict[str, Any]] = {}
         self.seeds: tuple[Address, ...] | None = None
         self.stopped_at = 0.0
+        #: Seconds for which a process that starts does not run its loop; the next start's.
+        self.warming: Callable[[], float] = _at_once
         #: Keys of an encrypted cluster; kept over restarts, as a file is.
         self.keyring: Keyring = Keyring((FIRST_KEY,))
         self.envelope: CoseEnvelope | None = None
@@ -162,6 +168,72 @@ class Host(Shell):
         """Leave gracefully; the host goes down when the core says that it has finished."""
         self.call("leave")
 
+    # -- addresses ---------------------------------------------------------------------------
+
+    def bind(self, bind: str, *, v4: int = 0, v6: int = 0) -> None:
+        """Give the machine so many addresses of each family, and its next process that socket.
+
+        ``bind`` is one of ``engine.sockets.BINDS``; without numbers the machine has one address of
+        each family that it needs. The first IPv4 address is the one that the host had. A running
+        process has that socket from now on: what it announced stays as it is.
+        """
+        if not v4 and not v6:
+            v4, v6 = (int(family in BINDS[bind]) for family in (4, 6))
+        had = [one for one in (self.address[0],) if v4 and family_of(one) == 4]
+        new = self.cluster.new_literal
+        addresses = [*had, *(new(4) for _ in range(v4 - len(had))), *(new(6) for _ in range(v6))]
+        self.socket = Socket(bind, addresses, self.address[1])
+        self._moved()
+
+    def lose_address(self, family: int) -> str | None:
+        """Take the machine's first address of a family away; None: it has none."""
+        socket = self._own_socket()
+        literal = socket.first(family)
+        if literal is not None:
+            socket.addresses.remove(literal)
+            self._moved()
+        return literal
+
+    def gain_address(self, family: int, literal: str = "") -> str:
+        """Give the machine one more address: a new one, or the given one."""
+        literal = literal or self.cluster.new_literal(family)
+        self._own_socket().addresses.append(literal)
+        self._moved()
+        return literal
+
+    def route(self, family: int, *, there: bool) -> None:
+        """Take the machine's route for a family away, or give it back."""
+        unrouted = self._own_socket().unrouted
+        (unrouted.discard if there else unrouted.add)(family)
+        self._moved()
+
+    def _own_socket(self) -> Socket:
+        """Give its socket: that of a plain host is a wildcard's, which nobody could tell before."""
+        if self.socket is None:
+            bind = "any4" if family_of(self.address[0]) == 4 else "any"
+            self.socket = Socket(bind, [self.address[0]], self.address[1])
+        return self.socket
+
+    def _move(self) -> None:
+        """Give the machine new addresses, as many of each family as it has."""
+        if self.socket is None:
+            self.address = self.cluster.new_address()
+            return
+        old = self.socket
+        fresh = [self.cluster.new_literal(family_of(one)) for one in old.addresses]
+        self.socket = Socket(old.bind, fresh, old.port)
+        self._moved()
+
+    def _moved(self) -> None:
+        """Note that the machine's addresses have changed.
+
+        The process is not told: the agent reads its addresses once, when it starts.
+        """
+        network = self.cluster.network
+        network.begin_routing()
+        self.address = next(iter(self.announced()), self.address)
+        network.moved(self)
+
     # -- life --------------------------------------------------------------------------------
 
     def crash(self) -> None:
@@ -184,10 +256,10 @@ class Host(Shell):
         self.stop("crash")
         # Two processes can not bind one address: whoever comes second takes another.
         taken = any(host.up and host.address == self.address for host in self.cluster.hosts)
-        if new_address or taken:
-            self.address = (
-                new_address if isinstance(new_address, tuple) else self.cluster.new_address()
-            )
+        if isinstance(new_address, tuple):
+            self.address, self.socket = new_address, None
+        elif new_address or taken:
+            self._move()
         if lose_state:
             self.last_generation = 0
         self.wall_offset += wall
@@ -197,12 +269,20 @@ class Host(Shell):
         """Boot: a new core, its registrations made again, its seeds resolved."""
         if self.up:
             raise ValueError(f"{self.label} is already up")
+        if not self.announced():
+            self.cluster.note(self, "cannot bind")
+            self.clock.at(self.clock.now + _RETRY, self._start_again)
+            return
         self.boots += 1
         self.booted_at = self.clock.now
         self._core = core = self.cluster.new_core(self)
         self.last_generation = core.generation
         self.up = True
         self.paused = self.blocked = False
+        cold = self.warming()
+        if cold > 0:
+            self.cold = True
+            self.clock.at(self.clock.now + cold, self.warm_up, self.boots)
         self.mode()
         self._timer = inf
         self.cluster.network.attach(self)
@@ -214,17 +294,22 @@ class Host(Shell):
         if self.up:
             self.pump()
 
+    def _start_again(self, _: object, __: object) -> None:
+        if not self.up:
+            self.start()
+
     def stop(self, why: str = "crash") -> None:
         """End the process at once, with nothing said."""
         if not self.up:
             return
         self.last_generation = max(self.last_generation, self._core.generation)
-        self.up = False
+        self.up = self.cold = False
         self.stopped_at = self.clock.now
         self.mode()
         self._serving = self._timer_waits = False
         self._inbox.clear()
         self._outbox.clear()
+        self.unsent.clear()
         self.cluster.network.detach(self)
         self.cluster.note(self, why)
 
@@ -247,3 +332,7 @@ class Host(Shell):
     def alone(self) -> bool:
         """Tell whether the core knows no live member but itself."""
         return self.cluster.live_count(self._core) <= 1
+
+
+def _at_once() -> float:
+    return 0.0

@@ -3,6 +3,11 @@
 Without faults a datagram costs one draw and one heap entry. With faults, each ordered pair of hosts
 has a ``Link``, the sum of all that is wrong between them, computed when first used and thrown away
 whenever the set of faults changes. Each kind of fault draws from its own stream of the sender.
+
+Every host has one IPv4 address, until one of them is given a ``Socket`` or a ``Nat``, or a path a
+condition of its own: then the network is ``routed``. The sender's socket chooses the source, or
+says why nothing can leave; links are told apart by both addresses; a datagram comes to whoever has
+its target when it arrives.
 """
 
 from __future__ import annotations
@@ -15,70 +20,27 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gossipmm_sim.engine.clock import Clock
 from gossipmm_sim.engine.latency import STEPS, quantiles
+from gossipmm_sim.engine.links import Link, flip_bits
 from gossipmm_sim.engine.streams import Streams
 
 if TYPE_CHECKING:
     from gossipmm.core.values.types import Address
+    from gossipmm_sim.engine.nat import Nat
     from gossipmm_sim.engine.shell import Shell as Host
 
-__all__ = ("HEADERS", "Link", "Network", "Rule")
+__all__ = ("HEADERS", "Network", "Rule")
 
 #: Bytes of an IPv4 and a UDP header, added to every datagram that is counted.
 HEADERS: Final = 28
+#: Bytes by which the header of IPv6 is larger than that of IPv4.
+_LARGER: Final = 20
+#: Seconds for which a system remembers the size of a path (Linux: net.ipv4.route.mtu_expires).
+_SIZE_KNOWN: Final = 600.0
 #: Datagrams that a replaying link remembers.
 _REPLAY_KEPT: Final = 512
 
 #: Adds to a Link what one fault does between two hosts.
 Rule = Callable[["Host", "Host", "Link"], None]
-
-
-class Link:
-    """All that is wrong from one host to another; the defaults are a healthy link."""
-
-    __slots__ = (
-        "burst",
-        "corrupt",
-        "cut",
-        "duplicate",
-        "extra",
-        "latency",
-        "loss",
-        "mtu",
-        "rate",
-        "rate_queue",
-        "reorder",
-        "replay",
-        "rewrite",
-        "table",
-        "unseen",
-    )
-
-    def __init__(self) -> None:
-        self.cut = False
-        self.loss = 0.0
-        #: Gilbert-Elliott: (chance to enter a burst, to leave it, loss inside it), per datagram.
-        self.burst: tuple[float, float, float] | None = None
-        self.duplicate = 0.0
-        #: (chance, at most this many seconds later)
-        self.reorder: tuple[float, float] | None = None
-        #: (chance, seconds later at most): an old datagram of this pair comes again
-        self.replay: tuple[float, float] | None = None
-        self.corrupt = 0.0
-        #: Share of the changed datagrams that the checksum lets through.
-        self.unseen = 1.0
-        self.mtu = 65507
-        #: bytes a second, and bytes that may wait; the rest is dropped
-        self.rate = 0.0
-        self.rate_queue = 0.0
-        self.extra = 0.0
-        #: What another version of the program would have sent instead.
-        self.rewrite: Callable[[bytes], bytes] | None = None
-        self.latency = ""
-        self.table: tuple[float, ...] | None = None
-
-    def add_loss(self, p: float) -> None:
-        """Lose a share ``p`` more: independent losses multiply what passes."""
-        self.loss = 1.0 - (1.0 - self.loss) * (1.0 - p)
 
 
 class Network:
@@ -96,20 +58,57 @@ class Network:
         self.oversize: list[tuple[float, str, int]] = []
         #: Called with (sender, data, destination) for every datagram sent, when set.
         self.tap: Callable[[Host, bytes, Address], None] | None = None
-        self._links: dict[tuple[int, int], Link] = {}
+        #: True from the first host with a socket, translator or path of its own kind.
+        self.routed = False
+        #: By index of the host that is behind it.
+        self.nats: dict[int, Nat] = {}
+        #: Who is behind a translator, by the literals that it has outside; None: look anew.
+        self._behind: dict[str, Host] | None = None
+        #: (index of the sender, literal) -> (largest datagram, what happens to larger ones, until).
+        self._sizes: dict[tuple[int, str], tuple[int, str, float]] = {}
+        self._links: dict[tuple[object, ...], Link] = {}
         self._streams: dict[str, Random] = {}
-        self._bursts: dict[tuple[int, int], bool] = {}
-        self._busy: dict[tuple[int, int], float] = {}
-        self._old: dict[tuple[int, int], deque[bytes]] = {}
+        self._bursts: dict[tuple[object, ...], bool] = {}
+        self._busy: dict[tuple[object, ...], float] = {}
+        self._old: dict[tuple[object, ...], deque[bytes]] = {}
 
     def attach(self, host: Host) -> None:
-        """Give the host its address; whoever had it before no longer hears anything."""
-        self.hosts[host.address] = host
+        """Give the host its addresses; whoever had them before no longer hears anything."""
+        for address in host.hears():
+            self.hosts[address] = host
+        self._behind = None
 
     def detach(self, host: Host) -> None:
-        """Take the host's address away, if it is still his."""
-        if self.hosts.get(host.address) is host:
-            del self.hosts[host.address]
+        """Take the host's addresses away, as far as they are still his."""
+        if host.socket is None:
+            if self.hosts.get(host.address) is host:
+                del self.hosts[host.address]
+            return
+        self._behind = None
+        for address in [where for where, one in self.hosts.items() if one is host]:
+            del self.hosts[address]
+
+    def moved(self, host: Host) -> None:
+        """Take note that a running host's addresses are others now."""
+        self.detach(host)
+        if host.up:
+            self.attach(host)
+        self._links.clear()
+
+    def begin_routing(self) -> None:
+        """Look at sockets, translators and single paths from now on."""
+        if not self.routed:
+            self.routed = True
+            self._links.clear()
+
+    def translate(self, host: Host, nat: Nat | None) -> None:
+        """Put a translator in front of a host, or take it away."""
+        self.begin_routing()
+        self._behind = None
+        if nat is not None:
+            self.nats[host.index] = nat
+        else:
+            self.nats.pop(host.index, None)
 
     def add_rule(self, key: str, rule: Rule) -> None:
         """Begin a fault; ``key`` names it for ``remove_rule``."""
@@ -127,6 +126,8 @@ class Network:
 
     def send(self, host: Host, out: Iterable[tuple[bytes, Address]]) -> None:
         """Send what a host's core gave: the hot path."""
+        if self.routed:
+            return self._send_routed(host, out)
         clock = self.clock
         now, heap, order = clock.now, clock.heap, clock.order
         draw, table, hosts = host.draw, self.table, self.hosts
@@ -144,28 +145,90 @@ class Network:
             if peer is None:
                 self.drop("nobody there")
             elif rules:
-                self._send_faulty(host, peer, data, address)
+                self._send_faulty(host, peer, data, (source, address))
             else:
                 delay = table[int(draw() * STEPS)]
                 heappush(heap, (now + delay, order(), peer.deliver, data, source))
+        return None
+
+    def _send_routed(self, host: Host, out: Iterable[tuple[bytes, Address]]) -> None:
+        """Send through the host's socket; what cannot leave is in ``host.unsent`` afterwards."""
+        now = self.clock.now
+        for data, address in out:
+            size = len(data)
+            if size > self.limit:
+                self.oversize.append((now, host.label, size))
+            if self.tap is not None:
+                self.tap(host, data, address)
+            source = self._leaves(host, address, size)
+            if isinstance(source, str):
+                self.drop(f"local {source}")
+                host.unsent.append(address)
+                continue
+            host.sent_datagrams += 1
+            host.sent_bytes += size + HEADERS + (_LARGER if ":" in address[0] else 0)
+            peer = self._holder(address)
+            if peer is None:
+                self.drop("nobody there")
+            elif self.rules:
+                self._send_faulty(host, peer, data, (source, address))
+            else:
+                delay = self.table[int(host.draw() * STEPS)]
+                self.clock.at(now + delay, self._arrive, data, (source, address))
+
+    def _leaves(self, host: Host, address: Address, size: int) -> Address | str:
+        """Give the source that others see, or the errno for which the send fails."""
+        source = host.source(address)
+        if isinstance(source, str):
+            return source
+        known = self._sizes.get((host.index, address[0]))
+        if known is not None and size > known[0] and known[1] == "error":
+            if self.clock.now < known[2]:
+                return "EMSGSIZE"
+            del self._sizes[host.index, address[0]]
+        nat = self.nats.get(host.index)
+        return nat.leaves(source, address, self.clock.now) if nat is not None else source
+
+    def _holder(self, address: Address) -> Host | None:
+        """Give who has an address, or the host behind the translator that has it."""
+        peer = self.hosts.get(address)
+        if peer is not None or not self.nats:
+            return peer
+        if self._behind is None:
+            known = self.hosts.items()
+            self._behind = {where[0]: one for where, one in known if one.index in self.nats}
+        return self._behind.get(address[0])
 
     def inject(self, data: bytes, source: Address, target: Address, delay: float = 0.0) -> None:
         """Deliver bytes that no host sent: an attacker's, or an old copy's."""
         self.clock.at(self.clock.now + delay, self._arrive, data, (source, target))
 
     def _arrive(self, data: bytes, route: tuple[Address, Address]) -> None:
-        peer = self.hosts.get(route[1])
-        if peer is None:
-            self.drop("nobody there")
+        source, target = route
+        if not self.routed:
+            peer = self.hosts.get(target)
         else:
-            peer.deliver(data, route[0])
+            peer = self._holder(target)
+            if peer is not None and (nat := self.nats.get(peer.index)) is not None:
+                if not nat.admits(source, target, peer.address[1], self.clock.now):
+                    return self.drop("translator")
+                target = (target[0], peer.address[1])
+                if target not in self.hosts:
+                    peer = None
+        if peer is None:
+            return self.drop("nobody there")
+        if ":" in target[0]:
+            peer.received_bytes += _LARGER
+        peer.deliver(data, source)
+        return None
 
-    def link(self, host: Host, peer: Host) -> Link:
-        """Sum of all faults from one host to another."""
-        key = (host.index, peer.index)
+    def link(self, host: Host, peer: Host, route: tuple[Address, Address]) -> Link:
+        """Sum of all faults from one host to another, or on one path between them."""
+        source, target = (route[0][0], route[1][0]) if self.routed else ("", "")
+        key = (host.index, peer.index, source, target) if source else (host.index, peer.index)
         link = self._links.get(key)
         if link is None:
-            link = self._links[key] = Link()
+            link = self._links[key] = Link(key, source, target)
             for rule in self.rules.values():
                 rule(host, peer, link)
             if link.latency:
@@ -180,18 +243,20 @@ class Network:
             stream = self._streams[name] = self.streams(name)
         return stream
 
-    def _send_faulty(self, host: Host, peer: Host, data: bytes, address: Address) -> None:
-        link = self.link(host, peer)
+    def _send_faulty(
+        self, host: Host, peer: Host, data: bytes, route: tuple[Address, Address]
+    ) -> None:
+        link = self.link(host, peer, route)
         delay = (link.table or self.table)[int(host.draw() * STEPS)] + link.extra
         if link.rewrite is not None:
             data = link.rewrite(data)
         if link.cut:
             return self.drop("cut")
-        if len(data) > link.mtu:
+        if len(data) > link.mtu and not self._fragmented(host, link, delay):
             return self.drop("path mtu")
         if link.loss and host.loss_draw() < link.loss:
             return self.drop("loss")
-        pair = (host.index, peer.index)
+        pair = link.key
         if link.burst is not None and self._burst_takes(link.burst, pair, host):
             return self.drop("burst loss")
         if link.rate:
@@ -203,10 +268,9 @@ class Network:
             delay += end - self.clock.now
         if link.corrupt and self.stream("corrupt", host).random() < link.corrupt:
             flip = self.stream("flip", host)
-            data = _flip_bits(data, flip)
+            data = flip_bits(data, flip)
             if flip.random() >= link.unseen:
                 return self.drop("checksum")
-        route = (host.address, address)
         if link.reorder is not None:
             chance, most = link.reorder
             stream = self.stream("reorder", host)
@@ -222,6 +286,21 @@ class Network:
         self.clock.at(self.clock.now + delay, self._arrive, data, route)
         return None
 
+    def _fragmented(self, host: Host, link: Link, delay: float) -> bool:
+        """Tell whether the sender's system cuts up what is too large; else it may now be told."""
+        if not link.tells:
+            return False
+        key = (host.index, link.target)
+        known = self._sizes.get(key)
+        if known is not None and self.clock.now < known[2] and known[1] == "fragments":
+            return True
+        self.clock.at(self.clock.now + 2 * delay, self._told, key, (link.mtu, link.tells))
+        return False
+
+    def _told(self, key: tuple[int, str], size: tuple[int, str]) -> None:
+        """Remember what an ICMP message said of a path's size."""
+        self._sizes[key] = (*size, self.clock.now + _SIZE_KNOWN)
+
     def _burst_takes(self, burst: tuple[float, float, float], pair: Any, host: Host) -> bool:
         enter, leave, inside = burst
         stream = self.stream("burst", host)
@@ -233,7 +312,7 @@ class Network:
     def _replay(
         self,
         replay: tuple[float, float],
-        pair: tuple[int, int],
+        pair: tuple[object, ...],
         data: bytes,
         route: tuple[Address, Address],
         stream: Random,
@@ -245,12 +324,3 @@ class Network:
             copy = old[int(stream.random() * len(old))]
             when = self.clock.now + stream.random() * most
             self.clock.at(when, self._arrive, copy, route)
-
-
-def _flip_bits(data: bytes, stream: Random) -> bytes:
-    """Change one to three bits."""
-    changed = bytearray(data)
-    for _ in range(1 + int(stream.random() * 3)):
-        place = int(stream.random() * len(changed) * 8)
-        changed[place >> 3] ^= 1 << (place & 7)
-    return bytes(changed)

@@ -5,8 +5,9 @@ heap entry for the core's next timer. An entry that is no longer the wanted one 
 
 A host can be paused (SIGSTOP: nothing runs, datagrams wait in the inbox up to its limit), blocked
 (Lifeguard's anomaly: timers run, but every send and every receive waits), slow (each datagram and
-timer takes ``service`` seconds of its one thread), crashed and started again. Its own monotonic
-clock begins anywhere, may drift and may jump forward; its wall clock may be stepped.
+timer takes ``service`` seconds of its one thread), cold (its process has started and does not run
+its loop yet: datagrams wait), crashed and started again. Its own monotonic clock begins anywhere,
+may drift and may jump forward; its wall clock may be stepped.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from gossipmm.config import Config
     from gossipmm.core.values.types import Address, Evidence, MemberView
     from gossipmm_sim.engine.cluster import Cluster
+    from gossipmm_sim.engine.sockets import Socket
 
 __all__ = ("INBOX", "Core", "Shell")
 
@@ -34,6 +36,9 @@ INBOX: Final = 277
 
 #: Entries of the heap for each datagram that was held back: it, its answer, and their timers.
 _SETS_OFF: Final = 4
+#: Rounds of sending in one go: a failed send may make the core send again at once (as the agent's
+#: driver does it).
+_ROUNDS: Final = 3
 #: A core that asks this often for a timer at once is stuck in a loop.
 _SPINS: Final = 10_000
 
@@ -103,13 +108,20 @@ class Shell:
         self.clock = cluster.clock
         self.label = label
         self.index = index
+        #: Its address, or the first of several.
         self.address = address
+        #: What its process is bound to; None: to ``address``, which nobody takes away.
+        self.socket: Socket | None = None
+        #: Targets of sends that failed, until the core is told.
+        self.unsent: list[Address] = []
         self.config = config
         self.node_name = node_name
         self._core: Core
         self.up = False
         self.paused = False
         self.blocked = False
+        #: Its process has started, and does not yet run its loop.
+        self.cold = False
         self.service = 0.0
         #: When its sends and receives were stuck last (``block``, ``slow``).
         self.stuck_at = -inf
@@ -141,6 +153,28 @@ class Shell:
         self._since = 0.0
         self._base = self._shell.random() * 1e5 if cluster.own_clocks else 0.0
         self._rate = 1.0
+
+    # -- addresses ---------------------------------------------------------------------------
+
+    def hears(self) -> tuple[Address, ...]:
+        """Give all addresses at which datagrams come to it."""
+        return (self.address,) if self.socket is None else self.socket.hears()
+
+    def announced(self) -> tuple[Address, ...]:
+        """Give what a process that starts now tells the others; nothing: it cannot bind."""
+        return (self.address,) if self.socket is None else self.socket.announced()
+
+    def reaches(self, target: Address) -> bool:
+        """Tell whether its socket has the family of that address."""
+        if self.socket is not None:
+            return self.socket.reaches(target)
+        return (":" in target[0]) == (":" in self.address[0])
+
+    def source(self, target: Address) -> Address | str:
+        """Give the address that a datagram leaves from, or the errno for which it does not."""
+        if self.socket is not None:
+            return self.socket.source(target)
+        return self.address if self.reaches(target) else "EAFNOSUPPORT"
 
     # -- time ------------------------------------------------------------------------------
 
@@ -190,6 +224,8 @@ class Shell:
                 self._send_late(out)
             else:
                 self.send(self, out)
+            if self.unsent:
+                self._tell_unsent()
         while (event := core.next_event()) is not None:
             self.cluster.on_event(self, event)
             if type(event) is LeaveFinished:
@@ -203,13 +239,27 @@ class Shell:
                 when = clock.now
             heappush(clock.heap, (when, clock.order(), self._fire, due, None))
 
+    def _tell_unsent(self) -> None:
+        """Tell the core what could not be sent, and send what it then says instead."""
+        core = self._core
+        for left in range(_ROUNDS, 0, -1):
+            failed, self.unsent = self.unsent, []
+            for address in failed:
+                core.send_failed(address, self.core_time())
+            if left == 1 or not failed or not (out := core.datagrams_to_send()):
+                return
+            if self.blocked or self.send_errors:
+                self._send_late(out)
+            else:
+                self.send(self, out)
+
     def _plan(self) -> None:
         self._timer = self._core.next_timer()
         self.clock.at(self.sim_time(self._timer), self._fire, self._timer)
 
     def _fire(self, due: float, _: object) -> None:
         """Look at the core's timer; only the entry that is still wanted does anything."""
-        if due != self._timer or not self.up or self.paused:
+        if due != self._timer or not self.up or self.paused or self.cold:
             return None
         core = self._core
         # Rounding may wake just before the deadline: then the deadline itself is the time.
@@ -252,7 +302,7 @@ class Shell:
             self.inbox_dropped += 1
             return self.cluster.network.drop("inbox full")
         self._inbox.append((data, source))
-        if self.service and not self._serving and not self.paused and not self.blocked:
+        if self.service and not self._serving and not self._stuck():
             self._serving = True
             self.clock.at(self.clock.now + self.service, self._serve, self.boots)
         return None
@@ -260,7 +310,7 @@ class Shell:
     def _serve(self, boots: int, _: object) -> None:
         """Work off one datagram, and a timer that came due meanwhile: one thread does both."""
         self._serving = False
-        if boots != self.boots or not self.up or self.paused or self.blocked:
+        if boots != self.boots or not self.up or self._stuck():
             return
         if self._inbox:
             self._take(*self._inbox.popleft())
@@ -292,13 +342,30 @@ class Shell:
         stream = self.cluster.network.stream("socket", self)
         for data, address in out:
             if stream.random() < self.send_errors:
-                self._core.send_failed(address, self.core_time())
+                self.unsent.append(address)
             else:
                 self.send(self, [(data, address)])
 
     def mode(self) -> None:
-        """Note that one of up, paused, blocked and service has changed."""
-        self.direct = self.up and not (self.paused or self.blocked or self.service)
+        """Note that one of up, paused, blocked, cold and service has changed."""
+        self.direct = self.up and not (self._stuck() or self.service)
+
+    def _stuck(self) -> bool:
+        return self.paused or self.blocked or self.cold
+
+    def warm_up(self, boots: int, _: object = None) -> None:
+        """Let a process that has started run its loop: it reads first, then serves its timers."""
+        if boots != self.boots or not self.up:
+            return
+        self.cold = False
+        self.mode()
+        if not self.blocked:
+            held, self._outbox = self._outbox, []
+            self.send(self, held)
+        while self._inbox and self.direct:
+            self._take(*self._inbox.popleft())
+        if self.up and not self._stuck():
+            self._plan()
 
     def slow(self, service: float) -> None:
         """Let each datagram and timer take so many seconds of the one thread; 0 ends it."""
@@ -327,11 +394,13 @@ class Shell:
             self.stuck_at = self.clock.now
         self.paused = self.blocked = False
         self.mode()
-        if not self.up:
+        if not self.up or self.cold:
             return
         held, self._outbox = self._outbox, []
         self.clock.held += _SETS_OFF * len(held)
         self.send(self, held)
+        if self.unsent:
+            self._tell_unsent()
         if was_paused and self._shell.random() < 0.5:
             self._plan()
             self._fire(self._timer, None)

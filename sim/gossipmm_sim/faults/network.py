@@ -12,7 +12,7 @@ from gossipmm_sim.engine.latency import quantiles
 from gossipmm_sim.faults.base import Context, Window, fault, select
 
 if TYPE_CHECKING:
-    from gossipmm_sim.engine.network import Link
+    from gossipmm_sim.engine.links import Link
     from gossipmm_sim.engine.shell import Shell
 
 __all__ = (

@@ -1,0 +1,88 @@
+"""A machine's addresses, and the socket that a process has bound on it.
+
+As the agent's shell does it (``gossipmm.agent.binding``, ``gossipmm.agent.udp``): a process has one
+socket. Bound to one address, it has that address's family and announces it. Bound to ``0.0.0.0``
+(``any4``) or to ``[::]`` (``any``: both families), it hears on every address that the machine has
+just then, sends from the machine's first one of the family, and announces the first of each family,
+IPv6 before IPv4, as they were when it started.
+
+What Linux says to a send that cannot leave is told by the name of the errno.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from gossipmm.core.values.types import Address
+
+__all__ = ("BINDS", "Socket", "family_of")
+
+#: What a socket can be bound to: its families, in the order in which their addresses are announced.
+BINDS: Final[dict[str, tuple[int, ...]]] = {"v4": (4,), "v6": (6,), "any4": (4,), "any": (6, 4)}
+
+
+def family_of(literal: str) -> int:
+    """Give 6 for an IPv6 literal, else 4."""
+    return 6 if ":" in literal else 4
+
+
+class Socket:
+    """One UDP socket. ``addresses`` are its machine's, and change under it; the port does not."""
+
+    __slots__ = ("addresses", "bind", "bound", "families", "port", "unrouted")
+
+    def __init__(self, bind: str, addresses: Iterable[str], port: int) -> None:
+        """Bind; the address bound to is the machine's first one of the family.
+
+        Raises ValueError when the machine has none of the families of ``bind``.
+        """
+        self.bind = bind
+        self.families = BINDS[bind]
+        self.port = port
+        #: Literals that the machine has, in the order in which it prefers them.
+        self.addresses = list(addresses)
+        #: Families to which the machine has no route just now.
+        self.unrouted: set[int] = set()
+        own = [one for one in self.addresses if family_of(one) in self.families]
+        if not own:
+            raise ValueError(f"no address of {', '.join(self.addresses)} is one for bind={bind}")
+        #: The address bound to; empty for a wildcard.
+        self.bound = "" if bind.startswith("any") else own[0]
+
+    def first(self, family: int) -> str | None:
+        """Give the address from which the machine sends in that family; None: it has none."""
+        return next((one for one in self.addresses if family_of(one) == family), None)
+
+    def announced(self) -> tuple[Address, ...]:
+        """Give what a process that starts now tells the others; nothing: it cannot bind."""
+        if self.bound:
+            return ((self.bound, self.port),) if self.bound in self.addresses else ()
+        routed = [family for family in self.families if family not in self.unrouted]
+        found = [self.first(family) for family in routed]
+        return tuple((literal, self.port) for literal in found if literal is not None)
+
+    def hears(self) -> tuple[Address, ...]:
+        """Give all addresses at which datagrams come to it now."""
+        return tuple(
+            (one, self.port)
+            for one in self.addresses
+            if (one == self.bound if self.bound else family_of(one) in self.families)
+        )
+
+    def reaches(self, target: Address) -> bool:
+        """Tell whether the socket has the family of that address."""
+        return family_of(target[0]) in self.families
+
+    def source(self, target: Address) -> Address | str:
+        """Give the address that a datagram to ``target`` leaves from, or the errno of the send."""
+        family = family_of(target[0])
+        if family not in self.families:
+            return "EAFNOSUPPORT"
+        first = self.first(family)
+        if first is None or family in self.unrouted:
+            return "ENETUNREACH"
+        if self.bound and self.bound not in self.addresses and family == 4:
+            return "EINVAL"  # IPv6 lets it go, with a source that nobody has any longer
+        return (self.bound or first, self.port)
