@@ -65,7 +65,6 @@ UPWARDS = {
     ("gossipmm.sidecar.http.router", "gossipmm.sidecar.api.problems"),
     ("gossipmm.sidecar.http.router", "gossipmm.sidecar.api.state"),
     ("gossipmm.sidecar.api.app", "gossipmm.sidecar.page.files"),
-    ("gossipmm_sim.judge.checks", "gossipmm_sim.runs.run"),
 }
 
 #: Names that are published by a room although they live above it: (module, where they live). They
@@ -86,5 +85,4 @@ KNOWN_CIRCLES = {
         "gossipmm_sim.engine.network",
         "gossipmm_sim.engine.shell",
     ),
-    ("gossipmm_sim.judge.checks", "gossipmm_sim.runs.run"),
 }

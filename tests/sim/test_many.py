@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from gossipmm_sim.errors import UsageError
+from gossipmm_sim.judge import Breach, Violation
 from gossipmm_sim.runs.result import Verdict
 from gossipmm_sim.runs.run import run
 from gossipmm_sim.runs.scenario import Scenario, find
@@ -26,7 +27,8 @@ class TestShrink:
         def attempt(scenario: Scenario, seed: int):
             kinds = [text.split()[0] for text in scenario.faults]
             failed = all(kind in kinds for kind in needed)
-            verdicts = (Verdict("kept", not failed),)
+            broken = Breach(violation=Violation.FALSE_DEATH) if failed else None
+            verdicts = (Verdict("kept", broken),)
             failures = tuple(one for one in verdicts if not one.ok)
             return SimpleNamespace(ok=not failed, failures=failures, verdicts=verdicts)
 

@@ -8,7 +8,7 @@ import pytest
 
 from gossipmm_sim.errors import UsageError
 from gossipmm_sim.faults import FAULTS, parse_fault
-from gossipmm_sim.judge.checks import CHECKS, parse_check
+from gossipmm_sim.judge import CHECKS, parse_check
 from gossipmm_sim.runs.scenario import Scenario, find, load, scenarios
 from gossipmm_sim.search.swarm import swarm
 

@@ -1,1 +1,15 @@
-"""What a run is judged and measured by."""
+"""What a run is judged by: checks that print and parse, and what is measured for them.
+
+>>> from gossipmm_sim.judge import parse_check
+>>> parse_check("converged within=2.5")
+Converged(within=2.5)
+"""
+
+from gossipmm_sim.judge import liveness, outcome, safety
+from gossipmm_sim.judge.base import CHECKS, Check, parse_check
+from gossipmm_sim.judge.safety import SAFETY
+from gossipmm_sim.judge.violations import Breach, Violation
+
+__all__ = ("CHECKS", "SAFETY", "Breach", "Check", "Violation", "parse_check")
+
+_MODULES = (safety, liveness, outcome)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gossipmm.core.values.events import HostChanged, MemberDied, MemberReturned, MemberSuspected
 from gossipmm.core.values.types import HostState, Status
+from gossipmm_sim.judge.violations import Breach, Violation
 
 if TYPE_CHECKING:
     from gossipmm_sim.engine.cluster import Cluster
@@ -65,8 +66,8 @@ class Tracker:
         self.misled: set[tuple[str, str]] = set()
         self.true_deaths = 0
         self.false_suspicions = 0
-        #: (virtual time, observer, subject, what) of broken promises that events show.
-        self.broken: list[tuple[float, str, str]] = []
+        #: Broken promises that events show; ``at`` is virtual time here.
+        self.broken: list[Breach] = []
         #: (topic, host) ever registered by a program.
         self.ever: set[tuple[str, str]] = set()
         #: Node name -> intervals of virtual time in which it was not well.
@@ -137,9 +138,7 @@ class Tracker:
         key = (event.topic, event.host)
         answered = event.state in _ANSWERED
         if answered and key not in self.ever:
-            self.broken.append(
-                (self.cluster.now, host.label, f"lists {event.host} under {event.topic}, never so")
-            )
+            self._breaks(Violation.STRANGER, host, event.host, event.topic)
         news = self._open_news.get(key)
         if news is not None and answered and host.index in news.pending:
             news.pending.discard(host.index)
@@ -190,8 +189,12 @@ class Tracker:
         if self._misled(host, event.name):
             self.misled.add((host.node_name, event.name))
             return
+        self._breaks(Violation.RESURRECTED, host, event.name)
+
+    def _breaks(self, violation: Violation, host: Host, subject: str, topic: str = "") -> None:
+        at, observer = self.cluster.now, host.label
         self.broken.append(
-            (self.cluster.now, host.label, f"resurrects {event.name}, whose process has ended")
+            Breach(violation=violation, at=at, observer=observer, subject=subject, topic=topic)
         )
 
     def _misled(self, host: Host, name: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from gossipmm_sim.judge.checks import CHECKS
+from gossipmm_sim.judge import CHECKS
 from gossipmm_sim.report.repeat import command
 from gossipmm_sim.runs.result import Result
 
@@ -118,7 +118,7 @@ def _summary(results: Sequence[Result]) -> str:
 def _verdicts(result: Result, *, many: bool) -> str:
     rows = []
     for one in result.verdicts:
-        words = _PROMISES.get(one.check.split()[0], "")
+        words = _PROMISES.get(one.kind, "")
         message = f"<br><small>{escape(words)}</small>" if words else ""
         if one.message:
             message += f"<br><strong>{escape(one.message)}</strong>"

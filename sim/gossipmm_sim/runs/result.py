@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gossipmm_sim.judge.violations import Breach
 from gossipmm_sim.runs.scenario import Scenario
 
 __all__ = ("Result", "Verdict")
@@ -15,11 +16,30 @@ __all__ = ("Result", "Verdict")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One checker's answer; ``message`` has the first violation in words."""
+    """One checker's answer: the check as text, and its first breach; None: it was kept."""
 
     check: str
-    ok: bool
-    message: str = ""
+    breach: Breach | None = None
+
+    @property
+    def kind(self) -> str:
+        """Kind of the check: the first word of its text."""
+        return self.check.split()[0]
+
+    @property
+    def ok(self) -> bool:
+        """True when the promise was kept."""
+        return self.breach is None
+
+    @property
+    def message(self) -> str:
+        """The breach in words; empty when there is none."""
+        return "" if self.breach is None else str(self.breach)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give it as plain data, ready for JSON."""
+        violation = {} if self.breach is None else {"violation": self.breach.violation.value}
+        return {"check": self.check, "ok": self.ok, "message": self.message} | violation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +81,7 @@ class Result:
             "wall_seconds": round(self.wall, 3),
             "cpu_seconds": round(self.cpu, 3),
             "datagrams": self.datagrams,
-            "verdicts": [
-                {"check": one.check, "ok": one.ok, "message": one.message} for one in self.verdicts
-            ],
+            "verdicts": [one.as_dict() for one in self.verdicts],
             "samples": {
                 name: [round(one, 4) for one in values if math.isfinite(one)]
                 for name, values in self.series["samples"].items()

@@ -11,17 +11,18 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
 from gossipmm.core.values.events import MemberReaped
-from gossipmm.core.values.types import HostState, Status
 from gossipmm_sim.engine.clock import Overrun
 from gossipmm_sim.engine.cluster import Cluster
 from gossipmm_sim.engine.host import Host
 from gossipmm_sim.errors import UsageError
 from gossipmm_sim.faults import Fault
-from gossipmm_sim.judge.checks import SAFETY, Check, parse_check
+from gossipmm_sim.judge import SAFETY, Breach, Check, Violation, parse_check
+from gossipmm_sim.judge.owners import first_difference
 from gossipmm_sim.judge.tracker import Tracker
 from gossipmm_sim.runs.result import Result, Verdict
 from gossipmm_sim.runs.scenario import Scenario
@@ -33,6 +34,10 @@ SAMPLE = 0.5
 STEP = 0.05
 #: Events a second and host at which a run is ended: a loop, not a protocol.
 STORM = 5000
+#: Samples of ten seconds, between the first and the last of which rates are taken.
+_WINDOW = 20
+#: Verdicts of a run that came to no end.
+_ENDED_BY = {Violation.STORM: "no_storm", Violation.RAISED: "no_exception"}
 #: Hosts whose whole member list one sample looks at, in turn.
 LOOKS = 4
 
@@ -62,21 +67,21 @@ class Run:
         self.zero = 0.0
         self.joined_after: float | None = None
         self.converged_after: float | None = None
-        #: First difference between a live table and the owners' records, in words.
-        self.difference: str | None = None
+        self.difference: Breach | None = None
         self.first_fingerprints: dict[str, int] = {}
         self.heartbeats: dict[tuple[int, int, str, int], int] = {}
-        self.peak_rate: tuple[float, str] = (0.0, "")
+        self.peak_bytes: tuple[float, str] = (0.0, "")
+        self.peak_datagrams: tuple[float, str] = (0.0, "")
         self.figures: dict[str, Any] = {}
         #: Figures that faults leave, and what they remember meanwhile.
         self.measured: dict[str, float] = {}
         self._memory: dict[str, Any] = {}
         #: (virtual time, live members each host knows), every half second.
         self.views: list[tuple[float, list[int]]] = []
-        self._broken: dict[Check, str] = {}
+        self._broken: dict[Check, Breach] = {}
         self._streams: dict[str, Random] = {}
         self._turn = 0
-        self._rates: list[tuple[float, list[int]]] = []
+        self._rates: list[tuple[float, list[int], list[int]]] = []
 
     # -- what faults use ---------------------------------------------------------------------
 
@@ -117,19 +122,19 @@ class Run:
     def execute(self) -> Result:
         """Run to the end. A core that raises is a broken promise, not an error of the caller."""
         begin, cpu = time.perf_counter(), time.process_time()
-        raised = ""
+        ended: Breach | None = None
         try:
             self._warm_up()
             self._act()
         except UsageError:
             raise
         except Overrun as error:
-            where = f"{self.cluster.now - self.zero:.2f} s"
-            raised = f"storm: {error} at {where}; the run was ended"
+            at = self.cluster.now - self.zero
+            ended = Breach(violation=Violation.STORM, at=at, detail=str(error))
         except Exception:
-            raised = traceback.format_exc()
+            ended = Breach(violation=Violation.RAISED, detail=traceback.format_exc())
         self._finish()
-        verdicts = self._judge(raised)
+        verdicts = self._judge(ended)
         spent = (time.perf_counter() - begin, time.process_time() - cpu)
         return _collect(self, verdicts, *spent)
 
@@ -181,26 +186,25 @@ class Run:
             if one not in self._broken:
                 wrong = one.sample(self)
                 if wrong is not None:
-                    self._broken[one] = f"at {cluster.now - self.zero:.3f} s {wrong}"
+                    self._broken[one] = replace(wrong, at=cluster.now - self.zero)
         self.views.append(
             (cluster.now - self.zero, [cluster.live_count(h.core) if h.up else 0 for h in cluster])
         )
-        self._rates.append((cluster.now, [host.sent_bytes for host in cluster]))
-        if len(self._rates) > 20:
-            then, sent = self._rates.pop(0)
-            span = cluster.now - then
-            rates = [(cluster.hosts[i].sent_bytes - sent[i]) / span for i in range(len(sent))]
-            most = max(rates)
-            if most > self.peak_rate[0]:
-                self.peak_rate = (most, cluster.hosts[rates.index(most)].label)
+        self._rates.append(cluster.mark())
+        if len(self._rates) > _WINDOW:
+            traffic = cluster.traffic(since=self._rates.pop(0))
+            self.peak_bytes = self._peak(self.peak_bytes, traffic.bytes)
+            self.peak_datagrams = self._peak(self.peak_datagrams, traffic.datagrams)
+
+    def _peak(self, before: tuple[float, str], rates: list[float]) -> tuple[float, str]:
+        most = max(rates)
+        return (most, self.cluster.hosts[rates.index(most)].label) if most > before[0] else before
 
     def _finish(self) -> None:
         cluster = self.cluster
         if not cluster.agreed():
             self.converged_after = None
-            self.difference = self._who_differs()
-        else:
-            self.difference = self._compare_with_owners()
+        self.difference = first_difference(cluster)
         figures: dict[str, Any] = self.tracker.figures()
         if self.joined_after is not None:
             figures["joined_after"] = self.joined_after
@@ -214,7 +218,8 @@ class Run:
                 figures["bytes_per_second_max"] = max(traffic.bytes)
                 figures["datagrams_per_second"] = traffic.mean_datagrams
                 figures["datagrams_per_second_max"] = max(traffic.datagrams)
-        figures["peak_bytes_per_second"] = self.peak_rate[0]
+        figures["peak_bytes_per_second"] = self.peak_bytes[0]
+        figures["peak_datagrams_per_second"] = self.peak_datagrams[0]
         for name, number in cluster.counts.items():
             figures[f"events.{name}"] = number
         totals: Counter[str] = Counter()
@@ -233,71 +238,14 @@ class Run:
         """Virtual time at which the traffic began to be counted."""
         return self._mark[0] if hasattr(self, "_mark") else 0.0
 
-    def _judge(self, raised: str) -> tuple[Verdict, ...]:
-        verdicts = []
-        if raised:
-            kind = "no_storm" if raised.startswith("storm:") else "no_exception"
-            verdicts.append(Verdict(kind, False, raised))
-        for one in self.checks:
-            wrong = self._broken.get(one)
-            if wrong is None and not raised:
-                wrong = one.judge(self)
-            if wrong is not None or not raised:
-                verdicts.append(Verdict(str(one), wrong is None, wrong or ""))
-        return tuple(verdicts)
-
-    # -- agreement with the owners -------------------------------------------------------------
-
-    def _who_differs(self) -> str:
-        prints = Counter(self.cluster.fingerprints().values())
-        if len(prints) == 1:
-            some = self.cluster.peers[0]
-            known = self.cluster.live_count(some.core)
-            return f"all agree, but on {known} members where {len(self.cluster.peers)} are up"
-        common = prints.most_common(1)[0][0]
-        odd = [k for k, value in self.cluster.fingerprints().items() if value != common]
-        names = ", ".join(odd[:8]) + (" ..." if len(odd) > 8 else "")
-        return f"{len(prints)} different views; {names} differ from the most common one"
-
-    def _compare_with_owners(self) -> str | None:
-        """Compare every live table with what the owners register, entry by entry."""
-        truth: dict[str, dict[str, tuple[bool, set[str]]]] = {}
-        for host in self.cluster.peers:
-            core: Any = host.core
-            me = host.member(host.node_name)
-            off = me is not None and me.node_state != 0
-            for one in core.registrations():
-                up = not off and one.state == 0
-                was, nodes = truth.setdefault(one.topic, {}).get(one.host, (False, set()))
-                truth[one.topic][one.host] = (was or up, nodes | {host.node_name})
-        for host in self.cluster.peers:
-            damped = {one.name for one in host.members() if one.status is Status.PROBATION}
-            for topic in sorted(truth.keys() | host.table.topics.keys()):
-                view = host.table.topic(topic)
-                known = view.entries if view is not None else {}
-                # Last known hosts of a host that was cut off: shown as stale, answered for only
-                # while the topic has no live one.
-                entries = {k: one for k, one in known.items() if one.state is not HostState.STALE}
-                # Whoever came and went too often is kept out of lookups for a while, on purpose.
-                wanted = {
-                    name: (up, nodes)
-                    for name, (up, nodes) in truth.get(topic, {}).items()
-                    if not nodes & damped
-                }
-                if entries.keys() != wanted.keys():
-                    odd = sorted(entries.keys() ^ wanted.keys())[0]
-                    word = "lists" if odd in entries else "lacks"
-                    return f"{host.label} {word} {odd} under {topic}, unlike its owner"
-                for name, (up, nodes) in wanted.items():
-                    entry = entries[name]
-                    state = HostState.LIVE if up else HostState.DRAINING
-                    if entry.state is not state or set(entry.nodes) != nodes:
-                        return (
-                            f"{host.label} has {name} under {topic} as {entry.state.label} of"
-                            f" {', '.join(entry.nodes)}; it is {state.label} of"
-                            f" {', '.join(sorted(nodes))}"
-                        )
-        return None
+    def _judge(self, ended: Breach | None) -> tuple[Verdict, ...]:
+        """Ask every check; of a run that was ended, only what the samples have found."""
+        if ended is not None:
+            first = Verdict(_ENDED_BY[ended.violation], ended)
+            return (first, *(Verdict(str(one), found) for one, found in self._broken.items()))
+        return tuple(
+            Verdict(str(one), self._broken.get(one) or one.judge(self)) for one in self.checks
+        )
 
 
 def _collect(run: Run, verdicts: tuple[Verdict, ...], wall: float, cpu: float) -> Result:

@@ -48,7 +48,7 @@ class Shrinker:
         self.result = self._run(self.best, seed)
         if self.result is None or self.result.ok:
             raise UsageError(f"{scenario.name} with seed {seed} does not fail: nothing to shrink")
-        self.kinds = {one.check.split()[0] for one in self.result.failures}
+        self.kinds = {one.kind for one in self.result.failures}
 
     def _run(self, scenario: Scenario, seed: int) -> Result | None:
         if self.runs >= self._most:
@@ -67,7 +67,7 @@ class Shrinker:
             result = self._run(candidate, seed)
             if result is None:
                 return False
-            kinds = {one.check.split()[0] for one in result.failures} & self.kinds
+            kinds = {one.kind for one in result.failures} & self.kinds
             if kinds:
                 self.best, self.result, self.kinds, self.seed = candidate, result, kinds, seed
                 faults = len(candidate.faults)
