@@ -13,8 +13,8 @@ Installed with gossipmm; nothing of the simulator is imported until a test asks 
         assert len(cluster[0].queues("fanout~compute")) == 5
 
 The seed comes from the test's own name, so that a test is the same each time; ``--sim-seed`` sets
-another one, and a failing test says which it had. ``gossipmm_sim.engine.cluster.Cluster``
-documents all that a cluster can do.
+another one, and a failing test says which it had. ``gossipmm_sim.Cluster`` documents all that a
+cluster can do.
 """
 
 from __future__ import annotations

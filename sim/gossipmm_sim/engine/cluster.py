@@ -1,6 +1,6 @@
 """A cluster of real cores in virtual time, for scripts, tests and scenarios.
 
-    from gossipmm_sim.engine.cluster import Cluster
+    from gossipmm_sim import Cluster
 
     cluster = Cluster(100, seed=7, config=Config(suspicion_min=2.0), latency="lan", seeds=1)
     cluster.boot()                          # all at once; boot(over=5.0): spread over 5 s
