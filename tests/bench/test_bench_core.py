@@ -2,7 +2,7 @@
 
     pytest tests/bench/test_bench_core.py --benchmark-enable
 
-Goal (design section 8): an exchange datagram received and answered in 20 us at the median. The
+Goal: an exchange datagram received and answered in 20 us at the median. The
 times include draining ``datagrams_to_send`` and ``next_event``; each round is a new datagram.
 """
 

@@ -25,6 +25,7 @@ def read(door: Admission, count: int, now: float, source: tuple[str, int] = X) -
 
 
 def test_a_source_has_two_seconds_at_once_and_then_its_rate() -> None:
+    """[P94]."""
     door = admission(source_rate=100.0)
     assert read(door, 500, 0.0) == 200
     assert door.refuses(X, 0.0) is Drop.SOURCE_RATE
@@ -43,6 +44,7 @@ def test_sources_are_told_apart_by_address_not_by_port() -> None:
 
 
 def test_at_the_limit_of_sources_further_ones_share_one_budget() -> None:
+    """[P94]."""
     door = admission(source_rate=10.0)
     hosts = [f"10.{n >> 8}.{n & 255}.1" for n in range(6000)]
     assert all(door.refuses((host, 1), 0.0) is None for host in hosts[:4096])
@@ -62,6 +64,7 @@ def test_proved_addresses_are_bounded_and_the_first_one_goes() -> None:
 
 
 def test_the_allow_list_comes_before_everything() -> None:
+    """[P93]."""
     door = admission(allow=("10.0.0.0/8", "2001:db8::/32"))
     assert door.allows("10.1.2.3")
     assert door.allows("2001:db8::1")
@@ -83,6 +86,7 @@ def test_a_network_that_is_none_is_refused(text: str) -> None:
 
 
 def test_a_node_reads_nothing_from_outside_its_networks_and_no_record_that_points_there() -> None:
+    """[P93]."""
     mesh = Mesh("a", allow=("10.0.0.0/24",))
     inside, outside = mesh.puppet("x"), mesh.puppet("y")
     assert mesh.deliver(outside.frame(wire.SYN, 0, probe=1), ("192.0.2.9", 7946), "a") == []
@@ -111,7 +115,10 @@ def test_a_flood_of_one_source_does_not_touch_the_members() -> None:
 
 
 def test_a_borrowed_address_spends_nothing_of_its_owner() -> None:
-    """Junk from a proved address is read (it costs more), so that nobody can silence a member."""
+    """Junk from a proved address is read (it costs more), so that nobody can silence a member.
+
+    [P94]
+    """
     mesh = Mesh("a", "b", source_rate=20.0, peer_rate=50.0)
     mesh.settle()
     mesh.run(2)
@@ -124,6 +131,7 @@ def test_a_borrowed_address_spends_nothing_of_its_owner() -> None:
 
 
 def test_a_member_has_a_budget_too() -> None:
+    """[P94]."""
     mesh = Mesh("a", peer_rate=50.0)
     x = mesh.puppet("x").introduce("a")
     for _ in range(500):

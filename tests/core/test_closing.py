@@ -33,6 +33,7 @@ def reaped(how: str = "dead", **fields: Any) -> Mesh:
 
 @pytest.mark.parametrize("how", ["dead", "left"])
 def test_a_record_is_kept_for_reap_after_and_then_removed_with_an_event(how: str) -> None:
+    """[P46]."""
     mesh = reaped(how)
     assert [event.name for event in mesh.told("a", MemberReaped)] == ["x"]
     assert REAP <= mesh.now - 1000 <= 1.3 * REAP + 10
@@ -42,7 +43,7 @@ def test_a_record_is_kept_for_reap_after_and_then_removed_with_an_event(how: str
 
 
 def test_reaping_closes_the_generation_and_says_so_to_whoever_mentions_it() -> None:
-    """Promise 3: only a higher generation returns, whoever was cut off for however long."""
+    """Promise 3: only a higher generation returns, whoever was cut off for however long [P48]."""
     mesh = reaped()
     x, y = mesh._members["x"], mesh._members["y"]
     floor = {wire.OPT_FLOORS: [["x", x.generation]]}
@@ -58,6 +59,7 @@ def test_reaping_closes_the_generation_and_says_so_to_whoever_mentions_it() -> N
 
 
 def test_the_owner_of_a_closed_life_takes_a_new_one_when_it_is_told() -> None:
+    """[P49]."""
     mesh = Mesh("a", "b", reap_after=REAP)
     mesh.settle()
     mesh["b"].register("t", "h", now=mesh.now)
@@ -74,7 +76,7 @@ def test_the_owner_of_a_closed_life_takes_a_new_one_when_it_is_told() -> None:
 
 
 def test_a_bystander_that_comes_back_after_the_reaping_resurrects_nobody() -> None:
-    """Scenario bystander_returns_after_reaping: it still holds x, with a high heartbeat."""
+    """Scenario bystander_returns_after_reaping: it still holds x, with a high heartbeat [P47]."""
     mesh = Mesh("a", "b", "c", "d", reap_after=REAP)
     mesh["d"].register("t", "h", now=mesh.now)
     mesh.settle()
@@ -94,7 +96,7 @@ def test_a_bystander_that_comes_back_after_the_reaping_resurrects_nobody() -> No
 
 
 def test_ages_of_the_dead_travel_so_that_all_forget_them_together() -> None:
-    """The larger age wins; joiners do not keep a death circling."""
+    """The larger age wins; joiners do not keep a death circling [P46]."""
     mesh = Mesh("a", "b", "c", "e", reap_after=REAP)
     mesh.settle()
     mesh.run(1)
@@ -116,6 +118,7 @@ def test_ages_of_the_dead_travel_so_that_all_forget_them_together() -> None:
 
 @pytest.mark.parametrize("claim", [wire.DEAD, wire.LEFT])
 def test_what_is_older_than_reap_after_is_not_accepted(claim: int) -> None:
+    """[P46]."""
     mesh = Mesh("a", reap_after=REAP)
     x, y = mesh.puppets("x", "y")
     w = mesh.puppet("w")
@@ -130,6 +133,7 @@ def test_what_is_older_than_reap_after_is_not_accepted(claim: int) -> None:
 
 
 def test_forget_closes_a_dead_generation_everywhere() -> None:
+    """[P50]."""
     mesh = Mesh("a", "b", "c", "d")
     mesh.settle()
     mesh.run(1)
@@ -149,6 +153,7 @@ def test_forget_closes_a_dead_generation_everywhere() -> None:
 
 
 def test_a_living_member_that_somebody_closed_is_told_and_comes_back_higher() -> None:
+    """[P49]."""
     mesh = Mesh("a", "b", "c")
     mesh.settle()
     mesh.run(1)
@@ -170,7 +175,7 @@ def test_a_living_member_that_somebody_closed_is_told_and_comes_back_higher() ->
 
 
 def test_a_node_that_reached_nobody_for_half_of_reap_after_begins_anew() -> None:
-    """The others may have reaped what it holds: it forgets all but its own record."""
+    """The others may have reaped what it holds: it forgets all but its own record [P51]."""
     mesh = Mesh("a", "b", "c", reap_after=REAP)
     mesh["a"].register("t", "h", now=mesh.now)
     mesh.settle()
@@ -195,7 +200,7 @@ def test_a_node_that_reached_nobody_for_half_of_reap_after_begins_anew() -> None
 
 
 def test_a_split_longer_than_reaping_heals() -> None:
-    """Scenario longer_than_reaping_heal: both sides closed the other's generations."""
+    """Scenario longer_than_reaping_heal: both sides closed the other's generations [P49]."""
     mesh = Mesh(*"abcd", reap_after=REAP)
     for name in "abcd":
         mesh[name].register("t", f"h-{name}", now=mesh.now)
@@ -213,7 +218,10 @@ def test_a_split_longer_than_reaping_heals() -> None:
 
 
 def test_nobody_tells_a_death_of_its_own_past_for_ever() -> None:
-    """The claim about itself that every dead member's datagrams begin with ends with its life."""
+    """The claim about itself that every dead member's datagrams begin with ends with its life.
+
+    [P48]
+    """
     mesh = reaped()
     x = mesh._members["x"]
     x.heard.clear()

@@ -118,6 +118,7 @@ def test_published_hkdf_vectors(secret: str, salt: str, info: str, output: str) 
 
 
 def test_a_sealed_datagram_is_what_a_cose_library_would_make_of_it() -> None:
+    """[P108]."""
     data = envelope().seal(FRAME, B, 0.0)
     protected, unprotected, ciphertext = cbor2.loads(data)
     assert cbor2.dumps([protected, unprotected, ciphertext]) == data
@@ -126,7 +127,7 @@ def test_a_sealed_datagram_is_what_a_cose_library_would_make_of_it() -> None:
     iv = unprotected[5]
     assert iv == envelope().boot + bytes(4)
 
-    # By hand, from RFC 9052 section 5.3 and design section 6.
+    # By hand, from RFC 9052 section 5.3 and [P108].
     key = HKDF(SHA256(), 32, iv[:8], b"gossipmm1" + b"test" + b"\x01").derive(RING.keys[0].secret)
     external = cbor2.dumps(["gossipmm", 1, "test"])
     aad = cbor2.dumps(["Encrypt0", protected, external])
@@ -145,6 +146,7 @@ def test_the_bytes_are_pinned() -> None:
 @pytest.mark.parametrize("kid", [b"k", b"ki", b"kid", b"kid4"])
 @pytest.mark.parametrize("size", [1, 4, 5, 100, 236, 237, 1100, 1152])
 def test_overhead_is_at_most_48_bytes(kid: bytes, size: int) -> None:
+    """[P108]."""
     ring = Keyring((Key(kid, bytes(range(32))),))
     sealing = envelope(ring=ring)
     overhead = len(sealing.seal(bytes(size), B, 0.0)) - size

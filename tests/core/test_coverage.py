@@ -56,6 +56,7 @@ FINE = Standing("fine", True, SWITCHED, True)
 def test_whom_a_phase_waits_for(
     register: RotationState, expired: bool, without: tuple[str, ...], waits: list[str]
 ) -> None:
+    """[P117]."""
     found = obstacles([LIVE, DOWN, FINE], register, without, expired=expired)
     assert [member.name for member in found] == waits
 
@@ -76,6 +77,7 @@ def test_whom_a_phase_waits_for(
 def test_more_than_half(
     covered: int, others: int, at_start: int, without: int, left: int, enough: bool
 ) -> None:
+    """[P117]."""
     members = [FINE._replace(name=f"f{n}") for n in range(covered)]
     members += [DOWN._replace(name=f"d{n}") for n in range(others)]
     named = [f"d{n}" for n in range(without)]

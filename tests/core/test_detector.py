@@ -1,4 +1,4 @@
-"""Claims about others (design section 4): who is believed, who is answered, who is told.
+"""Claims about others [P28, P29]: who is believed, who is answered, who is told.
 
 One real node, ``a``; everybody else is a puppet whose words the test chooses.
 """
@@ -49,6 +49,7 @@ class Scene:
 
 
 def test_a_claim_alive_raises_the_heartbeat_whoever_brings_it() -> None:
+    """[P23]."""
     scene = Scene()
     scene.y.say("a", rows=wire.row(scene.x.key, 20, wire.ALIVE))
     assert held(scene.node, "x").k == 20
@@ -57,13 +58,17 @@ def test_a_claim_alive_raises_the_heartbeat_whoever_brings_it() -> None:
 
 
 def test_an_accusation_raises_neither_k_nor_the_dead() -> None:
+    """[P23]."""
     scene = Scene()
     scene.accuse(scene.x, scene.y, beat=50)
     assert held(scene.node, "x").maxima == (scene.x.heartbeat, 50, -1)
 
 
 def test_evidence_heard_from_others_is_as_old_as_they_say() -> None:
-    """A claim "alive" carries the age of its evidence; the time spent here is added on the way."""
+    """A claim "alive" carries the age of its evidence; the time spent here is added on the way.
+
+    [P24]
+    """
     scene = Scene()
     w = scene.mesh.puppet("w")
     age = wire.age_up(2.0)
@@ -78,7 +83,7 @@ def test_evidence_heard_from_others_is_as_old_as_they_say() -> None:
 
 
 def test_anyone_who_knows_better_refutes_and_does_not_pass_the_accusation_on() -> None:
-    """A stale accusation dies at the first node that knows better."""
+    """A stale accusation dies at the first node that knows better [P28]."""
     scene = Scene()
     scene.y.say("a", rows=wire.row(scene.x.key, 20, wire.ALIVE))
     replies = scene.accuse(scene.x, scene.z, beat=19)
@@ -93,6 +98,7 @@ def test_anyone_who_knows_better_refutes_and_does_not_pass_the_accusation_on() -
 
 
 def test_an_accusation_at_the_heartbeat_known_counts_and_is_pushed_on() -> None:
+    """[P28]."""
     scene = Scene()
     scene.accuse(scene.x, scene.y)
     assert scene.status(scene.x) is Status.SUSPECT
@@ -102,6 +108,7 @@ def test_an_accusation_at_the_heartbeat_known_counts_and_is_pushed_on() -> None:
 
 
 def test_a_refutation_ends_a_suspicion_and_is_pushed_on() -> None:
+    """[P33]."""
     scene = Scene()
     scene.x.answers = False
     scene.accuse(scene.x, scene.y)
@@ -123,6 +130,7 @@ def test_a_refutation_ends_a_suspicion_and_is_pushed_on() -> None:
 def test_what_a_teller_says_against_others_counts_only_while_it_is_itself_above_suspicion(
     why: str,
 ) -> None:
+    """[P29]."""
     scene = Scene()
     if why == "suspect":
         scene.y.answers = False
@@ -146,6 +154,7 @@ def test_what_a_teller_says_against_others_counts_only_while_it_is_itself_above_
 
 
 def test_good_news_counts_from_anybody() -> None:
+    """[P29]."""
     scene = Scene()
     scene.y.answers = False
     scene.accuse(scene.y, scene.z, beat=99)
@@ -154,7 +163,7 @@ def test_good_news_counts_from_anybody() -> None:
 
 
 def test_a_stranger_may_bring_good_news_only() -> None:
-    """Nothing is known of it: not even that it is a member."""
+    """Nothing is known of it: not even that it is a member [P82]."""
     scene = Scene()
     stranger = scene.mesh.puppet("w")
     beat = held(scene.node, "x").k
@@ -166,6 +175,7 @@ def test_a_stranger_may_bring_good_news_only() -> None:
 
 
 def test_a_claim_about_an_unknown_member_asks_its_teller_for_the_record() -> None:
+    """[P40]."""
     scene = Scene()
     w = scene.mesh.puppet("w")
     for claim in (wire.ALIVE, wire.SUSPECT, wire.DEAD, wire.LEFT):
@@ -177,10 +187,10 @@ def test_a_claim_about_an_unknown_member_asks_its_teller_for_the_record() -> Non
 
 
 def test_one_of_whom_only_a_part_is_known_is_neither_suspected_nor_probed() -> None:
-    """Design section 4: until the record is here the member is unknown.
+    """Until the record is here the member is unknown.
 
     Story: a row that named this node as an accuser of a member without page 0 raised IndexError,
-    for such a member has no address; rows of others made it suspect, and then dead.
+    for such a member has no address; rows of others made it suspect, and then dead [P7].
     """
     scene = Scene()
     w = scene.mesh.puppet("w")
@@ -219,7 +229,7 @@ def time_to_death(*confirm: tuple[float, str], accusers: int = 1, **fields: Any)
 
 
 def test_a_lonely_accusation_takes_the_maximum_and_a_confirmed_one_the_minimum() -> None:
-    """Lifeguard: independent confirmations, distinct accusers, shorten the suspicion."""
+    """Lifeguard: independent confirmations, distinct accusers, shorten the suspicion [P32]."""
     # One interval from the first claim on, "a" itself would confirm: keep it from probing.
     fields: dict[str, Any] = {"gossip_interval": 30.0, "suspicion_min": 1.0}
     lonely = time_to_death(**fields)
@@ -233,7 +243,7 @@ def test_a_lonely_accusation_takes_the_maximum_and_a_confirmed_one_the_minimum()
 
 
 def test_a_late_confirmation_does_not_start_the_time_anew() -> None:
-    """The timer starts when S reaches K, is not restarted, ends when K > S."""
+    """The timer starts when S reaches K, is not restarted, ends when K > S [P32]."""
     fields: dict[str, Any] = {"gossip_interval": 30.0}
     assert time_to_death((2.5, "z"), **fields) == pytest.approx(2.5, abs=0.02)
     assert time_to_death((2.9, "y"), **fields) == pytest.approx(3.0, abs=0.02)
@@ -243,7 +253,7 @@ def test_a_late_confirmation_does_not_start_the_time_anew() -> None:
 
 
 def test_everyone_buries_for_himself() -> None:
-    """A death heard raises S, not D: else one mute accuser's belief becomes everybody's."""
+    """A death heard raises S, not D: else one mute accuser's belief becomes everybody's [P34]."""
     scene = Scene()
     scene.y.say("a", rows=wire.row(scene.x.key, scene.x.heartbeat, wire.DEAD, 0))
     assert scene.status(scene.x) is Status.SUSPECT
@@ -256,7 +266,7 @@ def test_everyone_buries_for_himself() -> None:
 def test_a_death_older_than_any_suspicion_lasts_is_taken_as_a_death() -> None:
     """So that who comes late does not count to the maximum for each of the long dead.
 
-    Only of those whom it does not hold alive itself: see test_holding.py.
+    Only of those whom it does not hold alive itself: see test_holding.py [P35].
     """
     scene = Scene()
     age = wire.age_up(20 * scene.mesh.config.suspicion_max)
@@ -275,7 +285,7 @@ def test_who_accuses_knowing_this_nodes_heartbeat_is_not_answered() -> None:
 
     Each told the other that it was held dead, at an old heartbeat; each refuted that with its own
     heartbeat, beginning with what it held of the other: 11,000 datagrams in half a second, until a
-    probe was answered. All that such a teller lacks is that answer, so nothing else is said.
+    probe was answered. All that such a teller lacks is that answer, so nothing else is said [P38].
     """
     scene = Scene()
     scene.x.answers = False
@@ -291,6 +301,7 @@ def test_who_accuses_knowing_this_nodes_heartbeat_is_not_answered() -> None:
 
 
 def test_a_member_never_seen_alive_is_in_no_lookup() -> None:
+    """[P7]."""
     scene = Scene()
     w = scene.mesh.puppet("w")
     pages = [w.page_zero(), w.page(1, Registration("t", "h"))]
@@ -306,7 +317,7 @@ def test_a_member_never_seen_alive_is_in_no_lookup() -> None:
 
 @pytest.mark.parametrize("what", ["suspect", "dead", "left"])
 def test_nobody_is_accused_without_being_told(what: str) -> None:
-    """Every datagram to a member held suspect, dead or left begins with that claim."""
+    """Every datagram to a member held suspect, dead or left begins with that claim [P37]."""
     scene = Scene()
     if what == "suspect":
         scene.x.answers = False
@@ -329,6 +340,7 @@ def test_nobody_is_accused_without_being_told(what: str) -> None:
 
 
 def test_the_accused_is_told_at_once_by_its_accuser() -> None:
+    """[P37]."""
     scene = Scene()
     scene.x.answers = False
     scene.mesh.until(lambda: scene.status(scene.x) is Status.SUSPECT)
@@ -337,6 +349,7 @@ def test_the_accused_is_told_at_once_by_its_accuser() -> None:
 
 
 def test_the_accused_raises_its_heartbeat_and_says_so_at_once() -> None:
+    """[P38]."""
     scene = Scene()
     own = key_of(scene.node)
     for claim in (wire.SUSPECT, wire.DEAD):
@@ -354,6 +367,7 @@ def test_the_accused_raises_its_heartbeat_and_says_so_at_once() -> None:
 
 
 def test_the_trail_of_evidence_is_bounded_and_says_who_what_and_when() -> None:
+    """[P26]."""
     scene = Scene()
     for beat in range(100, 200, 2):
         scene.accuse(scene.x, scene.y, beat=beat)

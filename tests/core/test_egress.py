@@ -41,7 +41,10 @@ def ask(
 
 
 def test_a_node_that_is_hardly_heard_is_in_no_lookup_and_comes_back_when_it_is() -> None:
-    """Each suspicion of it was refuted within milliseconds: it stayed in all lookups for ever."""
+    """Each suspicion of it was refuted within milliseconds: it stayed in all lookups for ever.
+
+    [P91]
+    """
     mesh = serving(*SIX)
     lose_what_it_sends(mesh, 0.8, "a")
     mesh.until(lambda: mesh["a"].health(mesh.now).impaired, within=90)
@@ -65,6 +68,7 @@ def test_a_node_that_is_hardly_heard_is_in_no_lookup_and_comes_back_when_it_is()
 
 @pytest.mark.parametrize("share", [0.25, 0.5])
 def test_loss_of_the_whole_network_is_not_taken_for_its_own(share: float) -> None:
+    """[P90]."""
     mesh = serving(*SIX)
     mesh.lose(share)
     mesh.run(200)
@@ -72,7 +76,7 @@ def test_loss_of_the_whole_network_is_not_taken_for_its_own(share: float) -> Non
 
 
 def test_of_many_only_a_quarter_says_so() -> None:
-    """When half of them lose what they send, a service that works now and then is left."""
+    """When half of them lose what they send, a service that works now and then is left [P91]."""
     mesh = serving("a", "b", "c", "d", "e", "f", "g", "h")
     lose_what_it_sends(mesh, 0.85, "a", "b", "c", "d")
     mesh.run(200)
@@ -107,7 +111,7 @@ def test_a_member_that_hears_nothing_itself_does_not_make_it_say_so() -> None:
 
 
 def test_who_asks_alone_and_very_often_counts_like_one() -> None:
-    """An insider could else make anybody say so."""
+    """An insider could else make anybody say so [P90]."""
     mesh = Mesh("a")
     x, *others = mesh.puppets("x", "y", "z", "w", "v")
     number = 0
@@ -128,6 +132,7 @@ def test_who_asks_alone_and_very_often_counts_like_one() -> None:
     [((0, 1, 2), True), ((0, 2), True), ((1, 3, 4), True), ((0, 1), False), ((0, 0, 0), False)],
 )
 def test_only_a_third_try_counts(tries: tuple[int, ...], counts: bool) -> None:
+    """[P90]."""
     mesh = Mesh("a")
     ask(mesh.puppets("x", "y", "z", "w"), 10, tries=tries)
     assert (mesh["a"].health(mesh.now).unheard > 0) is counts
@@ -145,6 +150,7 @@ def test_what_waited_here_to_be_read_does_not_count() -> None:
 
 
 def test_each_time_it_waits_longer_to_take_it_back() -> None:
+    """[P91]."""
     mesh = Mesh("a")
     asking = mesh.puppets("x", "y", "z", "w")
     spans = []

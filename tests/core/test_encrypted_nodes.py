@@ -138,6 +138,7 @@ def test_a_new_boot_id_disturbs_nobody() -> None:
 
 
 def test_a_pause_as_long_as_a_snapshot_brings_a_new_boot_id() -> None:
+    """[P109]."""
     cluster = encrypted(3, seeds=1)
     cluster.boot()
     cluster.settle(within=5)
@@ -178,6 +179,7 @@ def test_the_same_seed_gives_the_same_history() -> None:
 def test_two_clusters_do_not_mix_and_say_why(
     ring: Keyring | None, name: str, here: Drop, there: Drop
 ) -> None:
+    """[P113]."""
     cluster = Cluster(core=sealing(lambda name: RING if name[0] == "a" else ring))
     both = Config(join=("seeds:7946",))
     other = Config(join=("seeds:7946",), cluster=name)
@@ -208,6 +210,7 @@ def test_two_clusters_do_not_mix_and_say_why(
 
 
 def test_a_flood_of_strangers_becomes_one_event() -> None:
+    """[P113]."""
     cluster = encrypted(1, seeds=0)
     cluster.boot()
     for number in range(300):
@@ -259,6 +262,7 @@ def _replay(
 @pytest.mark.parametrize("source", [None, VICTIM], ids=["its own source", "another source"])
 @pytest.mark.parametrize("restarted", [False, True], ids=["running", "restarted"])
 def test_a_recording_of_everything_changes_nothing(restarted: bool, source: Address | None) -> None:
+    """[P112]."""
     cluster = encrypted(5, seeds=5)
     sent = _a_life(cluster)
     if restarted:
@@ -322,6 +326,7 @@ def test_a_dead_node_is_not_brought_back_by_what_it_said() -> None:
 
 
 def test_an_unproven_address_gets_at_most_three_bytes_for_one() -> None:
+    """[P95]."""
     cluster = encrypted(5, seeds=5)
     sent = _a_life(cluster)
     recorded = list(sent)
@@ -341,6 +346,7 @@ def test_an_unproven_address_gets_at_most_three_bytes_for_one() -> None:
 
 
 def test_what_is_not_genuine_is_never_answered() -> None:
+    """[P110]."""
     cluster = encrypted(3, seeds=3)
     sent = record(cluster)
     cluster.boot()

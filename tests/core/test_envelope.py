@@ -117,6 +117,7 @@ def test_another_secret_under_the_same_key_id_is_not_authentic() -> None:
 
 
 def test_another_cluster_with_the_same_key_is_not_authentic() -> None:
+    """[P108]."""
     assert refusal(envelope(2), envelope(7, cluster="tess").seal(FRAME, B, 0.0)) is (
         Drop.NOT_AUTHENTIC
     )
@@ -157,6 +158,7 @@ def test_its_own_datagrams_are_known_as_such() -> None:
 
 
 def test_a_new_boot_id_comes_before_the_counter_ends() -> None:
+    """[P109]."""
     a, b = pair()
     before = a.boot
     a._counter = COUNTER_END - 2

@@ -114,6 +114,7 @@ def large() -> Mesh:
 
 
 def test_every_datagram_keeps_to_the_grammar(talk: list[bytes]) -> None:
+    """[P98]."""
     for data in talk:
         check(data)
 

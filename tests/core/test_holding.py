@@ -1,4 +1,4 @@
-"""This node's own health (design section 5): what it does not blame on others, and how long."""
+"""This node's own health [P85, P86]: what it does not blame on others, and how long."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def statuses(mesh: Mesh, name: str) -> set[Status]:
 
 
 def test_a_node_that_stood_still_accuses_nobody() -> None:
-    """SIGSTOP, a suspended machine, a stuck host program: all timers fire late at once."""
+    """SIGSTOP, a suspended machine, a stuck host program: all timers fire late at once [P85]."""
     mesh = Mesh("a", "b", "c", "d")
     mesh.settle()
     mesh.run(2)
@@ -44,6 +44,7 @@ def test_a_node_that_stood_still_is_believed_again_at_once() -> None:
 
 
 def test_a_slow_node_says_that_it_is_slow() -> None:
+    """[P85]."""
     mesh = Mesh("a")
     (x,) = mesh.puppets("x")
     mesh.run(2)
@@ -75,7 +76,7 @@ def test_what_a_slow_node_pushes_has_its_pages() -> None:
 
 
 def test_a_suspicion_that_ran_while_the_node_stood_still_does_not_end_at_once() -> None:
-    """The accused had no chance to answer to a node that did not read."""
+    """The accused had no chance to answer to a node that did not read [P85]."""
     mesh = Mesh("a")
     x, y = mesh.puppets("x", "y")
     mesh.run(1)
@@ -97,7 +98,7 @@ def test_what_waited_for_a_node_that_stood_still_is_told_as_old_as_it_may_be() -
 
     Awake again, that one read the dead one's last heartbeat, which had waited in its socket, and
     told the others of it as if just heard: younger evidence than their burials, so they took it
-    back into their lookups for three seconds.
+    back into their lookups for three seconds [P89].
     """
     mesh = Mesh("a")
     x, y, z = mesh.puppets("x", "y", "z")
@@ -121,6 +122,7 @@ def test_after_a_silence_what_comes_first_may_be_as_old_as_the_silence() -> None
     """Story (swarm, seed 1767): a host whose sends and receives were stuck, but not its timers.
 
     (Lifeguard's anomaly.) It was not late, so nothing told it that what it read first had waited.
+    [P89]
     """
     mesh = Mesh("a")
     x, y = mesh.puppets("x", "y")
@@ -139,7 +141,7 @@ def test_the_old_death_of_one_that_is_alive_here_is_a_suspicion() -> None:
 
     A host that hears again told of those whom it had buried for want of answers. In a large cluster
     a heartbeat held is often older than that, and a death older than any suspicion lasts was taken
-    as one: everybody believed it, and passed it on.
+    as one: everybody believed it, and passed it on [P35].
     """
     mesh = Mesh("a")
     x, y = mesh.puppets("x", "y")
@@ -154,7 +156,7 @@ def test_the_old_death_of_one_that_is_alive_here_is_a_suspicion() -> None:
 
 
 def test_a_deaf_node_holds_its_accusations_and_then_believes_what_it_sees() -> None:
-    """At most twice the maximum suspicion: the others may really be gone."""
+    """At most twice the maximum suspicion: the others may really be gone [P86, P87]."""
     mesh = Mesh("a", "b", "c", "d")
     mesh.settle()
     mesh.run(2)
@@ -174,7 +176,7 @@ def test_a_node_that_heard_nobody_while_it_tried_asks_again_instead_of_accusing(
     """It heard others again after the last try, and before the probe ended: not deaf, it accused.
 
     All its tries had gone into the time when it was cut off, so the accused was well, and the
-    whole cluster heard of it.
+    whole cluster heard of it [P86].
     """
     others = [f"n{number}" for number in range(12)]
     mesh = Mesh("a", *others)
@@ -204,7 +206,7 @@ def test_a_node_that_hears_again_before_that_has_buried_nobody() -> None:
 
 
 def test_with_a_single_other_member_silence_is_that_members() -> None:
-    """Promise 12, one of two: nobody else could be heard, so deafness proves nothing."""
+    """Promise 12, one of two: nobody else could be heard, so deafness proves nothing [P86]."""
     mesh = Mesh("a", "b")
     mesh.settle()
     mesh.run(2)
@@ -225,7 +227,10 @@ def test_each_hold_is_a_switch(without: set[Mechanism], accuses: bool) -> None:
 
 
 def test_own_loss_lengthens_suspicions() -> None:
-    """A node that needs second tries often is slower to bury, for it may be the one to blame."""
+    """A node that needs second tries often is slower to bury, for it may be the one to blame.
+
+    [P88]
+    """
 
     def burial(loss: float) -> float:
         mesh = Mesh("a", gossip_interval=30.0)

@@ -104,6 +104,7 @@ REFUSED: dict[str, tuple[bytes, Drop]] = {
 
 @pytest.mark.parametrize("what", REFUSED)
 def test_a_refused_datagram_changes_nothing(what: str) -> None:
+    """[P101]."""
     data, reason = REFUSED[what]
     mesh = scene()
     assert refuse(mesh, data) == {reason.value: 1}
@@ -113,7 +114,7 @@ def test_a_refused_datagram_changes_nothing(what: str) -> None:
 
 
 def test_an_own_datagram_that_comes_back_is_dropped() -> None:
-    """A reflected datagram, or a network that loops."""
+    """A reflected datagram, or a network that loops [P99]."""
     mesh = scene()
     own = [p.data for p in mesh.sent if p.source == mesh["a"].addresses[0]]
     for data in own[-10:]:
@@ -139,7 +140,10 @@ def test_counters_at_their_maximum_in_rows_are_counted_row_by_row() -> None:
 
 
 def test_a_life_whose_counter_is_at_its_end_is_followed_by_another() -> None:
-    """Story: an accusation at the last heartbeat was refuted with one that everybody refuses."""
+    """Story: an accusation at the last heartbeat was refuted with one that everybody refuses.
+
+    [P19]
+    """
     mesh = Mesh("a", "b")
     mesh.settle()
     node = mesh["a"]
@@ -155,6 +159,7 @@ def test_a_life_whose_counter_is_at_its_end_is_followed_by_another() -> None:
 
 
 def test_bad_pages_are_counted_one_by_one_and_the_good_ones_kept() -> None:
+    """[P101]."""
     mesh = Mesh("a")
     (x,) = mesh.puppets("x")
     good = x.page(1, Registration("t", "h"))
@@ -185,7 +190,7 @@ def test_who_has_shown_no_page_zero_is_asked_for_it_before_anything_else(
 ) -> None:
     """Answers go to the addresses of a record, and this one has none yet.
 
-    Story: a question of a sender of whom only a later page was held raised IndexError.
+    Story: a question of a sender of whom only a later page was held raised IndexError [P82].
     """
     mesh = Mesh("a")
     x = mesh.puppet("x")

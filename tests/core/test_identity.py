@@ -1,4 +1,4 @@
-"""One life after another under one name: restarts, conflicts, forgeries (design section 4)."""
+"""One life after another under one name: restarts, conflicts, forgeries [P15, P17, P120]."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ def three(**fields: Any) -> Mesh:
 def test_a_restart_supersedes_whatever_the_clock_did(
     elsewhere: bool, after: float, wall: float
 ) -> None:
-    """At the same or another address, before or after its death was noticed, state lost."""
+    """At the same or another address, before or after its death was noticed, state lost.
+
+    [P14, P16]
+    """
     mesh = three()
     address = None if elsewhere else mesh["b"].addresses[0]
     mesh.crash("b")
@@ -68,6 +71,7 @@ def test_a_restart_is_one_event_with_both_generations() -> None:
 
 
 def test_the_old_registrations_are_gone_as_soon_as_the_new_life_is_heard_of() -> None:
+    """[P15]."""
     mesh = Mesh("a")
     x = mesh.puppet("x").introduce("a", entries=[Registration("t", "old")])
     new = mesh.puppet("x2", generation=x.generation + 1)
@@ -80,6 +84,7 @@ def test_the_old_registrations_are_gone_as_soon_as_the_new_life_is_heard_of() ->
 
 
 def test_who_still_speaks_of_the_old_life_is_told_of_the_new_one() -> None:
+    """[P15]."""
     mesh = Mesh("a")
     y, *_ = mesh.puppets("y")
     old = mesh.puppet("x")
@@ -93,6 +98,7 @@ def test_who_still_speaks_of_the_old_life_is_told_of_the_new_one() -> None:
 
 
 def test_a_change_of_address_within_a_life_is_an_event() -> None:
+    """[P71]."""
     mesh = Mesh("a")
     (x,) = mesh.puppets("x")
     before = x.addresses
@@ -103,7 +109,7 @@ def test_a_change_of_address_within_a_life_is_an_event() -> None:
 
 
 def test_an_address_taken_over_never_keeps_its_former_owner_alive() -> None:
-    """Promise 13, by another node and by one of another cluster."""
+    """Promise 13, by another node and by one of another cluster [P64]."""
     for cluster in ("gossipmm", "other"):
         mesh = three()
         address = mesh["b"].addresses[0]
@@ -159,7 +165,7 @@ FORGERIES = (
 def test_what_is_false_of_this_node_is_counted_and_answered_by_a_new_life(what: str) -> None:
     """It never copies a foreign heartbeat, page or state: its own record stands, above all that.
 
-    For what others hold cannot be told from a forgery: it supersedes.
+    For what others hold cannot be told from a forgery: it supersedes [P17].
     """
     mesh = Mesh("a")
     mesh["a"].register("t", "h", now=mesh.now)
@@ -179,7 +185,7 @@ def test_what_is_false_of_this_node_is_counted_and_answered_by_a_new_life(what: 
 
 @pytest.mark.parametrize("what", FORGERIES)
 def test_new_lives_are_taken_at_most_once_in_ten_seconds_and_backing_off(what: str) -> None:
-    """Else whoever can send a datagram could keep a node, and all who hear of it, busy."""
+    """Else whoever can send a datagram could keep a node, and all who hear of it, busy [P18]."""
     mesh = Mesh("a")
     (x,) = mesh.puppets("x")
     mesh.run(1)
@@ -194,6 +200,7 @@ def test_new_lives_are_taken_at_most_once_in_ten_seconds_and_backing_off(what: s
 
 
 def test_a_generation_that_could_never_be_superseded_is_not_believed() -> None:
+    """[P14]."""
     mesh = Mesh("a")
     (x,) = mesh.puppets("x")
     x.say("a", options={wire.OPT_FLOORS: [["a", MAX_GENERATION]]})
@@ -233,6 +240,7 @@ def doubled() -> Mesh:
 
 
 def test_a_name_used_twice_is_an_event_on_both_sides_with_both_addresses() -> None:
+    """[P120]."""
     mesh = doubled()
     older, newer = mesh["b"].addresses, mesh["b2"].addresses
     for name, ours in (("b", True), ("b2", False)):
@@ -243,6 +251,7 @@ def test_a_name_used_twice_is_an_event_on_both_sides_with_both_addresses() -> No
 
 
 def test_the_younger_one_counts_and_the_older_one_still_answers_its_own_lookups() -> None:
+    """[P121]."""
     mesh = doubled()
     for name in "ac":
         assert held(mesh[name], "b").addresses == mesh["b2"].addresses
@@ -254,6 +263,7 @@ def test_the_younger_one_counts_and_the_older_one_still_answers_its_own_lookups(
 
 @pytest.mark.parametrize("how", ["dies", "leaves"])
 def test_the_older_one_tries_again_when_the_other_is_gone(how: str) -> None:
+    """[P121]."""
     mesh = doubled()
     generation = mesh["b"].generation
     if how == "leaves":
@@ -281,7 +291,7 @@ def test_a_conflict_does_not_flap() -> None:
 def test_two_that_hold_nothing_of_each_other_do_not_ask_for_ever() -> None:
     """Story: each answered a stranger's question for its record by asking for the stranger's.
 
-    One forged datagram made two nodes send 3,300 datagrams a second to each other, for ever.
+    One forged datagram made two nodes send 3,300 datagrams a second to each other, for ever [P82].
     """
     mesh = Mesh()
     a = mesh.add("a", seeds=[])

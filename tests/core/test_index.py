@@ -58,7 +58,7 @@ def test_a_host_is_listed_once_with_all_nodes_that_register_it() -> None:
 
 
 def test_a_host_stays_for_as_long_as_one_live_record_has_it() -> None:
-    """Design section 4: the index holds (topic, host) once, while a live record has it."""
+    """The index holds (topic, host) once, while a live record has it [P8]."""
     scene = Scene([entry("t", "h")], [entry("t", "h")])
     scene.x.say("a", pages=[scene.x.page(1)])
     assert scene.view().picks == ("h",)
@@ -71,7 +71,7 @@ def test_a_host_stays_for_as_long_as_one_live_record_has_it() -> None:
 
 
 def test_unregistering_one_topic_changes_no_other_topic_and_no_other_host() -> None:
-    """Promise 7, to the identity of the values that readers hold."""
+    """Promise 7, to the identity of the values that readers hold [P8]."""
     scene = Scene([entry("t", "h"), entry("t", "i"), entry("u", "h")], [entry("v", "h")])
     others = scene.view("u"), scene.view("v")
     scene.x.say("a", pages=[scene.x.page(1, entry("t", "i"), entry("u", "h"))])
@@ -97,6 +97,7 @@ def test_unregistering_one_topic_changes_no_other_topic_and_no_other_host() -> N
 def test_the_best_of_all_records_counts(
     x: str, y: str, listed: HostState | None, picks: tuple[str, ...], fanout: tuple[str, ...]
 ) -> None:
+    """[P8]."""
     scene = Scene([entry("t", "h")], [entry("t", "h")])
     for puppet, state in ((scene.x, x), (scene.y, y)):
         if state == "dead":
@@ -111,6 +112,7 @@ def test_the_best_of_all_records_counts(
 
 
 def test_suspects_are_picked_only_while_nobody_is_live_and_always_in_fanouts() -> None:
+    """[P8]."""
     scene = Scene([entry("t", "h1")], [entry("t", "h2")])
     scene.suspect(scene.x)
     assert scene.view().picks == ("h2",)
@@ -120,7 +122,7 @@ def test_suspects_are_picked_only_while_nobody_is_live_and_always_in_fanouts() -
 
 
 def test_a_host_that_a_caller_could_not_reach_is_the_second_choice_until_its_probe_ends() -> None:
-    """report_failure prefers others meanwhile, and is never gossiped as a death."""
+    """report_failure prefers others meanwhile, and is never gossiped as a death [P13]."""
     scene = Scene([entry("t", "h1")], [entry("t", "h2")])
     assert scene.node.report_failure("t", "h1", now=scene.mesh.now)
     assert scene.states() == {"h1": DOUBTED, "h2": LIVE}
@@ -131,6 +133,7 @@ def test_a_host_that_a_caller_could_not_reach_is_the_second_choice_until_its_pro
 
 
 def test_draining_takes_a_host_out_of_picks_and_fanouts_and_keeps_it_for_direct_lookups() -> None:
+    """[P10]."""
     scene = Scene([entry("t", "h1"), entry("t", "h2", draining=True)], [])
     assert scene.view().picks == scene.view().fanout == ("h1",)
     assert scene.states() == {"h1": LIVE, "h2": DRAINING}
@@ -139,6 +142,7 @@ def test_draining_takes_a_host_out_of_picks_and_fanouts_and_keeps_it_for_direct_
 
 
 def test_a_draining_node_drains_all_its_hosts() -> None:
+    """[P10]."""
     scene = Scene([], [])
     scene.node.register("t", "h1", now=scene.mesh.now)
     scene.node.register("t", "h2", now=scene.mesh.now)
@@ -151,7 +155,7 @@ def test_a_draining_node_drains_all_its_hosts() -> None:
 
 
 def test_what_a_reader_holds_never_changes() -> None:
-    """One immutable value a topic: lookups from any thread take no lock."""
+    """One immutable value a topic: lookups from any thread take no lock [P9]."""
     scene = Scene([entry("t", "h1")], [entry("t", "h2")])
     view = scene.view()
     printed = repr(view)
@@ -189,7 +193,7 @@ def test_each_change_of_a_hosts_state_is_one_event() -> None:
 
 
 def test_expire_hides_a_registration_here_until_its_owner_writes_it_anew() -> None:
-    """The owner is asked whether it stands; a page at a higher version shows it again."""
+    """The owner is asked whether it stands; a page at a higher version shows it again [P12]."""
     mesh = Mesh("a", "b", "c")
     mesh.settle()
     mesh["a"].register("t", "h", now=mesh.now)

@@ -10,7 +10,7 @@ from tests.helpers import Mesh
 def test_who_leaves_while_it_joins_tells_the_seeds_that_it_knocked_at() -> None:
     """A program that ran for a moment only: its seed had its record, held it alive, then dead.
 
-    Everybody found it in lookups until its death was established, two seconds later.
+    Everybody found it in lookups until its death was established, two seconds later [P83].
     """
     mesh = Mesh("a")
     b = mesh.add("b")

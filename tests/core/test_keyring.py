@@ -34,6 +34,7 @@ def test_a_retired_key_can_be_taken_back() -> None:
 
 
 def test_retired_keys_are_few() -> None:
+    """[P115]."""
     ring = Keyring((A,))
     for number in range(10):
         key = Key(bytes((1, number)), bytes((number + 1,)) * 32)

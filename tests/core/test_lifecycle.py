@@ -1,4 +1,4 @@
-"""Joining by seeds, and leaving (design section 5, "Lifecycle")."""
+"""Joining by seeds, and leaving [P78, P83]."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from tests.puppets import claims
 
 
 def test_a_node_joins_by_one_seed_and_knows_everybody() -> None:
+    """[P79, P80]."""
     mesh = Mesh("a", "b", "c", "d")
     mesh["c"].register("t", "h", now=mesh.now)
     mesh.settle()
@@ -37,6 +38,7 @@ def test_a_node_joins_by_one_seed_and_knows_everybody() -> None:
 
 
 def test_a_node_without_seeds_is_joined_and_alone() -> None:
+    """[P80]."""
     mesh = Mesh()
     node = mesh.add("a", seeds=[], join=())
     mesh.run(5)
@@ -46,7 +48,7 @@ def test_a_node_without_seeds_is_joined_and_alone() -> None:
 
 
 def test_a_node_does_not_join_by_itself() -> None:
-    """Every node may have the same list of seeds."""
+    """Every node may have the same list of seeds [P78]."""
     mesh = Mesh()
     address = mesh.new_address()
     node = mesh.add("a", address=address, seeds=[address])
@@ -56,7 +58,7 @@ def test_a_node_does_not_join_by_itself() -> None:
 
 
 def test_seeds_are_asked_for_as_long_as_nobody_is_there_and_at_their_new_addresses() -> None:
-    """Names are resolved again for as long as the node lives (seed_name_changes_address)."""
+    """Names are resolved again for as long as the node lives (seed_name_changes_address) [P78]."""
     mesh = Mesh()
     nobody = mesh.new_address()
     node = mesh.add("a", seeds=[nobody])
@@ -70,7 +72,10 @@ def test_seeds_are_asked_for_as_long_as_nobody_is_there_and_at_their_new_address
 
 
 def test_two_parts_that_never_met_find_each_other_by_a_seed_of_one() -> None:
-    """One seed address an interval with probability 1/N, for ever: even halves parted for days."""
+    """One seed address an interval with probability 1/N, for ever: even halves parted for days.
+
+    [P78]
+    """
     mesh = Mesh("a", "b", "c")
     mesh.add("x", seeds=[])
     first = mesh["x"].addresses
@@ -83,6 +88,7 @@ def test_two_parts_that_never_met_find_each_other_by_a_seed_of_one() -> None:
 
 
 def test_a_seed_of_another_cluster_is_not_joined() -> None:
+    """[P99]."""
     mesh = Mesh("a")
     other = mesh.add("b", cluster="other")
     mesh.run(5)
@@ -93,6 +99,7 @@ def test_a_seed_of_another_cluster_is_not_joined() -> None:
 
 
 def test_what_a_joiner_registered_before_is_known_as_soon_as_it_is() -> None:
+    """[P79]."""
     mesh = Mesh("a", "b")
     mesh.settle()
     node = mesh.add("c")
@@ -101,14 +108,17 @@ def test_what_a_joiner_registered_before_is_known_as_soon_as_it_is() -> None:
 
 
 def test_many_join_one_seed_at_once() -> None:
-    """Design section 8: 100 nodes, all views complete within a second."""
+    """The goal at 100 nodes, all views complete within a second."""
     names = [f"n{index}" for index in range(60)]
     mesh = Mesh(*names)
     assert mesh.settle(within=3) <= 1.0
 
 
 def test_a_member_that_sends_from_elsewhere_is_told_of_once() -> None:
-    """NAT: answers go to the source, all else to the record's addresses; people want to know."""
+    """NAT: answers go to the source, all else to the record's addresses; people want to know.
+
+    [P71]
+    """
     mesh = Mesh("a")
     (x,) = mesh.puppets("x")
     for _ in range(3):
@@ -121,7 +131,7 @@ def test_a_member_that_sends_from_elsewhere_is_told_of_once() -> None:
 
 
 def test_a_leave_is_confirmed_by_all_and_known_to_all_at_once() -> None:
-    """Promise 6."""
+    """Promise 6 [P83]."""
     mesh = Mesh(*"abcdefgh")
     mesh["a"].register("t", "h", now=mesh.now)
     mesh.settle()
@@ -144,6 +154,7 @@ def test_a_leave_is_confirmed_by_all_and_known_to_all_at_once() -> None:
 
 
 def test_a_leave_says_what_share_confirmed_and_ends_in_time() -> None:
+    """[P83]."""
     mesh = Mesh(*"abcde")
     mesh.settle()
     mesh.run(1)
@@ -182,6 +193,7 @@ def test_who_leaves_alone_has_left_at_once() -> None:
 
 
 def test_who_left_neither_asks_nor_raises_its_heartbeat_any_more() -> None:
+    """[P83]."""
     mesh = Mesh("a", "b")
     mesh.settle()
     mesh["a"].leave(mesh.now)
@@ -198,7 +210,7 @@ def test_the_word_of_the_one_who_left_ends_the_matter() -> None:
     """`left` ends the generation: claims of others about it neither raise nor kill it.
 
     Story: an accusation that came after the leave made the member "suspect" and then "dead" in
-    events and counters, while it was left.
+    events and counters, while it was left [P84].
     """
     mesh = Mesh("a")
     x, y = mesh.puppets("x", "y")
@@ -216,7 +228,7 @@ def test_the_word_of_the_one_who_left_ends_the_matter() -> None:
 
 
 def test_only_its_own_page_makes_a_member_left() -> None:
-    """A row that says so asks for the page."""
+    """A row that says so asks for the page [P84]."""
     mesh = Mesh("a")
     x, y = mesh.puppets("x", "y")
     replies = y.say("a", rows=wire.row(x.key, 0, wire.LEFT))

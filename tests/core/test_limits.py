@@ -38,6 +38,7 @@ def test_the_bytes_of_the_table_are_counted_whatever_happens_to_it() -> None:
 
 
 def test_a_record_has_at_most_so_many_bytes() -> None:
+    """[P105]."""
     mesh = Mesh("a", max_record=2000)
     x, y = mesh.puppets("x", "y")
     big = [Registration("t", "h" * 90 + str(n)) for n in range(8)]
@@ -54,6 +55,7 @@ def test_a_record_has_at_most_so_many_bytes() -> None:
 
 
 def test_the_table_has_at_most_so_many_bytes_and_the_own_record_is_free() -> None:
+    """[P105]."""
     mesh = Mesh("a", max_table=1500)
     x, y = mesh.puppets("x", "y")
     big = [Registration("t", "h" * 90 + str(n)) for n in range(8)]
@@ -66,7 +68,7 @@ def test_the_table_has_at_most_so_many_bytes_and_the_own_record_is_free() -> Non
 
 
 def test_counters_do_not_jump() -> None:
-    """Whoever forges a counter cannot exhaust it at a stroke."""
+    """Whoever forges a counter cannot exhaust it at a stroke [P20]."""
     mesh = Mesh("a", max_jump=1, reap_after=10, gossip_interval=1.0)
     x, y = mesh.puppets("x", "y")
     x.say("a", rows=wire.row(y.key, 50, wire.ALIVE))
@@ -85,6 +87,7 @@ def test_counters_do_not_jump() -> None:
 
 
 def test_the_first_heartbeat_heard_may_be_any() -> None:
+    """[P20]."""
     mesh = Mesh("a", max_jump=1, reap_after=10, gossip_interval=10.0)
     x = mesh.puppet("x")
     x.heartbeat = 3_000_000
@@ -93,11 +96,13 @@ def test_the_first_heartbeat_heard_may_be_any() -> None:
 
 
 def test_honest_counters_are_below_the_jump_whatever_is_configured() -> None:
+    """[P20]."""
     assert Config(max_jump=1, reap_after=604_800, gossip_interval=0.1).jump == 48_384_000
     assert Config(max_jump=1).jump == 8 * 86_400 * 2
 
 
 def test_one_accuser_holds_only_so_many_suspect() -> None:
+    """[P31]."""
     mesh = Mesh("a", max_accusations=3)
     puppets = mesh.puppets(*(f"x{n}" for n in range(12)))
     accuser, second, *others = puppets
@@ -120,6 +125,7 @@ def test_one_accuser_holds_only_so_many_suspect() -> None:
 
 
 def test_an_accuser_named_twice_is_one() -> None:
+    """[P30]."""
     mesh = Mesh("a")
     x, y = mesh.puppets("x", "y")
     named = wire.row(x.key, 0, wire.ACCUSER) * 3
@@ -128,6 +134,7 @@ def test_an_accuser_named_twice_is_one() -> None:
 
 
 def test_own_observations_are_never_too_many() -> None:
+    """[P31]."""
     mesh = Mesh("a", max_accusations=1)
     puppets = mesh.puppets(*(f"x{n}" for n in range(5)))
     for puppet in puppets:

@@ -1,4 +1,4 @@
-"""The three maxima (design section 4): their algebra, and what each claim does, as a table."""
+"""The three maxima [P22]: their algebra, and what each claim does, as a table."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ def test_merging_is_idempotent(a: Maxima) -> None:
 
 @given(MAXIMA, MAXIMA)
 def test_merging_is_commutative(a: Maxima, b: Maxima) -> None:
+    """[P22]."""
     assert merged(a, b) == merged(b, a)
 
 
@@ -74,7 +75,7 @@ def test_merging_is_monotone(a: Maxima, b: Maxima) -> None:
     ],
 )
 def test_the_verdict(k: int, s: int, d: int, status: Status) -> None:
-    """Dead if D >= K, else suspect if S >= K, else alive."""
+    """Dead if D >= K, else suspect if S >= K, else alive [P22]."""
     assert verdict(k, s, d) is status
 
 
@@ -128,7 +129,7 @@ def test_a_claim_alive(
     outcome: Outcome,
     status: Status,
 ) -> None:
-    """Only a claim "alive" raises K; a return needs evidence younger than the burial."""
+    """Only a claim "alive" raises K; a return needs evidence younger than the burial [P33]."""
     live = holder(**state)
     before = live.maxima
     assert live.hear_alive(beat, evidence) is outcome, what
@@ -157,7 +158,10 @@ SUSPECT_ROWS = [
 def test_a_claim_suspect(
     what: str, state: dict[str, float], beat: int, outcome: Outcome, status: Status
 ) -> None:
-    """Anyone who knows a higher heartbeat contradicts; an accusation raises neither K nor D."""
+    """Anyone who knows a higher heartbeat contradicts; an accusation raises neither K nor D.
+
+    [P28]
+    """
     live = holder(**state)
     before = live.maxima
     assert live.hear_suspect(beat) is outcome, what
@@ -167,6 +171,7 @@ def test_a_claim_suspect(
 
 @pytest.mark.parametrize("state", [SUSPECT_AT_5, {"k": 5, "s": 8}, {"k": 5, "s": 8, "d": 3}])
 def test_a_burial_is_above_all_that_was_known(state: dict[str, int]) -> None:
+    """[P36]."""
     live = holder(**state)
     live.bury(100.0)
     assert live.judged() is Status.DEAD
@@ -290,7 +295,7 @@ def test_alive_and_suspect_claims_may_come_in_any_order(
 ) -> None:
     """What is known of the living is the same for all who heard the same, however it came.
 
-    S is compared where it counts, at or above K: a stale accusation is not even kept.
+    S is compared where it counts, at or above K: a stale accusation is not even kept [P22].
     """
     told = [claim for claim in told if claim[0] != "bury"]
     shuffled = list(told)
@@ -308,7 +313,7 @@ def test_alive_and_suspect_claims_may_come_in_any_order(
 def test_the_dead_come_back_only_on_evidence_younger_than_their_burial(
     told: list[tuple[str, int, float]],
 ) -> None:
-    """Promise 3, for one holder: no stale hearsay, however often told, resurrects."""
+    """Promise 3, for one holder: no stale hearsay, however often told, resurrects [P41]."""
     live = Liveness()
     for claim in told:
         buried_at = live.buried_at

@@ -1,4 +1,4 @@
-"""News: at once, in one datagram, in order, within a budget (design section 5)."""
+"""News: at once, in one datagram, in order, within a budget [P72, P75, P76]."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def pushes(mesh: Mesh) -> list[Packet]:
 
 
 def test_a_change_goes_at_once_to_fanout_peers_and_to_as_many_others_a_moment_later() -> None:
+    """[P72]."""
     mesh = scene()
     fanout, delay = mesh.config.fanout, mesh.config.second_push
     mesh["a"].register("t", "h", now=mesh.now)
@@ -57,7 +58,7 @@ def test_a_push_has_the_page_and_the_owners_heartbeat() -> None:
 
 
 def test_half_of_the_receivers_are_of_those_heard_from_just_now() -> None:
-    """After a mass failure most of the others are gone; those who spoke are not."""
+    """After a mass failure most of the others are gone; those who spoke are not [P73]."""
     mesh = scene(count=60)
     interval = mesh.config.gossip_interval
     mesh.run(8 * interval)
@@ -86,7 +87,7 @@ def test_changes_of_one_moment_travel_together() -> None:
 
 
 def test_a_newer_change_replaces_the_older_one_in_its_slot() -> None:
-    """What is told is read when it is sent: nobody hears of what no longer holds."""
+    """What is told is read when it is sent: nobody hears of what no longer holds [P74]."""
     mesh = scene()
     node = mesh["a"]
     node.register("t", "h", {"v": 1}, now=mesh.now)
@@ -103,6 +104,7 @@ def test_a_newer_change_replaces_the_older_one_in_its_slot() -> None:
 
 
 def test_accusers_merge_in_one_slot() -> None:
+    """[P30]."""
     mesh = scene()
     members = [mesh._members[f"x{n}"] for n in range(6)]
     members[0].answers = False
@@ -121,7 +123,7 @@ def test_accusers_merge_in_one_slot() -> None:
 
 
 def test_the_order_is_own_refutation_deaths_suspicions_pages() -> None:
-    """Where one datagram has no room for all, what matters most goes first."""
+    """Where one datagram has no room for all, what matters most goes first [P76]."""
     mesh = scene()
     node = mesh["a"]
     x = [mesh._members[f"x{n}"] for n in range(4)]
@@ -144,7 +146,7 @@ def test_the_order_is_own_refutation_deaths_suspicions_pages() -> None:
 
 
 def test_who_finds_it_new_tells_it_on_until_all_know() -> None:
-    """Eager push: all of 60 nodes within a fraction of an interval."""
+    """Eager push: all of 60 nodes within a fraction of an interval [P72]."""
     names = [f"n{index}" for index in range(60)]
     mesh = Mesh(*names, latency=0.001)
     mesh.settle()
@@ -171,7 +173,7 @@ def test_what_is_known_already_is_not_told_on() -> None:
 
 
 def test_what_comes_by_reconciliation_is_not_told_on() -> None:
-    """Whoever else lacks it asks for itself; else every join would be a storm."""
+    """Whoever else lacks it asks for itself; else every join would be a storm [P57]."""
     mesh = scene()
     x = mesh._members["x1"]
     x.say("a", pages=[x.page(1, Registration("t", "h"))], options={wire.OPT_MORE: []})
@@ -181,6 +183,7 @@ def test_what_comes_by_reconciliation_is_not_told_on() -> None:
 
 
 def test_the_budget_of_bytes_is_kept_and_what_finds_no_room_is_left_to_the_exchanges() -> None:
+    """[P75]."""
     mesh = scene(news_rate=1200.0, news_burst=6000.0, gossip_interval=1.0)
     node = mesh["a"]
     began = mesh.now
@@ -200,6 +203,7 @@ def test_the_budget_of_bytes_is_kept_and_what_finds_no_room_is_left_to_the_excha
 
 
 def test_suspicions_ride_on_exchanges_and_ordinary_heartbeats_get_few_rows() -> None:
+    """[P77]."""
     mesh = Mesh("a")
     x, y = mesh.puppets("x", "y")
     mesh.run(10)
@@ -217,6 +221,7 @@ def test_suspicions_ride_on_exchanges_and_ordinary_heartbeats_get_few_rows() -> 
 
 
 def test_many_suspects_fill_a_datagram_and_take_turns() -> None:
+    """[P77]."""
     mesh = Mesh("a", gossip_interval=5.0, max_members=500)
     names = [f"x{index}" for index in range(150)]
     puppets = mesh.puppets(*names)
@@ -246,6 +251,7 @@ def test_with_fewer_peers_than_fanout_each_is_told_as_often_as_there_are_pushes(
 
 
 def test_what_was_registered_before_anybody_was_known_is_told_to_the_first_peer() -> None:
+    """[P72]."""
     mesh = Mesh("a")
     mesh["a"].register("t", "h", now=mesh.now)
     mesh.run(2)

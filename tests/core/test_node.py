@@ -29,7 +29,7 @@ def history(seed: int) -> tuple[list[tuple[Any, ...]], dict[str, list[Any]]]:
 
 
 def test_one_seed_replays_one_history_byte_for_byte() -> None:
-    """Design section 3: every source of change comes in through the arguments."""
+    """Every source of change comes in through the arguments."""
     assert history(7) == history(7)
     assert history(7) != history(8)
 
@@ -92,6 +92,7 @@ def test_reasons_of_refusals_are_stable_names() -> None:
 
 
 def test_every_node_can_say_how_many_agree_with_it_and_who_does_not_and_since_when() -> None:
+    """[P52]."""
     mesh = Mesh("a", "b", "c")
     mesh.settle()
     mesh.run(3)
@@ -151,7 +152,7 @@ def test_the_smallest_clusters_work_as_any(size: int) -> None:
 
 
 def test_what_a_program_delivered_is_evidence_of_life() -> None:
-    """ack_alive: first-hand evidence for the owners of a remote registration."""
+    """ack_alive: first-hand evidence for the owners of a remote registration [P13]."""
     mesh = Mesh("a", "b")
     mesh["b"].register("t", "h", now=mesh.now)
     mesh.settle()

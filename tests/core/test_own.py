@@ -22,6 +22,7 @@ def record(name: str = "a") -> SelfRecord:
 
 
 def test_a_typical_node_has_two_pages() -> None:
+    """[P2]."""
     own = record()
     for topic in ("compute", "scheduler", "storage"):
         own.set(topic, "host-1", None, UP)
@@ -29,7 +30,7 @@ def test_a_typical_node_has_two_pages() -> None:
 
 
 def test_a_thousand_registrations_take_about_fifty_pages_and_a_change_sends_one() -> None:
-    """Design section 4; issue 2, part 2."""
+    """What a large record costs is a page a change [P2]."""
     own = record("host-17.rack-4.example")
     for index in range(1000):
         assert len(own.set(f"service-{index:04}", "worker-1.rack-4.example", {"v": 1}, UP)) == 1
@@ -72,6 +73,7 @@ def test_the_same_registration_again_changes_nothing_on_the_wire() -> None:
 
 
 def test_versions_rise_over_the_whole_record() -> None:
+    """[P3]."""
     own = record()
     pages = [own.page_zero(), *own.set("t", "h", None, UP), own.set_state(NodeState.DRAINING)]
     last = own.remove("t", "h")
@@ -81,7 +83,7 @@ def test_versions_rise_over_the_whole_record() -> None:
 
 
 def test_an_emptied_page_stays_and_is_used_again() -> None:
-    """Removing a page would need a tombstone; an empty one needs nothing."""
+    """Removing a page would need a tombstone; an empty one needs nothing [P4]."""
     own = record()
     own.set("t", "h", None, UP)
     emptied = own.remove("t", "h")
@@ -93,6 +95,7 @@ def test_an_emptied_page_stays_and_is_used_again() -> None:
 
 
 def test_an_entry_that_outgrows_its_page_is_in_its_new_page_before_it_leaves_the_old_one() -> None:
+    """[P4]."""
     own = record()
     for index in range(9):
         own.set(f"t{index}", "h", {"m": "x" * 80}, UP)
@@ -107,7 +110,7 @@ def test_an_entry_that_outgrows_its_page_is_in_its_new_page_before_it_leaves_the
 
 @pytest.mark.parametrize("loses", [0, 1, None])
 def test_no_holder_ever_lacks_an_entry_that_moves(loses: int | None) -> None:
-    """Whichever of the two pages is lost, a holder of either one still lists the entry."""
+    """Whichever of the two pages is lost, a holder of either one still lists the entry [P4]."""
     mesh = Mesh("a")
     x = mesh.puppet("x").introduce("a")
     x.say("a", pages=[x.page(1, Registration("t", "h", UP, {"v": 1}), Registration("u", "h"))])
@@ -126,6 +129,7 @@ def test_no_holder_ever_lacks_an_entry_that_moves(loses: int | None) -> None:
 
 
 def test_a_new_generation_has_the_same_registrations_at_new_versions() -> None:
+    """[P18]."""
     own = record()
     own.set("t", "h", None, UP)
     own.heartbeat = 77
@@ -138,6 +142,7 @@ def test_a_new_generation_has_the_same_registrations_at_new_versions() -> None:
 
 
 def test_renewals_of_a_ttl_send_nothing_and_its_end_sends_one_page() -> None:
+    """[P11]."""
     mesh = Mesh("a", "b")
     mesh.settle()
     mesh["a"].register("t", "h", ttl=2.0, now=mesh.now)

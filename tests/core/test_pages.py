@@ -74,6 +74,7 @@ def test_a_page_of_entries_reads_as_it_was_written(
 def test_page_zero_reads_as_it_was_written(
     state: NodeState, hosts: list[str], port: int, metadata: dict[str, Any]
 ) -> None:
+    """[P2]."""
     addresses = tuple((host, port) for host in hosts)
     try:
         page = encode_page_zero("a", GENERATION, 1, state, addresses, metadata)
@@ -83,7 +84,7 @@ def test_page_zero_reads_as_it_was_written(
 
 
 def test_sizes_of_usual_pages() -> None:
-    """What a record costs when it travels: see the wire's budget in the design, section 4."""
+    """What a record costs when it travels: every byte counts in the goals of RESULTS.md."""
     zero = encode_page_zero("host-17", GENERATION, 1, NodeState.UP, (("10.20.30.40", 7946),), {})
     assert len(zero.raw) == 39
     one = page_of([Registration("gpu", "10.20.30.40")])
@@ -108,7 +109,10 @@ def test_the_overhead_of_a_page_is_never_more_than_is_set_aside(
 
 
 def test_fields_of_a_later_version_are_skipped_and_travel_on() -> None:
-    """Relays pass on the owner's own bytes, so that a newer node behind an older one sees all."""
+    """Relays pass on the owner's own bytes, so that a newer node behind an older one sees all.
+
+    [P5]
+    """
     entry = ["t", "h", 1, {"a": 1}, "later", {"x": [1.5]}]
     raw = cbor2.dumps(["a", GENERATION, 3, 9, [entry, ["u", "h"]], {"later": True}, 7])
     page = page_untrusted(raw)
@@ -214,6 +218,6 @@ def test_what_is_no_ip_literal(host: str) -> None:
 
 
 def test_the_limits_leave_a_page_room_in_the_smallest_datagram() -> None:
-    """1,200 bytes less frame, envelope (44), two rows and the heads of the option."""
+    """1,200 bytes less frame, envelope (44), two rows and the heads of the option [P104]."""
     assert MAX_PAGE <= 1200 - 51 - 44 - 2 * 14 - 8
     assert MAX_ENTRY + page_overhead("n" * MAX_NAME) <= MAX_PAGE

@@ -1,4 +1,4 @@
-"""Exchanges as probes of a named target (design section 5, "Every exchange is a probe")."""
+"""Exchanges as probes of a named target [P64, P65, P67]."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ def until_asked(mesh: Mesh, puppet: Puppet, kind: int = wire.SYN) -> wire.Frame:
 def test_the_receiver_of_a_question_raises_its_heartbeat_above_the_one_at_which_it_is_known() -> (
     None
 ):
+    """[P63]."""
     mesh = Mesh("a")
     (x,) = mesh.puppets("x")
     for known in (0, mesh["a"].heartbeat - 1, mesh["a"].heartbeat):
@@ -44,7 +45,7 @@ def test_the_receiver_of_a_question_raises_its_heartbeat_above_the_one_at_which_
 
 
 def test_an_ack_goes_to_where_the_question_came_from() -> None:
-    """All else goes to the record's addresses (NAT, dial-back)."""
+    """All else goes to the record's addresses (NAT, dial-back) [P63]."""
     mesh = Mesh("a")
     (x,) = mesh.puppets("x")
     elsewhere = ("10.9.9.9", 4242)
@@ -55,7 +56,7 @@ def test_an_ack_goes_to_where_the_question_came_from() -> None:
 
 
 def test_three_of_four_exchanges_are_a_shuffled_round() -> None:
-    """SWIM, section 4.3: the time to ask everybody is bounded, not only expected."""
+    """SWIM, section 4.3: the time to ask everybody is bounded, not only expected [P61]."""
     mesh = Mesh("a")
     puppets = mesh.puppets(*(f"x{n}" for n in range(8)))
     first = len(mesh.sent)
@@ -72,7 +73,7 @@ def test_three_of_four_exchanges_are_a_shuffled_round() -> None:
 def test_every_fourth_exchange_is_with_the_next_live_member_on_the_ring() -> None:
     """At random one member of a thousand was asked by nobody for 3.5 s after it had crashed.
 
-    The slowest of 768 crashes of 128 nodes was seen by all after 6.7 s; now after 3.4 s.
+    The slowest of 768 crashes of 128 nodes was seen by all after 6.7 s; now after 3.4 s [P61].
     """
     mesh = Mesh(*(f"n{number}" for number in range(30)))
     mesh.settle()
@@ -99,6 +100,7 @@ def test_every_fourth_exchange_is_with_the_next_live_member_on_the_ring() -> Non
 
 
 def test_who_is_suspected_is_passed_over_on_the_ring() -> None:
+    """[P61]."""
     mesh = Mesh("a")
     puppets = sorted(mesh.puppets("x", "y", "z"), key=lambda puppet: puppet.key)
     own = key_of(mesh["a"])
@@ -115,6 +117,7 @@ def test_who_is_suspected_is_passed_over_on_the_ring() -> None:
 
 
 def test_a_lost_question_is_sent_again_quickly_with_the_same_identity() -> None:
+    """[P65, P66]."""
     mesh = Mesh("a", jitter=0.0)
     (x,) = mesh.puppets("x")
     x.answers = False
@@ -133,6 +136,7 @@ def test_a_lost_question_is_sent_again_quickly_with_the_same_identity() -> None:
 
 
 def test_helpers_are_asked_and_what_they_reach_is_not_suspected() -> None:
+    """[P67]."""
     mesh = Mesh("a", "b", "c", "d", "e")
     mesh.settle()
     mesh.cut("a", "b")
@@ -151,6 +155,7 @@ def address(mesh: Mesh, name: str) -> tuple[str, int]:
 
 
 def test_a_helper_answers_at_once_with_what_it_knows_and_again_when_it_reached_it() -> None:
+    """[P67]."""
     mesh = Mesh("a")
     x, y = mesh.puppets("x", "y")
     options = {wire.OPT_TARGET: y.key}
@@ -167,7 +172,7 @@ def test_a_helper_answers_at_once_with_what_it_knows_and_again_when_it_reached_i
 
 
 def test_a_helper_tries_only_addresses_of_its_own_table_and_accuses_nobody() -> None:
-    """Else anybody could make it send anywhere."""
+    """Else anybody could make it send anywhere [P68]."""
     mesh = Mesh("a")
     x, y = mesh.puppets("x", "y")
     y.answers = False
@@ -186,7 +191,7 @@ def test_a_helper_tries_only_addresses_of_its_own_table_and_accuses_nobody() -> 
 def test_only_the_target_ends_a_probe(who: str) -> None:
     """Somebody else's answer from that address is evidence against the target.
 
-    Promise 13: an address taken over by another process never keeps its former owner alive.
+    Promise 13: an address taken over by another process never keeps its former owner alive [P64].
     """
     mesh = Mesh("a")
     x, y, _ = mesh.puppets("x", "y", "z")
@@ -213,6 +218,7 @@ def test_only_the_target_ends_a_probe(who: str) -> None:
 
 
 def test_a_fresher_heartbeat_from_elsewhere_orders_claims_but_does_not_end_the_probe() -> None:
+    """[P64]."""
     mesh = Mesh("a")
     x, y = mesh.puppets("x", "y")
     mesh.run(2)
@@ -229,7 +235,7 @@ def test_a_fresher_heartbeat_from_elsewhere_orders_claims_but_does_not_end_the_p
 
 
 def test_the_members_own_word_is_not_an_answer_either() -> None:
-    """It speaks, but does it hear? Only an answer shows both ways."""
+    """It speaks, but does it hear? Only an answer shows both ways [P64]."""
     mesh = Mesh("a", "b", "c", "d")
     mesh.settle()
     mesh.cut("abd", "c", both=False)  # c speaks and is deaf
@@ -238,7 +244,7 @@ def test_the_members_own_word_is_not_an_answer_either() -> None:
 
 
 def test_a_deaf_nodes_heartbeat_stands_still() -> None:
-    """A heartbeat proves that the node hears as well as speaks."""
+    """A heartbeat proves that the node hears as well as speaks [P21]."""
     mesh = Mesh("a", "b", "c")
     mesh.settle()
     mesh.cut("bc", "a", both=False)
@@ -252,6 +258,7 @@ def test_a_deaf_nodes_heartbeat_stands_still() -> None:
 
 
 def test_an_answer_that_comes_too_late_raises_k_but_says_nothing_of_loss() -> None:
+    """[P69]."""
     mesh = Mesh("a")
     (x,) = mesh.puppets("x")
     x.answers = False
@@ -268,6 +275,7 @@ def test_an_answer_that_comes_too_late_raises_k_but_says_nothing_of_loss() -> No
 
 
 def test_what_was_not_reached_by_the_end_of_the_probe_is_suspected_and_told() -> None:
+    """[P27]."""
     mesh = Mesh("a")
     x, y = mesh.puppets("x", "y")
     mesh.run(2)
@@ -288,7 +296,7 @@ def test_what_was_not_reached_by_the_end_of_the_probe_is_suspected_and_told() ->
 
 
 def test_a_send_that_fails_locally_is_a_failed_try_and_no_reason_to_drop_the_probe() -> None:
-    """EPERM and EHOSTUNREACH may pass; the target may be well."""
+    """EPERM and EHOSTUNREACH may pass; the target may be well [P70]."""
     mesh = Mesh("a")
     (x,) = mesh.puppets("x")
     mesh.rules["EPERM"] = lambda p: p.target == x.addresses[0] and p.at < mesh.now + 1 and failing()
@@ -310,7 +318,7 @@ def test_a_send_that_fails_locally_is_a_failed_try_and_no_reason_to_drop_the_pro
 
 
 def test_who_hears_of_a_fresh_suspicion_probes_the_member_itself() -> None:
-    """With probability ~6/N: that tells the accused, and brings confirmations soon."""
+    """With probability ~6/N: that tells the accused, and brings confirmations soon [P39]."""
     mesh = Mesh("a", gossip_interval=5.0)
     x, y = mesh.puppets("x", "y")
     x.heard.clear()
@@ -327,7 +335,7 @@ def test_the_round_trip_is_learnt_and_stretches_the_time_between_tries() -> None
     """RFC 6298, but every try has a number of its own that comes back.
 
     Story: only answers to first tries were measured. Where a round trip took longer than the first
-    resend nothing was ever learnt: four questions a probe for ever, and a "loss" of 100 %.
+    resend nothing was ever learnt: four questions a probe for ever, and a "loss" of 100 % [P66].
     """
     fast, slow = NodePair(), NodePair(latency=0.1)
     for pair in (fast, slow):

@@ -32,6 +32,7 @@ REQUESTS = {
 
 @pytest.mark.parametrize("what", REQUESTS)
 def test_a_request_is_served_once_its_sender_answered_a_probe(what: str) -> None:
+    """[P96]."""
     mesh, x = full()
     x.answers = False
     options = dict(REQUESTS[what])
@@ -49,6 +50,7 @@ def test_a_request_is_served_once_its_sender_answered_a_probe(what: str) -> None
 
 
 def test_a_guessed_answer_proves_nothing() -> None:
+    """[P97]."""
     mesh, x = full()
     x.answers = False
     (asked,) = x.say("a", options=REQUESTS["pull"])
@@ -59,6 +61,7 @@ def test_a_guessed_answer_proves_nothing() -> None:
 
 
 def test_a_request_waits_for_two_seconds_only() -> None:
+    """[P96]."""
     mesh, x = full()
     x.answers = False
     (asked,) = x.say("a", options=REQUESTS["pull"])
@@ -69,6 +72,7 @@ def test_a_request_waits_for_two_seconds_only() -> None:
 
 
 def test_many_that_ask_and_never_answer_take_bounded_memory() -> None:
+    """[P96]."""
     mesh = Mesh("a", max_members=2000)
     for x in (mesh.puppet(f"x{n}") for n in range(600)):
         x.say("a", pages=[x.page_zero()], options={wire.OPT_MORE: []})
@@ -84,7 +88,7 @@ def test_many_that_ask_and_never_answer_take_bounded_memory() -> None:
 def test_no_more_than_three_times_what_came_goes_back_to_an_address_that_proved_nothing(
     kind: int, what: str
 ) -> None:
-    """Whatever is asked, in whoever's name, from whatever forged address."""
+    """Whatever is asked, in whoever's name, from whatever forged address [P95]."""
     mesh, x = full()
     member = mesh.puppets("m")[0]
     mesh["a"].register("t", "h", {"m": "x" * 500}, now=mesh.now)
@@ -124,6 +128,7 @@ def test_an_older_life_is_told_of_the_newer_one_although_it_asked_little() -> No
 
 
 def test_answers_of_seeds_and_of_probes_prove_their_addresses() -> None:
+    """[P97]."""
     mesh = Mesh("a", "b", "c")
     mesh.settle()
     mesh.run(3)

@@ -53,7 +53,6 @@ TESTED = {
     if path.name.startswith("test_") and path.suffix == ".py"
     for number in cited_in(docstrings(path))
 }
-IMPLEMENTED = {n for path in sources("gossipmm/core") for n in cited_in(path.read_text())}
 
 
 def table(header: str) -> list[list[str]]:
@@ -126,6 +125,14 @@ def test_constants_have_the_values_that_it_tells(row: list[str]) -> None:
 def value_of(text: str) -> Any:
     """Read a value as Python would."""
     return eval(text, {"__builtins__": {}})
+
+
+# -- who cites it ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", RULES)
+def test_every_rule_is_cited_by_a_test(number: str) -> None:
+    assert number in TESTED, f"no docstring of a test cites [{number}]: {RULES[number]}"
 
 
 def test_every_citation_names_a_rule() -> None:

@@ -21,6 +21,7 @@ def test_a_datagram_opens_once() -> None:
 
 
 def test_what_was_sent_to_one_node_cannot_be_played_to_another() -> None:
+    """[P110]."""
     a, b = pair()
     c = envelope(3)
     introduce(a, c, to=C)
@@ -98,6 +99,7 @@ def test_a_forged_counter_does_not_move_the_window() -> None:
 
 
 def test_an_unknown_boot_id_counts_once_it_has_answered() -> None:
+    """[P110]."""
     a, b = envelope(1), envelope(2)
     introduce(a, b)
     for _ in range(3):
@@ -135,6 +137,7 @@ def test_a_recording_is_not_made_true_by_the_one_who_sent_it() -> None:
 
 
 def test_only_the_challenged_address_can_prove_itself() -> None:
+    """[P111]."""
     a, b = envelope(1), envelope(2)
     refusal(b, a.seal(FRAME, B, 0.0), A)
     ((_, challenge, _),) = b.waiting
@@ -149,6 +152,7 @@ def test_only_the_challenged_address_can_prove_itself() -> None:
 
 
 def test_a_proof_is_good_for_some_seconds_only() -> None:
+    """[P111]."""
     a, b = envelope(1), envelope(2)
     refusal(b, a.seal(FRAME, B, 0.0), A, 0.0)
     ((_, challenge, _),) = b.waiting
@@ -160,6 +164,7 @@ def test_a_proof_is_good_for_some_seconds_only() -> None:
 
 
 def test_a_known_sender_at_a_new_address_is_challenged_there() -> None:
+    """[P110]."""
     a, b = pair()
     moved = a.seal(FRAME, B, 0.0)
     assert refusal(b, moved, V) is Drop.UNPROVEN
@@ -226,7 +231,10 @@ def test_what_does_not_fit_with_its_proof_follows_it() -> None:
 
 
 def test_a_frame_is_said_again_once() -> None:
-    """Through a NAT that changes the port of every datagram nothing gets through, nor loops."""
+    """Through a NAT that changes the port of every datagram nothing gets through, nor loops.
+
+    [P111]
+    """
     a, b = envelope(1), envelope(2)
     refusal(b, a.seal(FRAME, B, 0.0), (A[0], 1))
     a.open_untrusted(b.waiting.pop()[1], B, 0.0)

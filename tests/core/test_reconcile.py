@@ -22,6 +22,7 @@ def lose_news(mesh: Mesh) -> None:
 
 
 def test_tables_that_agree_send_no_digest() -> None:
+    """[P53]."""
     mesh = Mesh("a", "b", "c")
     mesh.settle()
     mesh.run(5)
@@ -32,6 +33,7 @@ def test_tables_that_agree_send_no_digest() -> None:
 
 
 def test_a_change_that_was_lost_is_found_by_the_fingerprint_and_brought() -> None:
+    """[P53]."""
     mesh = Mesh("a", "b", "c")
     mesh.settle()
     mesh.run(3)
@@ -58,7 +60,7 @@ def test_a_removal_that_was_lost_is_brought_in_the_same_way() -> None:
 
 
 def test_pages_go_both_ways() -> None:
-    """Each offers what the other lacks, and asks for what it lacks itself."""
+    """Each offers what the other lacks, and asks for what it lacks itself [P55]."""
     mesh = Mesh("a", "b")
     mesh.settle()
     mesh.run(2)
@@ -70,7 +72,7 @@ def test_pages_go_both_ways() -> None:
 
 
 def test_a_third_holder_brings_the_record_of_one_that_it_cannot_be_had_from() -> None:
-    """From any holder: the owner is not needed."""
+    """From any holder: the owner is not needed [P6]."""
     mesh = Mesh("a", "b", "c")
     mesh["a"].register("t", "h", {"v": 1}, now=mesh.now)
     mesh.settle()
@@ -82,7 +84,7 @@ def test_a_third_holder_brings_the_record_of_one_that_it_cannot_be_had_from() ->
 
 
 def test_a_difference_of_verdict_is_told_too() -> None:
-    """Else two tables could differ for ever, with equal pages."""
+    """Else two tables could differ for ever, with equal pages [P55]."""
     mesh = Mesh("a", "b")
     mesh.settle()
     x = mesh.puppet("x").introduce("a", "b")
@@ -110,6 +112,7 @@ def scene(count: int) -> tuple[Mesh, list[Puppet]]:
 
 
 def test_a_digest_names_every_record_once_in_20_bytes() -> None:
+    """[P54]."""
     mesh, puppets = scene(50)
     mesh.run(1)
     puppets[0].say("a", wire.SYN, probe=1, fingerprint=12345)
@@ -125,7 +128,7 @@ def test_an_old_digest_is_no_evidence_of_life() -> None:
     """Story (swarm, seed 6016): a copy of a digest arrived eleven seconds late.
 
     Rows beside it were known to be of unknown age, because the sender's heartbeat was a past one.
-    Those in the digest were not, and took a dead host back into lookups.
+    Those in the digest were not, and took a dead host back into lookups [P25].
     """
     mesh = Mesh("a")
     x, y = mesh.puppets("x", "y")
@@ -142,7 +145,7 @@ def test_an_old_digest_is_no_evidence_of_life() -> None:
 
 
 def test_a_table_too_large_for_one_digest_sends_hashes_of_buckets_first() -> None:
-    """A power of two of buckets >= N/16, at most 128, in one datagram whatever the size."""
+    """A power of two of buckets >= N/16, at most 128, in one datagram whatever the size [P54]."""
     mesh, puppets = scene(200)
     mesh.run(1)
     puppets[0].say("a", wire.SYN, probe=1, fingerprint=12345)
@@ -153,6 +156,7 @@ def test_a_table_too_large_for_one_digest_sends_hashes_of_buckets_first() -> Non
 
 
 def test_buckets_that_differ_are_answered_with_their_rows_and_only_they() -> None:
+    """[P54]."""
     mesh, puppets = scene(200)
     mesh.run(1)
     puppets[0].say("a", wire.SYN, probe=1, fingerprint=12345)
@@ -168,6 +172,7 @@ def test_buckets_that_differ_are_answered_with_their_rows_and_only_they() -> Non
 
 
 def test_what_does_not_fit_goes_with_the_next_ones_from_a_random_bucket_on() -> None:
+    """[P54]."""
     mesh, puppets = scene(200)
     all_differ = {wire.OPT_BUCKETS: [4, 0, bytes(64)]}
     seen: set[int] = set()
@@ -198,6 +203,7 @@ def test_there_is_no_cliff_where_one_digest_is_no_longer_enough(count: int) -> N
 
 
 def test_a_want_is_answered_with_what_is_above_the_versions_held() -> None:
+    """[P56]."""
     mesh = Mesh("a")
     (x,) = mesh.puppets("x")
     for topic in "tuv":
@@ -224,6 +230,7 @@ def decoded(raw: bytes) -> tuple[int, int]:
 
 
 def test_who_asks_and_holds_more_is_asked_back() -> None:
+    """[P56]."""
     mesh = Mesh("a")
     (x,) = mesh.puppets("x")
     (y,) = mesh.puppets("y")
@@ -233,7 +240,10 @@ def test_who_asks_and_holds_more_is_asked_back() -> None:
 
 
 def test_records_of_very_many_pages_are_repaired_too() -> None:
-    """Story: a vector of more than about 180 pages fits no datagram, and was never asked for."""
+    """Story: a vector of more than about 180 pages fits no datagram, and was never asked for.
+
+    [P56]
+    """
     mesh = Mesh("a", "b")
     for index in range(400):
         mesh["a"].register(f"t{index}", "h", {"m": "x" * 700}, now=mesh.now)
@@ -268,6 +278,7 @@ def test_a_joiner_has_the_whole_table_at_once_and_with_loss_soon(loss: float) ->
 
 
 def test_a_transfer_is_paced_by_the_joiner_in_bursts() -> None:
+    """[P58]."""
     mesh = Mesh("a")
     mesh.puppets(*(f"x{n}" for n in range(600)))
     mesh.sent.clear()
@@ -288,6 +299,7 @@ def test_a_transfer_is_paced_by_the_joiner_in_bursts() -> None:
 
 
 def test_who_asks_for_the_gone_gets_only_those() -> None:
+    """[P59]."""
     mesh = Mesh("a")
     x, y, z = mesh.puppets("x", "y", "z")
     z.say("a", pages=[z.page_zero(NodeState.LEFT)])
@@ -319,7 +331,7 @@ def test_a_joiner_is_served_what_came_since_another_one_was() -> None:
 
 
 def test_small_pages_of_all_come_before_the_large_rest_of_some() -> None:
-    """Scenario late_joiner_learns_small_records_first."""
+    """Scenario late_joiner_learns_small_records_first [P58]."""
     mesh = Mesh("a")
     for index in range(300):
         mesh["a"].register(f"t{index}", "h", {"m": "x" * 700}, now=mesh.now)
@@ -332,7 +344,7 @@ def test_small_pages_of_all_come_before_the_large_rest_of_some() -> None:
 
 
 def test_what_is_known_of_the_dead_comes_with_their_records() -> None:
-    """A joiner neither calls them nor counts them, and forgets them when all do."""
+    """A joiner neither calls them nor counts them, and forgets them when all do [P58]."""
     mesh = Mesh("a", "b", "c")
     mesh.settle()
     mesh.crash("c")

@@ -50,7 +50,7 @@ TOO_MUCH: dict[str, tuple[str, str, Any, tuple[str, ...]]] = {
 
 @pytest.mark.parametrize("what", [*REFUSED, *TOO_MUCH])
 def test_what_is_refused_says_why_and_changes_nothing(what: str) -> None:
-    """Issue 2, "Bad input": refused at register with the reason and the number."""
+    """Issue 2, "Bad input": refused at register with the reason and the number [P104]."""
     topic, host, metadata, words = {**REFUSED, **TOO_MUCH}[what]
     mesh = Mesh("a", "b")
     mesh.settle()
@@ -94,6 +94,7 @@ def test_what_is_allowed_arrives_as_it_was_given(topic: str, host: str) -> None:
 
 
 def test_an_entry_of_exactly_the_limit_is_allowed() -> None:
+    """[P104]."""
     node = Mesh("a")["a"]
     host = "h" * (MAX_ENTRY - 1 - 2 - 3)  # array head, topic, head of the host
     node.register("t", host, now=1000.0)

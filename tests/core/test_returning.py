@@ -1,4 +1,4 @@
-"""Back from the dead (design section 4): on fresh evidence only, and not too often."""
+"""Back from the dead [P41, P45]: on fresh evidence only, and not too often."""
 
 from __future__ import annotations
 
@@ -48,7 +48,10 @@ class Grave:
 
 
 def test_a_bystander_with_an_older_higher_heartbeat_resurrects_nobody() -> None:
-    """It was cut off, knows more heartbeats than we do, and heard them before the burial here."""
+    """It was cut off, knows more heartbeats than we do, and heard them before the burial here.
+
+    [P41]
+    """
     grave = Grave()
     grave.die()
     grave.mesh.run(5)
@@ -63,6 +66,7 @@ def test_a_bystander_with_an_older_higher_heartbeat_resurrects_nobody() -> None:
 
 
 def test_evidence_younger_than_the_burial_brings_it_back_whoever_tells() -> None:
+    """[P41]."""
     grave = Grave()
     grave.die()
     grave.mesh.run(5)
@@ -76,7 +80,7 @@ def test_after_a_jump_of_the_clock_a_burial_is_not_held_for_older_than_it_may_be
     """A clock jumped by 68 s: evidence of 13 s ago looked younger than a burial of 11 s ago.
 
     A host that was taken from a snapshot, or suspended: only the clock says how long it was away
-    (``sim run swarm --seed 20489``). The dead have to answer then.
+    (``sim run swarm --seed 20489``). The dead have to answer then [P43].
     """
     grave = Grave()
     grave.die()
@@ -93,7 +97,7 @@ def test_a_burial_is_never_in_the_future() -> None:
     """A stopped node that read before it served its timers moved burials by its lateness each time.
 
     A member that was well answered every probe and did not return for minutes
-    (``sim run swarm --seed 26663``).
+    (``sim run swarm --seed 26663``) [P43].
     """
     grave = Grave()
     grave.die()
@@ -121,7 +125,7 @@ def test_what_another_says_of_the_time_of_death_does_not_make_stale_evidence_you
 
 
 def test_one_held_dead_has_to_answer_our_own_probe() -> None:
-    """Its datagram may be a replay; nobody else can be asked to play the answer."""
+    """Its datagram may be a replay; nobody else can be asked to play the answer [P42]."""
     grave = Grave()
     grave.die()
     grave.x.heartbeat += 50
@@ -162,7 +166,7 @@ def test_an_old_datagram_of_the_dead_does_not_bring_it_back() -> None:
 
 
 def test_what_the_dead_say_of_themselves_is_no_evidence_of_just_now() -> None:
-    """It proves that it was sent once: it may be a replay."""
+    """It proves that it was sent once: it may be a replay [P25]."""
     grave = Grave()
     grave.die()
     grave.x.heartbeat = max(held(grave.node, "x").maxima) + 1
@@ -174,7 +178,7 @@ def test_what_the_dead_say_of_themselves_is_no_evidence_of_just_now() -> None:
 
 
 def test_a_datagram_that_was_overtaken_brings_no_evidence() -> None:
-    """Its claims are as old as nobody knows; it may be a replay of yesterday's."""
+    """Its claims are as old as nobody knows; it may be a replay of yesterday's [P25]."""
     grave = Grave()
     grave.die()
     late = max(held(grave.node, "x").maxima) + 1
@@ -186,7 +190,7 @@ def test_a_datagram_that_was_overtaken_brings_no_evidence() -> None:
 
 
 def test_a_datagram_of_an_earlier_life_brings_no_evidence() -> None:
-    """Of a stranger nothing is known, not even that it has not been superseded."""
+    """Of a stranger nothing is known, not even that it has not been superseded [P25]."""
     grave = Grave()
     grave.die()
     stranger = grave.mesh.puppet("y2")
@@ -197,6 +201,7 @@ def test_a_datagram_of_an_earlier_life_brings_no_evidence() -> None:
 
 
 def test_one_that_may_be_returning_is_probed_by_about_six_of_all() -> None:
+    """[P42]."""
     grave = Grave()
     grave.die()
     grave.x.heard.clear()
@@ -210,7 +215,7 @@ def test_one_that_may_be_returning_is_probed_by_about_six_of_all() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_one_held_dead_that_speaks_is_asked_for_certain(seed: int) -> None:
-    """However many others there are: nobody else need do so."""
+    """However many others there are: nobody else need do so [P42]."""
     grave = Grave(seed=seed)
     grave.mesh.puppets(*(f"w{index}" for index in range(300)))
     grave.die()
@@ -223,7 +228,7 @@ def test_one_held_dead_that_speaks_is_asked_for_certain(seed: int) -> None:
 
 
 def test_the_dead_are_tried_again_for_ever_and_seldom() -> None:
-    """So that a split heals by itself; with bounded traffic to one address."""
+    """So that a split heals by itself; with bounded traffic to one address [P44]."""
     mesh = Mesh("a", reap_after=7200.0)
     (x, *_) = mesh.puppets("x", "y", "z", "w")
     x.answers = False
@@ -249,6 +254,7 @@ def flapping(times: int, **fields: Any) -> Grave:
 
 
 def test_the_first_returns_count_at_once() -> None:
+    """[P45]."""
     grave = flapping(2)
     assert grave.status() is Status.ALIVE
     assert picks(grave.node, "t") == ("h",)
@@ -257,7 +263,10 @@ def test_the_first_returns_count_at_once() -> None:
 
 
 def test_later_ones_bring_probation_known_and_probed_and_in_no_lookup() -> None:
-    """Route flap damping: a half-broken host neither takes calls nor keeps the cluster talking."""
+    """Route flap damping: a half-broken host neither takes calls nor keeps the cluster talking.
+
+    [P26, P45]
+    """
     grave = flapping(3)
     config = grave.mesh.config
     assert grave.status() is Status.PROBATION
@@ -278,7 +287,7 @@ def test_later_ones_bring_probation_known_and_probed_and_in_no_lookup() -> None:
 
 
 def test_a_suspicion_that_is_refuted_starts_the_probation_anew() -> None:
-    """It ends when the member was reachable without a break for that long."""
+    """It ends when the member was reachable without a break for that long [P45]."""
     grave = flapping(3)
     wait = grave.mesh.told("a", MemberReturned)[-1].probation
     grave.mesh.run(wait / 2)
@@ -302,7 +311,7 @@ def test_one_on_probation_may_die_and_its_word_against_others_does_not_count() -
 
 
 def test_the_comings_and_goings_of_a_flapping_member_are_no_news() -> None:
-    """They ride on exchanges as rows."""
+    """They ride on exchanges as rows [P45]."""
     grave = flapping(3)
     pushed = grave.node.stats.news_pushed
     grave.die()
@@ -326,7 +335,7 @@ def test_returns_are_forgotten_after_the_window() -> None:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_two_halves_find_each_other_again_with_no_operator(seed: int) -> None:
-    """Promise 5: the dead are retried; fresh evidence brings all of them back at once."""
+    """Promise 5: the dead are retried; fresh evidence brings all of them back at once [P44]."""
     mesh = Mesh(*"abcdefgh", seed=seed)
     mesh.settle()
     mesh["b"].register("t", "h", now=mesh.now)
@@ -349,7 +358,7 @@ def test_a_backlog_read_after_a_pause_resurrects_nobody() -> None:
     """A process that stood still reads what came meanwhile: its "0.1 s ago" was seconds ago.
 
     Found by a campaign: a host that was 85 ms a datagram slow read a queue of ten seconds, and
-    took a dead member back into its lookups on evidence from before the death.
+    took a dead member back into its lookups on evidence from before the death [P89].
     """
     grave = Grave()
     grave.die()

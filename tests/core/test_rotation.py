@@ -56,6 +56,7 @@ def test_one_call_changes_the_key_of_all_and_nobody_is_lost(five: SealedMesh) ->
 
 
 def test_the_key_is_in_no_datagram_event_page_or_trail_in_the_clear(five: SealedMesh) -> None:
+    """[P118]."""
     five["a"].keys.start(NEW, five.now)
     five.until(five.done)
     assert not any(NEW.secret[:8] in packet.data for packet in five.sent)
@@ -83,6 +84,7 @@ def test_loss_only_delays_it(seed: int) -> None:
 
 
 def test_who_is_down_gets_the_key_when_it_comes_back_in_time(five: SealedMesh) -> None:
+    """[P118]."""
     five.crash("e")
     five.until(lambda: all(five.told(n, MemberDied) for n in five.names()))
     five["a"].keys.start(NEW, five.now)
@@ -132,6 +134,7 @@ def test_who_comes_back_too_late_is_reported_with_its_address(five: SealedMesh) 
 
 
 def test_a_straggler_that_is_named_is_not_waited_for(five: SealedMesh) -> None:
+    """[P117]."""
     five.crash("e")
     five.until(lambda: all(five.told(n, MemberDied) for n in five.names()))
     five["a"].keys.start(NEW, five.now)
@@ -156,6 +159,7 @@ def test_a_live_member_that_cannot_write_its_file_holds_it_up_until_it_is_named(
 
 
 def test_a_restart_at_any_moment_of_it_costs_nothing(five: SealedMesh) -> None:
+    """[P116]."""
     for moment in (0.0, 0.01, 0.3, 0.52, 0.6, 1.0):
         mesh = SealedMesh(*FIVE)
         mesh.settle()
@@ -174,7 +178,7 @@ def test_a_restart_at_any_moment_of_it_costs_nothing(five: SealedMesh) -> None:
 
 
 def test_what_was_not_written_is_not_relied_on(five: SealedMesh) -> None:
-    """The starter dies before its file was written: the rotation never was."""
+    """The starter dies before its file was written: the rotation never was [P116]."""
     five.full.add("a")
     five["a"].keys.start(NEW, five.now)
     five.run(1)
@@ -241,7 +245,10 @@ def test_who_restarts_by_another_that_restarts_waits_for_who_is_down(five: Seale
 
 
 def test_who_was_not_told_of_the_dead_yet_does_not_end_it(five: SealedMesh) -> None:
-    """A newcomer makes up the number: counting alone would not show that somebody is missing."""
+    """A newcomer makes up the number: counting alone would not show that somebody is missing.
+
+    [P59]
+    """
     five.crash("e")
     five.until(lambda: all(five.told(n, MemberDied) for n in five.names()))
     five["a"].keys.start(NEW, five.now)
@@ -276,6 +283,7 @@ def test_who_left_before_it_began_makes_up_for_nobody(five: SealedMesh) -> None:
 
 
 def test_a_newcomer_with_the_old_key_is_brought_along(five: SealedMesh) -> None:
+    """[P119]."""
     five.crash("e")
     five.until(lambda: all(five.told(n, MemberDied) for n in five.names()))
     five["a"].keys.start(NEW, five.now)
@@ -303,6 +311,7 @@ def test_a_node_alone_goes_through_it_but_half_of_a_split_does_not() -> None:
 
 
 def test_a_split_goes_on_in_its_larger_part_and_heals(five: SealedMesh) -> None:
+    """[P117]."""
     five.cut("ab", "cde")
     five["a"].keys.start(NEW, five.now)
     five["c"].keys.start(OTHER, five.now)
@@ -315,6 +324,7 @@ def test_a_split_goes_on_in_its_larger_part_and_heals(five: SealedMesh) -> None:
 
 
 def test_two_that_begin_at_once_end_as_one(five: SealedMesh) -> None:
+    """[P114]."""
     five["a"].keys.start(NEW, five.now)
     five["e"].keys.start(OTHER, five.now)
     five.flush("a")
@@ -353,6 +363,7 @@ def test_it_can_be_cancelled_until_the_old_key_is_gone(five: SealedMesh, phase: 
 
 
 def test_out_of_band_the_key_comes_from_each_file_and_never_by_gossip(five: SealedMesh) -> None:
+    """[P118]."""
     for name in FIVE[:4]:
         five.reread(name, RING.add(NEW))
     five["a"].keys.start(NEW.kid, five.now, out_of_band=True)

@@ -30,6 +30,7 @@ def fresh(counter: int = 0) -> Session:
     ),
 )
 def test_the_window_does_what_a_set_would(start: int, steps: list[int]) -> None:
+    """[P112]."""
     session = Session(start)
     top, accepted = start, set()
     for step in steps:
@@ -51,6 +52,7 @@ def test_the_window_does_what_a_set_would(start: int, steps: list[int]) -> None:
 
 
 def test_what_came_before_the_proof_counts_as_received() -> None:
+    """[P112]."""
     session = Session(5000)
     assert session.refuses(5000) is Drop.REPLAYED
     assert session.refuses(4999) is Drop.REPLAYED
@@ -77,6 +79,7 @@ def test_addresses_are_few_and_the_last_one_stays() -> None:
 
 
 def test_sessions_long_silent_go_first_and_the_number_is_bounded() -> None:
+    """[P112]."""
     sessions = Sessions(100)
     for number in range(64):
         assert sessions.add(number.to_bytes(8, "big"), 0, 0.0)[1] is False
@@ -99,6 +102,7 @@ def test_one_session_is_the_least_that_can_be_kept() -> None:
 
 
 def test_a_cookie_is_for_one_boot_id_one_address_and_a_while() -> None:
+    """[P111]."""
     cookies = Cookies(random.Random(1))
     cookie = cookies.make(BOOT, HERE, 100.0)
     assert len(cookie) == 8

@@ -1,4 +1,4 @@
-"""The agent that may be the one cut off (design section 4, "The readers' view")."""
+"""The agent that may be the one cut off [P92]."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def view(mesh: Mesh, topic: str, name: str = "a") -> TopicView:
 
 
 def test_a_topic_without_a_live_host_answers_its_last_known_ones_marked_stale() -> None:
-    """So that an isolated agent does not turn off an RPC that still works."""
+    """So that an isolated agent does not turn off an RPC that still works [P92]."""
     mesh = cut_off()
     t = view(mesh, "t")
     assert t.stale
@@ -45,6 +45,7 @@ def test_a_topic_without_a_live_host_answers_its_last_known_ones_marked_stale() 
 
 
 def test_a_topic_that_has_a_live_host_answers_only_live_ones() -> None:
+    """[P92]."""
     mesh = cut_off()
     own = view(mesh, "own")
     assert not own.stale
@@ -61,6 +62,7 @@ def test_the_others_who_lost_one_of_six_answer_as_ever() -> None:
 
 
 def test_stale_answers_end_after_their_time_with_an_event() -> None:
+    """[P92]."""
     mesh = cut_off(stale_for=20.0)
     mesh.run(mesh.told("a", Isolated)[0].at + 20 - 0.01 - mesh.now)
     assert view(mesh, "t").stale

@@ -1,4 +1,4 @@
-"""Decoding is strict (design section 6): what is refused, by which reason, and never an exception.
+"""Decoding is strict [P100]: what is refused, by which reason, and never an exception.
 
 The examples of malformed CBOR are those of RFC 8949, appendix F.
 """
@@ -70,6 +70,7 @@ def with_options(raw: bytes) -> bytes:
 
 @pytest.mark.parametrize("what", ALL_BAD)
 def test_bad_cbor_is_refused_in_every_place_where_cbor_is_read(what: str) -> None:
+    """[P100]."""
     bad = bytes.fromhex(ALL_BAD[what])
     assert reason_of(with_options(bad)) is Drop.MALFORMED
     assert reason_of(with_options(b"\xa1\x18\x63" + bad)) is Drop.MALFORMED  # an unknown option
@@ -95,7 +96,7 @@ def test_every_tag_is_refused_whatever_is_in_it(base: int) -> None:
 
 @given(st.binary(min_size=1, max_size=40))
 def test_trailing_bytes_are_refused(extra: bytes) -> None:
-    """cbor2.loads ignores them."""
+    """cbor2.loads ignores them [P100]."""
     assert reason_of(datagram() + extra) is Drop.MALFORMED
     assert reason_of(datagram(options={wire.OPT_SLOW: True}) + extra) is Drop.MALFORMED
     page = cbor2.dumps(["a", 1 << 50, 1, 1, []])
@@ -112,6 +113,7 @@ def test_trailing_bytes_are_refused_even_when_they_imitate_what_marks_the_end() 
 
 @pytest.mark.parametrize("depth", [wire.MAX_DEPTH + 1, 100, 600])
 def test_deep_nesting_is_refused(depth: int) -> None:
+    """[P100]."""
     assert reason_of(with_options(b"\xa1\x18\x63" + b"\x81" * depth + b"\x00")) is Drop.MALFORMED
     assert reason_of(with_options(b"\xa1\x00" * depth + b"\x00")) is Drop.MALFORMED
 
@@ -152,7 +154,7 @@ def test_known_options_have_a_type_and_a_range(option: int) -> None:
 
 
 def test_counters_at_their_maximum_are_refused() -> None:
-    """An owner must always be able to raise its own."""
+    """An owner must always be able to raise its own [P19]."""
     top = wire.MAX_COUNTER
     assert wire.decode_untrusted(datagram(heartbeat=top - 1, known=top - 1), TAG).known == top - 1
     for fields in ({"heartbeat": top}, {"known": top}, {"heartbeat": 2**32 - 1}):
@@ -161,7 +163,7 @@ def test_counters_at_their_maximum_are_refused() -> None:
 
 
 def test_only_the_shortest_heads_are_read() -> None:
-    """One meaning has one form: what is longer than need be is somebody else's."""
+    """One meaning has one form: what is longer than need be is somebody else's [P100]."""
     plain, row = datagram(), wire.row(1, 1, 0)
     one = datagram(rows=row)
     longer = {
@@ -189,6 +191,7 @@ def test_rows_that_are_not_whole_or_longer_than_the_datagram_are_refused() -> No
 
 
 def test_what_is_larger_than_any_datagram_of_ours_is_refused_unread() -> None:
+    """[P103]."""
     assert reason_of(bytes(wire.MAX_RECEIVE + 1)) is Drop.TOO_LARGE
     assert reason_of(datagram() + bytes(wire.MAX_RECEIVE)) is Drop.TOO_LARGE
     with pytest.raises(wire.Refused):
@@ -197,6 +200,7 @@ def test_what_is_larger_than_any_datagram_of_ours_is_refused_unread() -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused_and_raise_nothing_else(data: bytes) -> None:
+    """[P101]."""
     for attempt in (data, datagram()[:50] + data, with_options(data)):
         with suppress(wire.Refused):
             wire.decode_untrusted(attempt, TAG)

@@ -34,7 +34,7 @@ from gossipmm.core.failure.suspicion import (
     ],
 )
 def test_how_long_a_suspicion_lasts(confirmed: int, expected: int, seconds: float) -> None:
-    """Lifeguard, section IV.B, between 1 and 3 s."""
+    """Lifeguard, section IV.B, between 1 and 3 s [P32]."""
     assert suspicion_timeout(1.0, 3.0, confirmed, expected) == pytest.approx(seconds, abs=0.001)
 
 
@@ -51,11 +51,12 @@ def test_more_confirmations_never_lengthen_a_suspicion(
     ("most", "members", "expected"), [(3, 1, 0), (3, 2, 0), (3, 3, 1), (3, 5, 3), (3, 99, 3)]
 )
 def test_how_many_confirmations_to_expect(most: int, members: int, expected: int) -> None:
-    """min(3, live - 2): not this node itself, and not the accused."""
+    """min(3, live - 2): not this node itself, and not the accused [P32]."""
     assert expected_confirmations(most, members) == expected
 
 
 def test_a_suspicion_is_longer_in_large_clusters_and_under_own_loss() -> None:
+    """[P32]."""
     assert suspicion_low(1.0, 2, 0.0) == 1.0
     assert suspicion_low(1.0, 1000, 0.0) > suspicion_low(1.0, 100, 0.0) >= 1.0
     assert suspicion_low(1.0, 10, 0.25) == 1.0 + 0.25 * suspicion.LOSS_STRETCH
@@ -66,6 +67,7 @@ def test_a_suspicion_is_longer_in_large_clusters_and_under_own_loss() -> None:
     ("members", "chance"), [(0, 1.0), (1, 1.0), (6, 1.0), (12, 0.5), (60, 0.1)]
 )
 def test_about_six_of_any_number_act(members: int, chance: float) -> None:
+    """[P39]."""
     assert crowd(members) == pytest.approx(chance)
 
 
@@ -81,7 +83,7 @@ def test_about_six_of_any_number_act(members: int, chance: float) -> None:
     ],
 )
 def test_how_often_the_dead_are_tried(ages: list[float], members: int, chance: float) -> None:
-    """Design section 5, lifecycle: bounded traffic to one address, and never none."""
+    """Bounded traffic to one address, and never none [P44]."""
     assert retry_probability(ages, members, 0.5) == pytest.approx(chance)
 
 
@@ -95,7 +97,7 @@ def test_the_dead_are_never_forgotten_and_never_flooded(ages: list[float], membe
     ("returns", "seconds"), [(0, 0), (1, 0), (2, 0), (3, 8), (4, 16), (5, 32), (6, 60), (15, 60)]
 )
 def test_how_long_a_flapping_member_is_on_probation(returns: int, seconds: float) -> None:
-    """The first two returns count at once; then min(2^r, 60) s."""
+    """The first two returns count at once; then min(2^r, 60) s [P45]."""
     assert probation(returns, 2, 60.0) == seconds
 
 
@@ -111,5 +113,5 @@ def test_how_long_a_flapping_member_is_on_probation(returns: int, seconds: float
 def test_the_unit_of_resends_follows_the_round_trip(
     rtt: float, deviation: float, unit: float
 ) -> None:
-    """RFC 6298: rtt + 4 x deviation, not below resend_base."""
+    """RFC 6298: rtt + 4 x deviation, not below resend_base [P65]."""
     assert resend_unit(0.025, rtt, deviation, 0.5) == pytest.approx(unit)

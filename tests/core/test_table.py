@@ -55,6 +55,7 @@ def picked(table: Table, topic: str) -> tuple[str, ...]:
 
 
 def test_the_highest_version_of_each_page_counts() -> None:
+    """[P3]."""
     held = table()
     assert outcome(held, zero()) is Put.NEW
     assert outcome(held, page("x", 1, 5, "t")) is Put.NEW
@@ -65,7 +66,7 @@ def test_the_highest_version_of_each_page_counts() -> None:
 
 
 def test_a_higher_generation_takes_the_old_registrations_out_at_once() -> None:
-    """Design section 4: even before anything else of the new life is here."""
+    """Even before anything else of the new life is here [P15]."""
     held = table()
     held.put(zero(), 0.0)
     held.put(page("x", 1, 2, "t"), 0.0)
@@ -83,6 +84,7 @@ def test_a_higher_generation_takes_the_old_registrations_out_at_once() -> None:
 
 
 def test_a_record_without_page_zero_is_in_no_lookup_and_in_no_fingerprint() -> None:
+    """[P7]."""
     held = table()
     held.put(page("x", 1, 2, "t"), 0.0)
     alive(held, "x")
@@ -119,11 +121,12 @@ def test_the_fingerprint_does_not_depend_on_the_order_of_arrival() -> None:
 
 
 def test_the_fingerprint_is_keyed_by_the_cluster() -> None:
+    """[P52]."""
     assert full([0, 1, 2, 3, 4]).fingerprint != full([0, 1, 2, 3, 4], cluster="b").fingerprint
 
 
 def test_the_fingerprint_has_the_state_of_a_member_and_not_its_heartbeat() -> None:
-    """Else it would differ all the time, and tell nothing."""
+    """Else it would differ all the time, and tell nothing [P52]."""
     held = full([0, 1, 2, 3, 4])
     first = held.fingerprint
     x = alive(held, "x", beat=50)
@@ -140,6 +143,7 @@ def test_the_fingerprint_has_the_state_of_a_member_and_not_its_heartbeat() -> No
 
 
 def test_draining_is_in_the_fingerprint() -> None:
+    """[P52]."""
     held = full([0, 1, 2, 3, 4])
     first = held.fingerprint
     held.put(zero("x", 7, state=NodeState.DRAINING), 1.0)
@@ -148,7 +152,7 @@ def test_draining_is_in_the_fingerprint() -> None:
 
 @pytest.mark.parametrize("how", ["dead", "left", "removed"])
 def test_the_dead_and_the_left_are_not_in_the_fingerprint(how: str) -> None:
-    """Some remember them longer than others."""
+    """Some remember them longer than others [P52]."""
     held = full([0, 1, 2, 3, 4])
     without = table()
     for one in (zero("y"), page("y", 1, 2, "t"), zero("z")):
@@ -191,6 +195,7 @@ def test_an_emptied_page_is_told_from_one_that_never_was() -> None:
 
 
 def test_members_beyond_the_limit_are_refused_and_counted() -> None:
+    """[P105]."""
     held = table(max_members=2)
     assert [outcome(held, zero(name)) for name in "xyz"] == [Put.NEW, Put.NEW, Put.REFUSED]
     assert held._stats.dropped == {Drop.MAX_MEMBERS: 1}
@@ -200,6 +205,7 @@ def test_members_beyond_the_limit_are_refused_and_counted() -> None:
 
 
 def test_registrations_beyond_the_limit_are_refused_page_by_page() -> None:
+    """[P105]."""
     held = table(max_registrations=3)
     held.put(zero(), 0.0)
     assert outcome(held, page("x", 1, 2, "t", "u")) is Put.NEW
@@ -225,7 +231,7 @@ def test_pages_without_entries_are_bounded_too() -> None:
 
 
 def test_a_closed_generation_and_every_lower_one_is_refused_for_good() -> None:
-    """Promise 3: reaping closes generations."""
+    """Promise 3: reaping closes generations [P47]."""
     held = table()
     held.put(zero(generation=BORN + 5), 0.0)
     key = held.by_name["x"].key
@@ -244,6 +250,7 @@ def test_a_closed_generation_and_every_lower_one_is_refused_for_good() -> None:
 
 
 def test_closed_generations_are_bounded_the_oldest_goes_first_and_is_counted() -> None:
+    """[P47]."""
     held = table(max_floors=3)
     for index in range(5):
         held.close(f"n{index}", BORN)
@@ -264,5 +271,6 @@ def test_no_floors_means_none() -> None:
 
 
 def test_a_table_with_nobody_to_agree_with_is_joined() -> None:
+    """[P80]."""
     assert table().joined
     assert not table(join=("seed:7946",)).joined

@@ -20,7 +20,7 @@ ROWS = st.lists(
     st.tuples(U64, BEATS, st.integers(0, 255), st.integers(0, 255)), max_size=wire.MAX_ROWS - 4
 )
 
-#: What the parts of the wire cost. A change here changes every budget of the design.
+#: What the parts of the wire cost. A change here changes every budget of bytes.
 SIZES = {
     "a frame without rows": (datagram(), 51),
     "a frame with one row": (datagram(rows=wire.row(1, 1, wire.ALIVE)), 65),
@@ -40,7 +40,7 @@ def test_sizes_are_what_the_budget_says(what: str) -> None:
 
 
 def test_an_idle_exchange_is_a_syn_of_65_and_an_ack_of_51_bytes() -> None:
-    """Design section 8: bytes a second of an idle node, whatever the size of the cluster."""
+    """What makes the bytes a second of an idle node, whatever the size of the cluster [P62]."""
     mesh = Mesh("a", "b", "c", "d")
     mesh.settle()
     mesh.run(10)
@@ -87,7 +87,7 @@ def test_what_is_read_is_what_was_written(
 
 
 def test_a_frame_is_one_ordinary_cbor_array() -> None:
-    """Anybody's CBOR tool can read a datagram; the struct is only a quick way to the same."""
+    """Anybody's CBOR tool can read a datagram; the struct is only a quick way to the same [P98]."""
     data = datagram(wire.ACK, sender=9, rows=wire.row(7, 3, wire.SUSPECT), options={9: True})
     protocol, tag, kind, head, rows, options = cbor2.loads(data)
     assert (protocol, tag, kind, options) == (wire.PROTOCOL, TAG, wire.ACK, {9: True})
@@ -97,6 +97,7 @@ def test_a_frame_is_one_ordinary_cbor_array() -> None:
 
 
 def test_clusters_have_different_tags_and_lives_different_keys() -> None:
+    """[P1]."""
     assert wire.cluster_tag("one") != wire.cluster_tag("two")
     keys = {
         wire.record_key(cluster, name, generation)
@@ -110,7 +111,10 @@ def test_clusters_have_different_tags_and_lives_different_keys() -> None:
 
 @given(st.floats(0, 700_000))
 def test_an_age_of_evidence_rounds_up_and_an_age_of_death_down(seconds: float) -> None:
-    """Design section 4: hearsay never looks younger than it is, retelling never makes older."""
+    """Hearsay never looks younger than it is, retelling never makes older.
+
+    [P106]
+    """
     up, down = wire.AGES[wire.age_up(seconds)], wire.AGES[wire.age_down(seconds)]
     assert down <= seconds
     assert up >= min(seconds, wire.AGES[-1])
@@ -121,6 +125,7 @@ def test_an_age_of_evidence_rounds_up_and_an_age_of_death_down(seconds: float) -
 
 
 def test_ages_reach_from_now_to_a_week_in_one_byte() -> None:
+    """[P106]."""
     assert len(wire.AGES) == 256
     assert wire.AGES[0] == 0
     assert wire.AGES[255] == pytest.approx(7 * 86400)
@@ -139,7 +144,7 @@ def test_a_page_vector_reads_back(versions: dict[int, int]) -> None:
 
 
 def test_options_of_a_later_version_are_skipped() -> None:
-    """Issue 2, part 3: optional fields can be added later without breaking older nodes."""
+    """Issue 2, part 3: optional fields can be added later without breaking older nodes [P102]."""
     later = {wire.OPT_SLOW: True, 400: [1, {"a": 1.5}], 4711: None, 2**63: "x", -1: b"y"}
     frame = wire.decode_untrusted(datagram(options=later), TAG)
     assert frame.options == {wire.OPT_SLOW: True}
@@ -158,11 +163,15 @@ def test_options_of_a_later_version_are_skipped() -> None:
     ],
 )
 def test_arrays_in_options_may_grow_at_their_end(option: int, value: object) -> None:
+    """[P102]."""
     assert wire.decode_untrusted(datagram(options={option: value}), TAG).options == {option: value}
 
 
 def test_rows_with_a_claim_of_a_later_version_are_skipped() -> None:
-    """Claims are appended only; to an older node an unknown one says nothing, of itself too."""
+    """Claims are appended only; to an older node an unknown one says nothing, of itself too.
+
+    [P102]
+    """
     mesh = Mesh("a")
     x, y = mesh.puppets("x", "y")
     before = mesh["a"].table.fingerprint
@@ -180,6 +189,7 @@ def mesh_key(mesh: Mesh) -> int:
 
 
 def test_another_protocol_is_told_from_another_cluster_and_from_junk() -> None:
+    """[P99]."""
     data = bytearray(datagram())
     data[1] = wire.PROTOCOL + 1
     for grown in (data, data + b"\x00" * 20, data[:30]):
@@ -192,7 +202,10 @@ def test_another_protocol_is_told_from_another_cluster_and_from_junk() -> None:
 
 
 def test_no_datagram_of_a_busy_cluster_exceeds_the_limit() -> None:
-    """Promise 9, with the smallest limit that may be configured and entries of every size."""
+    """Promise 9, with the smallest limit that may be configured and entries of every size.
+
+    [P103]
+    """
     mesh = Mesh("a", "b", "c", "d", "e")
     limit = Config().max_datagram
     for index, name in enumerate("abcde"):

@@ -60,7 +60,7 @@ def ask(python: str, *tasks: dict[str, bytes]) -> list[dict[str, Any]]:
 
 
 def common(key: Key, boot: bytes, cluster: str = "test") -> dict[str, bytes]:
-    """Return what the other side has to know: from RFC 5869 and the design, not from our code."""
+    """Return what the other side has to know: from RFC 5869 and [P108], not from our code."""
     info = b"gossipmm1" + cluster.encode() + key.kid
     secret = HKDF(SHA256(), 32, boot, info).derive(key.secret)
     return {"kid": key.kid, "key": secret, "external": cose.external_aad(cluster)}

@@ -79,7 +79,10 @@ LATE_OLD_PAGE = 5
 def test_pages_in_any_order_doubled_and_late_end_in_the_owners_exact_record(
     changes: list[tuple[str, int]], seed: int, twice: bool
 ) -> None:
-    """Design section 4. Each page is a last-writer-wins register; nothing needs a tombstone."""
+    """Each page is a last-writer-wins register; nothing needs a tombstone.
+
+    [P3]
+    """
     own, pages = written(changes)
     order = pages * (1 + twice)
     random.Random(seed).shuffle(order)
@@ -115,7 +118,7 @@ def test_at_no_moment_is_an_entry_missing_that_all_delivered_pages_agree_on(
 def test_what_was_lost_comes_from_any_other_holder(
     changes: list[tuple[str, int]], seed: int, lost: float
 ) -> None:
-    """Holders that each missed something bring each other to the owner's record."""
+    """Holders that each missed something bring each other to the owner's record [P6]."""
     own, pages = written(changes)
     rng = random.Random(seed)
     holders = [holder() for _ in range(3)]
@@ -137,7 +140,7 @@ def test_what_was_lost_comes_from_any_other_holder(
 @settings(max_examples=80)
 @given(changes=CHANGES, seed=st.integers(0, 2**16))
 def test_nothing_that_was_removed_comes_back(changes: list[tuple[str, int]], seed: int) -> None:
-    """However late, however often, and whoever brings the old pages."""
+    """However late, however often, and whoever brings the old pages [P3]."""
     own, pages = written(changes)
     table = holder()
     deliver(table, pages)

@@ -40,6 +40,7 @@ RINGS = st.builds(Keyring, st.permutations(KEYS).flatmap(lambda keys: st.just(tu
 def test_any_order_and_repetition_ends_in_the_same_register(
     ring: Keyring, registers: list[RotationState], data: st.DataObject
 ) -> None:
+    """[P114]."""
     other = data.draw(
         st.permutations(registers + data.draw(st.lists(st.sampled_from(registers or [NEVER]))))
     )
@@ -56,6 +57,7 @@ def test_any_order_and_repetition_ends_in_the_same_register(
 def test_a_node_never_loses_its_last_key_and_never_goes_back(
     ring: Keyring, registers: list[RotationState]
 ) -> None:
+    """[P115]."""
     for register in registers:
         before, ring = ring, merged(ring, register)
         assert ring.keys
@@ -79,6 +81,7 @@ def test_doing_it_twice_is_doing_it_once(ring: Keyring, register: RotationState,
 
 @given(st.permutations([Phase.ADD, Phase.USE, Phase.DONE]), st.booleans())
 def test_who_takes_part_ends_with_the_new_key_alone(order: list[Phase], late: bool) -> None:
+    """[P115]."""
     ring = Keyring((KEYS[0],)) if late else Keyring((KEYS[0], KEYS[1]))
     register = RotationState(0, 1, Phase.ADD, KEYS[1].kid, KEYS[0].kid, False, 3, 9)
     ring = merged(ring, register)
