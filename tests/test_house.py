@@ -39,7 +39,7 @@ NOT_IN_CORE = {
 LIGHT = {"trio", "cbor2", "cryptography"}
 LIGHT_ROOMS = {*rooms.GOSSIPMM} - {"sidecar", "cli", "__main__"}
 #: What the simulator is made of besides itself.
-SIM_ROOMS = {"errors", "mechanisms", "config", "settings", "core", "matchmaker"}
+SIM_ROOMS = {"errors", "mechanisms", "names", "config", "settings", "core", "matchmaker"}
 #: Imported late, and only if somebody asks for what they do.
 OPTIONAL = {"dns", "gevent", "eventlet", "greenlet"}
 

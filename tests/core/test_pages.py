@@ -15,8 +15,6 @@ from gossipmm.core.wire.frame import MAX_COUNTER, Refused
 from gossipmm.core.wire.pages import (
     MAX_ADDRESSES,
     MAX_ENTRY,
-    MAX_METADATA_ITEMS,
-    MAX_NAME,
     MAX_PAGE,
     MAX_PAGE_NUMBER,
     MAX_PAGE_ZERO,
@@ -27,10 +25,9 @@ from gossipmm.core.wire.pages import (
     is_ip_literal,
     page_overhead,
     page_untrusted,
-    why_not_host,
-    why_not_topic,
 )
 from gossipmm.errors import LimitError
+from gossipmm.names import MAX_METADATA_ITEMS, MAX_NAME, why_not_host, why_not_topic
 
 GENERATION = 1_700_000_000_000 << 16
 HERE = (("127.0.0.1", 7946),)

@@ -9,8 +9,9 @@ import pytest
 
 from gossipmm.config import Config
 from gossipmm.core.node import Node
-from gossipmm.core.wire.pages import MAX_ENTRY, MAX_METADATA_ITEMS, MAX_NAME
+from gossipmm.core.wire.pages import MAX_ENTRY
 from gossipmm.errors import ConfigError, LimitError, MatchMakerException, RegistrationError
+from gossipmm.names import MAX_METADATA_ITEMS, MAX_NAME
 from tests.helpers import Mesh
 
 #: What is refused -> what the message must say: the reason, and the number where there is one.

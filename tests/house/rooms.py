@@ -12,6 +12,7 @@ __all__ = ("CORE", "GOSSIPMM", "KNOWN_CIRCLES", "PUBLISHED", "SIDECAR", "SIM", "
 GOSSIPMM = (
     "errors",
     "mechanisms",
+    "names",
     "config",
     "addresses",
     "settings",

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gossipmm.core.wire import pages
 from gossipmm.errors import RegistrationError
 from gossipmm.matchmaker import (
     InvalidKeyError,
@@ -17,6 +16,7 @@ from gossipmm.matchmaker import (
     MatchMakerStub,
 )
 from gossipmm.matchmaker.keys import check_key, check_registration, split_direct, topic_of
+from gossipmm.names import why_not_host, why_not_topic
 from tests.matchmaker.helpers import gossip, live
 
 NO_KEYS = ["", "fanout~", "fanout.", "a\nb", "a\x00", "\x7f", "fanout~a\x9fb", None, 7, b"compute"]
@@ -94,7 +94,7 @@ def test_any_printable_key_is_split_or_refused(key: str) -> None:
     st.text(max_size=8) | st.sampled_from(["a.b.c", "", "\x7f", "\udfff", "\u2028"]),
 )
 def test_the_door_here_and_the_agents_own_have_the_same_rules(topic: str, host: str) -> None:
-    refused = bool(pages.why_not_topic(topic) or pages.why_not_host(host))
+    refused = bool(why_not_topic(topic) or why_not_host(host))
     if refused:
         with pytest.raises(RegistrationError):
             check_registration(topic, host)

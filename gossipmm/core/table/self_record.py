@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from gossipmm.config import Config
 from gossipmm.core.values.rotation_state import Told
 from gossipmm.core.values.timers import Token
 from gossipmm.core.values.types import (
+    NO_METADATA,
     Address,
     EntryState,
     Generation,
@@ -24,19 +26,16 @@ from gossipmm.core.values.types import (
 )
 from gossipmm.core.wire.pages import (
     MAX_ADDRESSES,
-    MAX_NAME,
     MAX_PAGE,
     Page,
-    checked_metadata,
-    checked_registration,
     encode_entry,
     encode_page,
     encode_page_zero,
     is_ip_literal,
-    is_name,
     page_overhead,
 )
-from gossipmm.errors import ConfigError, LimitError
+from gossipmm.errors import ConfigError, LimitError, RegistrationError
+from gossipmm.names import MAX_NAME, checked_metadata, is_name, why_not_host, why_not_topic
 
 _Name = tuple[str, str]
 
@@ -73,7 +72,7 @@ class SelfRecord:
         self.name = name
         self.generation = generation
         self.addresses = addresses
-        self.metadata: Metadata = checked_metadata(f"node {name!r}", config.metadata)
+        self.metadata = _metadata(f"node {name!r}", config.metadata)
         self.state = NodeState.UP
         #: Its answers do not get through (see ``egress.py``).
         self.impaired = False
@@ -104,7 +103,7 @@ class SelfRecord:
 
         Raises RegistrationError or LimitError and then changes nothing.
         """
-        entry = checked_registration(topic, host, metadata, state)
+        entry = _registration(topic, host, metadata, state)
         raw = encode_entry(entry)
         name = (topic, host)
         number = self._where.get(name)
@@ -192,6 +191,25 @@ class SelfRecord:
         self.acknowledged = False
         self._version = 0
         return self.all_pages()
+
+
+def _registration(
+    topic: str, host: str, metadata: Mapping[str, object] | None, state: EntryState
+) -> Registration:
+    """Build a registration from what a program gave. Raises RegistrationError, LimitError."""
+    for what, value in (("topic", topic), ("host", host)):
+        if not isinstance(value, str):
+            raise RegistrationError(f"{what} {value!r} is not text")
+    reason = why_not_topic(topic) or why_not_host(host)
+    if reason:
+        raise RegistrationError(reason)
+    return Registration(topic, host, state, _metadata(repr(topic), metadata))
+
+
+def _metadata(of: str, metadata: Mapping[str, object] | None) -> Metadata:
+    """Copy metadata that may travel. Raises RegistrationError, LimitError."""
+    items = checked_metadata(of, metadata)
+    return MappingProxyType(items) if items else NO_METADATA
 
 
 def _check_identity(name: NodeId, addresses: tuple[Address, ...]) -> None:

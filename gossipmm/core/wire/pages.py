@@ -30,16 +30,15 @@ from gossipmm.core.values.types import (
     Registration,
 )
 from gossipmm.core.wire.frame import MAX_COUNTER, Refused, loads_untrusted
-from gossipmm.errors import LimitError, RegistrationError
+from gossipmm.errors import LimitError
+from gossipmm.names import MAX_METADATA_ITEMS, is_name, why_not_host, why_not_topic
 
 #: Bytes. A page leaves room for the frame, the envelope and two rows in 1,200.
 MAX_PAGE: Final = 1000
 MAX_PAGE_ZERO: Final = 400
 MAX_ENTRY: Final = 800
-MAX_NAME: Final = 64
 MAX_PAGE_NUMBER: Final = 0xFFFF
 MAX_ADDRESSES: Final = 8
-MAX_METADATA_ITEMS: Final = 64
 
 
 class Page(NamedTuple):
@@ -223,87 +222,9 @@ def _entry_untrusted(value: Any) -> Registration:
     return Registration(topic, host, EntryState(state), metadata)
 
 
-# -- the door ------------------------------------------------------------------------------
-
-
-def is_text(value: str) -> bool:
-    """True for text without control characters (C0, DEL, C1) and lone surrogates."""
-    return value.isprintable() or not any(
-        ord(char) < 32 or 0x7F <= ord(char) < 0xA0 or 0xD800 <= ord(char) < 0xE000 for char in value
-    )
-
-
 def is_ip_literal(value: str) -> bool:
     """True for an IPv4 or IPv6 address without a scope: a name would be resolved when sent to."""
     try:
         return "%" not in value and bool(ip_address(value))
     except ValueError:
         return False
-
-
-def is_name(value: str) -> bool:
-    """True for a node or cluster name: text of 1 to 64 bytes."""
-    return bool(value) and is_text(value) and len(value.encode()) <= MAX_NAME
-
-
-def why_not_topic(topic: str) -> str:
-    """Reason why ``topic`` can not be registered; empty when it can."""
-    if not topic:
-        return "a topic is empty"
-    if not is_text(topic):
-        return f"topic {topic!r} has control characters or is not UTF-8"
-    if "." in topic:
-        return f"topic {topic!r} has a dot, which parts topic and host in a direct key"
-    if "~" in topic:
-        return f"topic {topic!r} has a '~', which ends the prefix of a fanout key"
-    if topic == "fanout":
-        return "the topic 'fanout' is reserved: 'fanout.x' and 'fanout~x' are fanout keys"
-    return ""
-
-
-def why_not_host(host: str) -> str:
-    """Reason why ``host`` can not be registered; empty when it can."""
-    if not host:
-        return "a host is empty"
-    if not is_text(host):
-        return f"host {host!r} has control characters or is not UTF-8"
-    return ""
-
-
-def checked_registration(
-    topic: str, host: str, metadata: Mapping[str, Any] | None, state: EntryState
-) -> Registration:
-    """Build a registration from what a program gave. Raises RegistrationError, LimitError."""
-    for what, value in (("topic", topic), ("host", host)):
-        if not isinstance(value, str):
-            raise RegistrationError(f"{what} {value!r} is not text")
-    reason = why_not_topic(topic) or why_not_host(host)
-    if reason:
-        raise RegistrationError(reason)
-    return Registration(topic, host, state, checked_metadata(repr(topic), metadata))
-
-
-def checked_metadata(of: str, metadata: Mapping[str, Any] | None) -> Metadata:
-    """Copy metadata that may travel, sorted by key. Raises RegistrationError, LimitError."""
-    items = dict(metadata or {})
-    if len(items) > MAX_METADATA_ITEMS:
-        raise LimitError(f"metadata of {of} has {len(items)} items, more than {MAX_METADATA_ITEMS}")
-    for key, item in items.items():
-        if not isinstance(key, str) or type(item) not in (str, int, bool):
-            raise RegistrationError(
-                f"metadata of {of}: {key!r}: {item!r} is not a string, integer or boolean"
-            )
-        if isinstance(item, int) and not -(1 << 63) <= item < 1 << 63:
-            raise RegistrationError(f"metadata of {of}: {key!r}: {item} exceeds 64 bits")
-        if not is_encodable(key) or (isinstance(item, str) and not is_encodable(item)):
-            raise RegistrationError(f"metadata of {of}: {key!r} is not UTF-8")
-    return MappingProxyType(dict(sorted(items.items()))) if items else NO_METADATA
-
-
-def is_encodable(value: str) -> bool:
-    """True when the text has no lone surrogate."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
