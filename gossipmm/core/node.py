@@ -21,7 +21,10 @@ from gossipmm.config import Config
 from gossipmm.core.failure.detector import Detector
 from gossipmm.core.failure.probes import Probes
 from gossipmm.core.failure.self_health import health_of
-from gossipmm.core.life.leaving import Lifecycle
+from gossipmm.core.life.closed_generations import ClosedGenerations
+from gossipmm.core.life.conflict import NameConflict
+from gossipmm.core.life.generation import OwnGenerations
+from gossipmm.core.life.leaving import Leaving
 from gossipmm.core.life.registrations import Registrations
 from gossipmm.core.life.reply_loss import ReplyLoss
 from gossipmm.core.life.rotation import Rotation
@@ -32,8 +35,12 @@ from gossipmm.core.sending.broadcasts import BroadcastQueue
 from gossipmm.core.sending.foreign_traffic import FOREIGN, ForeignTraffic
 from gossipmm.core.sending.outbox import Context
 from gossipmm.core.sending.replies import Replies
+from gossipmm.core.sending.seeds import Seeds
 from gossipmm.core.sync.anti_entropy import AntiEntropy
 from gossipmm.core.sync.claims import Claims
+from gossipmm.core.sync.joining import Joining
+from gossipmm.core.sync.pace import Pace
+from gossipmm.core.sync.reaper import Reaper
 from gossipmm.core.sync.round import GossipRound
 from gossipmm.core.sync.transfer import Transfer
 from gossipmm.core.table.member import Member
@@ -97,31 +104,34 @@ class Node:
             ),
         )
         self._detector = detector = Detector(c, broadcasts, probes, replies)
-        self._lifecycle = lifecycle = Lifecycle(
-            c,
-            detector,
-            broadcasts,
-            replies,
-            tell_seeds=lambda probe: self._gossip_round.tell_seeds(probe),
-        )
-        claims = Claims(c, detector, lifecycle, replies)
-        self._reply_loss = reply_loss = ReplyLoss(c, lifecycle)
-        transfer = Transfer(c, replies, mark_joined=lambda: self._gossip_round.mark_joined())
+        own_generations = OwnGenerations(c, broadcasts)
+        self._closed = closed = ClosedGenerations(c, detector, own_generations, replies)
+        self._conflict = conflict = NameConflict(c, own_generations)
+        self._seeds = seeds = Seeds(c)
+        self._leaving = leaving = Leaving(c, conflict, seeds)
+        claims = Claims(c, detector, own_generations, replies)
+        self._reply_loss = reply_loss = ReplyLoss(c, own_generations)
+        self._pace = pace = Pace(c)
+        transfer = Transfer(c, replies, pace)
+        self._joining = joining = Joining(c, seeds, transfer)
+        #: Its keys, and the cluster's rotations of them.
+        self.keys = Rotation(c, self._advance, own_generations)
         anti_entropy = AntiEntropy(
             c,
             claims,
             detector,
-            lifecycle,
+            closed,
+            conflict,
+            self.keys,
             broadcasts,
             self._validation,
             transfer,
+            pace,
             replies,
-            on_keys=lambda told: self.keys.hear_told(told),
-            mark_joined=lambda: self._gossip_round.mark_joined(),
-            hurried=lambda: self._gossip_round.hurried,
         )
-        self._gossip_round = GossipRound(c, detector, reply_loss, lifecycle, probes, transfer)
-        self._registrations = Registrations(c, lifecycle, probes)
+        reaper = Reaper(c, detector, own_generations, closed, probes, seeds)
+        GossipRound(c, own_generations, conflict, reply_loss, probes, joining, reaper, pace).begin()
+        self._registrations = Registrations(c, own_generations, probes)
         self._broadcasts = broadcasts
         self._probes, self._transfer = probes, transfer
         self._foreign_traffic = ForeignTraffic(c)
@@ -131,25 +141,26 @@ class Node:
         self._called_at = now
         self._late = 2 * config.gossip_interval
         self._lateness = 0.5 * config.gossip_interval
-        #: Its keys, and the cluster's rotations of them.
-        self.keys = Rotation(c, self._advance, lifecycle)
         self._receiver = Receiver(
             c,
             claims,
             detector,
             reply_loss,
-            lifecycle,
+            own_generations,
+            closed,
+            conflict,
+            leaving,
             broadcasts,
             probes,
             self._validation,
             anti_entropy,
             self._registrations,
-            self._gossip_round,
+            joining,
             self.keys,
             transfer,
             replies,
         )
-        lifecycle.begin([own.page_zero()])
+        own_generations.begin([own.page_zero()])
         self._publish()
 
     # -- the five verbs ------------------------------------------------------------------------
@@ -247,7 +258,7 @@ class Node:
     def join(self, addresses: Iterable[Address], now: float) -> None:
         """Set the seeds to their current resolution. Call again after each resolution."""
         self._advance(now)
-        self._gossip_round.join(list(dict.fromkeys(addresses)))
+        self._joining.join(list(dict.fromkeys(addresses)))
         self._publish()
 
     def register(
@@ -324,14 +335,14 @@ class Node:
     def forget(self, name: NodeId, *, now: float) -> bool:
         """Close the generation of a dead or left member by hand, everywhere. False: not dead."""
         self._advance(now)
-        closed = self._lifecycle.forget(name)
+        closed = self._closed.forget(name)
         self._publish()
         return closed
 
     def leave(self, now: float) -> None:
         """Leave gracefully; a LeaveFinished event follows within ``config.leave_timeout``."""
         self._advance(now)
-        self._lifecycle.leave()
+        self._leaving.leave()
         self._publish()
 
     def new_boot(self, now: float) -> None:
@@ -369,17 +380,17 @@ class Node:
     @property
     def leaving(self) -> bool:
         """True once ``leave`` was called."""
-        return self._lifecycle.leaving
+        return self._c.own.leaving
 
     @property
     def left(self) -> bool:
         """True once the leave is confirmed, or its time is over."""
-        return self._lifecycle.left
+        return self._c.own.left
 
     @property
     def conflict(self) -> tuple[Address, ...]:
         """Addresses of another live process with this node's name; empty without one."""
-        conflict = self._lifecycle.conflict
+        conflict = self._conflict.current
         return conflict.page.addresses if conflict is not None else ()
 
     def registrations(self) -> tuple[Registration, ...]:

@@ -8,7 +8,10 @@ from typing import Final
 
 from gossipmm.core.failure.detector import Detector
 from gossipmm.core.failure.probes import Probes
-from gossipmm.core.life.leaving import Lifecycle
+from gossipmm.core.life.closed_generations import ClosedGenerations
+from gossipmm.core.life.conflict import NameConflict
+from gossipmm.core.life.generation import OwnGenerations
+from gossipmm.core.life.leaving import Leaving
 from gossipmm.core.life.registrations import Registrations
 from gossipmm.core.life.reply_loss import ReplyLoss
 from gossipmm.core.life.rotation import Rotation
@@ -18,7 +21,7 @@ from gossipmm.core.sending.outbox import Context
 from gossipmm.core.sending.replies import Replies
 from gossipmm.core.sync.anti_entropy import AntiEntropy
 from gossipmm.core.sync.claims import Claims
-from gossipmm.core.sync.round import GossipRound
+from gossipmm.core.sync.joining import Joining
 from gossipmm.core.sync.transfer import Transfer
 from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
@@ -40,13 +43,16 @@ class Receiver:
         claims: Claims,
         detector: Detector,
         reply_loss: ReplyLoss,
-        lifecycle: Lifecycle,
+        own_generations: OwnGenerations,
+        closed: ClosedGenerations,
+        conflict: NameConflict,
+        leaving: Leaving,
         broadcasts: BroadcastQueue,
         probes: Probes,
         validation: AddressValidation,
         anti_entropy: AntiEntropy,
         registrations: Registrations,
-        gossip_round: GossipRound,
+        joining: Joining,
         rotation: Rotation,
         transfer: Transfer,
         replies: Replies,
@@ -55,13 +61,16 @@ class Receiver:
         self._claims = claims
         self._detector = detector
         self._reply_loss = reply_loss
-        self._lifecycle = lifecycle
+        self._own = own_generations
+        self._closed = closed
+        self._conflict = conflict
+        self._leaving = leaving
         self._broadcasts = broadcasts
         self._probes = probes
         self._validation = validation
         self._anti_entropy = anti_entropy
         self._registrations = registrations
-        self._gossip_round = gossip_round
+        self._joining = joining
         self._rotation = rotation
         self._transfer = transfer
         self._replies = replies
@@ -84,7 +93,7 @@ class Receiver:
                 self._replies.ask(sender.key)
         else:
             asks = frame.kind == wire.SYN
-            self._lifecycle.stranger(frame.sender, options.get(wire.OPT_WANT, ()), asks=asks)
+            self._closed.stranger(frame.sender, options.get(wire.OPT_WANT, ()), asks=asks)
         if frame.rows:
             if sender is not None:
                 self._claims.hear_rows(frame.rows, sender, delayed=delayed)
@@ -157,7 +166,7 @@ class Receiver:
             self._validation.ask(where, sender, sender.key, partial(self.receive, frame, source))
             return
         if (floors := options.get(wire.OPT_FLOORS)) is not None:
-            self._lifecycle.hear_floors(floors, sender)
+            self._closed.hear_floors(floors, sender)
         if (digest := options.get(wire.OPT_DIGEST)) is not None:
             self._anti_entropy.hear_digest(sender, digest[0], digest[1], digest[2], delayed=delayed)
         if (buckets := options.get(wire.OPT_BUCKETS)) is not None:
@@ -186,11 +195,11 @@ class Receiver:
                 if frame.known > own.heartbeat:
                     c.stats.drop(Drop.OWN_HEARTBEAT)
                     if sender is not None:
-                        self._lifecycle.renew(
+                        self._own.renew(
                             f"{sender.name} knows a heartbeat that this node never issued"
                         )
                 else:
-                    self._lifecycle.raise_heartbeat()
+                    self._own.raise_heartbeat()
             if frame.known and sender is not None:
                 own.acknowledged = True
                 self._reply_loss.asked(sender, frame.probe)
@@ -219,9 +228,9 @@ class Receiver:
         if self._validation.open and self._validation.answered(frame.probe):
             return
         answers = (
-            self._lifecycle.leave_confirmed(frame.probe, frame.sender)
-            or self._gossip_round.knock_answered(frame.probe, frame.sender, source)
-            or self._lifecycle.conflict_answered(frame.probe, frame.sender)
+            self._leaving.hear_confirmed(frame.probe, frame.sender)
+            or self._joining.answered(frame.probe, frame.sender, source)
+            or self._conflict.answered(frame.probe, frame.sender)
             or self._probes.answered(frame.probe, sender, source)
         )
         if not answers:
@@ -229,4 +238,4 @@ class Receiver:
         if sender is not None:
             self._anti_entropy.compare(sender, frame.fingerprint, may_send=False)
         elif wire.OPT_FLOORS in frame.options:
-            self._lifecycle.hear_floors(frame.options[wire.OPT_FLOORS], None)
+            self._closed.hear_floors(frame.options[wire.OPT_FLOORS], None)

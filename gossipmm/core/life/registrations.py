@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gossipmm.core.failure.probes import Probes
-from gossipmm.core.life.leaving import Lifecycle
+from gossipmm.core.life.generation import OwnGenerations
 from gossipmm.core.sending.outbox import Context
 from gossipmm.core.table.self_record import Lease
 from gossipmm.core.values import events
@@ -27,11 +27,11 @@ class Registrations:
     def __init__(
         self,
         context: Context,
-        lifecycle: Lifecycle,
+        own_generations: OwnGenerations,
         probes: Probes,
     ) -> None:
         self._c = context
-        self._lifecycle = lifecycle
+        self._own = own_generations
         self._probes = probes
         self._rewritten: dict[tuple[str, str], float] = {}
 
@@ -55,7 +55,7 @@ class Registrations:
             )
         state = EntryState.DRAINING if draining else EntryState.UP
         pages = c.own.set(topic, host, metadata, state)
-        self._lifecycle.write(pages)
+        self._own.write(pages)
         lease = c.own.leases.pop((topic, host), None)
         if lease is not None:
             cancel(lease.timer)
@@ -73,7 +73,7 @@ class Registrations:
         c.own.leases.pop(name, None)
         page = c.own.remove(*name)
         if page is not None:
-            self._lifecycle.write([page])
+            self._own.write([page])
             c.events.append(events.RegistrationExpired(c.now, *name))
 
     def unregister(self, topic: str, host: str) -> bool:
@@ -84,7 +84,7 @@ class Registrations:
             cancel(lease.timer)
         page = c.own.remove(topic, host)
         if page is not None:
-            self._lifecycle.write([page])
+            self._own.write([page])
         return page is not None
 
     def drain(
@@ -102,17 +102,15 @@ class Registrations:
         changed = 0
         if topic is None and host is None:
             state = NodeState.DRAINING if draining else NodeState.UP
-            if c.own.state is not state and not self._lifecycle.leaving:
-                self._lifecycle.write([c.own.set_state(state)])
+            if c.own.state is not state and not c.own.leaving:
+                self._own.write([c.own.set_state(state)])
                 changed = 1
         else:
             wanted = EntryState.DRAINING if draining else EntryState.UP
             for entry in c.own.registrations():
                 matches = topic in (None, entry.topic) and host in (None, entry.host)
                 if matches and entry.state is not wanted:
-                    self._lifecycle.write(
-                        c.own.set(entry.topic, entry.host, entry.metadata, wanted)
-                    )
+                    self._own.write(c.own.set(entry.topic, entry.host, entry.metadata, wanted))
                     changed += 1
         return changed
 
@@ -203,4 +201,4 @@ class Registrations:
         self._rewritten[name] = c.now
         page = c.own.touch(*name)
         if page is not None:
-            self._lifecycle.write([page])
+            self._own.write([page])

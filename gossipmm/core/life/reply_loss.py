@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Final
 
 from gossipmm.core.failure.probes import TRY
-from gossipmm.core.life.leaving import Lifecycle
+from gossipmm.core.life.generation import OwnGenerations
 from gossipmm.core.sending.outbox import Context
 from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
@@ -52,10 +52,10 @@ class ReplyLoss:
     def __init__(
         self,
         context: Context,
-        lifecycle: Lifecycle,
+        own_generations: OwnGenerations,
     ) -> None:
         self._c = context
-        self._lifecycle = lifecycle
+        self._own = own_generations
         #: Probes that were answered just now: when first, and which try that was.
         self._open: dict[int, tuple[float, int]] = {}
         #: One bit for each of the last probes, newest lowest: its answers were lost.
@@ -132,7 +132,7 @@ class ReplyLoss:
     def _say(self, *, impaired: bool) -> None:
         c = self._c
         c.own.impaired = impaired
-        self._lifecycle.write([c.own.page_zero()])
+        self._own.write([c.own.page_zero()])
         share = round(self.lost, 2)
         if impaired:
             c.stats.impaired += 1

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from gossipmm.core.life.leaving import Lifecycle
+from gossipmm.core.life.generation import OwnGenerations
 from gossipmm.core.life.rotation_progress import (
     Progress,
     Standing,
@@ -60,10 +60,10 @@ class Rotation:
     """The keys of one node, and its part in rotations. ``enter`` takes the clock reading."""
 
     def __init__(
-        self, context: Context, enter: Callable[[float], None], lifecycle: Lifecycle
+        self, context: Context, enter: Callable[[float], None], own_generations: OwnGenerations
     ) -> None:
         self._c = context
-        self._lifecycle = lifecycle
+        self._own = own_generations
         self._enter = enter
         #: The keyring as it was last written by the shell.
         self._saved = context.envelope.keyring
@@ -174,8 +174,8 @@ class Rotation:
         self._saved = ring
         before = c.own.keys
         self._tell()
-        if c.own.keys != before and not self._lifecycle.leaving:
-            self._lifecycle.write([c.own.page_zero()])
+        if c.own.keys != before and not c.own.leaving:
+            self._own.write([c.own.page_zero()])
         self._wake(c.now)
 
     def _tell(self) -> None:
@@ -381,7 +381,7 @@ class Rotation:
         c = self._c
         self._timer = None
         ring = self.ring
-        if ring is not None and ring == self._saved and not self._lifecycle.leaving:
+        if ring is not None and ring == self._saved and not c.own.leaving:
             register = ring.rotation
             if register.active and not register.out_of_band:
                 self._give(ring, register)

@@ -9,25 +9,27 @@ them asks for itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from math import ceil, log2
 from typing import Any, Final
 
 from gossipmm.core.failure.detector import Detector
-from gossipmm.core.life.leaving import Lifecycle
+from gossipmm.core.life.closed_generations import ClosedGenerations
+from gossipmm.core.life.conflict import NameConflict
+from gossipmm.core.life.rotation import Rotation
 from gossipmm.core.sending.address_validation import AddressValidation
 from gossipmm.core.sending.broadcasts import BroadcastQueue
 from gossipmm.core.sending.outbox import Context
 from gossipmm.core.sending.packing import BURST, Packer, claim_rows
 from gossipmm.core.sending.replies import Replies
 from gossipmm.core.sync.claims import Claims
+from gossipmm.core.sync.pace import Pace
 from gossipmm.core.sync.transfer import Transfer
 from gossipmm.core.table.member import Member
 from gossipmm.core.table.table import Put
-from gossipmm.core.values.rotation_state import Told
+from gossipmm.core.values import events
 from gossipmm.core.values.stats import Drop
-from gossipmm.core.values.types import Status
+from gossipmm.core.values.types import Address, Status
 from gossipmm.core.wire import frame as wire
 from gossipmm.mechanisms import Mechanism
 
@@ -60,27 +62,26 @@ class AntiEntropy:
         context: Context,
         claims: Claims,
         detector: Detector,
-        lifecycle: Lifecycle,
+        closed: ClosedGenerations,
+        conflict: NameConflict,
+        rotation: Rotation,
         broadcasts: BroadcastQueue,
         validation: AddressValidation,
         transfer: Transfer,
+        pace: Pace,
         replies: Replies,
-        *,
-        on_keys: Callable[[Told], None],
-        mark_joined: Callable[[], None],
-        hurried: Callable[[], bool],
     ) -> None:
         self._c = context
         self._claims = claims
         self._detector = detector
-        self._lifecycle = lifecycle
+        self._closed = closed
+        self._conflict = conflict
+        self._rotation = rotation
         self._broadcasts = broadcasts
         self._validation = validation
         self._transfer = transfer
         self._replies = replies
-        self._on_keys = on_keys
-        self._mark_joined = mark_joined
-        self._hurried = hurried
+        self._pace = pace
         self._digest_at = context.now
         self._agreed_at = context.now
 
@@ -97,7 +98,7 @@ class AntiEntropy:
             peer.differs_since = None
             self._agreed_at = c.now
             if not table.joined:
-                self._mark_joined()
+                self._pace.joined()
             if not table.knows_gone:
                 self._transfer.pull(peer.addresses[0], peer.key, gone=True)
             return
@@ -110,7 +111,7 @@ class AntiEntropy:
             or c.now - max(self._agreed_at, self._digest_at) > _DIGEST_LATEST * interval
         )
         if (
-            (stood if may_send else self._hurried())
+            (stood if may_send else self._pace.hurried)
             and c.now - self._digest_at >= _DIGEST_GAP * interval
             and Mechanism.DIGESTS not in c.without
         ):
@@ -328,24 +329,32 @@ class AntiEntropy:
                 c.stats.drop(Drop.NOT_ALLOWED)
                 continue
             if page.name == c.own.name:
-                self._lifecycle.own_page(page, teller)
+                self._conflict.hear_page(page, teller)
                 continue
             held = c.table.by_name.get(page.name)
             if held is not None and page.generation > held.generation:
-                self._lifecycle.supersede(held, page)
+                self._closed.supersede(held)
             before = held.addresses if held is not None else ()
             was = held.status if held is not None else Status.UNKNOWN
             put, member = c.table.put(page, c.now)
             if put is Put.NEW and member is not None:
                 same = member is held
-                self._lifecycle.page_changed(member, before if same else ())
+                self._page_changed(member, before if same else ())
                 by = teller.name if teller is not None else page.name
                 self._detector.settle(member, by, was if same else Status.UNKNOWN)
                 if page.keys is not None:
-                    self._on_keys(page.keys)
+                    self._rotation.hear_told(page.keys)
                 if not quiet:
                     self._broadcasts.page(member, page.number)
             elif put is Put.OLDER and member is not None and member.complete:
                 c.reply.pages.append(member.pages[0].raw)
             elif put is Put.CLOSED:
                 c.reply.floors.append([page.name, c.table.floors[page.name]])
+
+    def _page_changed(self, member: Member, before: tuple[Address, ...]) -> None:
+        """Ask for what a new record still lacks; tell a change of address within a life."""
+        c = self._c
+        if not member.complete:
+            c.reply.wants.append([member.key, wire.vector(member.versions)])
+        elif before and before != member.addresses:
+            c.events.append(events.AddressChanged(c.now, member.name, before, member.addresses))

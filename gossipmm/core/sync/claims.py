@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from gossipmm.core.failure.detector import Detector
-from gossipmm.core.life.leaving import Lifecycle
+from gossipmm.core.life.generation import OwnGenerations
 from gossipmm.core.sending.outbox import Context
 from gossipmm.core.sending.replies import Replies
 from gossipmm.core.table.member import Member
@@ -30,12 +30,12 @@ class Claims:
         self,
         context: Context,
         detector: Detector,
-        lifecycle: Lifecycle,
+        own_generations: OwnGenerations,
         replies: Replies,
     ) -> None:
         self._c = context
         self._detector = detector
-        self._lifecycle = lifecycle
+        self._own = own_generations
         self._replies = replies
 
     def hear_rows(self, rows: bytes, teller: Member, *, delayed: bool) -> None:
@@ -62,7 +62,7 @@ class Claims:
                 c.stats.drop(Drop.OUT_OF_RANGE)
                 continue
             if key == c.me.key:
-                self._lifecycle.hear_of_me(heartbeat, claim, teller)
+                self._own.hear_of_me(heartbeat, claim, teller)
                 continue
             member = by_key.get(key)
             if member is None:

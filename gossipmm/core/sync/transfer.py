@@ -7,12 +7,12 @@ records are; and without a pause between two bursts but the question for the nex
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
 from typing import Final
 
 from gossipmm.core.sending.outbox import Context
 from gossipmm.core.sending.packing import BURST, Packer
 from gossipmm.core.sending.replies import Replies
+from gossipmm.core.sync.pace import Pace
 from gossipmm.core.table.member import Member
 from gossipmm.core.values.timers import Token, cancel
 from gossipmm.core.values.types import Address
@@ -32,12 +32,11 @@ class Transfer:
         self,
         context: Context,
         replies: Replies,
-        *,
-        mark_joined: Callable[[], None],
+        pace: Pace,
     ) -> None:
         self._c = context
         self._replies = replies
-        self._mark_joined = mark_joined
+        self._pace = pace
         self._from: Address | None = None
         self._cursor = [0, 0]
         self._gone = False
@@ -85,7 +84,7 @@ class Transfer:
             self._from = None
             self._c.table.knows_gone = True
             if not self._c.table.joined:
-                self._mark_joined()
+                self._pace.joined()
         elif cursor > self._cursor:
             self._cursor = list(cursor[:2])
             self._ask_for_more(sender)

@@ -74,6 +74,8 @@ class SelfRecord:
         self.addresses = addresses
         self.metadata = _metadata(f"node {name!r}", config.metadata)
         self.state = NodeState.UP
+        #: Its leave is confirmed, or the time for that is over.
+        self.left = False
         #: Its answers do not get through (see ``egress.py``).
         self.impaired = False
         #: What it tells of its keys; None: it does not encrypt.
@@ -86,6 +88,11 @@ class SelfRecord:
         self._slots: list[_Slot] = []
         self._where: dict[_Name, int] = {}
         self._room = MAX_PAGE - page_overhead(name)
+
+    @property
+    def leaving(self) -> bool:
+        """True once this node has said that it leaves."""
+        return self.state is NodeState.LEFT
 
     def registrations(self) -> tuple[Registration, ...]:
         """All entries, in order of page."""

@@ -1,0 +1,130 @@
+"""Two live processes with one name: pages in this node's own name that it did not write."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gossipmm.core.life.generation import OwnGenerations
+from gossipmm.core.sending.outbox import Context
+from gossipmm.core.table.member import Member
+from gossipmm.core.values import events
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.trail import EvidenceKind
+from gossipmm.core.values.types import Address, Generation, NodeState
+from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.pages import Page
+
+__all__ = ("NameConflict",)
+
+#: Earlier lives of this node's name that were told as conflicts, remembered.
+_TOLD: Final = 256
+
+
+class Conflict:
+    """Another live process uses this node's name, with a higher generation than ``ours``."""
+
+    __slots__ = ("answered", "key", "ours", "page", "probe")
+
+    def __init__(self, page: Page, key: int, ours: Generation, now: float, probe: int) -> None:
+        self.page = page
+        self.key = key
+        self.ours = ours
+        self.answered = now
+        self.probe = probe
+
+
+class NameConflict:
+    """Tells an earlier life of this node from another process, and asks whether that lives."""
+
+    def __init__(self, context: Context, own_generations: OwnGenerations) -> None:
+        self._c = context
+        self._own = own_generations
+        self._held: Conflict | None = None
+        self._told: set[int] = set()
+
+    @property
+    def current(self) -> Conflict | None:
+        """The conflict of this life; a new generation of this node's own has none yet."""
+        held = self._held
+        return held if held is not None and held.ours == self._c.own.generation else None
+
+    def hear_page(self, page: Page, teller: Member | None) -> None:
+        """A page in this node's own name."""
+        c = self._c
+        own = c.own
+        if page.generation == own.generation:
+            held = c.me.pages.get(page.number)
+            if held is not None and (held.version > page.version or held.raw == page.raw):
+                return
+            c.stats.drop(Drop.OWN_RECORD)
+            if teller is not None:
+                self._own.renew(f"{teller.name} told a page that this node never wrote")
+            return
+        if page.generation < own.generation:
+            self._older_life(page)
+            return
+        overlap = set(page.addresses) & set(own.addresses)
+        if not own.acknowledged or page.state is NodeState.LEFT or overlap:
+            self._own.renew(
+                "the cluster remembers a later generation of this name", page.generation
+            )
+        elif page.number == 0 and teller is not None:
+            self._begin(page)
+
+    def _older_life(self, page: Page) -> None:
+        """An earlier life of this name is still told, or still lives elsewhere."""
+        c = self._c
+        c.reply.pages.append(c.me.pages[0].raw)
+        key = wire.record_key(c.config.cluster, page.name, page.generation)
+        lives = key == c.sender_key and page.number == 0
+        elsewhere = not set(page.addresses) & set(c.own.addresses)
+        if lives and elsewhere and key not in self._told:
+            if len(self._told) >= _TOLD:
+                self._told.clear()
+            self._told.add(key)
+            c.stats.conflicts += 1
+            self._tell(ours=False, older=page.addresses, newer=c.own.addresses)
+
+    def _begin(self, page: Page) -> None:
+        c = self._c
+        held = self.current
+        if held is not None and held.page.generation >= page.generation:
+            return
+        key = wire.record_key(c.config.cluster, page.name, page.generation)
+        self._held = Conflict(page, key, c.own.generation, c.now, c.rng.getrandbits(64) or 1)
+        if held is None:
+            c.stats.conflicts += 1
+            self._tell(ours=True, older=c.own.addresses, newer=page.addresses)
+        self.watch()
+
+    def _tell(self, *, ours: bool, older: tuple[Address, ...], newer: tuple[Address, ...]) -> None:
+        c = self._c
+        c.me.note(c.now, EvidenceKind.CONFLICT, c.own.name, f"older {older[0]}, newer {newer[0]}")
+        c.events.append(events.NameConflict(c.now, c.own.name, ours, older, newer))
+
+    def watch(self) -> None:
+        """Once an interval, ask whether the other process with this name still lives."""
+        c = self._c
+        conflict = self.current
+        if conflict is None:
+            return
+        if c.now - conflict.answered > 2 * c.config.suspicion_max:
+            self._own.renew("the other node of this name is gone", conflict.page.generation)
+            return
+        c.send(
+            wire.SYN,
+            None,
+            address=conflict.page.addresses[0],
+            target=conflict.key,
+            probe=conflict.probe,
+            options={wire.OPT_PAGES: [c.me.pages[0].raw]},
+        )
+
+    def answered(self, probe: int, sender: int) -> bool:
+        """True when an ACK answers this watch."""
+        conflict = self.current
+        if conflict is None or probe != conflict.probe:
+            return False
+        if sender == conflict.key:
+            conflict.answered = self._c.now
+        return True
