@@ -1,4 +1,4 @@
-"""What verbs answer with, wherever they are asked (what the core itself gives: ``values.types``).
+"""The answers of verbs, the same on every face (those of the core itself: ``values.types``).
 
 The long answer to a key: each host with its state, age and source, and what "nobody" means.
 """
@@ -12,10 +12,10 @@ from gossipmm.core.values.types import NO_METADATA, HostState, Metadata
 
 
 class LookupStatus(StrEnum):
-    """What the table has to say to a key."""
+    """How a key was answered."""
 
     OK = "ok"
-    #: The last known hosts: none is live, and this agent may be the one that is cut off.
+    #: The last known hosts: none is live, and this agent may be the one cut off.
     STALE = "stale"
     #: The table is not yet joined, so a missing host proves nothing. Hosts are the ring file's.
     NOT_JOINED = "not_joined"
@@ -33,9 +33,9 @@ class FoundHost(NamedTuple):
     host: str
     #: None where only the ring file, or nobody, vouches for it.
     state: HostState | None = None
-    #: Seconds since the freshest evidence of life of its owner; None without a record.
+    #: Seconds since the freshest evidence that its owner is alive; None without a record.
     age: float | None = None
-    #: Seconds that it has been in this state here; None without a record.
+    #: Seconds for which it has been in this state here; None without a record.
     in_state: float | None = None
     #: ``gossip`` (a record of ``nodes``), ``ring`` (the ring file) or ``key`` (only the key).
     source: str = "gossip"

@@ -35,7 +35,7 @@ class Config:
     cluster: str = "gossipmm"
     #: UDP address to bind, ``host:port`` or ``[v6]:port``. Port 0 lets the system choose.
     bind: str = "127.0.0.1:7946"
-    #: Address that others reach this node at; empty: the bound one. Needed behind NAT, and when
+    #: Address at which others reach this node; empty: the bound one. Needed behind NAT, and when
     #: bound to a wildcard address.
     advertise: str = ""
     #: Seeds, ``name:port``: resolved again for as long as the node lives.
@@ -58,13 +58,13 @@ class Config:
     #: Loopback TCP port that serves the same, for browsers (the status page) and for programs
     #: without Unix sockets; 0: none. Every user of this machine may then use it.
     control_port: int = 0
-    #: Address at which only ``/livez``, ``/readyz`` and ``/metrics`` are served, from other
-    #: machines, too: for Kubernetes' probes and Prometheus. ``host:port``; empty: none.
+    #: Address at which only ``/livez``, ``/readyz`` and ``/metrics`` are served, to other machines
+    #: as well: for Kubernetes' probes and Prometheus. ``host:port``; empty: none.
     health_bind: str = ""
-    #: Port of the sidecar's DNS responder on loopback, UDP and TCP (needs the extra ``[dns]``);
+    #: Port of the sidecar's DNS responder on loopback, UDP and TCP (requires the extra ``[dns]``);
     #: 0: no DNS. Consul's 8600 is a usual choice.
     dns_port: int = 0
-    #: Zone that it answers for: ``compute.gossipmm.`` are the hosts of the topic ``compute``.
+    #: The zone it answers for: ``compute.gossipmm.`` are the hosts of the topic ``compute``.
     dns_zone: str = "gossipmm."
     #: How the agent's log is written to stderr: ``text``, or ``json`` (an object a line, with the
     #: fields of each event; see ``gossipmm.sidecar.ops.logs``).
@@ -72,35 +72,35 @@ class Config:
     #: Classical JSON ring file; answers while the table is not yet joined. Empty: none.
     ring_file: str = ""
 
-    # -- the rhythm ------------------------------------------------------------------------
-    #: Time between two exchanges that this node begins. Lower: faster detection and more
+    # -- the protocol period ---------------------------------------------------------------
+    # Time between two exchanges that this node begins. Lower: faster detection and more
     #: traffic, both in proportion (4 datagrams a node in each interval, about 86 bytes each).
     gossip_interval: float = 0.5
     #: Share of the interval by which each one is randomly longer or shorter, so that nodes
     #: booted together drift apart.
     jitter: float = 0.1
-    #: A probe that is not answered is sent again after resend_base x (1, 3, 7); at 8 x helpers
-    #: are asked. Stretched to the measured round trip. Lower: more duplicates on slow networks.
+    #: An unanswered probe is sent again after resend_base x (1, 3, 7); at 8 x, helpers are asked.
+    #: Stretched to the measured round trip. Lower: more duplicates on slow networks.
     resend_base: float = 0.025
-    #: Members asked to reach an unresponsive one. Raising it makes wrong suspicions under loss
-    #: rarer at the price of that many datagrams a failed probe.
+    #: Members asked to reach an unresponsive one. Raising it makes false suspicions under loss
+    #: rarer, at the price of that many datagrams per failed probe.
     helpers: int = 3
     #: Shortest time from suspicion to death, when it is confirmed by ``confirmations`` others.
     #: Raising it gives the accused more time and delays every detection by as much.
     suspicion_min: float = 1.0
-    #: Longest time to death = suspicion_min x this, when nobody confirms (Lifeguard, section
-    #: IV.B). Raising it protects healthy members from a lonely sick accuser.
+    #: Longest time to death = suspicion_min x this, when nobody confirms (Lifeguard, section IV.B).
+    #: Raising it protects healthy members from a single sick accuser.
     suspicion_factor: float = 3.0
     #: Independent confirmations that bring a suspicion down to its minimum.
     confirmations: int = 3
 
-    # -- news ------------------------------------------------------------------------------
-    #: Live peers that a change is pushed to at once, and again as many 15 ms later. 4 and 4 reach
+    # -- broadcasts ------------------------------------------------------------------------
+    #: Live peers to which a change is pushed at once, and as many again 15 ms later. 4 and 4 reach
     #: all of 100 nodes at p99 38 ms; 3 and 3 leave more to the exchanges; 8 doubles the bytes.
     fanout: int = 4
     #: Delay of the second push.
     second_push: float = 0.015
-    #: Bytes a second of pushed news, and the burst allowed. What finds no room within two
+    #: Bytes a second of pushed broadcasts, and the burst allowed. Whatever finds no room within two
     #: intervals is left to the exchanges.
     news_rate: float = 65536.0
     news_burst: float = 65536.0
@@ -113,8 +113,8 @@ class Config:
     reap_after: float = 86400.0
     #: Closed generations remembered, the oldest forgotten first.
     max_floors: int = 10_000
-    #: How long a topic without a live host answers its last known ones after more than half of
-    #: the members vanished at once (this agent may be the one cut off). 0 turns it off.
+    #: How long a topic without a live host is answered with its last known ones, after more than
+    #: half of the members vanished at once (this agent may be the one cut off). 0 turns it off.
     stale_for: float = 60.0
     #: Returns from the dead within flap_window that count at once; later ones bring probation of
     #: min(2**returns, probation_max) seconds (route flap damping, RFC 2439, in spirit).
@@ -125,11 +125,11 @@ class Config:
     # -- limits ----------------------------------------------------------------------------
     #: Members held at most; records of further ones are refused and counted.
     max_members: int = 10_000
-    #: Registrations held of one node at most.
+    #: Registrations held of one node, at most.
     max_registrations: int = 10_000
-    #: Bytes (as sent) held of one node's record at most; further pages are refused and counted.
-    #: 10,000 registrations with names of 40 bytes each take 0.9 MB. Raising it lets one node
-    #: fill more of ``max_table``.
+    #: Bytes (as sent) held of one node's record, at most; further pages are refused and counted.
+    #: 10,000 registrations with names of 40 bytes each take 0.9 MB. Raising it lets one node fill
+    #: more of ``max_table``.
     max_record: int = 4_194_304
     #: Bytes (as sent) held of all records at most. In memory that is 8 times as much for entries
     #: of 100 bytes, 60 times for the shortest there are (measured). Raising it allows larger
@@ -137,29 +137,29 @@ class Config:
     max_table: int = 67_108_864
     #: A heartbeat or version that is more than this above the last one known is refused and
     #: counted. Never less than 8 x reap_after / gossip_interval is in force: honest counters rise
-    #: by about two an interval, and records are forgotten after reap_after. Lowering it makes
-    #: exhausting somebody's counter (2**32) take more forgeries.
+    #: by about two an interval, and records are forgotten after reap_after. Lowering it makes it
+    #: take more forgeries to exhaust a member's counter (2**32).
     max_jump: int = 4_194_304
-    #: Members that one accuser may hold suspect here at a time; further accusations of it are
-    #: counted and not heard. Each of N nodes fails to reach at most 2 members a second. Lowering
-    #: it contains a confused or hostile accuser; too low, and the death of a rack is told slowly.
+    #: Members that one accuser may hold suspect here at a time; its further accusations are counted
+    #: and ignored. Each of N nodes fails to reach at most 2 members a second. Lowering it contains
+    #: a confused or hostile accuser; too low, and the death of a rack is told slowly.
     max_accusations: int = 256
-    #: Datagrams a second, and twice as many at once, read of one IP address that has not proved
-    #: to receive what is sent to it; the others are dropped unread. An unread one costs about
-    #: 1 us, a forged one that is read 10 us. Many agents on one new host share this at their start.
+    #: Datagrams a second (and twice as many at once) read from one IP address that is not validated
+    #: yet; the rest are dropped unread. An unread one costs about 1 us, a forged one that is read
+    #: 10 us. Many agents on one new host share this at their start.
     source_rate: float = 1000.0
-    #: The same of each address that is proved, counted after authentication: bounds the work that
-    #: one member can ask for (20-100 us a datagram). Bulk transfers reach a few thousand.
+    #: The same for each validated address, counted after authentication: bounds the work that one
+    #: member can cause (20-100 us a datagram). Bulk transfers reach a few thousand.
     peer_rate: float = 5000.0
     #: Networks that may take part (``10.0.0.0/8``, ``2001:db8::/32``): datagrams from elsewhere,
     #: and records that announce an address elsewhere, are refused before anything else. Empty:
-    #: everybody. An address is easily forged: this is no substitute for a key.
+    #: everybody. An address is easily forged: this does not replace a key.
     allow: tuple[str, ...] = ()
     #: Time that a graceful leave may take.
     leave_timeout: float = 2.0
     #: Ask seeds at join whether they reach the address that this node announces, and answer such
-    #: questions: a few datagrams each, which change nothing. Off: no words about what is wrong
-    #: with a join, and strangers get no answer at all.
+    #: questions: a few datagrams each, which change nothing. Off: nothing explains why a join
+    #: fails, and strangers get no answer at all.
     dial_back: bool = True
     #: Time between two resolutions of the seeds while others are known (while alone: 1 s).
     seed_interval: float = 30.0
@@ -172,7 +172,7 @@ class Config:
     without: frozenset[Mechanism] = frozenset()
 
     def __post_init__(self) -> None:
-        """Refuse what is out of range, naming the field and both numbers."""
+        """Refuse values out of range, naming the field and both numbers."""
         for name, low, high in _RANGES:
             value = getattr(self, name)
             if not low <= value <= high:
@@ -191,7 +191,7 @@ class Config:
 
     @property
     def jump(self) -> int:
-        """Most that a counter may be above the last one known: ``max_jump``, or what is honest."""
+        """Largest step of a counter that is believed: ``max_jump``, or what honest ones take."""
         return max(self.max_jump, int(8 * self.reap_after / self.gossip_interval))
 
     @property

@@ -1,7 +1,7 @@
 """Every exception that this package raises on purpose, in one small tree.
 
-An error names what was wrong, with which value, and what to do. Errors of network bytes never
-leave the core: they are counted by reason (see ``gossipmm.core.values.stats``).
+An error says what was wrong, with which value, and what to do. Errors of network bytes never leave
+the core: they are counted by reason (see ``gossipmm.core.values.stats``).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class KeyringError(GossipError, ValueError):
 
 
 class MatchMakerException(GossipError):  # noqa: N818 (the name that callers catch since 2012)
-    """A match could not be found, or the matchmaker cannot be used as asked.
+    """No match could be found, or the matchmaker cannot be used as asked.
 
     Every error that a call on a matchmaker can raise is one of these, so that a caller written
     for the classical one goes on catching them. ``message`` is the text of one raised without
@@ -76,7 +76,7 @@ class RegistrationError(MatchMakerException, ValueError):
 
 
 class LimitError(RegistrationError):
-    """A value was well formed but larger than a stated limit; the message has both numbers."""
+    """A value was well formed but above a documented limit; the message gives both numbers."""
 
 
 class BindError(GossipError, OSError):
@@ -84,7 +84,7 @@ class BindError(GossipError, OSError):
 
 
 class SeedError(GossipError):
-    """A seed is malformed, or cannot be resolved where that was asked to be fatal."""
+    """A seed is malformed, or could not be resolved where that is fatal."""
 
 
 class AgentClosedError(MatchMakerException, RuntimeError):
@@ -116,10 +116,10 @@ class ForkedError(MatchMakerException, RuntimeError):
 
 
 class WatchOverflowError(GossipError):
-    """A watcher was too slow and was dropped: read the members anew, then watch again."""
+    """A watcher was too slow and was dropped: read the members again, then watch again."""
 
 
 class PatchedError(MatchMakerException, RuntimeError):
-    """gevent or eventlet patched this process: the agent needs a process of its own."""
+    """gevent or eventlet has patched this process: the agent needs a process of its own."""
 
     message = "gevent or eventlet patched this process: use gossipmm.embed.child"

@@ -5,9 +5,9 @@
       {"kid": "07c1", "key": "q0Xn2...=", "retired": true}
     ]
 
-A key that is marked as retired is not accepted any more, only recognised. A last entry
-``{"rotation": {...}}`` says how far the last rotation of the cluster came here. The file is a
-secret: one that others than its owner may read or write is refused.
+A key marked as retired is no longer accepted, only recognised. A last entry ``{"rotation": {...}}``
+says how far the cluster's last rotation has come here. The file is a secret: it is refused if
+anybody but its owner may read or write it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ("create", "dump", "generate", "load", "open_envelope", "parse", "save")
 
-#: Bytes read at most: a file of a few hundred bytes is usual.
+#: Bytes read, at most: a file usually has a few hundred.
 _MAX_FILE = 65_536
 #: Two bytes tell the few keys of one cluster apart, and cost two in each datagram.
 _KID_SIZE = 2
@@ -40,7 +40,7 @@ _FIELDS = {"kid", "key", "retired"}
 
 
 def generate(*beside: Key, kids: Iterable[bytes] = ()) -> Key:
-    """Make a new random key whose id is not one of those."""
+    """Make a new random key whose id differs from those."""
     taken = {*kids, *(key.kid for key in beside)}
     while (kid := secrets.token_bytes(_KID_SIZE)) in taken:
         pass
@@ -48,7 +48,7 @@ def generate(*beside: Key, kids: Iterable[bytes] = ()) -> Key:
 
 
 def open_envelope(config: Config, rng: random.Random) -> Envelope:
-    """Return what the configuration asks for: sealed with the keys of its file, or plain.
+    """Return the envelope that the configuration asks for: sealed with its keys, or plain.
 
     Raises KeyringError. ``rng`` gives boot ids: a ``random.SystemRandom`` in production.
     """
@@ -72,7 +72,7 @@ def load(path: str | os.PathLike[str]) -> Keyring:
     """Read a file of keys. Raises KeyringError, which says what to do about it."""
     path = os.fspath(path)
     try:
-        # Not blocking: the path may be that of a pipe.
+        # Non-blocking: the path may be that of a pipe.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as exc:
         hint = "; gossipmm keygen makes one" if isinstance(exc, FileNotFoundError) else ""
@@ -93,7 +93,7 @@ def save(path: str | os.PathLike[str], keyring: Keyring) -> None:
 
     The file keeps its owner (when root writes it for a service's user); its mode becomes 0600.
     """
-    # A link to the file stays one: the file that it leads to is replaced.
+    # A link to the file stays a link: the file that it leads to is replaced.
     target = os.path.realpath(os.fspath(path))
     temporary = f"{target}.{os.getpid()}.new"
     try:
@@ -107,7 +107,7 @@ def save(path: str | os.PathLike[str], keyring: Keyring) -> None:
 
 
 def create(path: str | os.PathLike[str], keyring: Keyring) -> None:
-    """Write a new file of keys. Raises KeyringError, also when there is one already."""
+    """Write a new file of keys. Raises KeyringError, also when one exists already."""
     path = os.fspath(path)
     try:
         _write(path, keyring, like=None)
@@ -123,7 +123,7 @@ def create(path: str | os.PathLike[str], keyring: Keyring) -> None:
 def _write(path: str, keyring: Keyring, *, like: str | None) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with open(descriptor, "w", encoding="ascii") as file:
-        # A umask can only take bits away; what is needed is exactly this mode.
+        # A umask can only take bits away; exactly this mode is needed.
         os.fchmod(descriptor, 0o600)
         if like is not None and os.geteuid() == 0:
             with contextlib.suppress(FileNotFoundError):

@@ -1,8 +1,8 @@
 """The mechanisms of the protocol that the simulator can switch off, one by one.
 
-What a mechanism is for shows when it is missing: ``gossipmm-sim ablate`` switches each off and
-looks for the promise that breaks. Only code can do that (``Config(without=...)``): no file, no
-variable of the environment and no flag, because nothing of this is safe in production.
+The purpose of a mechanism shows when it is missing: ``gossipmm-sim ablate`` switches each off and
+looks for the promise that breaks. Only code can do that (``Config(without=...)``), not a file, an
+environment variable or a flag, because none of this is safe in production.
 """
 
 from __future__ import annotations
@@ -18,30 +18,32 @@ __all__ = ("Mechanism", "mechanisms")
 class Mechanism(StrEnum):
     """A part of the protocol that ``Config.without`` switches off. Values are stable names."""
 
-    ACCUSED_IS_TOLD = "accused_is_told"  #: who is accused hears of it with the next datagram
+    ACCUSED_IS_TOLD = "accused_is_told"  #: an accused member hears of it with the next datagram
     DEAD_RETRY = "dead_retry"  #: the dead are probed again, so that a split heals
-    DEAF_HOLD = "deaf_hold"  #: who hears nobody at all holds its accusations
-    DIGESTS = "digests"  #: tables are compared, which finds what the news missed
+    DEAF_HOLD = "deaf_hold"  #: a node that hears nobody at all holds its accusations
+    DIGESTS = "digests"  #: tables are compared, which finds what broadcasts missed
     EVERYONE_BURIES = "everyone_buries"  #: a death heard is a suspicion, not yet a death here
-    EVIDENCE_AGE = "evidence_age"  #: the dead return by evidence younger than their burial only
-    FLAP_DAMPING = "flap_damping"  #: who returns again and again is put on probation
+    EVIDENCE_AGE = "evidence_age"  #: the dead return only by evidence younger than their death here
+    FLAP_DAMPING = "flap_damping"  #: a member that returns again and again is put on probation
     FLOORS = "floors"  #: a generation that was reaped stays closed
     HEARING_RULE = "hearing_rule"  #: the heartbeat of a node that hears nobody stands still
-    HELPERS = "helpers"  #: others are asked to reach whom this node does not reach
-    IMPAIRED = "impaired"  #: a node whose answers are lost says so itself
+    HELPERS = "helpers"  #: others are asked to reach a member that this node does not reach
+    IMPAIRED = "impaired"  #: a node whose replies are being lost says so itself
     LATE_HOLD = "late_hold"  #: a node whose timers are late holds its accusations
     QUICK_RESENDS = "quick_resends"  #: an unanswered probe is sent again within the interval
     REFUTATION_BY_ANYONE = "refutation_by_anyone"  #: whoever knows better contradicts a suspicion
     RING = "ring"  #: every fourth exchange is with the successor on the ring of record keys
-    SECOND_PUSH = "second_push"  #: news are pushed twice
-    STALE_LOOKUPS = "stale_lookups"  #: a node that is cut off answers the hosts last known
+    SECOND_PUSH = "second_push"  #: broadcasts are pushed twice
+    STALE_LOOKUPS = "stale_lookups"  #: a node that is cut off answers with the hosts last known
     SUSPECT_ROWS = "suspect_rows"  #: suspicions ride on exchanges
-    SUSPECT_TELLER = "suspect_teller"  #: who is suspected itself is not believed against others
-    TARGET_RULE = "target_rule"  #: only the answer of the target itself counts
+    SUSPECT_TELLER = (
+        "suspect_teller"  #: a reporter that is itself suspected is not believed against others
+    )
+    TARGET_RULE = "target_rule"  #: only the target's own answer counts
 
 
 def mechanisms(names: Iterable[str]) -> frozenset[Mechanism]:
-    """Give the mechanisms of these names. Raises ConfigError with the nearest name there is."""
+    """Return the mechanisms of these names. Raises ConfigError with the nearest known name."""
     found = set()
     for name in names:
         try:

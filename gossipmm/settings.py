@@ -1,10 +1,10 @@
 """Loading a Config: preset < TOML file < environment < flags or keywords.
 
 The sources are merged as plain dicts, field by field (``metadata`` key by key), and converted once,
-driven by the annotations of ``Config``; an error names the field as it was written and the source
-that it came from. Standard library only: this runs inside every RPC host.
+driven by the annotations of ``Config``; an error names the field as it was written, and its source.
+Standard library only: this runs inside every RPC host.
 
-The file is the one that is given; else the one that ``GOSSIPMM_CONFIG`` names (empty: none); else
+The file is the one given; else the one that ``GOSSIPMM_CONFIG`` names (empty: none); else
 ``/etc/gossipmm.toml``, if it exists. The working directory is never searched: an agent must not
 change its cluster because of where it was started.
 

@@ -4,7 +4,7 @@
 * Bound to a wildcard: the primary address (the one towards the default route) is announced, of
   both families for ``[::]``.
 * ``advertise`` replaces all this; without a port, or with port 0, it takes the bound one.
-* Anything but loopback wants a key, or the word ``insecure``.
+* Anything but loopback requires a key, or ``insecure``.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ async def bind(config: Config, network: Network) -> tuple[Port, tuple[Address, .
 
 
 def check_exposure(config: Config, host: str) -> None:
-    """Refuse to be reachable for others without a key, unless told so. Raises BindError."""
+    """Refuse to be reachable by others without a key, unless ``insecure``. Raises BindError."""
     if config.keyring or config.insecure or is_loopback(host):
         return
     raise BindError(
@@ -52,7 +52,7 @@ def check_exposure(config: Config, host: str) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches that literal."""
+    """Return whether only this machine reaches that literal."""
     return ipaddress.ip_address(host.partition("%")[0]).is_loopback
 
 

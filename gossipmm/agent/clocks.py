@@ -1,8 +1,8 @@
-"""Notice that the machine was put back to an earlier moment: its clocks no longer agree.
+"""Detects that the machine was restored to an earlier moment: its clocks no longer agree.
 
-A virtual machine that is restored from a snapshot goes on where it was taken: with a boot id and a
-counter that the node has used since. The monotonic clock goes on as well, but the wall clock is set
-to what it is now, so the distance between both has changed.
+A virtual machine restored from a snapshot continues from when it was taken, with a boot id and a
+counter that the node has used since. The monotonic clock continues as well, but the wall clock is
+set to the present, so the distance between the two has changed.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ _JUMP = 1.0
 
 
 class Clocks:
-    """Compares wall clock and core time of a network."""
+    """Compares the wall clock and core time of a network."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
         self._apart = self._read()
 
     def jumped(self) -> bool:
-        """Whether they moved against each other since the last look."""
+        """Return whether they moved against each other since the last look."""
         before, self._apart = self._apart, self._read()
         return abs(self._apart - before) > _JUMP
 

@@ -1,9 +1,9 @@
 """``Agent.matchmaker``, from any thread of the program.
 
-Its lookups read the table wherever they are called. Everything else is made in the thread of the
-agent's Trio run: called there at once, called elsewhere while the caller waits (about 0.1 ms).
-The whole call moves, not only what it asks of the agent: a thread that held the matchmaker's lock
-while it waited for Trio's would stop the program as soon as that one wanted the lock, too.
+Its lookups read the table wherever they are called. Everything else runs in the thread of the
+agent's Trio run: at once when called there; from elsewhere the caller waits (about 0.1 ms). The
+whole call moves, not only what it asks of the agent: a thread that held the matchmaker's lock while
+it waited for Trio's thread would stop the program as soon as that thread also wanted the lock.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class AgentMatchMaker(TableMatchMaker):
 
     @property
     def _here(self) -> bool:
-        """Whether this is the thread of the agent's Trio run."""
+        """Return whether this is the thread of the agent's Trio run."""
         return threading.get_ident() == self._thread
 
     def in_trio(self, function: Callable[[], _T]) -> _T:

@@ -1,21 +1,21 @@
-"""Dial-back at join: a seed tries the address that a newcomer announces, and tells what it sees.
+"""Dial-back at join: a seed tries the address that a newcomer announces, and reports what it sees.
 
 A node that cannot join usually gets no answer at all: a datagram of another cluster or version, or
-one under another key, is counted and dropped. So, beside joining, a newcomer asks each seed in a
-little protocol of its own, and can then say what is wrong: nobody listens there, no answer, another
-cluster, another version, other keys; or, although it joined: others cannot reach the address that
+one under another key, is counted and dropped. So, besides joining, a newcomer asks each seed in a
+small protocol of its own, and can then say what is wrong: nobody listens there, no answer, another
+cluster, another version, other keys; or, although it joined, that others cannot reach the address
 it announces (a wrong one, or a port that lets only answers in).
 
-The messages have fixed layouts behind a magic that begins no datagram of gossip (its first byte
-is CBOR's 0). They are neither sealed nor signed, and change nothing but words: what a stranger
-learns is a hash of the cluster's name, and the id of the key in use, which every sealed datagram
-shows, too.
+The messages have fixed layouts behind a magic number with which no gossip datagram begins (its
+first byte is CBOR's 0). They are neither sealed nor signed, and change nothing but messages to
+people: what a stranger learns is a hash of the cluster's name, and the id of the key in use, which
+every sealed datagram shows as well.
 
     ASK     newcomer -> seed      nonce, protocol, cluster tag, key id, announced address; padded
     REPORT  seed -> source        nonce, its own protocol, tag and key id, the source as it sees it
     TRY     seed -> announced     nonce; once from the seed's port, once from a fresh one
 
-An ASK is as large as all that it can cause together, and answers are few a second: nobody gains
+An ASK is as large as everything that it can cause, and answers per second are few: nobody gains
 from making a seed send to somebody else. ``Config.dial_back`` turns asking and answering off.
 """
 
@@ -39,7 +39,7 @@ from gossipmm.core.wire.frame import PROTOCOL, cluster_tag
 
 __all__ = ("MAGIC", "DialBack", "Identity")
 
-#: No datagram of gossip begins so: those are CBOR arrays.
+#: No gossip datagram begins like this: those are CBOR arrays.
 MAGIC = b"\x00GMD"
 _ASK, _REPORT, _TRY = 1, 2, 3
 #: magic, kind, nonce
@@ -52,11 +52,11 @@ _REPORT_SIZE = _HEAD.size + _IDENTITY.size + _ADDRESS.size
 _TRY_SIZE = _HEAD.size + 1
 _ASK_SIZE = _REPORT_SIZE + 2 * _TRY_SIZE
 
-#: Pauses before each ASK that is sent while something is missing: five of them find out what is
-#: to be found at 25 % loss. And the seconds until what has not come is held not to come.
+#: Pauses before each ASK that is sent while something is missing: five of them find out what can be
+#: found out at 25 % loss. And the seconds after which what has not arrived is taken not to arrive.
 _AGAIN = (0.0, 0.15, 0.25, 0.3, 0.4)
 PATIENCE = 1.5
-#: Addresses asked, of however many: the name of a large cluster may be the addresses of all.
+#: Addresses asked, of however many: one name may stand for all addresses of a large cluster.
 _MOST = 16
 #: Seconds until seeds are asked again by a node that is still alone.
 _WHILE_ALONE = 30.0
@@ -67,14 +67,14 @@ _log = logging.getLogger(__name__)
 
 
 class Identity(NamedTuple):
-    """What tells whether two nodes can talk: protocol, cluster, key (empty: not encrypted)."""
+    """What two nodes must share to talk: protocol, cluster, key (empty: not encrypted)."""
 
     protocol: int
     tag: bytes
     kid: bytes
 
     def pack(self) -> bytes:
-        """As it travels."""
+        """Return the bytes that travel."""
         return _IDENTITY.pack(self.protocol, self.tag, len(self.kid), self.kid.ljust(4, b"\0"))
 
 
@@ -125,7 +125,7 @@ class DialBack:
         self._seeds: tuple[Address, ...] = ()
         self._tokens, self._refilled = _BURST, network.now()
         self._said: dict[Address, str] = {}
-        #: Seeds of which nothing more is to be found out.
+        #: Seeds about which nothing more can be found out.
         self._settled: frozenset[Address] = frozenset()
         #: Seed -> what is wrong, in words; empty: nothing. A seed that was not asked is missing.
         self.found: dict[Address, str] = {}
@@ -168,13 +168,13 @@ class DialBack:
         self._send(_HEAD.pack(MAGIC, _TRY, nonce) + b"\0", announced)
         with suppress(OSError):
             # As any other member would begin a conversation: the newcomer never sent anything to
-            # this port, so no firewall takes it for an answer.
+            # this port, so a firewall does not take it for an answer.
             if self._fresh is None:
                 self._fresh = self._network.bind(self._bound[0], 0)
             self._fresh.send(_HEAD.pack(MAGIC, _TRY, nonce) + b"\1", announced)
 
     def identity(self) -> Identity:
-        """Return what others have to share with this node."""
+        """Return what others must share with this node."""
         ring = self._keys()
         return Identity(PROTOCOL, self._tag, b"" if ring is None else ring.sending.kid)
 
@@ -188,7 +188,7 @@ class DialBack:
         self._seeds = seeds
 
     def done(self, addresses: Iterable[Address]) -> bool:
-        """Whether all of these have been asked (or need not be)."""
+        """Return whether all of these have been asked (or need not be)."""
         return not self._enabled or all(
             address in self._settled or address in self._announced for address in addresses
         )
@@ -293,7 +293,7 @@ class DialBack:
         )
 
     def _say(self) -> None:
-        """Log what is wrong, once until it is something else."""
+        """Log what is wrong, once, until it is something else."""
         for address, words in self.found.items():
             if words and self._said.get(address) != words:
                 _log.warning("seed %s %s", format_address(address), words)

@@ -1,8 +1,8 @@
-"""What drives the core: one task that receives, runs timers, and carries away what comes out.
+"""Drives the core: one task that receives, runs timers, and carries away what comes out.
 
-No protocol decisions here. After anything that was told to the node, ``flush`` sends its datagrams,
-hands on its events and looks at its next timer; calls from other tasks of the same Trio run do the
-same at once, and shorten the wait of the driving task.
+No protocol decisions here. After every call into the node, ``flush`` sends its datagrams, hands on
+its events and looks at its next timer; calls from other tasks of the same Trio run do so at once,
+and shorten the wait of the driving task.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ DRAIN = 128
 MAX_WAIT = 1.0
 #: Rounds of sending in one flush: a failed send may make the core send again at once.
 _ROUNDS = 3
-#: These are this program's own faults, not the network's.
+#: These are faults of this program, not of the network.
 _OURS = frozenset({errno.EBADF, errno.ENOTSOCK, errno.EFAULT})
 
 
 class IoStats:
-    """What the socket made of it, as integers that only grow."""
+    """The socket's counters: integers that only grow."""
 
     __slots__ = ("events", "receive_errors", "send_errors", "turns", "watchers_dropped")
 
@@ -43,8 +43,8 @@ class IoStats:
         self.receive_errors: dict[str, int] = {}
         #: Events told so far, by the name of their type ("MemberJoined").
         self.events: dict[str, int] = {}
-        #: What one turn took: all that waited received, timers run, all answers sent. For so long
-        #: nothing else in this Trio run had its turn.
+        #: How long one turn took, with everything that waited received, timers run and answers
+        #: sent: for so long nothing else in this Trio run had its turn.
         self.turns = Timing()
         self.watchers_dropped = 0
 
@@ -70,13 +70,13 @@ class Driver:
         self.now = network.now
         self.stats = IoStats()
         self._tell = tell
-        #: Takes what is not gossip (``gossipmm.agent.dialback``).
+        #: Takes datagrams that are not gossip (``gossipmm.agent.dialback``).
         self.aside: Callable[[bytes, Address], None] = lambda _data, _source: None
         self._clocks = Clocks(network)
         self._wait: trio.CancelScope | None = None
 
     async def run(self) -> None:
-        """Drive the node until cancelled. Raises only what is a programming error."""
+        """Drive the node until cancelled. Raises only on programming errors."""
         while True:
             with trio.move_on_after(self._delay()) as self._wait:
                 await self.port.wait_readable()
@@ -111,7 +111,7 @@ class Driver:
             self._wait.deadline = trio.current_time() + self._delay()
 
     def _delay(self) -> float:
-        """Seconds until the next timer, or until the clocks want comparing again."""
+        """Return the seconds until the next timer, or until the clocks are to be compared."""
         return min(max(0.0, self.node.next_timer() - self.now()), MAX_WAIT)
 
     def _receive(self) -> None:
@@ -130,7 +130,7 @@ class Driver:
             node.receive_datagram(received[0], received[1], now)
 
     def send_aside(self, data: bytes, address: Address) -> None:
-        """Send what is not gossip; a failure is counted, and nothing more."""
+        """Send what is not gossip; a failure is only counted."""
         try:
             self.port.send(data, address)
         except OSError as exc:

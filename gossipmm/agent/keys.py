@@ -1,8 +1,8 @@
 """The agent's file of keys: read, written and read again; rotations begun and followed from here.
 
 The core decides what the keys are; this writes them down, atomically and before anybody relies on
-them. A file that cannot be written (or was made unreadable by hand) is tried again, and said: until
-it is written the others wait for this node.
+them. A file that cannot be written (or was made unreadable by hand) is tried again and reported:
+until it is written the others wait for this node.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class AgentKeys:
         self.path = path
         #: Why the file could not be read or written the last time; empty: it could.
         self.trouble = ""
-        #: The keys that were in the file when it was read or written last.
+        #: The keys that were in the file when it was last read or written.
         self._known = _kids(self._keys.ring)
         self._changed = trio.Event()
         self._lock = trio.Lock()
@@ -52,17 +52,17 @@ class AgentKeys:
         return self._keys.ring
 
     def progress(self) -> Progress | None:
-        """How far the last rotation is; None: this agent does not encrypt."""
+        """How far the last rotation has come; None: this agent does not encrypt."""
         return self._keys.progress(self._driver.now())
 
     def stragglers(self) -> tuple[Straggler, ...]:
-        """Who sent with a key that was removed here: it missed a rotation."""
+        """Senders that used a key removed here: they missed a rotation."""
         return self._keys.stragglers()
 
     # -- changes: each returns once it is written, or raises KeyringError ----------------------
 
     async def add(self, key: Key) -> None:
-        """Receive with one more key."""
+        """Accept one more key."""
         await self._do(lambda now: self._keys.add(key, now))
 
     async def use(self, kid: bytes, *, force: bool = False) -> None:
@@ -70,19 +70,19 @@ class AgentKeys:
         await self._do(lambda now: self._keys.use(kid, now, force=force))
 
     async def remove(self, kid: bytes, *, force: bool = False) -> None:
-        """Accept a key no longer, here only."""
+        """Stop accepting a key, here only."""
         await self._do(lambda now: self._keys.remove(kid, now, force=force))
 
     async def rotate(self, *, keep: float = KEEP) -> None:
-        """Begin to replace the sending key by a new one, everywhere, by gossip."""
+        """Begin to replace the sending key with a new one, everywhere, by gossip."""
         ring = await self._written()
         new = keyfile.generate(*ring.keys, *ring.retired, kids=self._keys.kids())
         await self._do(lambda now: self._keys.start(new, now, keep=keep))
 
     async def rotate_out_of_band(self, kid: bytes = b"", *, keep: float = KEEP) -> None:
-        """Begin to replace the sending key by one that each host has in its own file.
+        """Begin to replace the sending key with one that each host has in its own file.
 
-        ``kid`` may be left out when there is only one other key in this agent's file.
+        ``kid`` may be omitted when this agent's file has only one other key.
         """
         ring = await self._written()
         found = await trio.to_thread.run_sync(keyfile.load, self.path)
@@ -114,7 +114,7 @@ class AgentKeys:
         await self._do(self._keys.cancel)
 
     def reload(self) -> list[str]:
-        """Read the file again; say in words what changed. Nothing does if it is wrong."""
+        """Read the file again; say in words what changed. A file that is wrong changes nothing."""
         if not self.path:
             return []
         try:
@@ -159,7 +159,7 @@ class AgentKeys:
             self._changed.set()
 
     async def run(self) -> None:
-        """Write down what is new, and look for what is wanted, for ever."""
+        """Write down what is new, and look for keys that are wanted, for ever."""
         while True:
             if self._keys.unsaved or self._keys.wanted:
                 with trio.move_on_after(_AGAIN):
@@ -193,7 +193,7 @@ class AgentKeys:
         self.trouble = trouble
 
     def _write(self, ring: Keyring) -> tuple[Keyring, tuple[Key, ...]]:
-        """Write the file; return what was to be written, and keys that were put there by hand."""
+        """Write the file; return what was written, keys that were put there by hand included."""
         by_hand: tuple[Key, ...] = ()
         both = ring
         if os.path.exists(self.path):

@@ -1,7 +1,7 @@
-"""What an agent needs of the world around it, and the real one.
+"""What an agent needs of the world around it, and the operating system's version of it.
 
-A test hands ``open_agent`` another network: one in memory, with Trio's clock. Nothing else in the
-agent looks at a clock, opens a socket, resolves a name or draws a random number.
+A test gives ``open_agent`` another one, in memory, with Trio's clock. Nothing else in the agent
+looks at a clock, opens a socket, resolves a name or draws a random number.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ class Port(Protocol):
     address: Address
 
     async def wait_readable(self) -> None:
-        """Wait until a datagram, or a pending socket error, is there."""
+        """Wait until a datagram or a socket error is pending."""
 
     def receive(self) -> tuple[bytes, Address] | None:
-        """Return a waiting datagram; None: none is left. Raises OSError for a passing error."""
+        """Return a waiting datagram; None: none is left. Raises OSError for a transient error."""
 
     def send(self, data: bytes, address: Address) -> None:
         """Send at once. Raises OSError for whatever the network or the system had against it."""
 
     def reaches(self, address: Address) -> bool:
-        """Whether this socket can send to an address of that family."""
+        """Return whether this socket can send to an address of that family."""
 
     def close(self) -> None:
         """Close the socket. Idempotent."""
 
 
 class Network(Protocol):
-    """Sockets, names, clocks and chance."""
+    """Sockets, names, clocks and randomness."""
 
     def bind(self, host: str, port: int) -> Port:
         """Bind a UDP socket to an IP literal (``%scope`` allowed). Raises OSError."""
@@ -68,7 +68,7 @@ class Network(Protocol):
         """Milliseconds of wall clock since 1970."""
 
     def random(self) -> random.Random:
-        """Return the source of chance for one agent."""
+        """Return the source of randomness for one agent."""
 
 
 class SystemNetwork:
@@ -85,11 +85,11 @@ class SystemNetwork:
         """Return the addresses of a name, IPv4 and IPv6. Raises OSError."""
         try:
             found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-        except UnicodeError as exc:  # a label that is empty or longer than 63 characters
+        except UnicodeError as exc:  # an empty label, or one of more than 63 characters
             raise OSError(str(exc)) from None
         except RuntimeError as exc:  # no thread can be started: a limit, or the program's exit
             raise OSError(str(exc)) from None
-        # A dict keeps the resolver's order and drops doubles.
+        # A dict keeps the resolver's order and drops duplicates.
         return list(dict.fromkeys((str(entry[4][0]).partition("%")[0], port) for entry in found))
 
     async def resolve_srv(self, name: str) -> list[tuple[str, int]]:
@@ -124,9 +124,9 @@ class SystemNetwork:
         return None if host.startswith("fe80:") else host
 
     async def refuses(self, address: Address, data: bytes) -> bool:
-        """Whether the system at an address says that nobody listens there (ICMP), soon.
+        """Return whether the system at an address says, soon, that nobody listens there (ICMP).
 
-        Only a socket of its own that is connected is told; ``data`` is what it sends.
+        Only a connected socket is told, so it takes one of its own; ``data`` is what it sends.
         """
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         with trio.socket.socket(family, socket.SOCK_DGRAM) as probe:
@@ -150,5 +150,5 @@ class SystemNetwork:
         return time.time_ns() // 1_000_000
 
     def random(self) -> random.Random:
-        """Return the system's source of chance: equal in no two processes, not even after fork."""
+        """Return the system's randomness: different in every process, even after a fork."""
         return random.SystemRandom()

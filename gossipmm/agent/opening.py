@@ -1,7 +1,7 @@
 """``open_agent``: from a configuration to a running agent, and gracefully back.
 
-The tasks of the agent run in a scope that outer cancellation does not reach, because the last thing
-that a cancelled agent does is talk: it leaves, for at most ``leave_timeout``, and only then ends.
+The tasks of the agent run in a scope that cancellation from outside does not reach, because the
+last thing a cancelled agent does is talk: it leaves, for at most ``leave_timeout``, and then ends.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from gossipmm.keyfile import open_envelope
 
 __all__ = ("open_agent",)
 
-#: Seconds between two looks at whether the state file's peers are still the right ones.
+#: Seconds between two checks whether the peers in the state file are still the right ones.
 _STATE_INTERVAL = 60.0
 _LIVE = frozenset({Status.ALIVE, Status.SUSPECT})
 
@@ -93,7 +93,7 @@ class _Running:
         self._failed = False
 
     async def run(self) -> None:
-        """Run until ``close``; raise what only a programming error can be."""
+        """Run until ``close``. Raises only on programming errors."""
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:
@@ -123,7 +123,7 @@ class _Running:
 
 
 class _Remember:
-    """Keeps the state file: at once for a generation, now and then for the peers."""
+    """Keeps the state file up to date: at once for a generation, now and then for the peers."""
 
     def __init__(self, config: Config, driver: Driver, peers: tuple[Address, ...]) -> None:
         self._node = driver.node
@@ -152,7 +152,7 @@ class _Remember:
             for view in self._node.members()
             if view.name != self._node.name and view.status in _LIVE and view.addresses
         ]
-        # With nobody left the old peers are the ones to try after a restart.
+        # With nobody left, the old peers are the ones to try after a restart.
         kept = tuple(peers[: state.MAX_PEERS]) or self._saved.peers
         memory = state.Memory(self._node.generation, kept)
         if memory != self._saved and await self._write(memory):
@@ -169,7 +169,7 @@ class _Remember:
 async def _prepare(
     config: Config, network: Network, port: Port, addresses: tuple[Address, ...]
 ) -> _Running:
-    """Build everything, nothing of it running yet."""
+    """Build everything; nothing runs yet."""
     rng = network.random()
     memory = state.Memory()
     if config.state_file:
@@ -233,7 +233,7 @@ async def _prepare(
 
 
 def _raise_single(group: BaseExceptionGroup[BaseException]) -> NoReturn:
-    """Raise what is in the group if it is one thing: that a nursery runs here is our affair."""
+    """Raise the only error in a group: that a nursery runs here is our affair."""
     errors = [exc for exc in group.exceptions if not isinstance(exc, trio.Cancelled)]
     single = errors or list(group.exceptions[:1])
     if len(single) != 1:

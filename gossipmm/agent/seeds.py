@@ -1,9 +1,9 @@
 """Seeds are names: resolved at the start and again for as long as the agent lives.
 
-Every second while the agent is alone, else every ``seed_interval``: a name that moves, or a name
-service that comes late, needs no restart. What a name resolved to last is kept while it cannot be
-resolved. A seed that cannot be resolved is logged once a change, counted, and never fatal; a
-malformed one is refused when it is given (SeedError).
+Every second while the agent is alone, else every ``seed_interval``, so that a name that moves, or a
+name service that comes late, needs no restart. The last addresses of a name are kept while it
+cannot be resolved. A seed that cannot be resolved is logged once per change, counted, and never
+fatal; a malformed one is refused when it is given (SeedError).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ("SeedResolver",)
 ALONE_INTERVAL = 1.0
 #: Seconds that one resolution may take; a dead name server must not hold up the other seeds.
 RESOLVE_TIMEOUT = 5.0
-#: Seeds at most: each is resolved again and again.
+#: Seeds, at most: each is resolved again and again.
 MAX_SEEDS = 256
 #: Addresses used of all seeds together.
 MAX_ADDRESSES = 1024
@@ -78,13 +78,13 @@ class SeedResolver:
         return {seed: said for seed, said in self._said.items() if said.startswith(_UNRESOLVED)}
 
     def resolved(self) -> dict[str, tuple[Address, ...]]:
-        """Return what each seed that could be resolved is, as far as the socket reaches it."""
+        """Return the addresses of each resolved seed that the socket can send to."""
         return {
             seed: tuple(filter(self._usable, addresses)) for seed, addresses in self._last.items()
         }
 
     def tried(self, seeds: Iterable[str]) -> bool:
-        """Whether each of these seeds has been resolved, or could not be, at least once."""
+        """Return whether each of these seeds has been resolved, or could not be, at least once."""
         return all(seed in self._said for seed in seeds)
 
     async def run(self, interval: float) -> None:
@@ -127,7 +127,7 @@ class SeedResolver:
         else:
             self._last[seed.text] = addresses
             shown = ", ".join(format_address(address) for address in sorted(addresses))
-            # A literal that is itself is no news.
+            # A literal that resolves to itself is not worth a line.
             log = partial(_log.debug if shown == seed.text else _log.info, "seed %s %s")
             self._say(seed, f"is {shown}", log)
 
@@ -151,7 +151,7 @@ class SeedResolver:
         self._say(seed, f"{_UNRESOLVED}: {reason}", warn)
 
     def _say(self, seed: Seed, text: str, log: Callable[[str, str], None]) -> None:
-        """Log what became of a seed, if that is another thing than last time."""
+        """Log what became of a seed, if that differs from last time."""
         if self._said.get(seed.text) != text:
             self._said[seed.text] = text
             log(seed.text, text)

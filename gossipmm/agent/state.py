@@ -26,14 +26,14 @@ _log = logging.getLogger(__name__)
 
 
 class Memory(NamedTuple):
-    """What an agent knows of its last life."""
+    """What an agent remembers of its last life."""
 
     generation: Generation = 0
     peers: tuple[Address, ...] = ()
 
 
 def load(path: str, *, name: str, cluster: str) -> Memory:
-    """Read the file; nothing is remembered of another node or cluster, or from a damaged file."""
+    """Read the file; one of another node or cluster, or a damaged one, counts as empty."""
     try:
         with open(path, "rb") as file:
             state = json.load(file)

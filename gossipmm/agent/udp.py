@@ -1,7 +1,7 @@
 """One UDP socket, non-blocking, with the system's peculiarities smoothed away.
 
-Addresses outside are ``(literal, port)`` without scope id, IPv4 as IPv4: a dual-stack socket shows
-``::ffff:192.0.2.1``, and here it is turned back. A literal is checked before it goes to ``sendto``,
+Callers see ``(literal, port)`` without scope id, and IPv4 as IPv4: a dual-stack socket shows
+``::ffff:192.0.2.1``, which is translated here. A literal is checked before it goes to ``sendto``,
 which would otherwise resolve a name and block.
 """
 
@@ -19,7 +19,7 @@ __all__ = ("UdpPort", "open_port")
 
 #: Room for bursts (a join, a mass failure); the kernel may grant less.
 RECEIVE_BUFFER = 1 << 20
-#: More than any datagram of ours: what is longer arrives cut, and still too long to be accepted.
+#: More than any datagram of ours: a longer one arrives truncated, and is still too long to accept.
 _READ = 2048
 #: Translated addresses kept; the table of a large cluster fits.
 _TARGETS = 16_384
@@ -81,7 +81,7 @@ class UdpPort:
         self._sock.sendto(data, target)
 
     def reaches(self, address: Address) -> bool:
-        """Whether an address of that family can be sent to."""
+        """Return whether an address of that family can be sent to."""
         try:
             self._inside(address)
         except OSError:

@@ -1,7 +1,7 @@
-"""Events for whoever wants them: one bounded channel a watcher, and nobody waits for a slow one.
+"""Events for watchers: one bounded channel each, and nobody waits for a slow one.
 
 A watcher that falls a whole buffer behind is dropped and told: it reads what was buffered, and then
-``WatchOverflowError``. It reads the members anew and opens another watch.
+``WatchOverflowError``. It should read the members again and open another watch.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Watch:
         self._receive.close()
 
     def offer(self, event: Event) -> bool:
-        """Take an event; False: there was no room, and this watcher is over."""
+        """Take an event; False: there was no room, and this watcher has ended."""
         if self._kinds and not isinstance(event, self._kinds):
             return True
         try:
@@ -78,7 +78,7 @@ class Watch:
 
 
 class Watchers:
-    """All watchers of one agent; counts in ``stats`` those that were dropped."""
+    """The watchers of one agent; counts in ``stats`` those that were dropped."""
 
     def __init__(self, stats: IoStats) -> None:
         self._open: set[Watch] = set()
@@ -101,7 +101,7 @@ class Watchers:
             self._stats.watchers_dropped += 1
 
     def end(self) -> None:
-        """Tell all that no more events come."""
+        """Tell all that no more events will come."""
         for watch in self._open:
             watch.end()
         self._open.clear()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ("agent",)
 
-#: Seconds after which an agent that found nobody says so.
+#: Seconds after which an agent that has found nobody says so.
 _LONELY = 5.0
 
 
@@ -258,7 +258,7 @@ def _print(event: Event, me: str, output: Output, as_json: bool) -> None:
 async def _tell(
     watch: Watch, agent: Agent, output: Output, as_json: bool, stop: trio.Event
 ) -> None:
-    """Print each event, but what leaving does to this node's own table is no news to anybody."""
+    """Print each event, except what leaving does to this node's own table: nobody needs to know."""
     from gossipmm.core.values.events import HostChanged, LeaveFinished
 
     async for event in watch:

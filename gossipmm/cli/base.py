@@ -1,4 +1,4 @@
-"""What the commands that talk to an agent share: finding it, and showing answers."""
+"""Shared by the commands that talk to an agent: finding it, and showing answers."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _client(context: click.Context, _parameter: click.Parameter, control: str | 
 
 
 def talks(command: _F) -> _F:
-    """Give a command ``--control``; it gets a ``client`` (connected to nothing yet)."""
+    """Give a command ``--control``; it receives a ``client`` (not connected yet)."""
     return click.option(
         "--control",
         "client",
@@ -61,7 +61,7 @@ def talks(command: _F) -> _F:
 
 
 def output_option(command: _F) -> _F:
-    """Give a command ``-o table|json``; it gets ``as_json``."""
+    """Give a command ``-o table|json``; it receives ``as_json``."""
     return click.option(
         "-o",
         "--output",
@@ -85,7 +85,7 @@ def absent(message: str) -> NoReturn:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print columns, as wide as they have to be; colours only on a terminal."""
+    """Print columns as wide as necessary; colours only on a terminal."""
     lines = [list(head), *(list(row) for row in rows)]
     widths = [max(len(click.unstyle(line[n])) for line in lines) for n in range(len(head))]
     for line in lines:

@@ -50,7 +50,7 @@ class Console:
         }
 
     def take(self, line: str) -> None:
-        """Answer one line; an error is an answer, too."""
+        """Answer one line; an error is also an answer."""
         word, _, rest = line.strip().partition(" ")
         if not word:
             return

@@ -1,4 +1,4 @@
-"""``gossipmm demo``: a cluster of five real agents on this machine, in front of one's eyes."""
+"""``gossipmm demo``: a cluster of five real agents on this machine, for you to watch."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _KEPT = 20
 
 
 class TroubleError(Exception):
-    """The demo did not go as it should; the message says what was missing."""
+    """The demo did not go as it should; the message says what is missing."""
 
 
 def now() -> float:
@@ -34,18 +34,18 @@ def now() -> float:
 
 
 class Child:
-    """One agent, as far as it told of itself."""
+    """One agent, as its output describes it."""
 
     def __init__(self, name: str, process: trio.Process) -> None:
         self.name = name
         self.process = process
         #: (topic, host) -> (state, core time at which it took it).
         self.hosts: dict[tuple[str, str], tuple[str, float]] = {}
-        #: Gone from its answers: (topic, host) -> core time.
+        #: (topic, host) -> core time at which it left the answers.
         self.gone: dict[tuple[str, str], float] = {}
         #: Every event, in order.
         self.events: list[dict[str, Any]] = []
-        #: Its address, and the core time at which it began; once it told.
+        #: Its address, and the core time at which it started, once it has said so.
         self.bound = ""
         self.began = 0.0
         self.answers: deque[Any] = deque()

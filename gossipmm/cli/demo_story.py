@@ -23,7 +23,7 @@ _HOSTS: dict[str, tuple[str, ...]] = {
     "host-e": ("volume",),
 }
 _VICTIM = "host-b"
-#: Who is asked: not the one that dies.
+#: The agent that is asked: not the one that dies.
 _WITNESS = "host-e"
 _KEYS = ("compute", "compute", "compute", "scheduler", f"compute.{_VICTIM}", "fanout~compute")
 #: Seconds that any one step may take; a busy machine needs some of it to start Python.
@@ -53,7 +53,7 @@ class Teller:
 
 
 async def tell(as_json: bool) -> bool:
-    """Run the demo; True when everything came as it should. Ends all children, always."""
+    """Run the demo; True when everything went as it should. Always ends all children."""
     teller = Teller(as_json)
     fine = False
     async with trio.open_nursery() as nursery:
@@ -229,7 +229,7 @@ class Story:
         return list(self._children.living.values())
 
     def _complete(self) -> bool:
-        """Every agent answers exactly what the living ones registered."""
+        """Return whether every agent answers exactly what the living ones registered."""
         living = self._children.living
         wanted = {(topic, host) for host in living for topic in self._topics[host]}
         return all(
@@ -254,7 +254,7 @@ class Story:
             )
 
     def _check_answers(self, answers: list[dict[str, Any]]) -> None:
-        """Compare with who lives: the round robin takes turns, a fanout names all."""
+        """Compare with the living: the round robin takes turns, a fanout names all."""
         living = self._children.living
         compute = sorted(host for host in living if "compute" in _HOSTS[host])
         scheduler = {host for host in living if "scheduler" in _HOSTS[host]}

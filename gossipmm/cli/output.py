@@ -1,8 +1,8 @@
 """Printing that never holds up the agent.
 
-A terminal that was stopped (Ctrl-S) or a pipe that nobody reads blocks whoever writes to it. An
-agent that blocks is dead to the others, so a thread writes, and what it cannot write in time is
-dropped and counted.
+A stopped terminal (Ctrl-S), or a pipe that nobody reads, blocks whoever writes to it. An agent that
+blocks is dead to the others, so a thread writes, and what it cannot write in time is dropped and
+counted.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Output:
         self._thread.start()
         #: Lines that were dropped.
         self.dropped = 0
-        #: Set once nobody can read the answers any more.
+        #: Set once nobody can read the answers.
         self.broken = False
 
     def answer(self, line: str) -> None:
@@ -46,7 +46,7 @@ class Output:
         self._put(self._out, line)
 
     def log(self, line: str) -> None:
-        """Print a line as the log is written, soon."""
+        """Print a line of the log, soon."""
         record = logging.LogRecord("gossipmm.cli", logging.INFO, "", 0, line, None, None)
         self._put(self._err, self._formatter.format(record))
 
@@ -71,8 +71,8 @@ class Output:
             file, line = item
             data = f"{line}\n".encode(errors="replace")
             try:
-                # Past sys.stdout, its buffer and its lock: a daemon thread that held that lock at
-                # the end of the process would abort it.
+                # Bypasses sys.stdout, its buffer and its lock: a daemon thread that held that lock
+                # when the process ends would abort it.
                 while data:
                     data = data[os.write(file, data) :]
             except OSError:

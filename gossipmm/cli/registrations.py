@@ -1,4 +1,4 @@
-"""Commands that change registrations, or say what was learned of one."""
+"""Commands that change registrations, or report what was learned about one."""
 
 from __future__ import annotations
 

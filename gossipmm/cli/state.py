@@ -12,7 +12,7 @@ from gossipmm.client import Client
 
 __all__ = ("diff", "info", "status")
 
-#: Peers that differ, shown one by one: those that do so for the longest time.
+#: Peers that differ and are shown one by one: those that have differed longest.
 _SHOWN = 5
 
 

@@ -67,7 +67,7 @@ def top(client: Client, interval: float, once: bool) -> None:
 
 
 class _Screen:
-    """What is shown, and what has to be remembered for it from picture to picture."""
+    """What is shown, and what has to be remembered from one picture to the next."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -75,14 +75,14 @@ class _Screen:
         self._before: tuple[float, int, int] | None = None
 
     def listen(self) -> None:
-        """Gather events, for ever (in a thread of its own)."""
+        """Gather events for ever, in a thread of its own."""
         for event in self._client.watch():
             if "text" in event:
                 at = time.strftime("%H:%M:%S", time.localtime(event["time"]))
                 self._events.append(f"{at}  {event['text']}")
 
     def picture(self, height: int) -> RenderableType:
-        """Ask, and draw. An agent that is gone is said, not raised, once it was there."""
+        """Ask and draw. Once an agent was reached, its absence is shown, not raised."""
         try:
             status = self._client.status()
             members, topics = self._client.members(), self._client.topics()

@@ -55,7 +55,7 @@ def watch(
 
 
 def _show(event: dict[str, Any], as_json: bool) -> int:
-    """Print an event; returns how many of the wanted ones it is."""
+    """Print an event; returns how many of those wanted it is."""
     kind = event["event"]
     own = kind in ("hello", "dropped", "closing")
     if as_json:

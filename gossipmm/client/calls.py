@@ -27,7 +27,7 @@ __all__ = ("Asked",)
 _T = TypeVar("_T")
 
 _PREFIX = "urn:gossipmm:"
-#: Problems that are the same errors as those of an agent in this very process.
+#: Problems that are raised as the errors that an agent in this process would raise.
 _ERRORS: Mapping[str, type[GossipError]] = {
     "invalid-key": InvalidKeyError,
     "invalid-seed": SeedError,
@@ -36,7 +36,7 @@ _ERRORS: Mapping[str, type[GossipError]] = {
     "limit": LimitError,
     "registration-refused": RegistrationError,
 }
-#: Seconds beyond the agent's own limit that a call which waits may take.
+#: Seconds that a waiting call may take beyond the agent's own limit.
 _SLACK = 5.0
 #: The longest ``leave_timeout`` there is.
 _LEAVE = 60.0
@@ -81,7 +81,7 @@ def _whole(status: int, value: Any) -> Any:
 
 
 def _found(status: int, value: Any) -> bool:
-    """False: no such registration; which is an answer, not an error."""
+    """Return False for a registration that does not exist: an answer, not an error."""
     if status == 404:
         return False
     _raise(status, value)
@@ -89,8 +89,8 @@ def _found(status: int, value: Any) -> bool:
 
 
 def _path(*parts: str) -> str:
-    """Build a path; whatever the parts have in them, a slash included, stays a part."""
-    # A part of dots alone would be taken for a step in the folder tree by what lies between.
+    """Build a path; whatever a part contains, a slash included, stays within that part."""
+    # Proxies would take a part of dots alone for a step in the folder tree.
     quoted = (quote(part, safe="~") if part.strip(".") else "%2E" * len(part) for part in parts)
     return "/v1/" + "/".join(quoted)
 

@@ -1,4 +1,4 @@
-"""Just enough of HTTP/1.1 for a client of one server: an answer out of bytes, without any input.
+"""Just enough of HTTP/1.1 for a client of one server: turns bytes into an answer, without I/O.
 
 The server is ``gossipmm.sidecar``: its answers have a length, or are chunked.
 """
@@ -26,9 +26,9 @@ def request(method: str, target: str, body: bytes | None, headers: tuple[str, ..
 
 
 class AnswerReader:
-    """Takes what the server sends; ``body()`` gives what of the body is there.
+    """Takes what the server sends; ``body()`` yields the part of the body that has arrived.
 
-    Raises ControlError for what is no answer.
+    Raises ControlError for anything that is not an answer.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class AnswerReader:
 
     @property
     def keeps(self) -> bool:
-        """Whether the connection can carry another request."""
+        """Return whether the connection can carry another request."""
         return self.complete and self.headers.get("connection", "").lower() != "close"
 
     def feed(self, data: bytes) -> None:
@@ -88,7 +88,7 @@ class AnswerReader:
                 return
 
     def _next_chunk(self) -> bool:
-        start = 0 if self._first else 2  # behind the line break that ends the chunk before
+        start = 0 if self._first else 2  # after the line break that ends the previous chunk
         end = self._buffer.find(b"\r\n", start)
         if end < 0:
             self._check_size()

@@ -1,4 +1,4 @@
-"""Where an agent's control API is: sockets of this machine, by path, by name, or the only one.
+"""Finds an agent's control API: a socket of this machine, by path, by name, or the only one.
 
 A control address is written as
 
@@ -27,7 +27,7 @@ __all__ = ("NONE", "VARIABLE", "Place", "default_folder", "find", "parse", "sock
 
 #: The environment variable that names an agent.
 VARIABLE = "GOSSIPMM_CONTROL"
-#: In place of a control address: no control API.
+#: Given in place of a control address: no control API.
 NONE = "none"
 _SYSTEM = "/run/gossipmm"
 _SUFFIX = ".sock"
@@ -123,7 +123,7 @@ def parse(control: str, environ: Mapping[str, str] | None = None) -> Place:
 
 
 def find(control: str | None = None, environ: Mapping[str, str] | None = None) -> Place:
-    """Return the agent that is meant: the one named, or else the only one that runs.
+    """Return the agent that is meant: the one named, else the only one that runs.
 
     ``control`` defaults to ``GOSSIPMM_CONTROL``. Raises AgentUnreachableError when there is none,
     ConfigError when there are several.
@@ -149,13 +149,13 @@ def find(control: str | None = None, environ: Mapping[str, str] | None = None) -
 
 
 def is_served(path: str) -> bool:
-    """Whether somebody listens on a socket. Anything that is no socket is not served."""
+    """Return whether somebody listens on a socket. Nobody listens on anything else."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(_PATIENCE)
         try:
             probe.connect(path)
         except (TimeoutError, BlockingIOError):
-            return True  # its queue is full: somebody is very busy there
+            return True  # its queue is full: somebody there is very busy
         except OSError as exc:
             return exc.errno in (errno.EACCES, errno.EPERM)
     return True
@@ -169,7 +169,7 @@ def _folders(environ: Mapping[str, str]) -> list[str]:
 def _sockets(environ: Mapping[str, str]) -> Iterator[str]:
     for folder in _folders(environ):
         try:
-            # In a folder that is not one's own (in /tmp), anybody could pose as the agent.
+            # In a folder of another user (in /tmp), anybody could pose as the agent.
             if os.stat(folder).st_uid not in (os.geteuid(), 0) and folder != _SYSTEM:
                 continue
             names = sorted(os.listdir(folder))

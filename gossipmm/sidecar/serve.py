@@ -3,7 +3,7 @@
     async with gossipmm.open_agent(config) as agent, open_sidecar(agent) as sidecar:
         ...
 
-The API outlives a leave: it answers until the block ends, and then lets running requests end.
+The API outlives a leave: it answers until the block ends, and then lets running requests finish.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from gossipmm.sidecar.http.server import MAX_CONNECTIONS, Server
 
 __all__ = ("Sidecar", "open_sidecar")
 
-#: File descriptors wanted: a connection is one.
+#: File descriptors wanted; each connection takes one.
 _FILES = 8192
-#: Of them kept for the agent: sockets, resolving names, the state file.
+#: Descriptors kept for the agent: sockets, resolving names, the state file.
 _OWN_FILES = 128
-#: Connections for health at once: probes and scrapes.
+#: Simultaneous connections for health: probes and scrapes.
 _HEALTH = 64
 
 _log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class Sidecar:
 
     @property
     def watchers(self) -> int:
-        """Watchers now."""
+        """Number of watchers at the moment."""
         return self._state.hub.watchers
 
 
@@ -80,7 +80,7 @@ async def open_sidecar(
             if not agent.config.control:
                 _log.warning("no control socket: %s", exc)
             elif os.environ.get(VARIABLE) == agent.config.control:
-                # Exported for the commands, perhaps, in the shell that starts this agent.
+                # The shell that starts this agent may have exported it for the commands.
                 raise BindError(f"{exc} (as {VARIABLE} says; --control goes before it)") from None
             else:
                 raise
@@ -136,7 +136,7 @@ def _path(agent: Agent) -> str:
 
 
 def _room_for_connections() -> int:
-    """Return how many connections fit, and leave room for the agent's own files.
+    """Return how many connections fit, leaving room for the agent's own files.
 
     Raises the soft limit of open files: it is often 1,024, for the sake of select().
     """

@@ -1,4 +1,4 @@
-"""Endpoints about the agent itself: how it is, joining, leaving, configuration, health."""
+"""Endpoints about the agent itself: status, joining, leaving, configuration, health."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from gossipmm.sidecar.http.router import Call, Endpoint
 
 __all__ = ("ENDPOINTS",)
 
-#: The logger that all others of this package belong to.
+#: The root of this package's loggers.
 _LOG = logging.getLogger("gossipmm")
 _LIVE = frozenset({Status.ALIVE, Status.SUSPECT, Status.PROBATION})
-#: Seconds between two looks at whether a join came anywhere.
+#: Seconds between two checks whether a join has got anywhere.
 _LOOK = 0.05
 _DEFAULT = Config()
 
 
 def status(state: State, call: Call) -> schemas.StatusAnswer:
-    """Show how this agent is."""
+    """Show the state of this agent."""
     return views.status(state)
 
 
@@ -57,7 +57,7 @@ def _plain(value: Any) -> Any:
 
 
 async def join(state: State, call: Call) -> schemas.Joining:
-    """Add seeds; wait, if asked to, until somebody of the cluster answered."""
+    """Add seeds; wait, if asked to, until a member of the cluster answered."""
     body = call.read(schemas.JoinBody)
     agent = state.agent
     agent.join(*body.seeds)
@@ -128,12 +128,12 @@ def _words(text: str | None) -> frozenset[str]:
 
 
 def livez(state: State, call: Call) -> schemas.Health:
-    """Answer, which shows that the agent's loop runs."""
+    """Answer, which shows that the agent's event loop runs."""
     return schemas.Health(status="ok")
 
 
 def readyz(state: State, call: Call) -> schemas.Health:
-    """Whether lookups here can be relied on."""
+    """Answer whether lookups here can be relied on."""
     agent = state.agent
     if agent.leaving:
         raise ProblemError(503, f"{agent.name} is leaving", "leaving")
@@ -152,7 +152,7 @@ def metrics(state: State, call: Call) -> Response:
 
 
 def openapi(state: State, call: Call) -> Response:
-    """Show the description of all this."""
+    """Show the OpenAPI document."""
     from gossipmm.sidecar.api.app import ENDPOINTS as ALL
     from gossipmm.sidecar.api.openapi import document
 

@@ -1,8 +1,8 @@
-"""The application: from a request to its answer, whatever is wrong with it.
+"""The application: every request gets an answer, whatever is wrong with it.
 
-Over TCP any program of this machine may ask, and so may a page that a browser shows. What keeps
+Over TCP any program of this machine may ask, and so may a page that a browser shows. Two rules keep
 foreign pages out: a request must name this machine as its host (a page whose name was made to
-resolve to 127.0.0.1 does not), and what a browser sends for another origin is refused.
+resolve to 127.0.0.1 does not), and whatever a browser sends for another origin is refused.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ ENDPOINTS: tuple[Endpoint, ...] = (
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-#: What may be seen from other machines (``health_bind``): it changes nothing and names nobody.
+#: What other machines may see (``health_bind``): it changes nothing and names nobody.
 _HEALTH = frozenset({"/livez", "/readyz", "/metrics"})
 
 
 def application(state: State, *, only_health: bool = False) -> Application:
-    """Return what serves a sidecar, or only its health to other machines."""
+    """Return the application of a sidecar, or one that serves only its health to other machines."""
     if only_health:
         router = Router(endpoint for endpoint in ENDPOINTS if endpoint.path in _HEALTH)
     else:

@@ -1,7 +1,7 @@
-"""Endpoints about the keys of gossip: which there are, changing them, rotations.
+"""Endpoints about gossip keys: listing them, changing them, rotations.
 
-Ids of keys only: no answer has a key in it. Over TCP, which any user of this machine may use, keys
-can be looked at but not changed.
+Answers contain ids of keys, never a key. Over TCP, which any user of this machine may use, keys can
+be looked at but not changed.
 """
 
 from __future__ import annotations
@@ -28,18 +28,19 @@ _Keep = Annotated[float, msgspec.Meta(ge=0, le=604_800)]
 
 
 class KeyMember(msgspec.Struct, kw_only=True):
-    """A member and its keys, as it tells itself."""
+    """A member and its keys, as it reports them itself."""
 
     name: str
     live: bool
-    #: Ids, the one that it sends with first; empty: it does not tell (plain, or an older version).
+    #: Ids, the one it sends with first; empty: it does not say (not encrypted, or an older
+    #: version).
     holds: list[str]
-    #: It is as far as the present phase of the rotation asks.
+    #: It has come as far as the present phase of the rotation requires.
     covered: bool
 
 
 class Rotation(msgspec.Struct, kw_only=True):
-    """The last rotation, as far as this agent knows."""
+    """The last rotation that this agent knows of."""
 
     #: ``add``: all get the new key; ``use``: all send with it; ``done``: the old one is removed.
     phase: str
@@ -49,19 +50,19 @@ class Rotation(msgspec.Struct, kw_only=True):
     since_ago: float
     #: Seconds that the old key is still kept for members that are down; null: not begun, or over.
     keep_left: float | None
-    #: Names of the members that the phase waits for, and of those that are not waited for.
+    #: Names of the members that the phase waits for, and of those that it skips.
     waits_for: list[str]
     without: list[str]
-    #: Members that there were at the start, and that this agent has not heard of since it started.
+    #: Number of members at the start that this agent has not heard of since it started.
     missing: int
-    #: More than half of the members are as far as the phase asks.
+    #: More than half of the members have come as far as the phase requires.
     majority: bool
 
 
 class StragglerShown(msgspec.Struct, kw_only=True):
-    """Somebody who sent with a key that was removed here: it missed a rotation."""
+    """A sender that used a key removed here: it missed a rotation."""
 
-    #: The member that was at that address; empty: none that is known.
+    #: The member known at that address; empty: none.
     name: str
     address: str
     kid: str
@@ -70,14 +71,14 @@ class StragglerShown(msgspec.Struct, kw_only=True):
 
 
 class Keys(msgspec.Struct, kw_only=True):
-    """The keys of this agent, and what the members tell of theirs."""
+    """The keys of this agent, and what the members report about theirs."""
 
     node: str
     encrypted: bool
     file: str
     #: Why the file could not be read or written the last time; empty: it could.
     trouble: str
-    #: Ids of the keys in use, the one that sends first; and of those that were removed.
+    #: Ids of the keys in use, the sending one first, and of those that were removed.
     keys: list[str]
     retired: list[str]
     rotation: Rotation | None
@@ -93,30 +94,30 @@ class AddBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class ForceBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """``force``: also when live members would be cut off."""
+    """``force``: even if live members would be cut off."""
 
     force: bool = False
 
 
 class RotateBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """How to rotate."""
+    """Options of a rotation."""
 
     #: Each host has the new key in its own file (for a key that leaked); only its id is gossiped.
     out_of_band: bool = False
-    #: Out of band: its id; may be left out if the file has only one other key.
+    #: Out of band: its id; may be omitted if the file has only one other key.
     kid: _Kid | None = None
     #: Seconds that the old key is kept for members that are down.
     keep: _Keep = 3600.0
 
 
 class WithoutBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Members that are not to be waited for."""
+    """Members to skip."""
 
     names: Annotated[list[str], msgspec.Meta(min_length=1, max_length=1000)]
 
 
 class Reloaded(msgspec.Struct, kw_only=True):
-    """What a file that was read again changed, in words; empty: nothing."""
+    """What reading the file again has changed, in words; empty: nothing."""
 
     changes: list[str]
 
@@ -185,7 +186,7 @@ def _may_change(call: Call) -> None:
 
 
 async def add_key(state: State, call: Call) -> Keys:
-    """Receive with one more key."""
+    """Accept one more key."""
     _may_change(call)
     body = call.read(AddBody)
     try:
@@ -211,7 +212,7 @@ async def use_key(state: State, call: Call) -> Keys:
 
 
 async def remove_key(state: State, call: Call) -> Keys:
-    """Accept a key no longer, here only."""
+    """Stop accepting a key, here only."""
     _may_change(call)
     await state.agent.keys.remove(_kid(call), force=call.read(ForceBody).force)
     return _keys(state)

@@ -1,4 +1,4 @@
-"""Endpoints that read: keys, topics, members and why they are as they are."""
+"""Endpoints that read: keys, topics, members and the reasons for their status."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def queues(state: State, call: Call) -> schemas.Queues:
 
 
 def lookup(state: State, call: Call) -> schemas.Lookup:
-    """Answer a key at length."""
+    """Answer a key in detail."""
     return views.lookup(state.agent.lookup(call.path["key"]))
 
 
@@ -63,7 +63,7 @@ def member(state: State, call: Call) -> schemas.Member:
 
 
 def why(state: State, call: Call) -> schemas.Why:
-    """Show why a member is as it is held here."""
+    """Show why a member has the status that it has here."""
     name = call.path["name"]
     agent = state.agent
     view = agent.member(name)
@@ -110,7 +110,7 @@ def forget(state: State, call: Call) -> None:
 
 
 def unknown(state: State, name: str) -> ProblemError:
-    """Say that a member is unknown; if a host has that name, whose it is."""
+    """Say that a member is unknown; if a host has that name, say who registers it."""
     nodes = sorted(
         {
             node

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the table of endpoints and the types of their bodies."""
+"""The OpenAPI 3.1 document, generated from the table of endpoints and the types of their bodies."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ are seconds; `time` is seconds since 1970. 64-bit numbers are strings. Errors ar
 
 
 def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
-    """Return the document as plain values."""
+    """Return the document as plain values, ready for JSON."""
     endpoints = tuple(endpoints)
     types: list[Any] = [schemas.Problem]
     for endpoint in endpoints:

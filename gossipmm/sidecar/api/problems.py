@@ -27,7 +27,7 @@ __all__ = ("MEDIA_TYPE", "ProblemError", "of_error", "refuse", "render")
 MEDIA_TYPE = "application/problem+json"
 _PREFIX = "urn:gossipmm:"
 
-#: What a problem that has only a status is called.
+#: Names of problems that have only a status.
 _BY_STATUS = {
     400: "bad-request",
     403: "forbidden",
@@ -41,7 +41,7 @@ _BY_STATUS = {
     503: "unavailable",
 }
 
-#: The package's own errors, the nearest class first.
+#: The package's errors, subclasses before their bases.
 _BY_ERROR: tuple[tuple[type[GossipError], int, str], ...] = (
     (InvalidKeyError, 400, "invalid-key"),
     (KeyringError, 422, "keyring-refused"),
@@ -71,7 +71,7 @@ class ProblemError(Exception):
 
 
 def of_error(error: GossipError) -> ProblemError:
-    """Return what an error of the package is over HTTP."""
+    """Return the problem that stands for an error of the package."""
     for kind, status, name in _BY_ERROR:
         if isinstance(error, kind):
             return ProblemError(status, str(error), name)
@@ -79,7 +79,7 @@ def of_error(error: GossipError) -> ProblemError:
 
 
 def render(error: ProblemError) -> Response:
-    """Return the answer that says it."""
+    """Return the response that carries a problem."""
     problem = Problem(
         type=_PREFIX + error.name,
         title=HTTPStatus(error.status).phrase,
@@ -91,5 +91,5 @@ def render(error: ProblemError) -> Response:
 
 
 def refuse(status: int, detail: str) -> Response:
-    """Answer with a status and words: what the HTTP server itself has to say."""
+    """Return the response for something that the HTTP server itself refuses."""
     return render(ProblemError(status, detail))

@@ -1,4 +1,4 @@
-"""Endpoints that change registrations, or say what a caller learned of one."""
+"""Endpoints that change registrations, or report what a caller learned about one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def register(state: State, call: Call) -> Response:
 
 
 def _whole(value: str | int | float | bool) -> str | int | float | bool:
-    """Take 454.0 for 454; the agent refuses what is no whole number."""
+    """Accept 454.0 as 454; the agent refuses anything that is not a whole number."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -49,7 +49,7 @@ def unregister(state: State, call: Call) -> None:
 
 
 def ack(state: State, call: Call) -> schemas.Acknowledged:
-    """Renew an own registration; of another node's, say that it is alive."""
+    """Renew a registration of this agent; for another node's, report that it is alive."""
     topic, host = call.path["topic"], call.path["host"]
     if not state.agent.ack_alive(topic, host):
         raise _missing(state, topic, host)
@@ -57,7 +57,7 @@ def ack(state: State, call: Call) -> schemas.Acknowledged:
 
 
 def failure(state: State, call: Call) -> schemas.Acknowledged:
-    """Have the owner probed now, and others preferred meanwhile."""
+    """Have the owner probed now, and prefer others meanwhile."""
     topic, host = call.path["topic"], call.path["host"]
     if not state.agent.report_failure(topic, host):
         if _own(state, topic, host):
@@ -78,7 +78,7 @@ def expire(state: State, call: Call) -> schemas.Acknowledged:
 
 
 def drain(state: State, call: Call) -> schemas.Changed:
-    """Take an own registration out of new picks, or back."""
+    """Take a registration of this agent out of new picks, or put it back."""
     topic, host = call.path["topic"], call.path["host"]
     if not _own(state, topic, host):
         raise _missing(state, topic, host)
@@ -87,7 +87,7 @@ def drain(state: State, call: Call) -> schemas.Changed:
 
 
 def drain_node(state: State, call: Call) -> schemas.Changed:
-    """Take the whole node out of new picks, or back."""
+    """Take the whole node out of new picks, or put it back."""
     draining = call.read(schemas.DrainBody).draining
     return schemas.Changed(changed=state.agent.drain(draining=draining))
 

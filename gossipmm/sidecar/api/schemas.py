@@ -1,4 +1,4 @@
-"""What the control API answers and takes, as typed values: the JSON shapes of ``/v1``.
+"""The requests and answers of the control API as typed values: the JSON shapes of ``/v1``.
 
 Every body is one JSON object. Conventions:
 
@@ -73,9 +73,9 @@ __all__ = (
     "Why",
 )
 
-#: What metadata holds.
+#: Values that metadata can hold.
 Scalar = str | int | bool
-#: Metadata in a request. 454.0 is a whole number, too (JSON has one kind of number).
+#: Metadata in a request. 454.0 is also a whole number (JSON has one kind of number).
 Metadata = Annotated[
     dict[
         str,
@@ -93,7 +93,7 @@ Metadata = Annotated[
     ],
     msgspec.Meta(extra_json_schema={"maxProperties": 64}),
 ]
-#: Only described here; what is wrong with one is said in words (``gossipmm.addresses``).
+#: Only described here; ``gossipmm.addresses`` says what is wrong with a bad one.
 Seed = Annotated[
     str,
     msgspec.Meta(
@@ -124,23 +124,23 @@ class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Member(msgspec.Struct, kw_only=True):
-    """A member of the cluster, as this agent holds it."""
+    """A member of the cluster, as this agent sees it."""
 
     name: str
     #: unknown, alive, suspect, dead, returning, probation or left.
     status: str
-    #: The node said that it takes no new work.
+    #: The node has said that it takes no new work.
     draining: bool
     generation: str
     addresses: list[str]
     heartbeat: Count
-    #: Since when it has this status here.
+    #: Seconds for which it has had this status here.
     since_ago: Seconds
     #: Age of the freshest evidence of life; null: never heard alive here.
     heard_ago: Seconds | None
     registrations: Count
     metadata: dict[str, Scalar]
-    #: Why it has this status, if that wants saying.
+    #: Why it has this status, where that needs an explanation.
     reason: str
     #: This is the answering agent itself.
     own: bool = msgspec.field(name="self")
@@ -155,7 +155,7 @@ class Members(msgspec.Struct, kw_only=True):
 
 
 class Evidence(msgspec.Struct, kw_only=True):
-    """One line of a member's trail: who said what of it, and when."""
+    """One line of a member's trail: who said what about it, and when."""
 
     time: Moment
     ago: Seconds
@@ -175,7 +175,7 @@ class Why(msgspec.Struct, kw_only=True):
     #: One sentence.
     summary: str
     member: Member
-    #: (topic, host) pairs that its record registers and that this agent knows.
+    #: The (topic, host) pairs that its record registers, as far as this agent knows.
     serves: list[tuple[str, str]]
     evidence: list[Evidence]
 
@@ -224,7 +224,7 @@ class Queues(msgspec.Struct, kw_only=True):
 
 
 class FoundHost(msgspec.Struct, kw_only=True):
-    """One host of a key's answer, with what is known of it."""
+    """One host in the answer to a key, with what is known about it."""
 
     key: str
     host: str
@@ -238,12 +238,12 @@ class FoundHost(msgspec.Struct, kw_only=True):
 
 
 class Lookup(msgspec.Struct, kw_only=True):
-    """The long answer to a key. Takes no turn of the round robin."""
+    """The detailed answer to a key. Takes no turn of the round robin."""
 
     key: str
     topic: str
     status: str
-    #: Those that ``queues`` answers with, or picks one of.
+    #: The hosts that ``queues`` answers with, or picks one from.
     hosts: list[FoundHost]
     #: Other hosts of the topic: draining, or suspected while others are live, ...
     others: list[FoundHost]
@@ -257,7 +257,7 @@ Ring = dict[str, list[str]]
 
 
 class RegisterBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A registration to make, or to renew by the same call again."""
+    """A registration to make, or to renew by repeating the same call."""
 
     #: Seconds until it ends unless it is acknowledged; null: as long as the agent lives.
     ttl: Annotated[float, msgspec.Meta(gt=0, le=31_536_000)] | None = None
@@ -266,13 +266,13 @@ class RegisterBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class DrainBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Out of new picks, or back."""
+    """Take out of new picks, or put back."""
 
     draining: bool = True
 
 
 class Own(msgspec.Struct, kw_only=True):
-    """A registration of this agent's own."""
+    """A registration made with this agent."""
 
     topic: str
     host: str
@@ -291,7 +291,7 @@ class OwnRegistrations(msgspec.Struct, kw_only=True):
 
 
 class Acknowledged(msgspec.Struct, kw_only=True):
-    """What was said of a host was taken. ``own``: it is a registration of this agent."""
+    """The report about a host was accepted. ``own``: it is a registration of this agent."""
 
     topic: str
     host: str
@@ -322,7 +322,7 @@ class Traffic(msgspec.Struct, kw_only=True):
     received_bytes: Count
     sent_datagrams: Count
     received_datagrams: Count
-    #: Datagrams, or parts of them, that were refused, by reason.
+    #: Datagrams, or parts of them, that were refused; by reason.
     dropped: dict[str, int]
     #: Smoothed round trip of a probe (0: none yet), and share of probes that needed a second try.
     rtt: Seconds
@@ -330,7 +330,7 @@ class Traffic(msgspec.Struct, kw_only=True):
 
 
 class StatusAnswer(msgspec.Struct, kw_only=True):
-    """How this agent is, and how far the others agree with its table."""
+    """The state of this agent, and how far the others agree with its table."""
 
     name: str
     cluster: str
@@ -343,9 +343,9 @@ class StatusAnswer(msgspec.Struct, kw_only=True):
     leaving: bool
     #: Addresses of another live process with this node's name.
     conflict: list[str]
-    #: Most of its own answers do not get through: the others hold it on probation.
+    #: Most of its replies are being lost: the others hold it on probation.
     impaired: bool
-    #: Seed -> what is wrong with it, or with this node as it sees it.
+    #: Seed -> what is wrong with it, or with this node as the seed sees it.
     trouble: dict[str, str]
     fingerprint: str
     #: Live peers by what was last heard of their fingerprint: equal, nothing yet, different.
@@ -357,7 +357,7 @@ class StatusAnswer(msgspec.Struct, kw_only=True):
     topics: Count
     registrations: Count
     traffic: Traffic
-    #: Watchers of this API now.
+    #: Watchers of this API at the moment.
     watchers: Count
     process: int
     control: list[str]
@@ -375,7 +375,7 @@ class Setting(msgspec.Struct, kw_only=True):
 
     name: str
     value: str | int | float | bool | list[str] | dict[str, Scalar]
-    #: It is what it would be without any configuration.
+    #: It has its default value.
     default: bool
 
 
@@ -393,13 +393,13 @@ class JoinBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Joining(msgspec.Struct, kw_only=True):
-    """How far a join is."""
+    """How far a join has come."""
 
     seeds: list[str]
     joined: bool
     #: Live members known, this one included.
     live: Count
-    #: What failed so far, in words, by seed.
+    #: What has failed so far, in words, by seed.
     failures: dict[str, str]
 
 
@@ -408,7 +408,7 @@ class Left(msgspec.Struct, kw_only=True):
 
     confirmed: Count
     told: Count
-    #: 1 when there was nobody to tell.
+    #: It is 1 when there was nobody to tell.
     share: float
 
 

@@ -1,4 +1,4 @@
-"""What the endpoints share: the agent, its events, and how to tell the time in answers."""
+"""Shared by the endpoints: the agent, its events, and the conversion of times in answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class State:
         self.agent = agent
         self.left = left
         self.hub = Hub(agent, self.wall)
-        #: Where the API is reached: paths of sockets, and URLs.
+        #: Where the API can be reached: paths of sockets, and URLs.
         self.control: list[str] = []
         #: Core time of the start.
         self.started = agent.now()
@@ -39,7 +39,7 @@ class State:
 
 
 def ago(now: float, at: float) -> float:
-    """Seconds from ``at`` to ``now``, to the millisecond."""
+    """Return the seconds from ``at`` to ``now``, to the millisecond."""
     return round(max(0.0, now - at), 3) if isfinite(at) else 0.0
 
 

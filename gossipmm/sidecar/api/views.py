@@ -1,4 +1,4 @@
-"""From what the agent knows to what the API shows."""
+"""Turns what the agent knows into what the API shows."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def member(state: State, view: MemberView, now: float) -> schemas.Member:
 
 
 def _reason(state: State, view: MemberView) -> str:
-    """Say why; of a suspect or dead one the last of the evidence, in words."""
+    """Say why, in words; for a suspect or dead member, the last evidence."""
     if view.status in (Status.SUSPECT, Status.DEAD):
         trail = state.agent.why(view.name)
         if trail:
@@ -98,7 +98,7 @@ def topics(state: State) -> schemas.Topics:
 
 
 def lookup(found: Lookup) -> schemas.Lookup:
-    """Show the long answer to a key."""
+    """Show the detailed answer to a key."""
     return schemas.Lookup(
         key=found.key,
         topic=found.topic,
@@ -126,7 +126,7 @@ def _rounded(seconds: float | None) -> float | None:
 
 
 def own(entry: Registration, leases: Mapping[tuple[str, str], tuple[float, float]]) -> schemas.Own:
-    """Show a registration of this agent's own; ``leases`` as ``Agent.leases`` gives them."""
+    """Show a registration of this agent; ``leases`` as ``Agent.leases`` gives them."""
     ttl, left = leases.get((entry.topic, entry.host), (None, None))
     return schemas.Own(
         topic=entry.topic,
@@ -139,7 +139,7 @@ def own(entry: Registration, leases: Mapping[tuple[str, str], tuple[float, float
 
 
 def status(state: State) -> schemas.StatusAnswer:
-    """Show how the agent is, and how far others agree."""
+    """Show the state of the agent, and how far others agree."""
     agent = state.agent
     now = agent.now()
     agreement = agent.agreement()

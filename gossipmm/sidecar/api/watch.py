@@ -1,15 +1,15 @@
-"""Events for many watchers, from one ring: nobody waits for a slow one, and nobody costs memory.
+"""Events for many watchers, from one ring: a slow one delays nobody, and none costs memory.
 
-Every event is encoded once, into a ring of the last ``ROOM``. A watcher is a place in that ring:
-200 of them hold 200 integers. One that falls a whole ring behind is told so and dropped; one that
+Every event is encoded once, into a ring of the last ``ROOM``. A watcher is a position in that ring:
+200 of them are 200 integers. One that falls a whole ring behind is told so and dropped; one that
 does not read at all is cut off by the connection (``SEND_TIMEOUT``).
 
 Each event has an id, ``<this life of the sidecar>-<number>``. A watcher that names the last one it
 saw (``Last-Event-ID``, or ``?since=``) continues behind it; the first message, ``hello``, says
-whether that was possible. If it was not: read the members and topics anew, and go on.
+whether that was possible. If it was not, read the members and topics again, and go on.
 
-The first event is delivered at once, the next ones gather for ``GATHER`` seconds: a burst costs
-each watcher one send.
+The first event is delivered at once, the following ones are gathered for ``GATHER`` seconds, so
+that a burst costs each watcher one send.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ __all__ = ("Hub", "Wanted", "message")
 
 #: Events kept for watchers that are behind or come back: about half a megabyte at most.
 ROOM = 2048
-#: Seconds that further events gather behind one that was delivered.
+#: Seconds for which further events are gathered after one was delivered.
 GATHER = 0.02
 #: Seconds of silence after which a comment line shows that the connection lives.
 KEEP_ALIVE = 15.0
 #: Events in one send, so that a slow reader has time for it.
 _BATCH = 256
-#: Watchers at once.
+#: Simultaneous watchers.
 MAX_WATCHERS = 1024
 
-#: Fields with 64-bit numbers, which JavaScript would round (``previous``: in some events).
+#: Fields with 64-bit numbers, which JavaScript would round (``previous`` only in some events).
 _LARGE = ("generation", "previous")
 
 _log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class _Told(NamedTuple):
 
 
 class Hub:
-    """The ring, and who waits for news of it."""
+    """The ring, and the watchers that wait for its next event."""
 
     def __init__(self, agent: Agent, wall: Callable[[float], float], *, room: int = ROOM) -> None:
         self._agent = agent
@@ -79,7 +79,7 @@ class Hub:
         self._news = trio.Event()
         self._waiting = trio.Event()
         self._closing = ""
-        #: Watchers now, and those dropped so far because they were too slow.
+        #: Watchers at the moment, and those dropped so far because they were too slow.
         self.watchers = 0
         self.dropped = 0
 
@@ -104,7 +104,7 @@ class Hub:
                         self.tell(event)
                     return
                 except WatchOverflowError:
-                    # So long a stand-still that the ring is of no use either: begin anew.
+                    # After so long a standstill the ring is useless as well: start over.
                     self._life = secrets.token_hex(4)
 
     def tell(self, event: Event) -> None:
@@ -124,7 +124,7 @@ class Hub:
         self._waiting.set()
 
     def close(self, reason: str) -> None:
-        """Let every watcher go, telling why."""
+        """End every watcher, saying why."""
         self._closing = reason
         self._news.set()
 
@@ -182,7 +182,7 @@ class Hub:
                     await send(b": nothing new\n\n")
 
     def _place(self, since: str | None) -> int | None:
-        """Number of the event behind ``since``; None when it is not known (any more)."""
+        """Return the number of the event after ``since``; None when that is unknown here."""
         life, _, number = (since or "").rpartition("-")
         if life != self._life or not number.isascii() or not number.isdigit():
             return None
@@ -191,7 +191,7 @@ class Hub:
 
 
 def message(kind: str, fields: dict[str, Any], head: str = "") -> bytes:
-    """Write a server-sent event; JSON has no line breaks of its own."""
+    """Format a server-sent event; its JSON contains no line breaks."""
     return f"{head}event: {kind}\ndata: ".encode() + msgspec.json.encode(fields) + b"\n\n"
 
 

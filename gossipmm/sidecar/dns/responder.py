@@ -6,9 +6,9 @@
     dig @127.0.0.1 -p 8600 compute.gossipmm. A
     dig @127.0.0.1 -p 8600 _compute._udp.gossipmm. SRV
 
-What is answered is in ``dns_zone.py``. It listens on 127.0.0.1 and, where there is one, ::1: it
-serves the programs of this host, as the agent does; for others put a resolver in front of it.
-dnspython is imported when a responder starts, not before.
+What is answered is in ``zone.py``. It listens on 127.0.0.1 and, where it exists, ::1: it serves the
+programs of this host, as the agent does; put a resolver in front of it to serve others. dnspython
+is imported when a responder starts, not before.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ __all__ = ("serve",)
 
 #: More than any query of ours; a longer datagram arrives cut and is answered as malformed.
 _READ = 4096
-#: TCP connections at once; further ones are closed when they come.
+#: Simultaneous TCP connections; further ones are closed on arrival.
 _CONNECTIONS = 64
 #: Seconds that a client may take for its next query, or for reading an answer (RFC 7766, 6.2.3).
 _IDLE = 10.0
-#: Tries to find one number that is free for UDP and TCP on every address, where any will do.
+#: Tries to find one port that is free for UDP and TCP on every address, where any will do.
 _TRIES = 10
 #: Errors that mean that this host does not have the address or its family.
 _MISSING = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT})
@@ -54,7 +54,7 @@ async def serve(
     rng: random.Random | None = None,
     task_status: trio.TaskStatus[tuple[Address, ...]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Answer DNS queries until cancelled. Starts with the addresses that it listens at.
+    """Answer DNS queries until cancelled. Reports the addresses that it listens at as started.
 
     ``port`` and ``zone`` default to ``dns_port`` and ``dns_zone`` of the agent's configuration;
     port 0 takes a free one. Raises ConfigError (no dnspython, no DNS name) or BindError.
@@ -137,7 +137,7 @@ async def _converse(stream: trio.SocketStream, zone: Zone) -> None:
 
 
 async def _receive(stream: trio.SocketStream, size: int) -> bytes:
-    """Receive exactly ``size`` bytes; nothing when the client stops before that."""
+    """Receive exactly ``size`` bytes; return nothing when the client stops before that."""
     data = b""
     while len(data) < size:
         more = await stream.receive_some(size - len(data))
@@ -168,7 +168,7 @@ def _bind(port: int) -> list[tuple[socket.socket, socket.socket]]:
 
 
 def _bind_all(port: int) -> list[tuple[socket.socket, socket.socket]]:
-    """Bind at 127.0.0.1 and, where there is one, at ::1. Raises OSError."""
+    """Bind to 127.0.0.1 and, where it exists, to ::1. Raises OSError."""
     pairs = [_bind_pair(socket.AF_INET, "127.0.0.1", port)]
     try:
         number = pairs[0][0].getsockname()[1]
@@ -182,12 +182,12 @@ def _bind_all(port: int) -> list[tuple[socket.socket, socket.socket]]:
 
 
 def _bind_pair(family: int, host: str, port: int) -> tuple[socket.socket, socket.socket]:
-    """Bind a UDP and a TCP socket to one address and number. Raises OSError."""
+    """Bind a UDP and a TCP socket to one address and port. Raises OSError."""
     with ExitStack() as stack:
         tcp = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
         udp = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
-        # For TCP alone: a restart must not wait for old connections, and on Linux it lets nobody
-        # share a port that somebody listens at.
+        # For TCP alone: a restart must not wait for old connections, and on Linux it does not allow
+        # anybody to share a port that is being listened on.
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         tcp.bind((host, port))
         udp.bind((host, tcp.getsockname()[1]))

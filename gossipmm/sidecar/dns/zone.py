@@ -6,14 +6,14 @@
     host-a.node.gossipmm.        A, AAAA   what the member announces, whether it is alive or not
     gossipmm.                    SOA, NS
 
-* TTL 0 everywhere, and another choice in another order at each query.
+* TTL 0 everywhere; each query gets another choice, in another order.
 * The hosts are those of a round-robin pick: draining ones are left out, suspected ones come only
   while nobody is live. A host's address is that of the member of this name; without one, that of
   the nodes that register it.
 * A topic that nobody live serves is NODATA; one that no record has is NXDOMAIN, or SERVFAIL while
   the table is not yet joined (then a missing topic proves nothing). Outside the zone: REFUSED.
-* DNS ignores the case of ASCII letters: topics that differ only in it are one name. A name with a
-  label of more than 63 bytes is no DNS name and cannot be asked for.
+* DNS ignores the case of ASCII letters: topics that differ only in it are one name. A name with
+a label of more than 63 bytes is not a DNS name and cannot be asked for.
 
 RFC 1035, 2181, 2308 (negative answers), 2782 (SRV), 6891 (EDNS), 8020, 8914 (extended errors).
 """
@@ -66,20 +66,20 @@ _log = logging.getLogger(__name__)
 
 
 class _Index(NamedTuple):
-    """What only a scan of the whole table can tell; made anew when it is too old."""
+    """What only a scan of the whole table can find; rebuilt when it is too old."""
 
     made: float
     #: Label in lower case -> topics that are spelled so.
     topics: dict[bytes, list[str]]
     #: Dotted name in lower case -> members.
     nodes: dict[bytes, list[str]]
-    #: Names above the dotted names of members, which exist, empty.
+    #: Names above the dotted names of members: they exist, and are empty.
     inner: set[bytes]
     addresses: dict[str, Mapping[str, dns.rdata.Rdata]]
 
 
 class _Found(NamedTuple):
-    """A name that exists; of the three at most one is given."""
+    """A name that exists; at most one of the three is given."""
 
     topics: Sequence[TopicView] = ()
     services: Sequence[TopicView] = ()
@@ -88,7 +88,7 @@ class _Found(NamedTuple):
 
 
 class Zone:
-    """Answers queries about one agent's table. Raises ConfigError when ``zone`` is no DNS name."""
+    """Answers queries about one agent's table. Raises ConfigError for a bad ``zone``."""
 
     def __init__(self, agent: Agent, zone: str, rng: random.Random) -> None:
         self._agent = agent
@@ -99,7 +99,7 @@ class Zone:
             self._below_nodes = dns.name.from_text("node", self._name)
         except (dns.exception.DNSException, UnicodeError) as exc:
             raise ConfigError(f"{zone!r} is no DNS name: {exc}", path="dns_zone") from None
-        # The responder listens on loopback only, and has no other name than that.
+        # The responder listens on loopback only, and has no other name.
         soa = "localhost. root.localhost. 1 3600 600 86400 0"
         self._soa = dns.rrset.from_text(self._name, 0, "IN", "SOA", soa)
         self._ns = dns.rrset.from_text(self._name, 0, "IN", "NS", "localhost.")
@@ -112,10 +112,10 @@ class Zone:
             return None
         identity, flags, questions, answers, authorities, more = _HEADER.unpack_from(data)
         if flags & dns.flags.QR:
-            return None  # answering answers makes loops
+            return None  # answering answers would make loops
         if (flags >> 11) & 15:
             return _bare(identity, flags, dns.rcode.NOTIMP)
-        # More than EDNS and a signature has no place here; parsing it could take long.
+        # Nothing beyond EDNS and a signature belongs here, and parsing it could take long.
         if questions != 1 or answers or authorities or more > 2:
             return _bare(identity, flags, dns.rcode.FORMERR)
         try:
@@ -193,7 +193,7 @@ class Zone:
     # -- names -----------------------------------------------------------------------------
 
     def _find(self, labels: tuple[bytes, ...]) -> _Found | None:
-        """Find what a name below the zone stands for; None: it does not exist."""
+        """Return what a name below the zone stands for; None: it does not exist."""
         lower = tuple(label.lower() for label in labels)
         if not labels:
             return _Found(apex=True)
@@ -312,7 +312,7 @@ def _announced(view: MemberView) -> Mapping[str, dns.rdata.Rdata]:
 
 @lru_cache(maxsize=16_384)
 def _record(literal: str) -> dns.rdata.Rdata:
-    """Return the record of an address, in its usual spelling: equal ones must be one record."""
+    """Return the record of an address in its canonical spelling: equal ones must be one record."""
     address = ip_address(literal)
     rdtype = _A if address.version == 4 else _AAAA
     return dns.rdata.from_text(_IN, rdtype, str(address))
@@ -347,6 +347,6 @@ def _add(
 
 
 def _bare(identity: int, flags: int, rcode: int) -> bytes:
-    """Return a header alone: for what could not, or shall not, be parsed."""
+    """Return a header alone, for a message that could not be, or is not to be, parsed."""
     kept = flags & (0x7800 | dns.flags.RD)
     return _HEADER.pack(identity, dns.flags.QR | kept | rcode, 0, 0, 0, 0)

@@ -1,1 +1,1 @@
-"""HTTP/1.1 over Unix sockets and TCP: the transport, which knows no endpoint."""
+"""HTTP/1.1 over Unix sockets and TCP: the transport, which knows nothing of endpoints."""

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection: requests in, answers out, and an end to every wait.
+"""One HTTP/1.1 connection: requests in, answers out, and a limit to every wait.
 
 A connection holds a *turn* (one of the server's few) only while something is worked out, never
 while it waits for its client. Reading and sending go straight to the non-blocking socket: half the
@@ -21,15 +21,15 @@ from gossipmm.sidecar.http.messages import Answer, Application, Refuse, Request,
 
 __all__ = ("Connection", "GoneError")
 
-#: Bytes of a request's head, and of its body.
+#: Largest head of a request, and largest body, in bytes.
 MAX_HEAD = 16 * 1024
 MAX_BODY = 64 * 1024
 #: Seconds for a whole request from its first byte on; for the next one to begin; for a client to
-#: take what is sent.
+#: accept what is sent.
 REQUEST_TIMEOUT = 10.0
 IDLE_TIMEOUT = 75.0
 SEND_TIMEOUT = 10.0
-#: Seconds, and bytes, for a client that was refused to stop sending and read why.
+#: Seconds and bytes granted to a refused client to stop sending and read why.
 _LINGER, _LINGER_BYTES = 1.0, 1 << 20
 _READ = 65536
 _REASONS = {int(status): status.phrase.encode() for status in HTTPStatus}
@@ -42,7 +42,7 @@ class GoneError(Exception):
 
 
 class RefusedError(Exception):
-    """What the client sent cannot be served, for ``status``."""
+    """The request cannot be served; ``status`` says why."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -73,7 +73,7 @@ class Connection:
         self._sock.close()
 
     async def run(self, application: Application, refuse: Refuse) -> None:
-        """Answer requests until the client ends, or is to. Raises GoneError, OSError."""
+        """Answer requests until the client ends, or has to. Raises GoneError, OSError."""
         http = self._http
         while not self._ending:
             try:
@@ -111,7 +111,7 @@ class Connection:
     # -- in ------------------------------------------------------------------------------------
 
     async def _request(self) -> Request | None:
-        """Read one request; None: the client is done. Raises what is to be said to it."""
+        """Read one request; None: the client is done. Raises what it is to be told."""
         http = self._http
         head: h11.Request | None = None
         body = bytearray()
@@ -147,7 +147,7 @@ class Connection:
                 return None
 
     async def _receive(self, deadline: float, *, idle: bool) -> bytes | None:
-        """Wait for bytes, and for a turn; None: there are none before the deadline."""
+        """Wait for bytes and for a turn; None: none arrived before the deadline."""
         self._yield_turn()
         with trio.move_on_at(deadline) as scope:
             if idle:
@@ -218,7 +218,7 @@ class Connection:
         scope.cancel()
 
     async def _until_gone(self, scope: trio.CancelScope) -> None:
-        """Notice that the client of a stream closes; what it sends meanwhile is not for us."""
+        """Notice that the client of a stream closes; what it sends meanwhile is ignored."""
         taken = 0
         while taken <= _LINGER_BYTES:
             await trio.lowlevel.wait_readable(self._sock)
@@ -235,7 +235,7 @@ class Connection:
         scope.cancel()
 
     async def _send(self, data: bytes) -> None:
-        """Send all. Raises GoneError for a client that does not take it in time, OSError."""
+        """Send everything. Raises GoneError for a client that does not read it in time, OSError."""
         sent = self._send_now(data)
         if sent == len(data):
             return

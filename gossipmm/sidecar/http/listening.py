@@ -1,9 +1,9 @@
 """The sockets of the control API: bound so that nothing of another agent's is ever taken over.
 
-A Unix socket is a file. One that was left behind by an agent that was killed is replaced; one that
-somebody listens on, or a file that is no socket, never. Looking and replacing happen under a lock
-on the folder, so that of two agents that start at once one wins. The file is removed at the end
-only if it is still the one that was made here.
+A Unix socket is a file. One left behind by a killed agent is replaced; one that somebody listens
+on, or a file that is not a socket, never is. Checking and replacing happen under a lock on the
+folder, so that one of two agents that start at once wins. The file is removed at the end only if it
+is still the one that was made here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gossipmm.errors import BindError
 
 __all__ = ("UnixListener", "listen_tcp", "listen_unix")
 
-#: Connections that may wait to be accepted: the system caps it at net.core.somaxconn.
+#: Connections that may wait to be accepted; the system caps this at net.core.somaxconn.
 BACKLOG = 2048
 #: Whoever may write may connect: owner and group.
 MODE = 0o660
@@ -95,7 +95,7 @@ def listen_tcp(port: int, host: str = "127.0.0.1", *, field: str = "control_port
 
 
 def _clear(path: str) -> None:
-    """Remove a socket that nobody serves any more. Raises BindError for anything else."""
+    """Remove a socket that nobody serves. Raises BindError for anything else."""
     try:
         found = os.lstat(path)
     except FileNotFoundError:
@@ -109,7 +109,7 @@ def _clear(path: str) -> None:
 
 @contextmanager
 def _locked(folder: str) -> Iterator[None]:
-    """Hold the lock of a folder; go on without it after a while: it is only against a race."""
+    """Hold the lock of a folder; go on without it after a while: it only guards against a race."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         deadline = time.monotonic() + _PATIENCE
@@ -127,5 +127,5 @@ def _locked(folder: str) -> Iterator[None]:
 
 
 def _identity(found: os.stat_result) -> tuple[int, int, int]:
-    # With its time of change: the number of a file that was removed is soon another file's.
+    # With its change time, because the inode number of a removed file is soon used again.
     return found.st_dev, found.st_ino, found.st_ctime_ns

@@ -17,13 +17,13 @@ class Request:
     target: bytes
     headers: dict[bytes, bytes]
     body: bytes = b""
-    #: It came over TCP: from any user of this machine, perhaps from a browser.
+    #: It came over TCP: from any user of this machine, possibly from a browser.
     tcp: bool = False
 
 
 @dataclass(slots=True)
 class Response:
-    """An answer of known length. ``after`` is called once it was sent, or could not be."""
+    """An answer of known length. ``after`` is called once it was sent, or sending it failed."""
 
     body: bytes = b""
     status: int = 200
@@ -36,7 +36,7 @@ class Sender(Protocol):
     """Takes the parts of a stream."""
 
     async def __call__(self, data: bytes) -> None:
-        """Send. Raises (what the server catches) when the client went away or is too slow."""
+        """Send. Raises, for the server to catch, when the client went away or is too slow."""
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class Stream:
 
 
 Answer = Response | Stream
-#: From a request to its answer, or to what will bring it.
+#: Returns the answer to a request, or an awaitable of it.
 Application = Callable[[Request], Answer | Awaitable[Answer]]
-#: How the server says what only it notices: (status, what is wrong) -> answer.
+#: Makes the answer for what only the server notices: (status, what is wrong) -> answer.
 Refuse = Callable[[int, str], Response]

@@ -1,7 +1,8 @@
 """Endpoints as a table: what the router matches is what the OpenAPI document says.
 
-A path is split as it was sent and each part decoded by itself, so that a host may have any
-character, a slash included (``%2F``). What is not UTF-8, is there twice, or is unknown, is refused.
+A path is split as it was sent and each part is decoded by itself, so that a host may contain any
+character, a slash included (``%2F``). Parameters that are not UTF-8, given twice, or unknown are
+refused.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ __all__ = ("Call", "Endpoint", "Router")
 
 _B = TypeVar("_B")
 
-#: What a handler gives: a value to encode as JSON, a whole answer, or what will bring either.
+#: What a handler returns: a value to encode as JSON, a whole answer, or an awaitable of either.
 Result = Any
 Handler = Callable[["State", "Call"], Result | Awaitable[Result]]
 
 
 class Call(NamedTuple):
-    """What a handler gets: the parts of the path, the query, the body, the whole request."""
+    """What a handler receives: the parts of the path, the query, the body, the whole request."""
 
     path: Mapping[str, str]
     query: Mapping[str, str]
@@ -53,17 +54,17 @@ class Endpoint:
     #: Type of the answer; None: no content, or not JSON (``media_type``).
     answer: Any = None
     status: int = 200
-    #: Further statuses of the same answer, with their reason.
+    #: Further statuses of the same answer, each with its reason.
     also: Mapping[int, str] = field(default_factory=dict)
     media_type: str = "application/json"
     body: type[msgspec.Struct] | None = None
     query: tuple[str, ...] = ()
-    #: Statuses of problems that it may answer, beside those that every endpoint may.
+    #: Statuses of problems that it may answer, besides those that every endpoint may.
     problems: tuple[int, ...] = ()
 
 
 class _Node:
-    """A part of the tree of paths."""
+    """A node in the tree of paths."""
 
     __slots__ = ("methods", "name", "named", "parts")
 

@@ -7,7 +7,7 @@ It stands in the nursery of an agent, and the agent comes first:
 * every wait for a client has an end (``connection.py``), also while the agent ends;
 * heads, bodies and connections are bounded.
 
-Whatever a client sends, it gets an answer or its connection is closed; nothing is raised.
+Whatever a client sends, it gets an answer or its connection is closed; nothing raises.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ("Server",)
 
 #: Requests answered in one round of the scheduler: under 3 ms of work.
 PER_ROUND = 16
-#: Connections at once. Beyond, a new one is told 503 and closed.
+#: Simultaneous connections. Beyond these, a new one is answered 503 and closed.
 MAX_CONNECTIONS = 2048
 #: Seconds that running requests may take once the server is told to end.
 _GRACE = 1.0

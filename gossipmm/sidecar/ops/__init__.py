@@ -1,1 +1,1 @@
-"""What operators run it with: systemd, Kubernetes, reload, logs, metrics."""
+"""Operations: systemd, Kubernetes, reload, logs, metrics."""

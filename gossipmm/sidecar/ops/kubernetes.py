@@ -1,6 +1,6 @@
 """Manifests for Kubernetes: a headless service as the seed, and the agent beside a program.
 
-The service publishes addresses that are not ready, too: a pod is ready once it has joined, and it
+The service also publishes addresses that are not ready: a pod is ready once it has joined, and it
 joins by these addresses. The agent resolves the name again for as long as it is alone.
 """
 

@@ -1,4 +1,4 @@
-"""Logs: text for people, one JSON object a line for programs; the core's events as records.
+"""Logs: text for people, one JSON object per line for programs; the core's events as records.
 
     logging.getLogger("gossipmm").addHandler(logs.handler(write_line, "json"))
     nursery.start_soon(logs.log_events, agent)
@@ -6,9 +6,9 @@
 ``gossipmm agent`` does this by itself, as ``log_format`` in its configuration says.
 
 A JSON line has ``time`` (RFC 3339, UTC), ``level``, ``logger``, ``message`` and, where there was
-one, ``exception``. The record of an event also has ``node`` (who logs), ``event`` (as in
-``GET /v1/watch``: ``member_died``) and that event's fields, under the same names as there. These
-names are in people's queries: they are only ever added to (``tests/sidecar/test_logs.py``).
+one, ``exception``. The record of an event also has ``node`` (who logs), ``event`` (as in ``GET
+/v1/watch``: ``member_died``) and that event's fields, under the same names as there. People's
+queries use these names, so they are only ever added to (``tests/sidecar/test_logs.py``).
 
 The library itself logs through ``logging.getLogger("gossipmm...")`` and prints nothing unless the
 program that embeds it says where to.
@@ -44,14 +44,14 @@ __all__ = (
 
 #: The logger of events; under ``gossipmm``, so that one level and one handler serve all.
 EVENTS = "gossipmm.events"
-#: Names of the ways to write a log.
+#: Styles in which a log can be written.
 STYLES = ("text", "json")
 #: Attribute of a log record that holds further fields of a JSON line.
 FIELDS = "gossipmm_fields"
 
 #: Fields with 64-bit numbers: strings in JSON, as in the control API.
 _LARGE = ("generation", "previous")
-#: What is not INFO.
+#: Levels of events that are not INFO.
 _LEVELS: dict[type, int] = {
     events.MemberDied: logging.WARNING,
     events.NameConflict: logging.ERROR,
@@ -102,7 +102,7 @@ def event_fields(event: Event) -> dict[str, Any]:
 def handler(write: Callable[[str], None], style: str = "text") -> logging.Handler:
     """Return a handler that writes each record as a line (without its end) by ``write``.
 
-    ``write`` must not block: a terminal that was stopped would stop the gossip, too.
+    ``write`` must not block: a stopped terminal would stop the gossip with it.
     """
     return LineHandler(write, formatter(style))
 
@@ -121,7 +121,7 @@ class LineHandler(logging.Handler):
         self._write = write
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record; what goes wrong is told on stderr, and stops nobody."""
+        """Write one record; a failure is reported on stderr and stops nobody."""
         try:
             self._write(self.format(record))
         except Exception:
@@ -131,8 +131,8 @@ class LineHandler(logging.Handler):
 class TextFormatter(logging.Formatter):
     """``13:19:00.123  warning: member b is dead: ...``; a traceback on further lines.
 
-    With ``dated`` the date comes first, and all in UTC. What others sent (names, topics) is shown
-    escaped where it is not printable, so that nobody writes lines of his own into the log.
+    With ``dated`` the date comes first, all of it in UTC. Text that others sent (names, topics) is
+    escaped where it is not printable, so that nobody can write lines into the log.
     """
 
     def __init__(self, *, dated: bool = False) -> None:

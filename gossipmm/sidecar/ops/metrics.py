@@ -1,9 +1,9 @@
 """``GET /metrics``: the core's plain integers in the text format of Prometheus.
 
-Nothing is counted here. A collector reads what core and shell counted anyway, at the moment of
-the scrape, into a registry of its own: no global state, and two agents in one process do not mix.
-No label ever names a node, host or topic: the number of series is fixed (about 150), however large
-the cluster grows and however often its members change.
+Nothing is counted here. At each scrape, a collector reads what the core and the shell count anyway
+into a registry of its own: no global state, and two agents in one process do not mix. No label ever
+names a node, host or topic: the number of series is fixed (about 150), however large the cluster
+grows and however often its members change.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = ("CONTENT_TYPE", "render")
 #: What ``render`` returns: the text format that every Prometheus reads.
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-#: Label value -> type of event. Written out: these names are in people's alerts.
+#: Label value -> type of event. Written out, because people's alerts use these names.
 _MEMBER_EVENTS = {
     "joined": "MemberJoined",
     "restarted": "MemberRestarted",
@@ -61,13 +61,13 @@ def render(agent: Agent) -> bytes:
 
 
 class _Collector(Collector):
-    """Reads an agent when asked; keeps nothing."""
+    """Reads an agent when it is scraped; keeps nothing."""
 
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
 
     def describe(self) -> Iterable[Metric]:
-        # Nothing here would make the registry collect once at registration, to learn the names.
+        # Without this the registry would collect once at registration, to learn the names.
         return (self._build(),)
 
     def collect(self) -> Iterator[Metric]:

@@ -1,7 +1,7 @@
 """SIGHUP: read the configuration again, change what can change, and say what cannot.
 
-A configuration that is wrong changes nothing. What changes at once: seeds that were added,
-registrations, and the keys in the file of keys. Everything else is fixed for the life of an agent.
+A configuration that is wrong changes nothing. Added seeds, registrations and the keys in the file
+of keys take effect at once. Everything else is fixed for the life of an agent.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 class Reloader:
-    """Brings an agent to what ``load`` returns now, compared with what it returned last."""
+    """Applies to an agent what ``load`` returns now, compared with what it returned last."""
 
     def __init__(self, agent: Agent, config: Config, load: Callable[[], Config]) -> None:
         self._agent = agent
@@ -42,7 +42,7 @@ class Reloader:
             and getattr(new, field.name) != getattr(self._config, field.name)
         ]
         said += [f"{name}: changed in the configuration, needs a restart" for name in fixed]
-        # What needs a restart stays different, so that every reload says so again.
+        # Fields that need a restart stay different, so that every reload says so again.
         self._config = dataclasses.replace(self._config, join=new.join, register=new.register)
         self._agent.config = dataclasses.replace(
             self._agent.config, join=new.join, register=new.register

@@ -1,4 +1,4 @@
-"""What a service of systemd's ``Type=notify`` tells its manager (sd_notify(3))."""
+"""Notifies systemd as a service of ``Type=notify`` does (sd_notify(3))."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import trio
 
 __all__ = ("UNIT", "keep_telling", "notify", "unit")
 
-#: Seconds between two looks at the one-line status.
+#: Seconds between two updates of the one-line status.
 _INTERVAL = 5.0
 
 
@@ -34,14 +34,14 @@ def notify(*lines: str) -> bool:
 
 
 def reloading() -> None:
-    """Say that a reload begins; ``READY=1`` ends it."""
+    """Say that a reload has begun; ``READY=1`` ends it."""
     notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
 
 async def keep_telling(status: Callable[[], str]) -> None:
-    """Feed the watchdog, if there is one, and keep the status line true. Runs until cancelled.
+    """Feed the watchdog, if there is one, and keep the status line current. Runs until cancelled.
 
-    That this runs shows that the loop of the agent does.
+    As long as this runs, so does the agent's event loop.
     """
     if not os.environ.get("NOTIFY_SOCKET"):
         return

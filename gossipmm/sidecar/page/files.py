@@ -29,7 +29,7 @@ _HEADERS = (("content-security-policy", _POLICY), ("referrer-policy", "no-referr
 
 @lru_cache(maxsize=32)
 def _read(name: str) -> bytes | None:
-    """Return a file of the page; None: there is none of that name."""
+    """Return a file of the page; None: no file has that name."""
     file = files("gossipmm.sidecar.page") / "static" / name
     return file.read_bytes() if file.is_file() else None
 
@@ -38,7 +38,7 @@ def page(state: State, call: Call) -> Response:
     """Serve the page, or a file of it."""
     name = call.path.get("file", "index.html")
     kind = _TYPES.get(name.rpartition(".")[2])
-    # A name that could lead out of the folder has no business here.
+    # A name that could lead out of the folder is refused.
     body = None if kind is None or "/" in name or name.startswith(".") else _read(name)
     if body is None or kind is None:
         raise ProblemError(404, f"the page has no file {name!r}")
