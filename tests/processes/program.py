@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -64,11 +64,22 @@ def ended(process: int) -> bool:
 
 
 class Program:
-    """One ``gossipmm agent``. ``lines``: what it printed on stdout and stderr, so far."""
+    """One ``gossipmm agent``. ``lines``: what it printed on stdout and stderr, so far.
 
-    def __init__(self, name: str, *arguments: str, as_json: bool = True, bind: str = "") -> None:
+    ``prefix``: words before the command, of a program that becomes it (``tests/namespaces.py``).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *arguments: str,
+        as_json: bool = True,
+        bind: str = "",
+        prefix: Sequence[str] = (),
+    ) -> None:
         self.name = name
-        command = [*GOSSIPMM, "agent", "--name", name, "--preset", "local", "--leave-on-eof"]
+        command = [*prefix, *GOSSIPMM, "agent", "--name", name, "--preset", "local"]
+        command += ["--leave-on-eof"]
         command += ["--bind", bind or "127.0.0.1:0", *(["-o", "json"] if as_json else [])]
         self.process = subprocess.Popen(
             [*command, *arguments],

@@ -1,0 +1,32 @@
+"""Networks that are cut in two, and networks that lose a part of everything."""
+
+from __future__ import annotations
+
+import time
+
+from tests.namespaces import cut, lossy
+from tests.processes.netns.site import complete, lasting, seed
+
+
+def test_two_halves_forget_each_other_and_heal(site):
+    """Each side answers with its own half, until the cut is over; then all answer with all."""
+    hosts = [site.host(f"h{number}", f"10.9.0.{number}/24") for number in range(1, 7)]
+    programs = [site.agent(host, *seed("10.9.0.1")) for host in hosts]
+    complete(programs)
+    site.switch.rules(*cut(hosts[:3], hosts[3:]))
+    complete(programs[:3], 15)
+    complete(programs[3:], 15)
+    assert site.switch.dropped()
+    site.switch.rules()
+    began = time.monotonic()
+    complete(programs, 10)
+    print(f"healed after {time.monotonic() - began:.2f} s")
+
+
+def test_a_network_that_loses_a_fifth_of_everything_kills_nobody(site):
+    hosts = [site.host(f"h{number}", f"10.9.0.{number}/24") for number in range(1, 7)]
+    site.switch.rules(lossy(0.2))
+    programs = [site.agent(host, *seed("10.9.0.1")) for host in hosts]
+    complete(programs, 20)
+    lasting(lambda: not any(program.told("member_died") for program in programs), "nobody dead", 10)
+    assert site.switch.dropped()
