@@ -2,16 +2,38 @@
 
 >>> from gossipmm_sim.faults import parse_fault
 >>> parse_fault("loss at=10 until=70 p=0.25")
-Loss(at=10.0, until=70.0, on='all', to='all', way='both', p=0.25)
+Loss(at=10.0, until=70.0, on='all', to='all', way='both', via='', early=False, p=0.25)
 """
 
-from gossipmm_sim.faults import attacks, hostile, hosts, keys, network, probes, programs
+from gossipmm_sim.faults import (
+    addresses,
+    attacks,
+    hostile,
+    hosts,
+    keys,
+    lives,
+    measures,
+    network,
+    probes,
+    programs,
+)
 from gossipmm_sim.faults.base import FAULTS, Context, Fault, Window, select
 from gossipmm_sim.values import parse
 
 __all__ = ("FAULTS", "Context", "Fault", "Window", "parse_fault", "select")
 
-_MODULES = (attacks, network, hosts, programs, probes, hostile, keys)
+_MODULES = (
+    attacks,
+    network,
+    addresses,
+    hosts,
+    lives,
+    programs,
+    probes,
+    measures,
+    hostile,
+    keys,
+)
 
 
 def parse_fault(text: str) -> Fault:

@@ -72,6 +72,9 @@ class Fault(Printed):
         """Seconds from the end of the warm-up until it no longer acts."""
         return self.at
 
+    def prepare(self, run: Context, key: str) -> None:
+        """Arrange what is so from the beginning: called before the first host boots."""
+
     def plan(self, run: Context, key: str) -> None:
         """Put what it does on the clock; ``key`` tells it from the others of the run."""
         run.cluster.clock.at(run.zero + self.at, self._act, run, key)

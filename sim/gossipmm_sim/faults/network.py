@@ -9,6 +9,7 @@ import cbor2
 
 from gossipmm.core.wire import frame as wire
 from gossipmm_sim.engine.latency import quantiles
+from gossipmm_sim.engine.sockets import family_of
 from gossipmm_sim.faults.base import Context, Window, fault, select
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ __all__ = (
 )
 
 _WAYS = ("both", "out", "in")
+_FAMILIES = {"v4": 4, "v6": 6}
+_TELLS = ("", "error", "fragments")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,25 +44,41 @@ class LinkFault(Window):
     to: str = "all"
     #: out: from ``on`` to ``to``; in: from ``to`` to ``on``; both.
     way: str = "both"
+    #: Only on paths to addresses of that family, v4 or v6, or to the receiver's first (0), second
+    #: (1) ... address.
+    via: str = ""
+    #: From before the first host boots, not only from ``at``.
+    early: bool = False
 
     def __post_init__(self) -> None:
         Window.__post_init__(self)
         if self.way not in _WAYS:
             raise ValueError(f"way={self.way!r} is none of {', '.join(_WAYS)}")
+        if self.via and self.via not in _FAMILIES and not self.via.isdecimal():
+            raise ValueError(f"via={self.via!r} is none of v4, v6, 0, 1, 2 ...")
+
+    def prepare(self, run: Context, key: str) -> None:
+        """Begin, if it is there from the beginning."""
+        if self.early:
+            self.act(run, key)
 
     def act(self, run: Context, key: str) -> None:
         """Begin."""
+        if self.via:
+            run.cluster.network.begin_routing()
         # Hosts that come later (late joiners) belong to "all", too.
         on = None if self.on == "all" else {host.index for host in select(run, self.on)}
         to = None if self.to == "all" else {host.index for host in select(run, self.to)}
         out, back = self.way != "in", self.way != "out"
-        apply = self.apply
+        apply, via = self.apply, self.via
         if self.on != "all":
             for host in select(run, self.on):
                 run.ill(host, self.over(run))
 
         def rule(host: Shell, peer: Shell, link: Link) -> None:
             a, b = host.index, peer.index
+            if via and not _leads(via, peer, link):
+                return
             if (out and (on is None or a in on) and (to is None or b in to)) or (
                 back and (on is None or b in on) and (to is None or a in to)
             ):
@@ -74,6 +93,14 @@ class LinkFault(Window):
     def apply(self, link: Link) -> None:
         """Add to a link what this fault does to it."""
         raise NotImplementedError
+
+
+def _leads(via: str, peer: Shell, link: Link) -> bool:
+    """Tell whether a link is a path of that kind."""
+    if via in _FAMILIES:
+        return family_of(link.target) == _FAMILIES[via]
+    heard = peer.hears()
+    return int(via) < len(heard) and heard[int(via)][0] == link.target
 
 
 def _share(name: str, value: float) -> None:
@@ -219,13 +246,30 @@ def _from_the_future(data: bytes) -> bytes:
 @fault("mtu")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mtu(LinkFault):
-    """Datagrams above ``payload`` bytes vanish: a path that neither fragments nor says so."""
+    """Datagrams above ``payload`` bytes vanish.
+
+    Silently, unless ``tells`` says what comes of the ICMP message: the sender's later ones fail
+    with EMSGSIZE (error: its socket forbids fragments), or pass in fragments (it allows them).
+    """
 
     payload: int = 600
+    tells: str = ""
+
+    def __post_init__(self) -> None:
+        LinkFault.__post_init__(self)
+        if self.tells not in _TELLS:
+            raise ValueError(f"tells={self.tells!r} is none of {', '.join(_TELLS[1:])}")
+
+    def act(self, run: Context, key: str) -> None:
+        """Begin."""
+        if self.tells:
+            run.cluster.network.begin_routing()
+        LinkFault.act(self, run, key)
 
     def apply(self, link: Link) -> None:
         """Limit."""
-        link.mtu = min(link.mtu, self.payload)
+        if self.payload < link.mtu:
+            link.mtu, link.tells = self.payload, self.tells
 
 
 @fault("bandwidth")
@@ -259,6 +303,11 @@ class FlipFlop(Cut):
 
     off: float = 5.0
     on_for: float = 5.0
+
+    def __post_init__(self) -> None:
+        Cut.__post_init__(self)
+        if self.early:
+            raise ValueError("early=true: it begins at its time")
 
     def act(self, run: Context, key: str) -> None:
         """Cut, and plan the next change."""

@@ -140,6 +140,8 @@ class Run:
 
     def _warm_up(self) -> None:
         scenario, cluster = self.scenario, self.cluster
+        for place, one in enumerate(self.faults):
+            one.prepare(self, f"{one.kind}#{place}")
         topics = max(1, round(scenario.nodes / scenario.hosts_per_topic))
         for host in self.cast:
             host.register(f"compute{host.index % topics}" if topics > 1 else "compute")

@@ -22,6 +22,10 @@ __all__ = ("Shrinker",)
 
 #: Other seeds tried for a candidate when the first seed's failure does not shrink.
 _OTHERS = 4
+#: Fields in which a smaller value is a different fault rather than a plainer one.
+_KEPT = frozenset(("payload",))
+#: Fields that name a kind of something, with the common one as their default.
+_NAMED = frozenset(("bind", "family", "how", "ports", "tells", "via"))
 
 
 class Shrinker:
@@ -133,7 +137,9 @@ def _simpler_faults(fault: Fault) -> Iterator[Fault]:
             if field.name in ("spread",):
                 candidates.insert(0, 0.0)
         elif isinstance(value, int):
-            candidates = [1, value // 2]
+            candidates = [field.default, 1, value // 2] if field.name not in _KEPT else []
+        elif field.name in _NAMED:
+            candidates = [field.default]
         elif field.name in ("on", "to") and re.fullmatch(r"\d+(,\d+)+", value):
             parts = value.split(",")
             candidates = [",".join(parts[: len(parts) // 2]), ",".join(parts[1:])]
