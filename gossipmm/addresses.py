@@ -1,7 +1,7 @@
 """Addresses, seeds and registrations as people write them: text in, plain values out.
 
 ``host:port``, ``[v6]:port``; a seed may leave out the port, or name a DNS SRV record. Nothing is
-resolved here and nothing is imported but errors: reading a configuration stays cheap.
+resolved here, and nothing heavy is imported: reading a configuration stays cheap.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 from typing import NamedTuple
 
 from gossipmm.errors import ConfigError, SeedError
+from gossipmm.names import why_not_host, why_not_topic
 
 __all__ = (
     "DEFAULT_PORT",
@@ -73,12 +74,15 @@ def parse_seed(text: str) -> Seed:
 def parse_registration(text: str, *, path: str = "register") -> tuple[str, str | None]:
     """Read ``topic`` or ``topic=host``; without a host it is the node's own name.
 
-    Whether the names are allowed is for the core to say. Raises ConfigError for a missing one.
+    Raises ConfigError, for ``path``, when a name is missing or not allowed.
     """
     topic, equals, host = text.partition("=")
     topic, host = topic.strip(), host.strip()
-    if not topic or (equals and not host):
-        raise ConfigError(f"{text!r} is not TOPIC or TOPIC=HOST", path=path)
+    reason = why_not_topic(topic) or (why_not_host(host) if equals else "")
+    if reason and (not topic or not host):
+        reason += f": write TOPIC or TOPIC=HOST, not {text!r}"
+    if reason:
+        raise ConfigError(reason, path=path)
     return topic, host or None
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from gossipmm.errors import ConfigError
 from gossipmm.mechanisms import Mechanism, mechanisms
+from gossipmm.names import why_not_name
 
 __all__ = ("PRESETS", "Config")
 
@@ -177,8 +178,11 @@ class Config:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ConfigError(f"{value!r} is not between {low} and {high}", path=name)
-        for name in ("name", "cluster"):
-            _check_name(name, getattr(self, name), empty=name == "name")
+        # A node without a name takes the host's when it is opened.
+        if self.name and (reason := why_not_name("node name", self.name)):
+            raise ConfigError(reason, path="name")
+        if reason := why_not_name("cluster name", self.cluster):
+            raise ConfigError(reason, path="cluster")
         if self.log_format not in ("text", "json"):
             raise ConfigError(f"{self.log_format!r} is not text or json", path="log_format")
         for text in self.allow:
@@ -208,16 +212,6 @@ class Config:
             known = ", ".join(PRESETS)
             raise ConfigError(f"{preset!r} is not one of {known}", path="preset") from None
         return replace(cls(**base), **fields)
-
-
-def _check_name(path: str, value: str, *, empty: bool) -> None:
-    if not value and not empty:
-        raise ConfigError("is empty", path=path)
-    size = len(value.encode("utf-8", "replace"))
-    if size > 64:
-        raise ConfigError(f"{size} bytes is more than the 64 allowed", path=path)
-    if any(ord(char) < 32 or 0x7F <= ord(char) < 0xA0 for char in value):
-        raise ConfigError(f"{value!r} has control characters", path=path)
 
 
 _RANGES: tuple[tuple[str, float, float], ...] = (

@@ -14,10 +14,15 @@ from gossipmm.errors import LimitError, RegistrationError
 __all__ = (
     "MAX_METADATA_ITEMS",
     "MAX_NAME",
+    "check_registration",
     "checked_metadata",
+    "has_control_characters",
     "is_name",
     "is_text",
     "why_not_host",
+    "why_not_name",
+    "why_not_scalar",
+    "why_not_string",
     "why_not_topic",
 )
 
@@ -26,11 +31,18 @@ MAX_NAME: Final = 64
 MAX_METADATA_ITEMS: Final = 64
 
 
+# -- text ----------------------------------------------------------------------------------
+
+
+def has_control_characters(value: str) -> bool:
+    """Return whether the text has a C0 or C1 control character, or DEL."""
+    return any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 for char in value)
+
+
 def is_text(value: str) -> bool:
     """True for text without control characters (C0, DEL, C1) and lone surrogates."""
-    return value.isprintable() or not any(
-        ord(char) < 32 or 0x7F <= ord(char) < 0xA0 or 0xD800 <= ord(char) < 0xE000 for char in value
-    )
+    # isprintable is one call in C; false for all of these, and for some others.
+    return value.isprintable() or (not has_control_characters(value) and _is_utf8(value))
 
 
 def is_name(value: str) -> bool:
@@ -38,51 +50,102 @@ def is_name(value: str) -> bool:
     return bool(value) and is_text(value) and len(value.encode()) <= MAX_NAME
 
 
-def why_not_topic(topic: str) -> str:
-    """Reason why ``topic`` can not be registered; empty when it can."""
-    if not topic:
-        return "a topic is empty"
-    if not is_text(topic):
-        return f"topic {topic!r} has control characters or is not UTF-8"
-    if "." in topic:
-        return f"topic {topic!r} has a dot, which parts topic and host in a direct key"
-    if "~" in topic:
-        return f"topic {topic!r} has a '~', which ends the prefix of a fanout key"
-    if topic == "fanout":
-        return "the topic 'fanout' is reserved: 'fanout.x' and 'fanout~x' are fanout keys"
-    return ""
-
-
-def why_not_host(host: str) -> str:
-    """Reason why ``host`` can not be registered; empty when it can."""
-    if not host:
-        return "a host is empty"
-    if not is_text(host):
-        return f"host {host!r} has control characters or is not UTF-8"
-    return ""
-
-
-def checked_metadata(of: str, metadata: Mapping[str, Any] | None) -> dict[str, str | int | bool]:
-    """Copy metadata that may travel, sorted by key. Raises RegistrationError, LimitError."""
-    items = dict(metadata or {})
-    if len(items) > MAX_METADATA_ITEMS:
-        raise LimitError(f"metadata of {of} has {len(items)} items, more than {MAX_METADATA_ITEMS}")
-    for key, item in items.items():
-        if not isinstance(key, str) or type(item) not in (str, int, bool):
-            raise RegistrationError(
-                f"metadata of {of}: {key!r}: {item!r} is not a string, integer or boolean"
-            )
-        if isinstance(item, int) and not -(1 << 63) <= item < 1 << 63:
-            raise RegistrationError(f"metadata of {of}: {key!r}: {item} exceeds 64 bits")
-        if not _is_encodable(key) or (isinstance(item, str) and not _is_encodable(item)):
-            raise RegistrationError(f"metadata of {of}: {key!r} is not UTF-8")
-    return dict(sorted(items.items()))
-
-
-def _is_encodable(value: str) -> bool:
+def _is_utf8(value: str) -> bool:
     """True when the text has no lone surrogate."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return not any(0xD800 <= ord(char) < 0xE000 for char in value)
+
+
+# -- why not: a sentence, empty when it is allowed --------------------------------------------
+
+
+def why_not_string(what: str, value: object) -> str:
+    """Say why ``value`` cannot be ``what``: it is not even a string."""
+    if isinstance(value, str):
+        return ""
+    return f"{what} must be a string, not {type(value).__name__}: {value!r}"
+
+
+def why_not_name(what: str, value: object) -> str:
+    """Say why ``value`` cannot name a node or cluster; ``what`` is "node name", for example."""
+    if reason := _why_not_text(what, value):
+        return reason
+    size = len(str(value).encode())
+    if size > MAX_NAME:
+        return f"{what} {value!r} takes {size} bytes, more than the {MAX_NAME} allowed"
+    return ""
+
+
+def why_not_topic(topic: object) -> str:
+    """Say why ``topic`` cannot be registered."""
+    if reason := _why_not_text("topic", topic):
+        return reason
+    assert isinstance(topic, str)
+    if "." in topic:
+        return f"topic {topic!r} contains a dot, which separates topic from host in a direct key"
+    if "~" in topic:
+        return f"topic {topic!r} contains '~', which ends the prefix of a fanout key"
+    if topic == "fanout":
+        return "topic 'fanout' is reserved: 'fanout.x' and 'fanout~x' are fanout keys"
+    return ""
+
+
+def why_not_host(host: object) -> str:
+    """Say why ``host`` cannot be registered."""
+    return _why_not_text("host", host)
+
+
+def why_not_scalar(value: object) -> str:
+    """Say why ``value`` cannot be a value of metadata: as text, for whoever names the key."""
+    if type(value) not in (str, int, bool):
+        return f"{value!r} is not a string, an integer or a boolean"
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        return f"{value} does not fit into 64 bits"
+    if isinstance(value, str) and not _is_utf8(value):
+        return f"{value!r} is not valid UTF-8 text"
+    return ""
+
+
+def _why_not_text(what: str, value: object) -> str:
+    if not isinstance(value, str):
+        return why_not_string(what, value)
+    if not value:
+        return f"{what} must not be empty"
+    if value.isprintable():
+        return ""
+    if has_control_characters(value):
+        return f"{what} {value!r} contains control characters"
+    return "" if _is_utf8(value) else f"{what} {value!r} is not valid UTF-8 text"
+
+
+# -- doors ---------------------------------------------------------------------------------
+
+
+def check_registration(topic: object, host: object) -> None:
+    """Refuse a topic or host that no key could name. Raises RegistrationError."""
+    if reason := why_not_topic(topic) or why_not_host(host):
+        raise RegistrationError(reason)
+
+
+def checked_metadata(of: str, metadata: object) -> dict[str, str | int | bool]:
+    """Copy metadata that may travel, sorted by key; None is none.
+
+    ``of`` says whose it is, for the error. Raises RegistrationError, LimitError.
+    """
+    if metadata is None:
+        return {}
+    if not isinstance(metadata, Mapping):
+        kind = type(metadata).__name__
+        raise RegistrationError(f"metadata of {of} must be a map, not {kind}: {metadata!r}")
+    items: dict[Any, Any] = dict(metadata)
+    if len(items) > MAX_METADATA_ITEMS:
+        raise LimitError(
+            f"metadata of {of} has {len(items)} items, more than the {MAX_METADATA_ITEMS} allowed"
+        )
+    for key, item in items.items():
+        if reason := why_not_string("key", key):
+            raise RegistrationError(f"metadata of {of}: {reason}")
+        if not _is_utf8(key):
+            raise RegistrationError(f"metadata of {of}: key {key!r} is not valid UTF-8 text")
+        if reason := why_not_scalar(item):
+            raise RegistrationError(f"metadata of {of}: {key!r}: {reason}")
+    return dict(sorted(items.items()))

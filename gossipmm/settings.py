@@ -24,6 +24,7 @@ from gossipmm.addresses import parse_address, parse_registration, parse_seed
 from gossipmm.config import Config
 from gossipmm.errors import ConfigError, SeedError
 from gossipmm.mechanisms import Mechanism, mechanisms
+from gossipmm.names import why_not_scalar
 
 __all__ = ("DEFAULT_FILE", "find_file", "load_config")
 
@@ -253,9 +254,10 @@ def _mechanisms(value: _Value) -> frozenset[Mechanism]:
 
 
 def _scalar(value: _Value) -> str | int | bool:
-    if isinstance(value.value, (str, int, bool)):
-        return value.value
-    raise _refuse(value, "a string, a whole number, or true or false")
+    if reason := why_not_scalar(value.value):
+        raise ConfigError(reason, path=value.path, source=value.source)
+    found: str | int | bool = value.value
+    return found
 
 
 def _mapping(value: _Value) -> Mapping[str, Any]:

@@ -85,5 +85,5 @@ def test_a_registration_names_a_topic_and_perhaps_a_host():
 
 @pytest.mark.parametrize("text", ["", "=", "=host", "topic="])
 def test_a_registration_with_a_missing_name_is_refused(text):
-    with pytest.raises(ConfigError, match="is not TOPIC or TOPIC=HOST"):
+    with pytest.raises(ConfigError, match="must not be empty: write TOPIC or TOPIC=HOST, not"):
         parse_registration(text)

@@ -69,7 +69,7 @@ KNOWN = {
     "gossipmm/keyfile.py": 1,
     "gossipmm/matchmaker/base.py": 6,
     "gossipmm/matchmaker/bindings.py": 4,
-    "gossipmm/matchmaker/keys.py": 2,
+    "gossipmm/matchmaker/keys.py": 1,
     "gossipmm/matchmaker/protocols.py": 3,
     "gossipmm/matchmaker/table_matchmaker.py": 5,
     "gossipmm/settings.py": 3,

@@ -110,17 +110,17 @@ class Console:
         return [line._asdict() for line in trail], "\n".join(lines) or f"nothing known of {name!r}"
 
     def _register(self, text: str) -> tuple[Any, str]:
-        topic, host = parse_registration(text)
+        topic, host = parse_registration(text, path="")
         self._agent.register(topic, host)
         return True, f"registered {topic} for {host or self._agent.name}"
 
     def _unregister(self, text: str) -> tuple[Any, str]:
-        topic, host = parse_registration(text)
+        topic, host = parse_registration(text, path="")
         known = self._agent.unregister(topic, host)
         return known, "unregistered" if known else f"{text} was not registered here"
 
     def _drain(self, text: str, *, draining: bool = True) -> tuple[Any, str]:
-        topic, host = parse_registration(text) if text else (None, None)
+        topic, host = parse_registration(text, path="") if text else (None, None)
         changed = self._agent.drain(topic, host, draining=draining)
         return changed, f"{changed} changed"
 

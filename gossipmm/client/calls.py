@@ -21,6 +21,7 @@ from gossipmm.errors import (
     RegistrationError,
     SeedError,
 )
+from gossipmm.names import check_registration, checked_metadata
 
 __all__ = ("Asked",)
 
@@ -139,8 +140,9 @@ def register(
     ttl: float | None,
     draining: bool,
 ) -> Asked[dict[str, Any]]:
-    """Register, or renew."""
-    body = {"metadata": dict(metadata or {}), "ttl": ttl, "draining": draining}
+    """Register, or renew. Raises RegistrationError for what the agent would refuse."""
+    check_registration(topic, host)
+    body = {"metadata": checked_metadata(repr(topic), metadata), "ttl": ttl, "draining": draining}
     return Asked("PUT", _path("registrations", topic, host), _whole, body)
 
 

@@ -2,7 +2,7 @@
 
     {"id": 7, "call": "register", "args": ["compute", "host-a", null], "options": {"ttl": 30.0}}
     {"id": 7, "result": null}
-    {"id": 8, "error": "RegistrationError", "message": "topic 'a.b' has a dot ..."}
+    {"id": 8, "error": "RegistrationError", "message": "topic 'a.b' contains a dot ..."}
 
 The first line a child reads is its configuration, as the call "open". Nothing here blocks.
 """

@@ -14,7 +14,8 @@ from math import inf
 from gossipmm.errors import AgentClosedError, ConfigError, ForkedError, MatchMakerException
 from gossipmm.matchmaker.bindings import Binding
 from gossipmm.matchmaker.exchanges import Exchange, Match
-from gossipmm.matchmaker.keys import check_key, check_registration
+from gossipmm.matchmaker.keys import check_key
+from gossipmm.names import check_registration
 
 _log = logging.getLogger(__name__)
 

@@ -5,22 +5,18 @@
     fanout~topic         all hosts of the topic; ``fanout.topic`` is the API page's spelling of it
 
 In a fanout key the topic ends at the first dot behind the prefix. So that no key is ambiguous, a
-topic that is registered has no dot, is not ``fanout`` and does not begin with ``fanout~``.
+topic that is registered has no dot, no ``~``, and is not ``fanout`` (``gossipmm.names``).
 """
 
 from __future__ import annotations
 
-from gossipmm.errors import InvalidKeyError, RegistrationError
+from gossipmm.errors import InvalidKeyError
+from gossipmm.names import has_control_characters, why_not_string
 
 #: What every queue key of a fanout result begins with.
 FANOUT = "fanout~"
 #: What a fanout key may begin with; both have the same length, which ``fanout_topic`` relies on.
 FANOUT_PREFIXES = (FANOUT, "fanout.")
-
-
-def has_control_characters(text: str) -> bool:
-    """Whether the text has a C0 or C1 control character, or DEL."""
-    return any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 for char in text)
 
 
 _EMPTY = frozenset(("", *FANOUT_PREFIXES))
@@ -35,21 +31,23 @@ def check_key(key: str) -> None:
     # isprintable is one call in C; false for all control characters, and for some others.
     if type(key) is str and key not in _EMPTY and key.isprintable():
         return
-    if not isinstance(key, str):
-        raise InvalidKeyError(f"a key is a string, not {type(key).__name__}: {key!r}")
+    if reason := why_not_string("key", key):
+        raise InvalidKeyError(reason)
     if not key:
-        raise InvalidKeyError("the key is empty: expected 'topic', 'topic.host' or 'fanout~topic'")
+        raise InvalidKeyError(
+            "key must not be empty: write 'topic', 'topic.host' or 'fanout~topic'"
+        )
     if has_control_characters(key):
-        raise InvalidKeyError(f"the key {key!r} has control characters")
+        raise InvalidKeyError(f"key {key!r} contains control characters")
     if key in FANOUT_PREFIXES:
-        raise InvalidKeyError(f"the key {key!r} has no topic behind its prefix")
+        raise InvalidKeyError(f"key {key!r} has no topic after its prefix")
 
 
 def split_direct(key: str) -> tuple[str, str]:
     """``topic.host`` as (topic, host). Raises InvalidKeyError when either is missing."""
     topic, _, host = key.partition(".")
     if not topic or not host:
-        raise InvalidKeyError(f"the key {key!r} is not of the form 'topic.host'")
+        raise InvalidKeyError(f"key {key!r} is not of the form 'topic.host'")
     return topic, host
 
 
@@ -57,7 +55,7 @@ def fanout_topic(key: str) -> str:
     """Return the topic of a fanout key. Raises InvalidKeyError when there is none."""
     topic = key[len(FANOUT) :].partition(".")[0] if key.startswith(FANOUT_PREFIXES) else ""
     if not topic:
-        raise InvalidKeyError(f"the key {key!r} is not of the form 'fanout~topic'")
+        raise InvalidKeyError(f"key {key!r} is not of the form 'fanout~topic'")
     return topic
 
 
@@ -77,30 +75,5 @@ def topic_of(key: str) -> str:
 
 def check_host(host: str) -> None:
     """Refuse a host that is not even a string: None, as a stub exchange gives it, is none."""
-    if not isinstance(host, str):
-        raise InvalidKeyError(f"a host is a string, not {type(host).__name__}: {host!r}")
-
-
-def check_registration(topic: str, host: str) -> None:
-    """Refuse a topic or host that no key could name; raises RegistrationError.
-
-    The rules are those of the agent's own door (a test holds the two against each other), applied
-    before anything is asked of a backend.
-    """
-    for what, value in (("topic", topic), ("host", host)):
-        if not isinstance(value, str):
-            raise RegistrationError(f"a {what} is a string, not {type(value).__name__}: {value!r}")
-        if not value:
-            raise RegistrationError(f"the {what} is empty")
-        if has_control_characters(value):
-            raise RegistrationError(f"the {what} {value!r} has control characters")
-        if any(0xD800 <= ord(char) < 0xE000 for char in value):
-            raise RegistrationError(f"the {what} {value!r} is not UTF-8")
-    if "." in topic:
-        raise RegistrationError(
-            f"the topic {topic!r} has a dot: keys are split into topic and host at the first dot"
-        )
-    if "~" in topic or topic == "fanout":
-        raise RegistrationError(
-            f"the topic {topic!r} could be read as a fanout key: 'fanout' and '~' are reserved"
-        )
+    if reason := why_not_string("host", host):
+        raise InvalidKeyError(reason)

@@ -18,7 +18,7 @@ from gossipmm.errors import AgentClosedError, ForkedError, RegistrationError
 from gossipmm.matchmaker.base import HeartbeatMatchMakerBase, is_duration
 from gossipmm.matchmaker.bindings import DirectBinding, FanoutBinding, TopicBinding
 from gossipmm.matchmaker.exchanges import Match
-from gossipmm.matchmaker.keys import check_host, check_key, check_registration, topic_of
+from gossipmm.matchmaker.keys import check_host, check_key, topic_of
 from gossipmm.matchmaker.protocols import AgentControl, TableReader
 from gossipmm.matchmaker.ring import load_ring, ring_of
 from gossipmm.matchmaker.table import (
@@ -28,6 +28,7 @@ from gossipmm.matchmaker.table import (
     TableFanoutExchange,
     TableTopicExchange,
 )
+from gossipmm.names import check_registration, checked_metadata
 
 #: In place of a count of forks: no agent is open yet, or none will be any more.
 UNOPENED = -1
@@ -231,16 +232,12 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
         check_registration(key, host)
         if ttl is not None and not is_duration(ttl):
             raise RegistrationError(f"a ttl is a number of seconds above 0, not {ttl!r}")
-        if metadata is not None and not isinstance(metadata, Mapping):
-            raise RegistrationError(
-                "metadata is a map of strings to strings, integers and booleans, not "
-                f"{type(metadata).__name__}: {metadata!r}"
-            )
+        items = checked_metadata(repr(key), metadata)
         self._agent()  # whatever is wrong with it is raised before anything changes here
         with self._changing:
             pause = self._pause
             before = self._options.get((key, host))
-            self._options[key, host] = _Options(dict(metadata) if metadata else None, ttl)
+            self._options[key, host] = _Options(items or None, ttl)
             try:
                 super().register(key, host)
             except BaseException:

@@ -99,7 +99,7 @@ def test_queues(run):
     assert run("queues", "fanout~") == (
         2,
         "",
-        "gossipmm: the key 'fanout~' has no topic behind its prefix\n",
+        "gossipmm: key 'fanout~' has no topic after its prefix\n",
     )
 
 
@@ -163,7 +163,7 @@ def test_a_registration_from_its_beginning_to_its_end(run):
 def test_what_the_agent_refuses_is_wrong_use(run):
     status, out, err = run("register", "a.b")
     assert (status, out) == (2, "")
-    assert err.startswith("gossipmm: topic 'a.b' has a dot")
+    assert err.startswith("gossipmm: topic 'a.b' contains a dot")
     assert run("register", "web", "--ttl", "0")[0] == 2
     assert run("register", "web", "--metadata", "port")[0] == 2
     assert run("no-such-command")[0] == 2

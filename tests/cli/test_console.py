@@ -41,7 +41,7 @@ def ask(agent):
         ("topics", "compute: a live\nvolume: host-x live"),
         ("register volume", "registered volume for a"),
         ("register volume=b", "registered volume for b"),
-        ("register", "error: register: '' is not TOPIC or TOPIC=HOST"),
+        ("register", "error: topic must not be empty: write TOPIC or TOPIC=HOST, not ''"),
         ("unregister compute", "unregistered"),
         ("unregister nothing", "nothing was not registered here"),
         ("drain compute", "1 changed"),
@@ -56,7 +56,7 @@ async def test_a_line_is_answered(autojump_clock, ask, line, answer):
 
 
 async def test_an_error_is_an_answer(autojump_clock, ask):
-    assert ask("register a.b").startswith("error: topic 'a.b' has a dot")
+    assert ask("register a.b").startswith("error: topic 'a.b' contains a dot")
     assert ask("fanout~").startswith("error: ")
     assert ask("members").endswith("1 registrations, this node") is False  # it has two
     assert "2 registrations, this node" in ask("members")

@@ -59,7 +59,7 @@ async def test_the_same_calls(client, log_level):
     assert await client.unregister("web", "h") is False
     assert (await client.join("127.0.0.1:1"))["live"] == 1
     await client.set_log_level("info")
-    with pytest.raises(RegistrationError, match="has a dot"):
+    with pytest.raises(RegistrationError, match="contains a dot"):
         await client.register("a.b", "x")
     with pytest.raises(ControlError, match="no member is called"):
         await client.forget("zz")

@@ -78,7 +78,7 @@ def test_two_agents_find_each_others_hosts() -> None:
 def test_errors_come_across() -> None:
     async def main() -> None:
         async with embed.open_agent(config("one")) as one:
-            with pytest.raises(RegistrationError, match="has a dot"):
+            with pytest.raises(RegistrationError, match="contains a dot"):
                 await one.register("com.pute", "a")
             host, port = one.bound
             with pytest.raises(BindError, match="in use"):

@@ -96,7 +96,7 @@ def test_an_unchanged_view_is_the_same_object_and_is_not_sent_again(child: Child
 
 
 def test_errors_of_the_child_are_raised_as_what_they_are(child: ChildAgent) -> None:
-    with pytest.raises(RegistrationError, match="has a dot"):
+    with pytest.raises(RegistrationError, match="contains a dot"):
         child.register("com.pute", "a")
     with pytest.raises(LimitError, match="more than the 800 allowed"):
         child.register("compute", "a", {"much": "x" * 2000})

@@ -149,7 +149,7 @@ def _text(sock: socket.socket) -> str:
 
 
 def test_errors_of_the_agent_reach_the_caller(agent: ThreadAgent) -> None:
-    with pytest.raises(RegistrationError, match="has a dot"):
+    with pytest.raises(RegistrationError, match="contains a dot"):
         agent.register("com.pute", "a")
     assert agent.unregister("compute", "a") is False
     assert agent.renew("compute", "a") is False

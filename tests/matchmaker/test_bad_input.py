@@ -22,7 +22,7 @@ from tests.matchmaker.helpers import gossip, live
 def test_a_host_that_is_no_string_is_said_to_be_none(call: str, host: Any) -> None:
     """A list was "unhashable", and None, what a stub exchange gives as host, silently unknown."""
     mm, _, agent = gossip({"compute": live("a")})
-    with pytest.raises(InvalidKeyError, match="a host is a string, not"):
+    with pytest.raises(InvalidKeyError, match="host must be a string, not"):
         getattr(mm, call)("compute", host)
     assert agent.calls == []
 
@@ -51,7 +51,7 @@ def test_a_time_to_live_is_a_number_of_seconds(ttl: Any) -> None:
 def test_metadata_is_a_map(metadata: Any) -> None:
     """``dict("zone")`` said "dictionary update sequence element #0 has length 1"."""
     mm, _, agent = gossip()
-    with pytest.raises(RegistrationError, match="metadata is a map of strings"):
+    with pytest.raises(RegistrationError, match="metadata of 'compute' must be a map, not"):
         mm.register("compute", "a", metadata=metadata)
     assert agent.calls == []
     assert mm.registrations == ()

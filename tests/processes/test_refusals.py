@@ -34,11 +34,11 @@ def test_an_address_in_use(start):
         (["--join", "host:port"], "flags: join: seed 'host:port' has port 'port'"),
         (["--set", "gosip_interval=1"], "gosip_interval: is no field.*did you mean gossip_int"),
         (["--set", "fanout=many"], "flags: fanout: 'many' is not a whole number"),
-        (["--register", "a.b"], "topic 'a.b' has a dot"),
-        (["--register", "a="], "'a=' is not TOPIC or TOPIC=HOST"),
+        (["--register", "a.b"], "topic 'a.b' contains a dot"),
+        (["--register", "a="], "host must not be empty: write TOPIC or TOPIC=HOST, not 'a='"),
         (["--preset", "lam"], "'lam' is not one of lan, wan, local"),
         (["--config", "/no/such/file"], "/no/such/file: cannot be read"),
-        (["--name", "x" * 65], "name: 65 bytes is more than the 64 allowed"),
+        (["--name", "x" * 65], "name: node name .* takes 65 bytes, more than the 64 allowed"),
     ],
 )
 def test_wrong_words(arguments, words):

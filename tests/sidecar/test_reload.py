@@ -47,5 +47,5 @@ async def test_a_registration_that_is_refused_does_not_stop_the_others(autojump_
     async with apis("a") as (a,):
         new = replace(a.agent.config, register=("we.b", "web"))
         said = Reloader(a.agent, a.agent.config, lambda: new).reload()
-        assert said[0].startswith("register: we.b refused: topic 'we.b' has a dot")
+        assert said[0].startswith("register: we.b refused: topic 'we.b' contains a dot")
         assert said[1] == "register: web added"

@@ -34,8 +34,8 @@ from gossipmm.core.wire.pages import (
     is_ip_literal,
     page_overhead,
 )
-from gossipmm.errors import ConfigError, LimitError, RegistrationError
-from gossipmm.names import MAX_NAME, checked_metadata, is_name, why_not_host, why_not_topic
+from gossipmm.errors import ConfigError, LimitError
+from gossipmm.names import check_registration, checked_metadata, why_not_name
 
 _Name = tuple[str, str]
 
@@ -204,12 +204,7 @@ def _registration(
     topic: str, host: str, metadata: Mapping[str, object] | None, state: EntryState
 ) -> Registration:
     """Build a registration from what a program gave. Raises RegistrationError, LimitError."""
-    for what, value in (("topic", topic), ("host", host)):
-        if not isinstance(value, str):
-            raise RegistrationError(f"{what} {value!r} is not text")
-    reason = why_not_topic(topic) or why_not_host(host)
-    if reason:
-        raise RegistrationError(reason)
+    check_registration(topic, host)
     return Registration(topic, host, state, _metadata(repr(topic), metadata))
 
 
@@ -221,11 +216,8 @@ def _metadata(of: str, metadata: Mapping[str, object] | None) -> Metadata:
 
 def _check_identity(name: NodeId, addresses: tuple[Address, ...]) -> None:
     """Refuse what every other node would refuse to hear. Raises ConfigError."""
-    if not is_name(name):
-        size = len(name.encode("utf-8", "replace"))
-        raise ConfigError(
-            f"{name!r} ({size} bytes) is not printable text of 1 to {MAX_NAME} bytes", path="name"
-        )
+    if reason := why_not_name("node name", name):
+        raise ConfigError(reason, path="name")
     if not 0 < len(addresses) <= MAX_ADDRESSES:
         raise ConfigError(
             f"{len(addresses)} addresses are announced, not 1 to {MAX_ADDRESSES}", path="advertise"

@@ -69,8 +69,8 @@ class Reloader:
                 said.append(f"register: {text} ended")
         for text in new.register:
             if text not in self._config.register:
-                topic, host = parse_registration(text)
                 try:
+                    topic, host = parse_registration(text, path="")
                     self._agent.register(topic, host)
                     said.append(f"register: {text} added")
                 except GossipError as exc:
