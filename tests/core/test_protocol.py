@@ -117,7 +117,8 @@ def test_settings_have_the_values_that_it_tells(row: list[str]) -> None:
 )
 def test_constants_have_the_values_that_it_tells(row: list[str]) -> None:
     names, value, file, _ = row
-    module = importlib.import_module("gossipmm.core." + file.removesuffix(".py").replace("/", "."))
+    path = file if file.startswith("gossipmm/") else f"gossipmm/core/{file}"
+    module = importlib.import_module(path.removesuffix(".py").replace("/", "."))
     found = tuple(getattr(module, name, f"{name} is not there") for name in names.split(", "))
     assert (found if len(found) > 1 else found[0]) == value_of(value)
 
