@@ -167,6 +167,20 @@ def test_the_matchmaker_is_synchronous_and_knows_nothing_of_gossip(path):
             assert module == "gossipmm.core.values.types", where
 
 
+@pytest.mark.parametrize("path", python_files("gossipmm/text"), ids=source.relative)
+def test_sentences_are_made_of_values_alone(path):
+    """What makes a sentence asks nobody and decides nothing: codes come in, text goes out."""
+    for line, module in imports(path):
+        where = f"{path}:{line}: text imports {module}"
+        if module.startswith("gossipmm."):
+            assert module.startswith(("gossipmm.core.values.", "gossipmm.text.")) or module in (
+                "gossipmm.addresses",
+                "gossipmm.errors",
+            ), where
+        else:
+            assert module.split(".")[0] in sys.stdlib_module_names, where
+
+
 @pytest.mark.parametrize("path", python_files("sim"), ids=source.relative)
 def test_the_simulator_drives_cores_from_its_own_heap(path):
     for line, module in imports(path):

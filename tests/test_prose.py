@@ -21,7 +21,7 @@ KNOWN = {
     "gossipmm/agent/agent.py": 4,
     "gossipmm/agent/binding.py": 2,
     "gossipmm/agent/udp.py": 1,
-    "gossipmm/agent/words.py": 3,
+    "gossipmm/text/events.py": 3,
     "gossipmm/cli/agent.py": 1,
     "gossipmm/cli/console.py": 1,
     "gossipmm/cli/keys.py": 2,

@@ -246,11 +246,11 @@ def _greet(agent: Agent, control: tuple[str, ...], output: Output, as_json: bool
 def _print(event: Event, me: str, output: Output, as_json: bool) -> None:
     import json
 
-    from gossipmm.agent import words
+    from gossipmm.agent.event_json import as_json as plain
     from gossipmm.sidecar.ops.logs import log_event
 
     if as_json:
-        output.answer(json.dumps(words.as_json(event)))
+        output.answer(json.dumps(plain(event)))
     else:
         log_event(event, me)
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from gossipmm.client import Client
-from gossipmm.sidecar.why import duration as words
+from gossipmm.text.durations import duration as words
 
 __all__ = (
     "absent",

@@ -17,6 +17,7 @@ GOSSIPMM = (
     "addresses",
     "settings",
     "core",
+    "text",
     "keyfile",
     "answers",
     "client",
@@ -43,7 +44,7 @@ CORE = (
 )
 
 #: Rooms of ``gossipmm/sidecar``: transport, what is served, and ``serve``, which puts it together.
-SIDECAR = ("why", "http", "dns", "ops", "api", "page", "serve")
+SIDECAR = ("http", "dns", "ops", "api", "page", "serve")
 
 #: Rooms of ``sim/gossipmm_sim``.
 SIM = (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gossipmm.agent.words import KINDS
+from gossipmm.agent.event_json import KINDS
 from gossipmm.core.values.types import HostState, Status
 from gossipmm.sidecar.api.problems import ProblemError
 from gossipmm.sidecar.http.messages import Request

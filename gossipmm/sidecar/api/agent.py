@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import trio
 
-from gossipmm.agent.words import KINDS
+from gossipmm.agent.event_json import KINDS
 from gossipmm.config import Config
 from gossipmm.core.values.types import Status
 from gossipmm.sidecar.api import schemas, views

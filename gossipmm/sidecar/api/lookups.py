@@ -7,7 +7,8 @@ from gossipmm.sidecar.api import schemas, views
 from gossipmm.sidecar.api.problems import ProblemError
 from gossipmm.sidecar.api.state import State
 from gossipmm.sidecar.http.router import Call, Endpoint
-from gossipmm.sidecar.why import sentence, summary
+from gossipmm.text.evidence import sentence
+from gossipmm.text.summary import summary
 
 __all__ = ("ENDPOINTS",)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from gossipmm.agent.words import KINDS
+from gossipmm.agent.event_json import KINDS
 from gossipmm.sidecar.api import schemas
 from gossipmm.sidecar.api.problems import MEDIA_TYPE
 from gossipmm.sidecar.api.state import version

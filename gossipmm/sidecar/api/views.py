@@ -19,7 +19,7 @@ from gossipmm.core.values.types import (
 )
 from gossipmm.sidecar.api import schemas
 from gossipmm.sidecar.api.state import State, ago, version
-from gossipmm.sidecar.why import sentence
+from gossipmm.text.evidence import sentence
 
 __all__ = ("lookup", "member", "members", "own", "status", "topic", "topics")
 

@@ -25,10 +25,11 @@ import msgspec
 import trio
 
 from gossipmm.agent import Agent
-from gossipmm.agent.words import as_json, as_line
+from gossipmm.agent.event_json import as_json
 from gossipmm.core.values.events import Event
 from gossipmm.errors import AgentClosedError, WatchOverflowError
 from gossipmm.sidecar.http.messages import Sender
+from gossipmm.text.events import as_line
 
 __all__ = ("Hub", "Wanted", "message")
 

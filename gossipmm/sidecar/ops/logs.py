@@ -22,10 +22,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from gossipmm.agent.words import as_json, as_line
+from gossipmm.agent.event_json import as_json
 from gossipmm.core.values import events
 from gossipmm.core.values.events import Event
 from gossipmm.errors import WatchOverflowError
+from gossipmm.text.events import as_line
 
 if TYPE_CHECKING:
     from gossipmm.agent import Agent

@@ -1,54 +1,21 @@
-"""Events of the core, as a line for people and as a JSON object for programs."""
+"""Events of the core, each as a line."""
 
 from __future__ import annotations
 
-import dataclasses
-import re
-from collections.abc import Callable
-from enum import IntEnum
-from functools import cache
-from typing import Any, get_args
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from gossipmm.addresses import format_address
 from gossipmm.core.values import events
 from gossipmm.core.values.events import Event
 from gossipmm.core.values.types import Address, HostState
 
-__all__ = ("KINDS", "as_json", "as_line")
-
-
-def as_json(event: Event) -> dict[str, Any]:
-    """Return an event as plain values: its name as ``member_joined``, addresses as text."""
-    fields = dataclasses.fields(event)
-    return {
-        "event": _kind(type(event).__name__),
-        **{field.name: _plain(getattr(event, field.name)) for field in fields},
-    }
+__all__ = ("EVENTS", "as_line", "left_line")
 
 
 def as_line(event: Event, me: str) -> str:
     """Say an event in words, to somebody who sits at node ``me``; empty: not worth a line."""
-    return _LINES[type(event)](event, me)
-
-
-@cache
-def _kind(event: str) -> str:
-    """Name of a kind of event: ``member_joined`` for ``MemberJoined``."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", event).lower()
-
-
-#: The names of all kinds of events.
-KINDS = frozenset(_kind(event.__name__) for event in get_args(Event))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, IntEnum):
-        return value.name.lower()
-    if isinstance(value, tuple):
-        if len(value) == 2 and isinstance(value[1], int):
-            return format_address(value)
-        return [_plain(item) for item in value]
-    return value
+    return EVENTS[type(event)](event, me)
 
 
 def _at(addresses: tuple[Address, ...]) -> str:
@@ -143,7 +110,8 @@ def _keys(event: events.KeysChanged) -> str:
     return f"this node sends with key {event.sending}" + (f" and reads {others}" if others else "")
 
 
-_LINES: dict[type, Callable[[Any, str], str]] = {
+#: Class of event -> its line. All are here.
+EVENTS: Mapping[type, Callable[[Any, str], str]] = {
     events.MemberJoined: lambda e, _: f"member {e.name} joined, at {_at(e.addresses)}",
     events.MemberRestarted: lambda e, _: f"member {e.name} restarted, at {_at(e.addresses)}",
     events.MemberSuspected: lambda e, me: (

@@ -1,4 +1,4 @@
-"""Every event has words for people and fields for programs."""
+"""Every event has a line for people and fields for programs."""
 
 import dataclasses
 import json
@@ -6,9 +6,10 @@ import typing
 
 import pytest
 
-from gossipmm.agent.words import as_json, as_line
+from gossipmm.agent.event_json import as_json
 from gossipmm.core.values import events
 from gossipmm.core.values.types import HostState
+from gossipmm.text.events import EVENTS, as_line
 
 KINDS = typing.get_args(events.Event)
 
@@ -27,6 +28,10 @@ def example(kind):
     }
     hints = typing.get_type_hints(kind)
     return kind(**{field.name: values[hints[field.name]] for field in dataclasses.fields(kind)})
+
+
+def test_the_table_of_lines_is_total():
+    assert set(EVENTS) == set(KINDS)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

@@ -1,0 +1,42 @@
+"""How a member is, and why, in one sentence."""
+
+from __future__ import annotations
+
+from math import isfinite
+
+from gossipmm.core.values.trail import EvidenceKind
+from gossipmm.core.values.types import Evidence, MemberView, NodeState, Status
+from gossipmm.text.durations import duration
+
+__all__ = ("summary",)
+
+#: What ends in a death.
+_ENDS = (EvidenceKind.BURIED, EvidenceKind.DEATH_HEARD)
+
+
+def summary(view: MemberView, trail: tuple[Evidence, ...], me: str, now: float) -> str:
+    """Say in one sentence how a member is, and why."""
+    name = view.name
+    since = duration(now - view.since)
+    heard = (
+        f"last sign of life {duration(now - view.heard)} ago"
+        if isfinite(view.heard)
+        else "no sign of life of it ever reached this node"
+    )
+    if name == me:
+        text = f"{name} is this node itself"
+    elif view.status is Status.ALIVE:
+        text = f"{name} is alive, for {since}; {heard}"
+    elif view.status is Status.LEFT:
+        return f"{name} left by itself, {since} ago"
+    elif view.status is Status.DEAD:
+        why = next((e for e in reversed(trail) if e.kind in _ENDS), None)
+        because = f" ({why.detail})" if why is not None and why.kind is EvidenceKind.BURIED else ""
+        text = f"{name} is dead, for {since}{because}; {heard}"
+    elif view.status is Status.SUSPECT:
+        text = f"{name} is suspected, for {since}: it will be held dead unless it answers; {heard}"
+    else:
+        text = f"{name}: {view.status.label}, for {since}: {view.reason or heard}"
+    if view.node_state is NodeState.DRAINING:
+        text += "; it is draining, and takes no new work"
+    return text
