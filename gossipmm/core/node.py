@@ -351,7 +351,7 @@ class Node:
         self._c.envelope.new_boot()
 
     def send_failed(self, address: Address, now: float) -> None:
-        """The shell could not send there: counted; the probe goes on with its next try."""
+        """The shell could not send there: counted; the probe goes on with its next try [P70]."""
         self._advance(now)
         self._c.stats.drop(Drop.SEND_FAILED)
 

@@ -77,7 +77,10 @@ class Receiver:
         self._silence = 2 * context.config.gossip_interval
 
     def receive(self, frame: wire.Frame, source: Address) -> None:
-        """Act on a frame: records first, then the sender's own life, claims, requests, answers."""
+        """Act on a frame: records first, then the sender's own life, claims, requests, answers.
+
+        [P107]
+        """
         c = self._c
         sender = c.table.by_key.get(frame.sender)
         c.sender_key = frame.sender
@@ -125,7 +128,7 @@ class Receiver:
         return sender
 
     def _first_hand(self, sender: Member, heartbeat: Heartbeat, source: Address) -> None:
-        """The sender's own heartbeat, in every datagram of its own."""
+        """The sender's own heartbeat, in every datagram of its own [P42]."""
         c = self._c
         now = c.now
         if now - c.last_heard > self._silence and c.last_heard > -inf:
@@ -187,7 +190,7 @@ class Receiver:
                 self._probes.helped(frame.probe, key, sender)
 
     def _answer_syn(self, frame: wire.Frame, sender: Member | None, source: Address) -> None:
-        """A question. Whoever lives at this address answers for itself, with its own key."""
+        """A question. Whoever lives at this address answers for itself, with its own key [P63]."""
         c = self._c
         own = c.own
         if frame.target == c.me.key:

@@ -53,6 +53,13 @@ TESTED = {
     if path.name.startswith("test_") and path.suffix == ".py"
     for number in cited_in(docstrings(path))
 }
+#: Rules that the code cites.
+IMPLEMENTED = {
+    number
+    for path in sources("gossipmm/core")
+    if path.suffix == ".py"
+    for number in cited_in(path.read_text())
+}
 
 
 def table(header: str) -> list[list[str]]:
@@ -136,7 +143,18 @@ def test_every_rule_is_cited_by_a_test(number: str) -> None:
     assert number in TESTED, f"no docstring of a test cites [{number}]: {RULES[number]}"
 
 
+@pytest.mark.parametrize("number", RULES)
+def test_every_rule_is_cited_by_the_code_that_implements_it(number: str) -> None:
+    assert number in IMPLEMENTED, f"nothing in gossipmm/core cites [{number}]: {RULES[number]}"
+
+
 def test_every_citation_names_a_rule() -> None:
     for path in sources("gossipmm", "sim", "tests"):
         strange = cited_in(path.read_text()) - set(RULES)
         assert not strange, f"{path}: there is no rule {sorted(strange)} in PROTOCOL.md"
+
+
+def test_no_citation_of_a_document_that_is_not_in_the_repository() -> None:
+    for path in sources("gossipmm", "sim", "tests"):
+        found = re.search(r"\bdesign,? sections?\b|\bthe design\b", path.read_text(), re.I)
+        assert not found, f"{path}: {found}: cite a rule of PROTOCOL.md"

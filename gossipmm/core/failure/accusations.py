@@ -18,7 +18,10 @@ class Accusations:
         self._open: dict[int, int] = {}
 
     def heard(self, member: Member, accusers: list[int], me: int) -> list[int]:
-        """Those of the accusers that are heard: they accuse the member already, or few others."""
+        """Those of the accusers that are heard: they accuse the member already, or few others.
+
+        [P31]
+        """
         counts, limit = self._open, self._limit
         if all(counts.get(key, 0) < limit for key in accusers):
             return accusers

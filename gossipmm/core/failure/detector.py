@@ -1,4 +1,4 @@
-"""Verdicts and their effects: suspicion, refutation, burial, return (design sections 4 and 5).
+"""Verdicts and their effects: suspicion, refutation, burial, return (PROTOCOL.md, sections 4-5).
 
 ``liveness`` says what a claim means; here it is acted upon, in one place: timers, events, the
 evidence trail, news. Probes are in ``probes.py``.
@@ -59,7 +59,7 @@ class Detector:
     def hear_alive(
         self, member: Member, heartbeat: int, evidence: float, teller: NodeId
     ) -> Outcome:
-        """Take a claim "alive", from the member itself or from a teller."""
+        """Take a claim "alive", from the member itself or from a teller [P33]."""
         if self._jumps(member, heartbeat):
             return Outcome.STALE
         c = self._c
@@ -97,7 +97,7 @@ class Detector:
         return outcome
 
     def _jumps(self, member: Member, heartbeat: int) -> bool:
-        """Whether a heartbeat is too far above the one known to be its owner's: counted."""
+        """Whether a heartbeat is too far above the one known to be its owner's: counted [P20]."""
         if heartbeat - member.k <= self._jump or member.k <= NEVER:
             return False
         self._c.stats.drop(Drop.COUNTER_JUMP)
@@ -153,7 +153,7 @@ class Detector:
                 self._begin_suspicion(member)
 
     def _return(self, member: Member, teller: NodeId) -> None:
-        """Back from the dead, on evidence younger than the burial."""
+        """Back from the dead, on evidence younger than the burial [P41]."""
         c = self._c
         config = c.config
         self._end_suspicion(member)
@@ -188,7 +188,7 @@ class Detector:
         member.probation = self._c.timers.at(member.probation_until, self._probation_over, member)
 
     def _restart_probation(self, member: Member) -> None:
-        """Reachable without a break: a suspicion that was refuted starts the time anew."""
+        """Reachable without a break: a suspicion that was refuted starts the time anew [P45]."""
         if member.probation_until is not None:
             config = self._c.config
             wait = probation(len(member.returns), config.flap_free_returns, config.probation_max)
@@ -222,7 +222,7 @@ class Detector:
     def hear_suspect(
         self, member: Member, heartbeat: int, accusers: list[int], teller: Member
     ) -> Outcome:
-        """Take an accusation that a teller passes on (or makes)."""
+        """Take an accusation that a teller passes on (or makes) [P28]."""
         c = self._c
         if not member.complete:
             return Outcome.IGNORED  # nothing is known but a name: not suspected, not probed
@@ -244,7 +244,7 @@ class Detector:
         return outcome
 
     def accuse(self, member: Member, failed_at: float, detail: str) -> None:
-        """This node's own probe failed: suspect the member at the best heartbeat known."""
+        """This node's own probe failed: suspect the member at the best heartbeat known [P27]."""
         c = self._c
         member.failed_at = failed_at
         outcome = member.hear_suspect(member.k)
@@ -295,7 +295,7 @@ class Detector:
         member.held_since = None
 
     def timeout(self, accusers: int) -> float:
-        """Seconds from suspicion to death now, with so many distinct accusers."""
+        """Seconds from suspicion to death now, with so many distinct accusers [P32]."""
         c = self._c
         members = c.table.live_count()
         low = suspicion_low(c.config.suspicion_min, members, c.stats.loss)
@@ -326,7 +326,7 @@ class Detector:
     # -- this node's own health ------------------------------------------------------------
 
     def must_hold(self, member: Member) -> bool:
-        """True while this node's own state explains what it sees, for a bounded time."""
+        """True while this node's own state explains what it sees, for a bounded time [P87]."""
         c = self._c
         slow = c.now < c.slow_until and Mechanism.LATE_HOLD not in c.without
         if not slow and not c.is_deaf(c.now - 2 * c.config.gossip_interval):
@@ -339,7 +339,7 @@ class Detector:
         return c.now - member.held_since < _SELF_HOLDS * c.config.suspicion_max
 
     def was_late(self, late: float, step: float) -> None:
-        """This node itself stood still: its timers say nothing about the others.
+        """This node itself stood still: its timers say nothing about the others [P43, P85].
 
         ``late``: by how much its timers are overdue; ``step``: what its clock went on at once.
         """
@@ -382,7 +382,7 @@ class Detector:
         self._isolation.count(member)
 
     def hear_dead(self, member: Member, heartbeat: int, age: float, teller: Member) -> None:
-        """Take a claim "dead". Everyone buries for himself: it counts as a suspicion.
+        """Take a claim "dead". Everyone buries for himself: it counts as a suspicion [P34, P35].
 
         Except for one older than any suspicion lasts, of somebody who is not held alive here: that
         is taken as a death. (One who is may be the victim of a teller that was deaf: in a large

@@ -1,4 +1,4 @@
-"""Whether this node is the one cut off: stale answers for a while (design section 4).
+"""Whether this node is the one cut off: stale answers for a while [P92].
 
 An isolated agent must not turn off an RPC that still works: when more than half of the live members
 vanish at once, a topic that has no live host left answers its last known ones, marked stale.
@@ -26,7 +26,7 @@ class Isolation:
         self._until: Token | None = None
 
     def count(self, member: Member) -> None:
-        """Take one more burial: perhaps more than half of the live members went at once."""
+        """Take one more burial: perhaps more than half of the live members went at once [P92]."""
         c = self._c
         if c.config.stale_for <= 0 or Mechanism.STALE_LOOKUPS in c.without:
             return

@@ -30,7 +30,7 @@ _TRIES_WITHOUT_RESENDS: Final = ((8, True),)
 #: A probe lasts one interval, or this many units where round trips are longer than that allows.
 _LASTS: Final = 20
 #: Low bits of a probe's identity that number the try, and come back in its answer: so an answer's
-#: round trip is known however many tries were on the way (as with QUIC's packet numbers).
+#: round trip is known however many tries were on the way, as with QUIC's packet numbers [P66].
 TRY: Final = 7
 
 #: Unanswered probes remembered, and for how many intervals a late answer makes this node take
@@ -38,7 +38,7 @@ TRY: Final = 7
 _UNANSWERED: Final = 64
 _BEHIND_FOR: Final = 4
 
-#: Purposes whose failure accuses. The dead are dead already, and a helper reports only.
+#: Purposes whose failure accuses. The dead are dead already, and a helper reports only [P68].
 _ACCUSES: Final = frozenset((Purpose.ROUND, Purpose.SUSPICION, Purpose.FAILURE))
 
 
@@ -146,7 +146,7 @@ class Probes:
         c.send(wire.SYN, member, address=address, probe=identity, rows=rows)
 
     def _step(self, probe: Probe) -> None:
-        """Time passed without an answer: the next try, with helpers perhaps, or the end."""
+        """Time passed without an answer: the next try, with helpers perhaps, or the end [P65]."""
         c = self._c
         if probe.timer is not None:
             # A timer that fires late (a busy host) must not eat the time left for an answer.
@@ -185,7 +185,7 @@ class Probes:
     # -- answers ---------------------------------------------------------------------------
 
     def answered(self, identity: int, sender: Member | None, source: Address) -> bool:
-        """An ACK came. True when the target of an open probe answered it, in time."""
+        """An ACK came. True when the target of an open probe answered it, in time [P64, P69]."""
         c = self._c
         probe = self._open.get(identity & ~TRY)
         number = identity & TRY
@@ -256,7 +256,7 @@ class Probes:
     # -- helping ---------------------------------------------------------------------------
 
     def help(self, key: int, seeker: Member, source: Address, identity: int) -> None:
-        """Answer at once with the best that is known of the target; then try to reach it."""
+        """Answer at once with the best that is known of the target; then try to reach it [P67]."""
         c = self._c
         member = c.table.by_key.get(key)
         if member is None or member is c.me or not member.complete:

@@ -11,7 +11,7 @@ LOSS_STRETCH: Final = 1.0
 
 
 def suspicion_timeout(low: float, high: float, confirmed: int, expected: int) -> float:
-    """Seconds from suspicion to death with ``confirmed`` independent confirmations.
+    """Seconds from suspicion to death with ``confirmed`` independent confirmations [P32].
 
     From ``high`` with none down to ``low`` with ``expected``, by the logarithm (Lifeguard,
     arXiv:1707.00788, section IV.B). Nobody to expect any from means ``low``.
@@ -23,7 +23,10 @@ def suspicion_timeout(low: float, high: float, confirmed: int, expected: int) ->
 
 
 def suspicion_low(minimum: float, members: int, loss: float) -> float:
-    """Shortest suspicion: grows with log N above 128 members and with this node's own loss."""
+    """Shortest suspicion: grows with log N above 128 members and with this node's own loss.
+
+    [P32, P88]
+    """
     return minimum * max(1.0, log2(max(members, 2)) / 7.0) * (1.0 + LOSS_STRETCH * loss)
 
 
@@ -33,12 +36,12 @@ def expected_confirmations(most: int, members: int) -> int:
 
 
 def crowd(members: int, wanted: float = 6.0) -> float:
-    """Probability with which each of ``members`` acts so that about ``wanted`` do."""
+    """Probability with which each of ``members`` acts so that about ``wanted`` do [P39]."""
     return min(1.0, wanted / max(members, 1))
 
 
 def retry_probability(ages: list[float], members: int, interval: float) -> float:
-    """Probability that this node tries one dead member in this interval.
+    """Probability that this node tries one dead member in this interval [P44].
 
     min(0.25, 4 D / N) while they are fresh; each falls with its age, to one try per 30 s of the
     whole cluster after ten minutes.
@@ -56,12 +59,12 @@ def retry_weight(age: float) -> float:
 
 
 def probation(returns: int, free: int, most: float) -> float:
-    """Seconds on probation after so many returns within the flap window; 0: at once."""
+    """Seconds on probation after so many returns within the flap window; 0: at once [P45]."""
     return 0.0 if returns <= free else min(2.0**returns, most)
 
 
 def resend_unit(base: float, rtt: float, deviation: float, interval: float) -> float:
-    """The time unit of resends: the smallest allowed, or the measured round trip's scale.
+    """The time unit of resends: the smallest allowed, or the measured round trip's scale [P65].
 
     As TCP's retransmission timer (RFC 6298): rtt + 4 x its deviation.
     """

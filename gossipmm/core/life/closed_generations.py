@@ -39,7 +39,7 @@ class ClosedGenerations:
         self._superseded_keys: dict[int, NodeId] = {}
 
     def supersede(self, held: Member) -> None:
-        """A higher generation of a name is heard of: its old registrations go at once."""
+        """A higher generation of a name is heard of: its old registrations go at once [P15]."""
         c = self._c
         if held.status not in (Status.UNKNOWN, Status.LEFT):
             if len(c.table.superseded) >= _SUPERSEDED:
@@ -51,7 +51,7 @@ class ClosedGenerations:
         self._detector.forget(held)
 
     def stranger(self, key: int, wants: Iterable[Sequence[Any]], *, asks: bool) -> None:
-        """A datagram of an unknown key: an old life, a closed one, or somebody new.
+        """A datagram of an unknown key: an old life, a closed one, or somebody new [P48, P82].
 
         If it asks who this node is, it is told: else two that hold nothing of each other would
         ask one another for ever. That its life is over it is told only when it ``asks`` (by a
@@ -73,7 +73,7 @@ class ClosedGenerations:
             self._replies.ask(key)
 
     def hear_floors(self, floors: list[list[object]], teller: Member | None) -> None:
-        """Generations that somebody closed.
+        """Generations that somebody closed [P49].
 
         A stranger (``teller`` None) that answers a question of this node's is heard, but of this
         node's own name only.
@@ -103,7 +103,7 @@ class ClosedGenerations:
             self.close(member)
 
     def close(self, member: Member) -> None:
-        """Reap a record: its generation, and every lower one, never returns."""
+        """Reap a record: its generation, and every lower one, never returns [P47]."""
         c = self._c
         self._detector.forget(member)
         c.table.remove(member, c.now)
@@ -113,7 +113,7 @@ class ClosedGenerations:
         c.events.append(events.MemberReaped(c.now, member.name, member.generation))
 
     def forget(self, name: NodeId) -> bool:
-        """Close a dead or left generation by hand, everywhere."""
+        """Close a dead or left generation by hand, everywhere [P50]."""
         c = self._c
         member = c.table.by_name.get(name)
         if member is None or member.key not in c.table.gone:

@@ -49,7 +49,7 @@ class NameConflict:
         return held if held is not None and held.ours == self._c.own.generation else None
 
     def hear_page(self, page: Page, teller: Member | None) -> None:
-        """A page in this node's own name."""
+        """A page in this node's own name [P16, P120]."""
         c = self._c
         own = c.own
         if page.generation == own.generation:
@@ -103,7 +103,7 @@ class NameConflict:
         c.events.append(events.NameConflict(c.now, c.own.name, ours, older, newer))
 
     def watch(self) -> None:
-        """Once an interval, ask whether the other process with this name still lives."""
+        """Once an interval, ask whether the other process with this name still lives [P121]."""
         c = self._c
         conflict = self.current
         if conflict is None:

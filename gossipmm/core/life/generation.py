@@ -53,7 +53,10 @@ class OwnGenerations:
                 self._broadcasts.page(c.me, page.number)
 
     def raise_heartbeat(self) -> None:
-        """Issue the next heartbeat; a life whose counter is at its end is followed by another."""
+        """Issue the next heartbeat; a life whose counter is at its end is followed by another.
+
+        [P19]
+        """
         own = self._c.own
         if own.heartbeat < wire.MAX_COUNTER - 1:
             own.heartbeat += 1
@@ -67,7 +70,7 @@ class OwnGenerations:
         return make_generation(wall, c.rng, floor=max(floor, c.own.generation))
 
     def renew(self, reason: str, floor: Generation = 0) -> None:
-        """Take a new generation, at most once in ten seconds (backing off)."""
+        """Take a new generation, at most once in ten seconds (backing off) [P18]."""
         c = self._c
         if c.own.leaving:
             return
@@ -103,7 +106,7 @@ class OwnGenerations:
         c.events.append(events.GenerationRenewed(c.now, generation, previous, reason))
 
     def hear_of_me(self, heartbeat: int, claim: int, teller: Member) -> None:
-        """A row about this node itself: refute, or find out that it is out of date."""
+        """A row about this node itself: refute, or find out that it is out of date [P17, P38]."""
         c = self._c
         own = c.own
         if own.leaving:

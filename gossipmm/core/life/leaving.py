@@ -31,7 +31,7 @@ class Leaving:
         self._tries = 0
 
     def leave(self) -> None:
-        """Say to every live member that this node leaves, and count who confirms."""
+        """Say to every live member that this node leaves, and count who confirms [P83]."""
         c = self._c
         if c.own.leaving:
             return

@@ -44,7 +44,7 @@ class Registrations:
         ttl: float | None = None,
         draining: bool = False,
     ) -> None:
-        """Register a host under a topic; the same call again renews its time to live.
+        """Register a host under a topic; the same call again renews its time to live [P11].
 
         Raises RegistrationError or LimitError and then changes nothing.
         """
@@ -96,7 +96,7 @@ class Registrations:
     ) -> int:
         """Take registrations, or without topic and host the whole node, out of picks (or back).
 
-        Returns how many registrations changed; for the node, 1 or 0.
+        Returns how many registrations changed; for the node, 1 or 0 [P10].
         """
         c = self._c
         changed = 0
@@ -126,7 +126,7 @@ class Registrations:
         return True
 
     def ack_alive(self, topic: str, host: str) -> bool:
-        """A message was delivered to the host: first-hand evidence for its owners' life.
+        """A message was delivered to the host: first-hand evidence for its owners' life [P13].
 
         For an own registration the same as ``renew``. False: nobody registers it.
         """
@@ -145,7 +145,7 @@ class Registrations:
         return bool(owners)
 
     def report_failure(self, topic: str, host: str) -> bool:
-        """A message could not be delivered: probe the owners now, prefer others meanwhile.
+        """A message could not be delivered: probe the owners now, prefer others meanwhile [P13].
 
         Never gossiped as a death. False: nobody registers it.
         """
@@ -164,7 +164,7 @@ class Registrations:
         """Hide a registration here at its current version, and ask its owner whether it stands.
 
         If it does, the owner writes it anew (a higher version), which shows it again. False:
-        nobody registers it.
+        nobody registers it [P12].
         """
         c = self._c
         found = False
@@ -183,7 +183,7 @@ class Registrations:
         return found
 
     def rewrite(self, topic: str, host: str) -> None:
-        """Somebody expired an own registration that still stands: write its page anew."""
+        """Somebody expired an own registration that still stands: write its page anew [P12]."""
         c = self._c
         if c.own.find(topic, host) is None:
             return

@@ -74,7 +74,7 @@ class ReplyLoss:
         return self._lost.bit_count() / _WINDOW
 
     def asked(self, sender: Member, probe: int) -> None:
-        """A member that is known asked this node, which answers."""
+        """A member that is known asked this node, which answers [P90]."""
         c = self._c
         now = c.now
         self._settle(now)
@@ -111,7 +111,7 @@ class ReplyLoss:
     # -- what follows from it ------------------------------------------------------------------
 
     def review(self) -> None:
-        """Once an interval: say so, or take it back."""
+        """Once an interval: say so, or take it back [P91]."""
         c = self._c
         if Mechanism.IMPAIRED in c.without:
             return

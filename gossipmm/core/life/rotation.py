@@ -168,7 +168,7 @@ class Rotation:
         )
 
     def saved(self, ring: Keyring, now: float) -> None:
-        """The shell wrote this keyring: from now on others may rely on it."""
+        """The shell wrote this keyring: from now on others may rely on it [P116]."""
         self._enter(now)
         c = self._c
         self._saved = ring
@@ -390,7 +390,7 @@ class Rotation:
         self._wake(c.now + c.config.gossip_interval)
 
     def _give(self, ring: Keyring, register: RotationState) -> None:
-        """Give the new key to live members that tell that they do not have it."""
+        """Give the new key to live members that tell that they do not have it [P118]."""
         c = self._c
         key = ring.find(register.new)
         if key is None:
@@ -436,7 +436,7 @@ class Rotation:
     # -- which key for whom --------------------------------------------------------------------
 
     def kid_for(self, to: Member | None, address: Address) -> bytes:
-        """Id of the key that somebody can read; empty: the usual one.
+        """Id of the key that somebody can read; empty: the usual one [P119].
 
         A member tells which keys it holds. Who is not known is answered with the key that it used.
         """

@@ -76,7 +76,7 @@ def standing(name: NodeId, told: Told | None, register: RotationState, *, live: 
 def has_majority(
     members: Sequence[Standing], register: RotationState, without: Collection[NodeId], left: int
 ) -> bool:
-    """Whether enough members are covered that no other half of a split can do the same.
+    """Whether enough members are covered that no other half of a split can do the same [P117].
 
     Counted against those known here and against those that there were at the start, without those
     that have left since and those that were named.
@@ -104,7 +104,7 @@ def obstacles(
     *,
     expired: bool,
 ) -> tuple[Standing, ...]:
-    """Return the members that the present phase waits for. ``expired``: ``keep`` is over."""
+    """Return the members that the present phase waits for. ``expired``: ``keep`` is over [P117]."""
     if register.phase is Phase.DONE or (register.phase is Phase.USE and expired):
         return ()
     return tuple(

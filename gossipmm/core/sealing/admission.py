@@ -54,7 +54,7 @@ class Admission:
         self._swept_at = now
 
     def allows(self, host: str) -> bool:
-        """Whether the allow list (empty: everybody) has that IP literal."""
+        """Whether the allow list (empty: everybody) has that IP literal [P93]."""
         if not self._networks:
             return True
         try:
@@ -64,7 +64,7 @@ class Admission:
         return any(address in network for network in self._networks)
 
     def refuses(self, source: Address, now: float) -> Drop | None:
-        """Charge a datagram to a source that has proved nothing; tell why it is not read."""
+        """Charge a datagram to a source that has proved nothing; tell why it is not read [P94]."""
         host = source[0]
         budget = self._sources.get(host)
         if budget is None:
@@ -77,11 +77,11 @@ class Admission:
         return None
 
     def exceeds(self, budget: Budget, now: float) -> bool:
-        """Whether a proved source that has spent its budget gets no more of it yet."""
+        """Whether a proved source that has spent its budget gets no more of it yet [P94]."""
         return not self._refill(budget, self._peer_rate, now)
 
     def prove(self, address: Address, now: float) -> None:
-        """What was sent to the address was received there."""
+        """What was sent to the address was received there [P97]."""
         if address in self.proved or not self.allows(address[0]):
             return
         if len(self.proved) >= self._most_proved:

@@ -123,7 +123,7 @@ class _Cipher:
 
 
 class CoseEnvelope:
-    """Seals with the first key of a keyring and opens with all of them.
+    """Seals with the first key of a keyring and opens with all of them [P108].
 
     ``rng`` gives boot ids and cookies (in production a ``random.SystemRandom``). ``limit`` is the
     largest datagram sent, ``most`` how many senders are remembered. Needs ``cryptography``.
@@ -194,7 +194,7 @@ class CoseEnvelope:
         self._sessions.forget_ciphers()
 
     def new_boot(self) -> None:
-        """Take a new boot id: every peer will challenge it once."""
+        """Take a new boot id: every peer will challenge it once [P109]."""
         self._mark = _NO_MARK
         while self._mark == _NO_MARK:
             self._boot = self._rng.getrandbits(8 * cose.BOOT_SIZE).to_bytes(cose.BOOT_SIZE, "big")
@@ -238,7 +238,7 @@ class CoseEnvelope:
     # -- in --------------------------------------------------------------------------------
 
     def open_untrusted(self, data: bytes, source: Address, now: float) -> bytes | None:
-        """Return the frame of a datagram that is genuine, new, and of a proved sender.
+        """Return the frame of a datagram that is genuine, new, and of a proved sender [P110].
 
         None when the datagram was for the envelope itself. Raises Refused, and nothing else.
         """
@@ -345,7 +345,7 @@ class CoseEnvelope:
         return session
 
     def _challenge(self, cipher: _Cipher, iv: bytes, source: Address, now: float) -> None:
-        """Ask for proof, with the key that the sender has shown to have."""
+        """Ask for proof, with the key that the sender has shown to have [P111]."""
         cookie = self._cookies.make(iv[: cose.BOOT_SIZE], source, now)
         data = self._seal(cipher, _CHALLENGE + iv + cookie)
         self.waiting.append(("challenge", data, source))
@@ -353,7 +353,10 @@ class CoseEnvelope:
     def _challenged(
         self, challenge: bytes, cipher: _Cipher, iv: bytes, source: Address, now: float
     ) -> Session:
-        """Say one frame again, to where it went, if it was said just now; refuse all else."""
+        """Say one frame again, to where it went, if it was said just now; refuse all else.
+
+        [P111]
+        """
         named, cookie = challenge[: cose.IV_SIZE], challenge[cose.IV_SIZE :]
         if len(cookie) != COOKIE_SIZE:
             raise Refused(Drop.MALFORMED)

@@ -113,7 +113,7 @@ class Keyring:
 
 
 def applied(ring: Keyring, before: RotationState) -> Keyring:
-    """Return a keyring as its register wants it. ``before`` is the register that it had."""
+    """Return a keyring as its register wants it. ``before`` is the register that it had [P115]."""
     now = ring.rotation
     if not now.epoch or ring.find(now.new) is None or now.phase is Phase.ADD:
         return ring

@@ -51,7 +51,7 @@ class Session:
         self.ciphers: dict[bytes, Any] = {}
 
     def refuses(self, counter: int) -> Drop | None:
-        """Tell why a counter cannot be accepted; None when it can."""
+        """Tell why a counter cannot be accepted; None when it can [P112]."""
         behind = self.top - counter
         if behind < 0:
             return None

@@ -63,7 +63,10 @@ class AddressValidation:
         key: int,
         request: Callable[[], None] | None,
     ) -> None:
-        """Ask for a proof, and keep the request until then. ``key``: of whom it is expected."""
+        """Ask for a proof, and keep the request until then. ``key``: of whom it is expected.
+
+        [P96]
+        """
         c = self._c
         if self.serving:
             return

@@ -21,7 +21,7 @@ from gossipmm.core.values.types import Status
 from gossipmm.core.wire import frame as wire
 from gossipmm.mechanisms import Mechanism
 
-#: Order of telling: own refutation, deaths, suspicions, the rest (design section 5).
+#: Order of telling: own refutation, deaths, suspicions, the rest [P76].
 OWN_REFUTATION, DEATH, SUSPICION, OTHER = 0, 1, 2, 3
 
 #: With an empty budget pushes are this many times ``second_push`` apart. A thousand joins in ten
@@ -32,7 +32,7 @@ _PRIORITY: Final = {Status.DEAD: DEATH, Status.SUSPECT: SUSPICION}
 
 
 class _Slot:
-    """What is to be told of one member."""
+    """What is to be told of one member [P74]."""
 
     __slots__ = ("claim", "due", "pages", "pushes", "since")
 
@@ -45,7 +45,7 @@ class _Slot:
 
 
 class BroadcastQueue:
-    """The queue of pushes, its byte budget, and the rows that exchanges carry."""
+    """The queue of pushes, its byte budget, and the rows that exchanges carry [P72]."""
 
     def __init__(self, context: Context) -> None:
         self._c = context
@@ -177,7 +177,10 @@ class BroadcastQueue:
         return rows, pages
 
     def _receivers(self) -> list[Member]:
-        """Half of them heard from in the last seconds: after a mass failure others are gone."""
+        """Half of them heard from in the last seconds: after a mass failure others are gone.
+
+        [P73]
+        """
         c = self._c
         fanout = c.config.fanout
         told = self._told if len(self._told) + fanout <= len(c.table.peers) else set()
@@ -195,7 +198,7 @@ class BroadcastQueue:
         self._filled_at = c.now
 
     def _postpone(self, key: int, slot: _Slot) -> None:
-        """No room now: try again shortly; after two intervals leave it to the exchanges."""
+        """No room now: try again shortly; after two intervals leave it to the exchanges [P75]."""
         c = self._c
         if c.now - slot.since > 2 * c.config.gossip_interval:
             c.stats.drop(Drop.NEWS_BUDGET)
@@ -206,7 +209,10 @@ class BroadcastQueue:
     # -- rows on exchanges -----------------------------------------------------------------
 
     def exchange_rows(self, to: Member | None, room: int) -> bytes:
-        """Rows for a SYN: claims that still ride; without any, one ordinary fresh heartbeat."""
+        """Rows for a SYN: claims that still ride; without any, one ordinary fresh heartbeat.
+
+        [P77]
+        """
         c = self._c
         if self._riding:
             return self.riding_rows(to, room)
@@ -216,7 +222,7 @@ class BroadcastQueue:
         return claim_row(latest, c.now)
 
     def riding_rows(self, to: Member | None, room: int) -> bytes:
-        """Claims that still ride on exchanges, as many as fit."""
+        """Claims that still ride on exchanges, as many as fit [P77]."""
         c = self._c
         if not self._riding or Mechanism.SUSPECT_ROWS in c.without:
             return b""

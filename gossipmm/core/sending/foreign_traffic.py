@@ -41,7 +41,7 @@ class ForeignTraffic:
         self._told: dict[tuple[Drop, Address | None], float] = {}
 
     def heard(self, reason: Drop, source: Address, data: bytes) -> None:
-        """A datagram was refused for one of the reasons above."""
+        """A datagram was refused for one of the reasons above [P113]."""
         now = self._c.now
         what = (reason, source if reason is Drop.RETIRED_KEY else None)
         if now - self._told.get(what, -inf) < _AGAIN_AFTER:

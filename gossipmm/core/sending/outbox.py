@@ -129,7 +129,7 @@ class Context:
         self.room = config.max_datagram - self.envelope.overhead
 
     def is_behind(self, by: float, until: float) -> None:
-        """What is read until core time ``until`` may have waited here for so many seconds."""
+        """What is read until core time ``until`` may have waited here for so many seconds [P89]."""
         active = self.now < self.behind_until
         self.behind_by = max(by, self.behind_by) if active else by
         self.behind_until = max(until, self.behind_until)
@@ -139,7 +139,10 @@ class Context:
         return self.now - self.behind_by if self.now < self.behind_until else self.now
 
     def is_deaf(self, since: float) -> bool:
-        """Nothing heard from anybody since then, although more than one other member lives."""
+        """Nothing heard from anybody since then, although more than one other member lives.
+
+        [P86]
+        """
         return (
             self.last_heard < since
             and len(self.table.peers) > 1
@@ -174,7 +177,7 @@ class Context:
         options: dict[int, Any] | None = None,
         encoded: bytes = b"",
     ) -> None:
-        """Queue one datagram to a member, or to an address whose holder is not known.
+        """Queue one datagram to a member, or to an address whose holder is not known [P37, P71].
 
         Nobody is accused without being told: to a member that is held suspect, dead, left,
         closed or conflicting it begins with that claim.
@@ -220,7 +223,7 @@ class Context:
             self._queue(name, data, address)
 
     def room_for(self, address: Address) -> int:
-        """Most bytes of a frame that an answer to the datagram being read may have."""
+        """Most bytes of a frame that an answer to the datagram being read may have [P95]."""
         return min(self.room, self.allowance) if address == self.limited else self.room
 
     def _queue(self, name: str, data: bytes, address: Address) -> None:

@@ -17,7 +17,7 @@ _RESERVE: Final = wire.ROW_SIZE + 2 + 4
 
 
 def claim_row(member: Member, now: float) -> bytes:
-    """One row that says what is held of a member; empty when there is nothing to say."""
+    """One row that says what is held of a member; empty when there is nothing to say [P24]."""
     status = member.status
     if status is Status.SUSPECT or (status is Status.PROBATION and member.suspected):
         return wire.row(member.key, member.s, wire.SUSPECT, 0)
@@ -32,7 +32,7 @@ def claim_row(member: Member, now: float) -> bytes:
 
 
 def claim_rows(member: Member, now: float, most: int) -> bytes:
-    """As claim_row; a suspicion is followed by its accusers, up to ``most`` of them."""
+    """As claim_row; a suspicion is followed by its accusers, up to ``most`` of them [P30]."""
     first = claim_row(member, now)
     if not member.suspected:
         return first
@@ -40,7 +40,7 @@ def claim_rows(member: Member, now: float, most: int) -> bytes:
 
 
 class Packer:
-    """Fills datagrams with rows and pages, in order, up to the limit of each."""
+    """Fills datagrams with rows and pages, in order, up to the limit of each [P103]."""
 
     __slots__ = ("_limit", "_pages", "_room", "_rows", "filled")
 

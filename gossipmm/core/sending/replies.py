@@ -22,7 +22,7 @@ class Replies:
         self._asked: dict[int, float] = {}
 
     def want(self, member: Member) -> list[Any]:
-        """Ask for what is above the versions held: of a large record a part, at random."""
+        """Ask for what is above the versions held: of a large record a part, at random [P56]."""
         versions = member.versions
         if len(versions) <= _VECTOR:
             return [member.key, wire.vector(versions)]
@@ -37,7 +37,10 @@ class Replies:
         return c.own_row() if member is c.me else claim_rows(member, c.now, 0)
 
     def unknown(self, key: int, claim: int) -> None:
-        """A claim about a member without a record here: ask for it, or say that it is closed."""
+        """A claim about a member without a record here: ask for it, or say that it is closed.
+
+        [P40, P48]
+        """
         c = self._c
         floor = c.table.floor_of_key(key)
         if floor is not None:
@@ -49,7 +52,7 @@ class Replies:
             self.ask(key)
 
     def ask(self, key: int) -> None:
-        """Ask the sender of this datagram for a record: a few times an interval at most."""
+        """Ask the sender of this datagram for a record: a few times an interval at most [P40]."""
         c = self._c
         if c.now - self._asked.get(key, -1e9) < 0.2 * c.config.gossip_interval:
             return

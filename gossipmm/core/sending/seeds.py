@@ -35,7 +35,10 @@ class Seeds:
         return self._c.rng.sample(self.addresses, _AT_ONCE)
 
     def ask(self, address: Address, probe: int = 0) -> None:
-        """SYN to whoever is at the address, with page 0, so that the answerer knows this node."""
+        """SYN to whoever is at the address, with page 0, so that the answerer knows this node.
+
+        [P79]
+        """
         c = self._c
         options = {wire.OPT_PAGES: [c.me.pages[0].raw]}
         c.send(wire.SYN, None, address=address, probe=probe or self.probe, options=options)

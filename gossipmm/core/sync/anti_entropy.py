@@ -88,7 +88,7 @@ class AntiEntropy:
     # -- fingerprints ----------------------------------------------------------------------
 
     def compare(self, peer: Member, fingerprint: int, *, may_send: bool) -> None:
-        """An exchange brought a peer's fingerprint."""
+        """An exchange brought a peer's fingerprint [P53, P59]."""
         c = self._c
         table = c.table
         if not peer.complete:
@@ -165,7 +165,7 @@ class AntiEntropy:
         return [((value >> 32) ^ (value & 0xFFFFFFFF)).to_bytes(4, "big") for value in sums]
 
     def hear_buckets(self, peer: Member, bits: int, first: int, hashes: bytes) -> None:
-        """Answer with the rows of the buckets that differ, as many as fit."""
+        """Answer with the rows of the buckets that differ, as many as fit [P54]."""
         c = self._c
         records = self._records()
         mine = self._bucket_hashes(records, bits)
@@ -205,7 +205,7 @@ class AntiEntropy:
     def hear_digest(
         self, peer: Member, bits: int, covered: bytes, rows: bytes, *, delayed: bool
     ) -> None:
-        """Take the claims, ask for pages that differ, offer records that the peer lacks.
+        """Take the claims, ask for pages that differ, offer records that the peer lacks [P55].
 
         ``delayed`` as for ``hear_rows``: the age of its evidence is not known.
         """
@@ -272,7 +272,7 @@ class AntiEntropy:
     # -- pages -----------------------------------------------------------------------------
 
     def hear_want(self, peer: Member, wants: list[list[Any]]) -> None:
-        """Send the pages above the versions that the peer holds; ask back for higher ones."""
+        """Send the pages above the versions that the peer holds; ask back for higher ones [P56]."""
         c = self._c
         answers: list[tuple[Member, dict[int, int], range]] = []
         back: list[list[Any]] = []
@@ -319,7 +319,10 @@ class AntiEntropy:
             c.send(wire.NEWS, peer, rows=rows, options=options)
 
     def hear_pages(self, raws: list[bytes], teller: Member | None, *, quiet: bool) -> None:
-        """Take pages from anybody; push on what is new, unless it came by reconciliation."""
+        """Take pages from anybody; push on what is new, unless it came by reconciliation.
+
+        [P6, P57]
+        """
         c = self._c
         for raw in raws:
             page = c.read_page(raw)

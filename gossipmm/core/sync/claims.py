@@ -39,7 +39,7 @@ class Claims:
         self._replies = replies
 
     def hear_rows(self, rows: bytes, teller: Member, *, delayed: bool) -> None:
-        """Take the claims of a datagram.
+        """Take the claims of a datagram [P25, P29].
 
         ``delayed``: a later one of the same sender overtook it, so that its evidence is of unknown
         age (a replay, perhaps).
@@ -94,7 +94,10 @@ class Claims:
             detector.hear_suspect(accused[0], accused[1], accusers or [teller.key], teller)
 
     def _hear_left_row(self, member: Member, age: float) -> None:
-        """Only its own page 0 makes a member left; of a left one the larger age counts."""
+        """Only its own page 0 makes a member left; of a left one the larger age counts.
+
+        [P46, P84]
+        """
         c = self._c
         if age > c.config.reap_after:
             c.stats.drop(Drop.TOO_OLD)
@@ -104,7 +107,7 @@ class Claims:
             self._replies.ask(member.key)
 
     def hear_stranger(self, rows: bytes) -> None:
-        """Rows of a sender without a record here: good news counts, accusations do not."""
+        """Rows of a sender without a record here: good news counts, accusations do not [P82]."""
         c = self._c
         for key, heartbeat, claim, _ in wire.rows_in(rows):
             member = c.table.by_key.get(key)

@@ -28,7 +28,7 @@ class Joining:
             self.try_seeds()
 
     def try_seeds(self) -> None:
-        """Ask all seeds while nobody is known; now and then one, so that splits heal."""
+        """Ask all seeds while nobody is known; now and then one, so that splits heal [P78]."""
         c = self._c
         seeds = self._seeds.addresses
         if not seeds:

@@ -38,7 +38,7 @@ class Pace:
         self._next = c.timers.at(c.now + c.rng.random() * c.config.gossip_interval, tick)
 
     def next_interval(self) -> None:
-        """Begin the next interval."""
+        """Begin the next interval [P60]."""
         c = self._c
         config = c.config
         wait = config.gossip_interval * (1.0 + config.jitter * (2.0 * c.rng.random() - 1.0))
@@ -48,14 +48,14 @@ class Pace:
         self._next = c.timers.at(c.now + wait, self._tick)
 
     def joined(self) -> None:
-        """This table agrees with a peer's, or has all of it, for the first time."""
+        """This table agrees with a peer's, or has all of it, for the first time [P80]."""
         c = self._c
         c.table.joined = c.table.agreed = True
         c.events.append(events.Joined(c.now, c.table.live_count()))
         self.hurry()
 
     def hurry(self) -> None:
-        """This node has just joined: exchange at once, and a few times faster than usual."""
+        """This node has just joined: exchange at once, and a few times faster than usual [P81]."""
         c = self._c
         cancel(self._next)
         self._hurries = _HURRIES

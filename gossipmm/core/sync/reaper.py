@@ -48,7 +48,7 @@ class Reaper:
         return min(300.0, max(0.5, self._c.config.reap_after / 20))
 
     def try_gone(self) -> None:
-        """Once an interval: probe whoever may be returning, and perhaps one of the dead."""
+        """Once an interval: probe whoever may be returning, and perhaps one of the dead [P44]."""
         c = self._c
         members = c.table.live_count()
         if Mechanism.DEAD_RETRY in c.without:
@@ -85,7 +85,7 @@ class Reaper:
             self._begin_anew()
 
     def _begin_anew(self) -> None:
-        """Nobody reached for reap_after / 2: the others may have reaped what is held here.
+        """Nobody reached for reap_after / 2: the others may have reaped what is held here [P51].
 
         Forget all but the own record, keep the addresses as seeds, join as a new generation.
         """

@@ -61,7 +61,7 @@ class GossipRound:
         self._reaper.watch_loneliness()
 
     def _raise_heartbeat(self, window: float) -> None:
-        """Only a node that hears is alive: a deaf one's heartbeat stands still."""
+        """Only a node that hears is alive: a deaf one's heartbeat stands still [P21]."""
         c = self._c
         hears = c.now - c.last_heard <= window or Mechanism.HEARING_RULE in c.without
         if hears:

@@ -75,7 +75,7 @@ class Transfer:
             self._ask_for_more(target)
 
     def hear_more(self, cursor: list[int], sender: int) -> None:
-        """The last datagram of a burst says where the transfer stands."""
+        """The last datagram of a burst says where the transfer stands [P58]."""
         if self._from is None:
             return
         cancel(self._timer)
@@ -90,7 +90,7 @@ class Transfer:
             self._ask_for_more(sender)
 
     def hear_pull(self, peer: Member, cursor: list[int]) -> None:
-        """Send a burst of what comes after the cursor, in order of (page number, key).
+        """Send a burst of what comes after the cursor, in order of (page number, key) [P58].
 
         All first pages come before all second ones, so that a joiner knows everybody soon,
         however large some records are.

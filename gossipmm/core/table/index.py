@@ -176,7 +176,7 @@ class Index:
                 insort(topic.reachable, host)
 
     def publish(self) -> None:
-        """Replace the views of the topics that changed since the last call, one by one."""
+        """Replace the views of the topics that changed since the last call, one by one [P9]."""
         if not self.dirty:
             return
         for name in self.dirty:
@@ -197,7 +197,7 @@ class Index:
 
 
 def state_of(member: Member, entry: Registration) -> HostState | None:
-    """How usable one record's entry is; None when it is in no lookup."""
+    """How usable one record's entry is; None when it is in no lookup [P8]."""
     status = member.status
     if member.hidden and (entry.topic, entry.host) in member.hidden:
         return None

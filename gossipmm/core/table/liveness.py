@@ -1,4 +1,4 @@
-"""Who is alive: three maxima, and nothing else decides (design section 4).
+"""Who is alive: three maxima, and nothing else decides [P22].
 
 For one generation of one node, a holder keeps
 
@@ -140,7 +140,7 @@ TRANSITIONS: Final[dict[Standing, dict[Weight, Transition]]] = {
 
 
 class Liveness:
-    """The maxima that one holder keeps of one life, with the times that order evidence."""
+    """The maxima that one holder keeps of one life, with the times that order evidence [P22]."""
 
     __slots__ = ("buried_at", "d", "failed_at", "heard", "k", "s")
 
@@ -194,7 +194,7 @@ class Liveness:
     def hear_alive(
         self, heartbeat: Heartbeat, evidence: float, *, any_age: bool = False
     ) -> Outcome:
-        """Take a claim "alive at ``heartbeat``", on evidence of core time ``evidence``.
+        """Take a claim "alive at ``heartbeat``", on evidence of core time ``evidence`` [P23, P41].
 
         ``any_age`` lets evidence of any age raise the dead (what an ablation shows to be wrong).
         """
@@ -242,7 +242,7 @@ class Liveness:
         self.failed_at = None
 
     def hear_suspect(self, heartbeat: Heartbeat) -> Outcome:
-        """Take a claim "not reached; best heartbeat known ``heartbeat``"."""
+        """Take a claim "not reached; best heartbeat known ``heartbeat``" [P28]."""
         if heartbeat < self.k:
             weight = Weight.ACCUSATION_BELOW
         else:
@@ -253,6 +253,6 @@ class Liveness:
         return outcome
 
     def bury(self, at: float) -> None:
-        """Declare dead what is suspect: this holder's own timer ended."""
+        """Declare dead what is suspect: this holder's own timer ended [P36]."""
         self.merge(d=max(self.s, self.k))
         self.buried_at = at

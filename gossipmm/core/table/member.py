@@ -113,7 +113,7 @@ class Member(Liveness):
 
     @property
     def complete(self) -> bool:
-        """True once page 0 is here: before, it is neither probed nor suspected nor hashed."""
+        """True once page 0 is here: before, it is neither probed nor suspected nor hashed [P7]."""
         return 0 in self.pages
 
     @property
@@ -126,7 +126,7 @@ class Member(Liveness):
         return self.page_hash.to_bytes(6, "big")
 
     def put(self, page: Page) -> Page | None:
-        """Replace a page by a higher version of itself; return the one replaced."""
+        """Replace a page by a higher version of itself; return the one replaced [P3]."""
         old = self.pages.get(page.number)
         if old is not None:
             self.page_hash ^= _hash_version(page.number, old.version)
@@ -151,7 +151,7 @@ class Member(Liveness):
         self.trail.append(Evidence(at, kind, teller, max(self.k, 0), detail))
 
     def judged(self) -> Status:
-        """The status for readers: the verdict, under what the record itself says."""
+        """The status for readers: the verdict, under what the record itself says [P26]."""
         if self.node_state is NodeState.LEFT:
             return Status.LEFT
         if not self.pages or 0 not in self.pages:

@@ -55,7 +55,7 @@ class Peers:
         return self._list
 
     def next_target(self) -> Member | None:
-        """Whom to exchange with in this interval.
+        """Whom to exchange with in this interval [P61].
 
         The next peer of a shuffled round: each one once a round (SWIM, section 4.3). At random all
         others together probe a member once an interval in the mean, but one of a thousand waits

@@ -58,7 +58,7 @@ class Lease:
 
 
 class SelfRecord:
-    """The pages of this node, as it writes them. Knows nothing of the network."""
+    """The pages of this node, as it writes them. Knows nothing of the network [P2]."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class SelfRecord:
     def set(
         self, topic: str, host: str, metadata: Mapping[str, object] | None, state: EntryState
     ) -> list[Page]:
-        """Add or replace an entry; return the pages that changed (none if it is the same).
+        """Add or replace an entry; return the pages that changed (none if it is the same) [P4].
 
         Raises RegistrationError or LimitError and then changes nothing.
         """

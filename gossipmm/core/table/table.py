@@ -101,7 +101,7 @@ class Table:
         return len(self.peers) + 1
 
     def put(self, page: Page, now: float) -> tuple[Put, Member | None]:
-        """Take a page from anybody. A higher generation replaces the record held."""
+        """Take a page from anybody. A higher generation replaces the record held [P3]."""
         if page.generation <= self.floors.get(page.name, -1):
             self._stats.drop(Drop.CLOSED_GENERATION)
             return Put.CLOSED, None
@@ -130,7 +130,7 @@ class Table:
         return Put.NEW, member
 
     def _beyond(self, member: Member, page: Page, held: Page | None) -> Drop | None:
-        """Tell which limit a page exceeds, if any."""
+        """Tell which limit a page exceeds, if any [P20, P105]."""
         config = self._config
         if held is not None and page.version - held.version > self._jump:
             return Drop.COUNTER_JUMP
@@ -212,7 +212,7 @@ class Table:
                 self.gone.pop(member.key, None)
 
     def _hash(self, member: Member, now: float) -> None:
-        """Put the member's current contribution into the fingerprint."""
+        """Put the member's current contribution into the fingerprint [P52]."""
         status = member.status
         if status not in _TALKS:
             contribution = 0
@@ -253,7 +253,10 @@ class Table:
     # -- closed generations ----------------------------------------------------------------
 
     def close(self, name: NodeId, generation: Generation) -> bool:
-        """Never accept ``generation`` of ``name``, or a lower one, again. False: closed already."""
+        """Never accept ``generation`` of ``name``, or a lower one, again. False: closed already.
+
+        [P47]
+        """
         if self._config.max_floors == 0 or self.floors.get(name, -1) >= generation:
             return False
         self.floors.pop(name, None)

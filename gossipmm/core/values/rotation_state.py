@@ -52,7 +52,7 @@ class Phase(IntEnum):
 
 
 class RotationState(NamedTuple):
-    """A rotation, as a value that is compared from the left."""
+    """A rotation, as a value that is compared from the left [P114]."""
 
     #: Rotations out of band so far, and rotations so far, in this cluster.
     evictions: int = 0

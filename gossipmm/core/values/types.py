@@ -192,7 +192,7 @@ MAX_GENERATION: Final = 1 << 59
 
 
 def make_generation(wall_ms: int, rng: random.Random, *, floor: Generation = 0) -> Generation:
-    """Return a generation for a life that begins at ``wall_ms`` (milliseconds since 1970).
+    """Return a generation for a life that begins at ``wall_ms`` (milliseconds since 1970) [P14].
 
     The result is above ``floor`` whatever the clock says: a restart supersedes.
     """

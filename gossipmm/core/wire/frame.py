@@ -78,7 +78,7 @@ FRAME_SIZE: Final = _PREFIX.size + 1
 
 
 class Refused(Exception):  # noqa: N818 - a verdict about bytes, not a program error
-    """Network bytes that will not be acted on, and why. Never leaves the core."""
+    """Network bytes that will not be acted on, and why. Never leaves the core [P101]."""
 
     def __init__(self, reason: Drop) -> None:
         self.reason = reason
@@ -86,7 +86,7 @@ class Refused(Exception):  # noqa: N818 - a verdict about bytes, not a program e
 
 
 class Frame(NamedTuple):
-    """One datagram, read. Keys are 8-byte hashes as integers; 0 is nobody."""
+    """One datagram, read. Keys are 8-byte hashes as integers; 0 is nobody [P62]."""
 
     kind: int
     sender: int
@@ -103,12 +103,12 @@ _new = tuple.__new__
 
 
 def cluster_tag(cluster: str) -> bytes:
-    """4 bytes that tell clusters apart on a shared port (not a secret)."""
+    """4 bytes that tell clusters apart on a shared port (not a secret) [P99]."""
     return blake2b(cluster.encode(), digest_size=4, person=b"gossipmm-tag").digest()
 
 
 def record_key(cluster: str, name: NodeId, generation: Generation) -> int:
-    """64-bit key of one life of one node."""
+    """64-bit key of one life of one node [P1]."""
     data = b"%d|%s" % (generation, name.encode())
     digest = blake2b(data, digest_size=8, key=cluster.encode()[:64], person=b"gossipmm-key")
     return int.from_bytes(digest.digest(), "big") or 1
@@ -122,12 +122,12 @@ AGES: Final[tuple[float, ...]] = (0.0, *(0.01 * _RATIO**step for step in range(2
 
 
 def age_up(seconds: float) -> int:
-    """Code of an evidence's age, rounded up: hearsay never looks younger than it is."""
+    """Code of an evidence's age, rounded up: hearsay never looks younger than it is [P106]."""
     return 0 if seconds <= 0.0 else min(bisect_left(AGES, seconds), 255)
 
 
 def age_down(seconds: float) -> int:
-    """Code of a death's age, rounded down: retelling in circles must not make it older."""
+    """Code of a death's age, rounded down: retelling in circles must not make it older [P106]."""
     return 0 if seconds <= 0.0 else bisect_right(AGES, seconds) - 1
 
 
@@ -139,7 +139,7 @@ def row(key: int, heartbeat: Heartbeat, claim: int, age_code: int = 0) -> bytes:
 def digest_row(
     key: int, heartbeat: Heartbeat, claim: int, age_code: int, page_hash: bytes
 ) -> bytes:
-    """One line of a digest, 20 bytes; ``page_hash`` has 6."""
+    """One line of a digest, 20 bytes; ``page_hash`` has 6 [P54]."""
     return _DIGEST_ROW.pack(key, heartbeat, claim, age_code, page_hash)
 
 
@@ -207,7 +207,7 @@ def bytes_head(size: int) -> bytes:
 
 
 def decode_untrusted(data: bytes, tag: bytes) -> Frame:
-    """Read one datagram's payload. Raises Refused, and nothing else, on any bytes."""
+    """Read one datagram's payload. Raises Refused, and nothing else, on any bytes [P98]."""
     if len(data) > MAX_RECEIVE:
         raise Refused(Drop.TOO_LARGE)
     try:
@@ -292,7 +292,7 @@ _SENTINEL: Final = b"\x59\x08\x00" + _SENTINEL_BODY
 
 
 def loads_untrusted(data: bytes, reason: Drop = Drop.MALFORMED) -> Any:
-    """Decode exactly one CBOR item. Raises Refused(reason) on anything else.
+    """Decode exactly one CBOR item. Raises Refused(reason) on anything else [P100].
 
     ``cbor2.loads`` ignores trailing bytes. The item is therefore read as the first of a pair
     whose second is a byte string of 2,048 zeros: bytes left over would be read as (part of) that
@@ -315,7 +315,10 @@ def loads_untrusted(data: bytes, reason: Drop = Drop.MALFORMED) -> Any:
 
 
 def options_untrusted(data: bytes) -> dict[int, Any]:
-    """Read the options map: known keys are checked for shape and range, unknown ones skipped."""
+    """Read the options map: known keys are checked for shape and range, unknown ones skipped.
+
+    [P102]
+    """
     options = loads_untrusted(data)
     if type(options) is not dict or not options:
         raise Refused(Drop.MALFORMED)

@@ -1,4 +1,4 @@
-"""Pages: the last-writer-wins registers that a record is made of (design section 4).
+"""Pages: the last-writer-wins registers that a record is made of [P2, P3].
 
 A page is one CBOR array, ``[name, generation, number, version, body ...]``, that travels and is
 stored as the owner encoded it: relays pass on fields that they do not know. Page 0 has
@@ -42,7 +42,7 @@ MAX_ADDRESSES: Final = 8
 
 
 class Page(NamedTuple):
-    """One page, decoded, with the bytes it came in."""
+    """One page, decoded, with the bytes it came in [P5]."""
 
     name: NodeId
     generation: Generation
@@ -127,7 +127,7 @@ def _array_head(count: int) -> bytes:
 
 @lru_cache(maxsize=128)  # a hostile page can be 30 kB when read: 4 MB at most
 def page_untrusted(raw: bytes) -> Page:
-    """Read one page. Raises Refused(BAD_PAGE or OUT_OF_RANGE).
+    """Read one page. Raises Refused(BAD_PAGE or OUT_OF_RANGE) [P104].
 
     Pure, and therefore cached: eager push brings the same bytes several times within a moment.
     """
