@@ -23,9 +23,10 @@ import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 __all__ = (
+    "Counted",
     "Counters",
     "Host",
     "Net",
@@ -96,11 +97,23 @@ def counters(text: str, interface: str) -> Counters:
     raise ValueError(f"no interface {interface!r} in {text!r}")
 
 
-def counted(text: str) -> int:
-    """Add up the packets of all counters of ``nft -j list ruleset``."""
+class Counted(NamedTuple):
+    """What counters of nftables have counted: bytes from the IP header on."""
+
+    packets: int
+    bytes: int
+
+
+def counted(text: str) -> Counted:
+    """Add up all counters of ``nft -j list ruleset``."""
     rules = [entry["rule"] for entry in json.loads(text)["nftables"] if "rule" in entry]
-    statements = [statement for rule in rules for statement in rule["expr"]]
-    return sum(each["counter"]["packets"] for each in statements if "counter" in each)
+    found = [
+        statement["counter"]
+        for rule in rules
+        for statement in rule["expr"]
+        if "counter" in statement
+    ]
+    return Counted(sum(each["packets"] for each in found), sum(each["bytes"] for each in found))
 
 
 class _Namespace:
@@ -139,6 +152,10 @@ class _Namespace:
     def nft(self, script: str) -> str:
         """Run a script of nftables inside. Raises CalledProcessError."""
         return command(*self.prefix, "nft", "-f", "-", text=script)
+
+    def counted(self) -> Counted:
+        """Return what all rules inside have counted."""
+        return counted(command(*self.prefix, "nft", "-j", "list", "ruleset"))
 
     def sysctl(self, **values: int) -> None:
         """Set values below ``net``, dots written as two underscores."""
@@ -180,7 +197,7 @@ class Switch(_Namespace):
 
     def dropped(self) -> int:
         """Return how many packets the rules in force have lost."""
-        return counted(command(*self.prefix, "nft", "-j", "list", "ruleset"))
+        return self.counted().packets
 
 
 class Host(_Namespace):

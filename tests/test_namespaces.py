@@ -48,11 +48,11 @@ def test_rules_name_the_way_and_count_what_they_drop():
     )
 
 
-def test_the_packets_of_all_counters_are_added_up():
+def test_all_counters_are_added_up():
     rule = [{"match": {}}, {"counter": {"packets": 3, "bytes": 300}}, {"drop": None}]
     ruleset = [{"metainfo": {}}, {"table": {}}, {"rule": {"expr": rule}}, {"rule": {"expr": rule}}]
-    assert counted(json.dumps({"nftables": ruleset})) == 6
-    assert counted('{"nftables": []}') == 0
+    assert counted(json.dumps({"nftables": ruleset})) == (6, 600)
+    assert counted('{"nftables": []}') == (0, 0)
 
 
 def test_what_is_missing_is_said(monkeypatch):
