@@ -9,6 +9,7 @@ import click
 
 from gossipmm.cli.base import duration, number, output_option, show_json, state_text, table, talks
 from gossipmm.client import Client
+from gossipmm.text.drops import counted
 
 __all__ = ("diff", "info", "status")
 
@@ -71,9 +72,8 @@ def _show_status(found: dict[str, Any]) -> None:
             f"round trip {1000 * traffic['rtt']:.2g} ms, {100 * traffic['loss']:.2g} % asked twice",
         )
     )
-    dropped = ", ".join(f"{count} {reason}" for reason, count in traffic["dropped"].items())
-    if dropped:
-        rows.append(("refused", dropped))
+    if traffic["dropped"]:
+        rows.append(("refused", counted(traffic["dropped"])))
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
         click.echo(f"{name:<{width}}  {text}")

@@ -8,9 +8,10 @@ from typing import Any
 from gossipmm.addresses import format_address
 from gossipmm.core.values import events
 from gossipmm.core.values.events import Event
+from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Address, HostState
 
-__all__ = ("EVENTS", "as_line", "left_line")
+__all__ = ("EVENTS", "FOREIGN_TRAFFIC", "as_line", "left_line")
 
 
 def as_line(event: Event, me: str) -> str:
@@ -77,19 +78,28 @@ def _impaired(event: events.SelfImpaired) -> str:
     )
 
 
+#: What is said of datagrams that are not of this cluster, by the reason: "datagrams from X ...";
+#: ``{key}`` is the id of their key.
+FOREIGN_TRAFFIC: Mapping[Drop, str] = {
+    Drop.CLUSTER: "belong to another cluster (its cluster field differs) and are refused",
+    Drop.VERSION: "are of another protocol version and are refused",
+    Drop.ENCRYPTED: "are encrypted (key{key}) and are refused: this node has no keyring",
+    Drop.NOT_ENCRYPTED: "are not encrypted and are refused: this node has a keyring",
+    Drop.UNKNOWN_KEY: "are sealed with key{key}, which is not in the keyring, and are refused",
+    Drop.RETIRED_KEY: (
+        "are sealed with key{key}, which was removed here: that node missed a rotation and needs "
+        "the new keys"
+    ),
+    Drop.NOT_AUTHENTIC: (
+        "name key{key} but are not genuine: forged, or of a cluster with another name, or with "
+        "another key of that id"
+    ),
+}
+
+
 def _foreign(event: events.ForeignTraffic) -> str:
     key = f" {event.kid}" if event.kid else ""
-    return {
-        "cluster": "belong to another cluster (its cluster field differs) and are refused",
-        "version": "are of another protocol version and are refused",
-        "encrypted": f"are encrypted (key{key}) and are refused: this node has no keyring",
-        "not_encrypted": "are not encrypted and are refused: this node has a keyring",
-        "unknown_key": f"are sealed with key{key}, which is not in the keyring, and are refused",
-        "retired_key": f"are sealed with key{key}, which was removed here: that node missed a "
-        "rotation and needs the new keys",
-        "not_authentic": f"name key{key} but are not genuine: forged, or of a cluster with another "
-        "name, or with another key of that id",
-    }.get(event.reason, f"are refused: {event.reason}")
+    return FOREIGN_TRAFFIC[event.reason].format(key=key)
 
 
 def _rotation(event: events.KeyRotation) -> str:

@@ -16,6 +16,7 @@ import trio
 from gossipmm.agent import open_agent
 from gossipmm.config import Config
 from gossipmm.core.values import events
+from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import HostState
 from gossipmm.errors import ConfigError
 from gossipmm.sidecar.ops import logs
@@ -63,6 +64,7 @@ VALUES = {
     "tuple[str, ...]": ("01", "02"),
     "Address": A,
     "str": "words",
+    "Drop": Drop.UNKNOWN_KEY,
     "int": 3,
     "float": 1.5,
     "bool": True,

@@ -52,7 +52,7 @@ class ForeignTraffic:
         if len(self._told) >= _MOST:
             del self._told[next(iter(self._told))]
         self._told[what] = now
-        self._c.events.append(events.ForeignTraffic(now, source, reason.value, kid.hex()))
+        self._c.events.append(events.ForeignTraffic(now, source, reason, kid.hex()))
 
     def _is_underway(self, kid: bytes, source: Address) -> bool:
         """Whether a live member uses another key by now: this one was sent just before."""

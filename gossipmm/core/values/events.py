@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Address, Generation, Heartbeat, HostState, NodeId, Topic
 
 
@@ -210,14 +211,14 @@ class MemberImpaired:
 class ForeignTraffic:
     """Datagrams come that are not of this cluster: told once a reason, and later again.
 
-    ``reason`` is the value of a ``Drop``; ``kid`` the key id (hex) of a key that this node does
+    ``reason`` says why they are refused; ``kid`` the key id (hex) of a key that this node does
     not accept, where the datagram names one. With the reason ``retired_key`` (told for each
     address) the sender had a key that was removed here: it missed a rotation.
     """
 
     at: float
     source: Address
-    reason: str
+    reason: Drop
     kid: str
 
 
