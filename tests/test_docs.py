@@ -7,6 +7,7 @@ from datetime import date
 import click
 import pytest
 
+from tests.house import rooms
 from tests.house.source import ROOT, relative
 
 DOCS = ROOT / "gossipmm/docs"
@@ -44,6 +45,10 @@ def test_a_decision_is_complete(path):
     assert status, "the status is 'accepted' or 'replaced by NNNN'"
     if status[1]:
         assert any(other.name.startswith(status[1]) for other in DECISIONS), status[0]
+    if "* Rules:" in text:
+        rules = (ROOT / "gossipmm/core/PROTOCOL.md").read_text()
+        for rule in field(text, "Rules").split(", "):
+            assert f"\n**{rule}. " in rules, f"{rule} is not a rule of PROTOCOL.md"
     for name in ("Decision", "Evidence"):
         assert len(section(text, name)) > 40, f"{name} says next to nothing"
     assert commands(section(text, "Repeat")), "a command repeats the figure"
@@ -166,6 +171,28 @@ def test_links_within_the_repository_lead_somewhere(page):
         assert path.exists(), f"{target} is not there"
         if anchor:
             assert anchor in anchors(path.read_text()), f"{target}: no such heading"
+
+
+# -- the map -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("package", "table"),
+    [
+        ("gossipmm/", rooms.GOSSIPMM),
+        ("gossipmm/core/", rooms.CORE),
+        ("gossipmm/sidecar/", rooms.SIDECAR),
+        ("sim/gossipmm_sim/", rooms.SIM),
+    ],
+)
+def test_the_map_has_every_room_in_order(package, table):
+    """CONTRIBUTING.md tells what the room table holds, as the house test knows it."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    begun = text.index(f"**`{package}`**")
+    block = re.match(r"[^|]*((?:^\|.*\n)+)", text[begun:], re.M)
+    assert block
+    listed = re.findall(r"^\| `(\w+)` \| .{10}", block[1], re.M)
+    assert listed == [room for room in table if room != "__main__"]
 
 
 # -- changes -----------------------------------------------------------------------------------
