@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from gossipmm.config import Config
-from gossipmm.core.table.liveness import Maxima, verdict
+from gossipmm.core.table.liveness import NEVER
 from gossipmm.core.table.member import Member
 from gossipmm.core.table.self_record import SelfRecord
 from gossipmm.core.table.table import Put, Table
@@ -44,7 +44,28 @@ class Record:
     def __init__(self, generation: int) -> None:
         self.generation = generation
         self.pages: dict[int, Page] = {}
-        self.maxima = Maxima()
+        self.k = self.s = self.d = NEVER
+
+    def hear(self, kind: str, beat: int) -> None:
+        """Three maxima: heard alive, suspected, declared dead."""
+        if kind == "alive":
+            self.k = max(self.k, beat)
+        elif kind == "suspect" and beat >= self.k and not self.dead:
+            self.s = max(self.s, beat)
+        elif kind == "bury" and self.s >= self.k > NEVER and not self.dead:
+            self.d = max(self.s, self.k)
+
+    @property
+    def dead(self) -> bool:
+        return self.d >= self.k and self.d > NEVER
+
+    @property
+    def liveness(self) -> Status:
+        if self.dead:
+            return Status.DEAD
+        if self.k == NEVER:
+            return Status.UNKNOWN
+        return Status.SUSPECT if self.s >= self.k else Status.ALIVE
 
     @property
     def status(self) -> Status:
@@ -52,7 +73,7 @@ class Record:
             return Status.UNKNOWN
         if self.pages[0].state is NodeState.LEFT:
             return Status.LEFT
-        found = verdict(*self.maxima)
+        found = self.liveness
         if self.pages[0].state is NodeState.IMPAIRED and found in (Status.ALIVE, Status.SUSPECT):
             return Status.PROBATION
         return found
@@ -151,7 +172,7 @@ class OneHolder(RuleBasedStateMachine):
             member.hear_suspect(beat)
         elif member.suspected:
             member.bury(self.now)
-        self.model[owner].maxima = member.maxima
+        self.model[owner].hear(kind, beat)
         self.table.refresh(member, self.now)
 
     # -- what must hold --------------------------------------------------------------------------

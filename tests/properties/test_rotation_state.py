@@ -1,4 +1,4 @@
-"""The register of rotations: whatever order, loss and repetition, one state in the end."""
+"""The state of key rotations: whatever order, loss and repetition, one state in the end."""
 
 from __future__ import annotations
 
