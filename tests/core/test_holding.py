@@ -61,6 +61,20 @@ def test_a_slow_node_says_that_it_is_slow() -> None:
     assert not any(wire.OPT_SLOW in frame.options for frame in x.heard)
 
 
+def test_who_hears_it_counts_it_among_its_slow_peers() -> None:
+    """Story: the mark was sent, read and kept, and nothing asked for it [P85]."""
+    mesh = Mesh("a", "b")
+    mesh.settle()
+    mesh.run(2)
+    mesh.freeze("a")
+    mesh.run(1.5)
+    mesh.thaw("a")
+    mesh.run(0.5)
+    assert mesh["b"].health(mesh.now).slow_peers == 1
+    mesh.run(4)
+    assert mesh["b"].health(mesh.now).slow_peers == 0
+
+
 def test_what_a_slow_node_pushes_has_its_pages() -> None:
     """Story: the mark "slow" replaced the pages of a push, which then waited for a digest."""
     mesh = Mesh("a", "b")

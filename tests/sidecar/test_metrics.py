@@ -92,6 +92,14 @@ async def test_a_deaf_node_says_so(autojump_clock, air):
         assert values(a)[("gossipmm_health_score",)] == 0
 
 
+async def test_peers_that_say_that_they_are_slow_are_counted(autojump_clock, air, monkeypatch):
+    async with agents(air, "a", "b") as (a, _):
+        assert values(a)[("gossipmm_members_slow",)] == 0
+        well = a.health()
+        monkeypatch.setattr(a, "health", lambda: well._replace(slow_peers=2))
+        assert values(a)[("gossipmm_members_slow",)] == 2
+
+
 async def test_promtool_would_have_nothing_to_say(autojump_clock, air):
     async with agents(air, "a", "b") as (a, _):
         a.io_stats.send_errors["EPERM"] = 1
@@ -136,7 +144,7 @@ async def test_names_that_dashboards_use_do_not_change(autojump_clock, air):
         registrations_expired udp_sent_bytes udp_sent_datagrams messages_sent udp_received_bytes
         udp_received_datagrams messages_received packets_dropped udp_send_errors
         udp_receive_errors queue_depth health_score impaired unheard_ratio accusations_held
-        probe_loss_ratio
+        members_slow probe_loss_ratio
         round_trip_seconds probes late_steps gossip_seconds probe_seconds watchers_dropped
         seed_failures build_info
     """

@@ -23,4 +23,5 @@ def health_of(
         impaired=reply_loss.impaired,
         unheard=reply_loss.lost,
         news=broadcasts.waiting,
+        slow_peers=sum(now < member.slow_until for member in peers.values()),
     )

@@ -185,6 +185,8 @@ class Health(NamedTuple):
     unheard: float
     #: Members of whom news waits to be pushed.
     news: int
+    #: Live peers that said within the last two intervals that their timers fire late.
+    slow_peers: int
 
 
 #: Generations at or above this (year 2248) are refused: they could never be superseded.

@@ -232,6 +232,11 @@ class _Collector(Collector):
             health.held,
         )
         yield _gauge(
+            "gossipmm_members_slow",
+            "Live members that said within the last two intervals that their timers fire late.",
+            health.slow_peers,
+        )
+        yield _gauge(
             "gossipmm_probe_loss_ratio",
             "Share of answered probes that needed more than one try, smoothed.",
             health.loss,
