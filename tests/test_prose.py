@@ -29,7 +29,6 @@ KNOWN = {
     "gossipmm/client/blocking.py": 3,
     "gossipmm/client/place.py": 1,
     "gossipmm/client/trio.py": 1,
-    "gossipmm/core/PROTOCOL.md": 11,
     "gossipmm/core/failure/__init__.py": 1,
     "gossipmm/core/failure/detector.py": 3,
     "gossipmm/core/failure/isolation.py": 1,

@@ -1,4 +1,4 @@
-"""The flag that writes the transcripts anew."""
+"""The flag that rewrites the transcripts."""
 
 from __future__ import annotations
 

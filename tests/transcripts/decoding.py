@@ -215,7 +215,7 @@ OPTIONS: dict[int, Callable[[Any, Names], str]] = {
 
 
 def event_parts(event: Any, names: Names, teller: str) -> Iterator[str]:
-    """What an event says: of whom (the life), then its other fields, but for the time.
+    """What an event says: the life that it is about, then its other fields, but for the time.
 
     ``teller`` is the node that told it: a generation without a name is its own.
     """
@@ -250,7 +250,7 @@ def _value(value: Any) -> str:
 
 
 class Opened:
-    """What is inside a sealed datagram: its kid, whom it is for, a cookie, the frame."""
+    """What is inside a sealed datagram: key id, mark of the receiver, cookie, frame."""
 
     def __init__(self, kid: bytes, boot: bytes, plaintext: bytes) -> None:
         self.kid = kid

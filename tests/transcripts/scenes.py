@@ -31,7 +31,7 @@ def scene(function: Callable[[], Tape]) -> Callable[[], Tape]:
 
 
 def settled(*names: str, **fields: Any) -> Mesh:
-    """Nodes that know each other and have nothing to tell any more."""
+    """Nodes that know each other and have nothing left to tell."""
     mesh = Mesh(*names, **fields)
     mesh.settle()
     mesh.run(8)
