@@ -155,6 +155,8 @@ def test_every_citation_names_a_rule() -> None:
 
 
 def test_no_citation_of_a_document_that_is_not_in_the_repository() -> None:
+    """Documents may tell that there was one; code and tests cite what can be read."""
     for path in sources("gossipmm", "sim", "tests"):
-        found = re.search(r"\bdesign,? sections?\b|\bthe design\b", path.read_text(), re.I)
-        assert not found, f"{path}: {found}: cite a rule of PROTOCOL.md"
+        if path.suffix != ".md":
+            found = re.search(r"\bdesign,? sections?\b|\bthe design\b", path.read_text(), re.I)
+            assert not found, f"{path}: {found}: cite a rule of PROTOCOL.md"
