@@ -6,12 +6,15 @@ from typing import Any
 
 from hatch_mypyc import plugin
 
+_ONE_FOLDER = "{'': '@'}"
 _construct = plugin.construct_setup_file
 
 
-def _setup(package_source: str, *args: str, **options: Any) -> str:
+def _setup(_package_source: str, *args: str, **options: Any) -> str:
     text: str = _construct("@", *args, **options)
-    return text.replace("{'': '@'}", "{'gossipmm_sim': 'sim/gossipmm_sim'}")
+    if _ONE_FOLDER not in text:
+        raise RuntimeError(f"hatch-mypyc writes no {_ONE_FOLDER} any longer: {text}")
+    return text.replace(_ONE_FOLDER, "{'gossipmm_sim': 'sim/gossipmm_sim'}")
 
 
 plugin.construct_setup_file = _setup

@@ -1,32 +1,53 @@
-"""Hold two result files of a campaign against each other: the same runs, the same trace hashes.
+"""Look into the result files of campaigns: that runs were made, and that two are the same.
 
-    python .ci/same_traces.py plain.jsonl compiled.jsonl
+    python .ci/same_traces.py 20 plain.jsonl                  20 runs of a real cluster, all kept
+    python .ci/same_traces.py 20 plain.jsonl compiled.jsonl   and the same trace hashes in both
 
-Run with the packages of the second one: they have to be compiled, or nothing was compared.
+With two files it is run with the packages of the second one: they have to be compiled, or nothing
+was compared.
 """
+
+from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
+from typing import Any
 
-import gossipmm.core.wire.frame
+#: Fewer in a run of a minute is no cluster that gossips.
+DATAGRAMS = 1000
 
 
-def traces(path: str) -> dict[str, str]:
-    """Read the trace hash of each run."""
-    with open(path, encoding="utf-8") as lines:
-        return {row["job"]: row["trace_hash"] for row in map(json.loads, lines)}
+def runs(path: str, count: int) -> dict[str, Any]:
+    """Read the runs of a file by job; ends the program when they are not what was asked for."""
+    lines = Path(path).read_text("utf-8").splitlines()
+    found = {row["job"]: row for row in map(json.loads, lines)}
+    if len(found) != count:
+        sys.exit(f"{path}: {len(found)} runs, not {count}")
+    for job, row in found.items():
+        if not row["ok"] or row["datagrams"] < DATAGRAMS or len(row["verdicts"]) < 6:
+            sys.exit(f"{path}: {job}: {row['datagrams']} datagrams, {row['verdicts']}")
+    return found
 
 
 def main() -> None:
-    """Compare, and end with a line that says what differs."""
-    where = gossipmm.core.wire.frame.__file__ or ""
-    if not where.endswith((".so", ".pyd")):
-        sys.exit(f"{where} is not compiled")
-    one, two = (traces(path) for path in sys.argv[1:3])
+    """Look, compare, and end with a line that says what was found."""
+    count, *paths = sys.argv[1:]
+    found = [runs(path, int(count)) for path in paths]
+    if len(found) == 1:
+        print(f"{count} runs, {sum(row['datagrams'] for row in found[0].values())} datagrams")
+        return
+    from gossipmm.core.wire import frame
+    from gossipmm_sim.engine import cluster
+
+    for module in (frame, cluster):
+        if not (module.__file__ or "").endswith((".so", ".pyd")):
+            sys.exit(f"{module.__file__} is not compiled")
+    one, two = ({job: row["trace_hash"] for job, row in rows.items()} for rows in found)
     differs = sorted(job for job in one.keys() | two.keys() if one.get(job) != two.get(job))
-    if differs or not one:
-        sys.exit(f"of {len(one)} traces {len(differs)} differ: {', '.join(differs[:5])}")
-    print(f"{len(one)} traces, compiled and not: the same")
+    if differs:
+        sys.exit(f"of {count} traces {len(differs)} differ: {', '.join(differs[:5])}")
+    print(f"{count} traces, compiled and not: the same")
 
 
 if __name__ == "__main__":
