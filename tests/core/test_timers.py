@@ -72,3 +72,30 @@ def test_exactly_what_is_due_and_stands_runs_in_order(
     timers.run_due(now)
     assert ran == sorted(when for when, stands in plan if stands and when <= now)
     assert timers.next() == min((w for w, stands in plan if stands and w > now), default=inf)
+
+
+def test_what_is_cancelled_does_not_stay_in_memory_until_its_time() -> None:
+    """Cancelled deadlines are dropped before they come to the top of the heap.
+
+    A lease of a day that a program acknowledges 2,000 times a second left one each time: 149 MB in
+    500 seconds, and they would have gone a day later.
+    """
+    timers = Timers()
+    timers.at(5.0, print)
+    lease = timers.at(86_400.0, print)
+    for _ in range(10_000):
+        cancel(lease)
+        lease = timers.at(86_400.0, print)
+    assert len(timers) <= 200
+    assert timers.next() == 5.0
+
+
+def test_cancelling_what_has_run_is_not_counted_as_cancelled() -> None:
+    """Else the heap would be cleaned of nothing, again and again."""
+    timers, ran = Timers(), list[Any]()
+    tokens = [timers.at(1.0, ran.append, n) for n in range(500)]
+    timers.run_due(1.0)
+    for token in tokens:
+        cancel(token)
+    assert ran == list(range(500))
+    assert timers.cancelled == 0
