@@ -1,4 +1,4 @@
-"""What a user of the simulator can get wrong: one line, naming the nearest thing that exists."""
+"""Mistakes of a user of the simulator: one line each, naming the nearest thing that exists."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ Installed with gossipmm; nothing of the simulator is imported until a test asks 
         assert len(cluster[0].queues("fanout~compute")) == 5
 
 The seed comes from the test's own name, so that a test is the same each time; ``--sim-seed`` sets
-another one, and a failing test says which it had. ``gossipmm_sim.Cluster`` documents all that a
+another one, and a failing test says which it had. ``gossipmm_sim.Cluster`` documents everything a
 cluster can do.
 """
 
@@ -84,7 +84,7 @@ def sim_cluster(request: pytest.FixtureRequest) -> Callable[..., Cluster]:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
-    """Say in a failing test's report how to repeat it."""
+    """Add to a failing test's report how to repeat it."""
     outcome = yield
     report = outcome.get_result()
     seeds = item.stash.get(_SEEDS, [])

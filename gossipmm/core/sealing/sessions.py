@@ -124,7 +124,7 @@ class Cookies:
         return self._hash(boot, source, int(now // _EPOCH))
 
     def is_good(self, cookie: bytes, boot: bytes, source: Address, now: float) -> bool:
-        """Tell whether a cookie was made for these, not long ago."""
+        """Return whether a cookie was made for these, not long ago."""
         epoch = int(now // _EPOCH)
         return hmac.compare_digest(cookie, self._hash(boot, source, epoch)) or hmac.compare_digest(
             cookie, self._hash(boot, source, epoch - 1)

@@ -1,4 +1,4 @@
-"""What all commands share: the group, scenarios named by options, writing, the end."""
+"""Shared by all commands: the group, scenarios named by options, writing, exit statuses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 class _Group(click.Group):
-    """Names the nearest command when there is none of that name."""
+    """Names the nearest command when none has that name."""
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         name = args[0] if args else ""

@@ -20,7 +20,7 @@ __all__ = ("ablate", "campaign", "determinism", "progress_bar", "theory")
 
 
 def progress_bar() -> Any:
-    """Make the bar that long commands show on stderr, if that is a terminal."""
+    """Make the progress bar that long commands show on stderr, if that is a terminal."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -78,7 +78,7 @@ def campaign(
     done = many.finished(out) if resume and out is not None else set()
     todo = [job for job in todo if job.key not in done]
     for job in todo[:1]:
-        job.build()  # a wrong setting is found before any process starts
+        job.build()  # report a wrong setting before any process starts
     failed = 0
     pooled: dict[str, list[float]] = {}
     figures_seen: dict[str, list[float]] = {name: [] for name in figures}
@@ -223,7 +223,7 @@ def theory(
     seed: int,
     json_path: str | None,
 ) -> None:
-    """Hold the spreading of one item against the formulas of the literature."""
+    """Compare how one item spreads with the formulas of the literature."""
     from gossipmm_sim.report.theory import curve
 
     rows = []

@@ -130,7 +130,7 @@ def recorded(file: Path, job: str | None) -> dict[str, Any]:
 def shrink(
     file: str, job: str | None, seed: int | None, pairs: tuple[str, ...], runs: int, out: str | None
 ) -> None:
-    """Find the smallest scenario that still fails as the run in FILE does."""
+    """Find the smallest scenario that still fails like the run in FILE."""
     from gossipmm_sim.report.render import text
     from gossipmm_sim.search.shrink import Shrinker
 

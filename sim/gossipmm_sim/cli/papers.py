@@ -88,7 +88,7 @@ def _chosen(settings: dict[str, float], **wanted: tuple[float, ...]) -> bool:
 
 
 def _map(cells: list[Cell], processes: int) -> Iterator[dict[str, Any]]:
-    """Run the cells over a pool, each told as soon as it ends, with progress on stderr."""
+    """Run the cells in a pool, reporting each as soon as it ends, with progress on stderr."""
     with progress_bar() as progress:
         task = progress.add_task("cells", total=len(cells), rate="")
         for row in _rows(cells, processes):

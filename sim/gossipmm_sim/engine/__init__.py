@@ -1,1 +1,1 @@
-"""Virtual time and network, and the hosts on it that run real cores."""
+"""Virtual time, a virtual network, and hosts on it that run real cores."""

@@ -1,6 +1,6 @@
-"""The virtual clock: one heap of (when, order, call, a, b), and nothing else.
+"""The virtual clock: one heap of (when, order, call, a, b).
 
-An entry is a plain tuple and ``call`` a bound method kept by its owner: no closure, no object a
+An entry is a plain tuple, and ``call`` a bound method kept by its owner: no closure, no object per
 event. Two entries of the same instant run in the order in which they were added. About 0.5 us an
 event on CPython 3.11.
 """
@@ -19,7 +19,7 @@ Entry: TypeAlias = tuple[float, int, Callable[[Any, Any], object], Any, Any]
 
 
 class Overrun(Exception):  # noqa: N818 - a verdict on the program that ran
-    """More events in one step than could ever be meant."""
+    """More events in one step than anybody could intend."""
 
 
 class Clock:
@@ -31,25 +31,25 @@ class Clock:
         self.now = 0.0
         #: The heap itself: the network pushes straight into it.
         self.heap: list[Entry] = []
-        #: Breaks ties of the same instant: first added, first run.
+        #: Breaks ties within an instant: first added, first run.
         self.order = count().__next__
         self.processed = 0
-        #: Entries that one ``run_until`` may run: more of them are a loop.
+        #: Entries that one ``run_until`` may run: more of them mean a loop.
         self.most = 1 << 62
-        #: Entries that may come on top, in this ``run_until`` or in the next one: work that was
-        #: held back and is let go at once.
+        #: Entries allowed on top of that, in this ``run_until`` or the next one: work that was held
+        #: back and is released at once.
         self.held = 0
 
     def at(
         self, when: float, call: Callable[[Any, Any], object], a: Any = None, b: Any = None
     ) -> None:
-        """Call ``call(a, b)`` at ``when``; a time in the past means at once, after this event."""
+        """Call ``call(a, b)`` at ``when``; a time in the past means right after this event."""
         heapq.heappush(self.heap, (max(when, self.now), self.order(), call, a, b))
 
     def run_until(self, deadline: float) -> None:
         """Run every entry due up to and including ``deadline``; then it is ``deadline``.
 
-        Raises Overrun, with the clock where it then is, after ``most`` entries.
+        Raises Overrun after ``most`` entries, leaving the clock where it then is.
 
         The cyclic garbage collector is off meanwhile: walking a million live objects again and
         again would cost more than the simulation.

@@ -53,18 +53,18 @@ if TYPE_CHECKING:
 
 __all__ = ("Cluster", "Traffic")
 
-#: Simulated hosts share what they read of the same bytes: a thousand of them hold a million pages.
+#: Simulated hosts share what they parse from equal bytes: a thousand of them hold a million pages.
 _read_page: Final = lru_cache(maxsize=1 << 16)(page_untrusted.__wrapped__)
 
 HostLike: TypeAlias = "Host | str | int"
 Watcher: TypeAlias = Callable[[Host, Any], None]
 
-#: Too frequent to keep one by one: N x N of them at every boot. ``counts`` has their number.
+#: Too frequent to keep individually: N x N of them at every boot. ``counts`` has their number.
 _FREQUENT: Final = frozenset({core_events.HostChanged, core_events.MemberJoined})
 
 
 class Traffic:
-    """Rates of a span of time, headers included: lists by host, in the order of hosts."""
+    """Rates over a span of time, headers included: lists by host, in the order of hosts."""
 
     def __init__(self, seconds: float, datagrams: list[float], sent: list[float]) -> None:
         self.seconds = seconds
@@ -73,12 +73,12 @@ class Traffic:
 
     @property
     def mean_bytes(self) -> float:
-        """Mean bytes sent a second and host."""
+        """Mean bytes sent per second and host."""
         return sum(self.bytes) / max(1, len(self.bytes))
 
     @property
     def mean_datagrams(self) -> float:
-        """Mean datagrams sent a second and host."""
+        """Mean datagrams sent per second and host."""
         return sum(self.datagrams) / max(1, len(self.datagrams))
 
     def __repr__(self) -> str:
@@ -102,10 +102,10 @@ class Cluster:
     ) -> None:
         """Make the hosts; none is started.
 
-        ``seeds`` is how many of the first hosts everybody joins by (or which ones). ``core``
-        stands in for ``Node``. ``own_clocks`` gives each host a monotonic clock of its own
-        beginning, as in reality; False makes event times equal to virtual time. ``encrypted``
-        gives all hosts a common key (``host.keyring``).
+        ``seeds`` is how many of the first hosts everybody joins by (or which ones). ``core`` stands
+        in for ``Node``. ``own_clocks`` gives each host a monotonic clock that begins at a time of
+        its own, as in reality; False makes event times equal to virtual time. ``encrypted`` gives
+        all hosts a common key (``host.keyring``).
         """
         self.seed = seed
         self.streams = Streams(seed)
@@ -159,7 +159,7 @@ class Cluster:
 
     @property
     def peers(self) -> list[Host]:
-        """Hosts that are up and of this cluster, not of another one on the same network."""
+        """Hosts that are up and belong to this cluster, not to another one on the same network."""
         own = self.config.cluster
         return [host for host in self.hosts if host.up and host.config.cluster == own]
 
@@ -172,7 +172,7 @@ class Cluster:
         config: Config | None = None,
         start: bool = True,
     ) -> Host:
-        """Add a host; ``name`` is its node's name when another host already has the label."""
+        """Add a host; ``name`` is its node's name, if another host has that label."""
         if label in self.by_label:
             raise ValueError(f"there is a host {label!r} already")
         host = Host(
@@ -192,13 +192,13 @@ class Cluster:
         return host
 
     def new_address(self) -> Address:
-        """Give an address that nobody has had."""
+        """Return an address that nobody has had."""
         self._addresses += 1
         high, low = divmod(self._addresses, 250)
         return (f"10.{high // 250}.{high % 250}.{low + 1}", 7946)
 
     def new_literal(self, family: int) -> str:
-        """Give an IPv4 or IPv6 literal that nobody has had."""
+        """Return an IPv4 or IPv6 literal that nobody has had."""
         if family == 4:
             return self.new_address()[0]
         self._addresses += 1
@@ -221,7 +221,7 @@ class Cluster:
         return core
 
     def resolve_seeds(self, host: Host) -> list[Address] | None:
-        """Resolve what a host joins by; None while the name service is down."""
+        """Resolve the seeds of a host; None while the name service is down."""
         if not self.name_service:
             return None
         if host.seeds is not None:
@@ -291,9 +291,9 @@ class Cluster:
         return {host.label: host.fingerprint for host in self.peers}
 
     def agreed(self) -> bool:
-        """Tell whether all live hosts have the same view, and it has all of them in it.
+        """Return whether all live hosts have the same view, and all of them are in it.
 
-        While ``boot(over=...)`` has hosts to start, they do not.
+        Not as long as ``boot(over=...)`` has hosts left to start.
         """
         if self._booting:
             return False
@@ -343,7 +343,7 @@ class Cluster:
         self._watchers.setdefault(kind, []).append(call)
 
     def on_event(self, host: Any, event: Any) -> None:
-        """Take what a core tells (called by hosts)."""
+        """Take an event of a core (called by hosts)."""
         kind = type(event)
         name = kind.__name__
         self.counts[name] += 1

@@ -1,7 +1,7 @@
 """A host of a cluster: what a script can do to it and ask it (see ``gossipmm_sim.engine.cluster``).
 
-A host is a machine with an address; each ``start`` puts a new core on it, as a new process would
-be. The shell that runs the core is ``gossipmm_sim.engine.shell``.
+A host is a machine with an address; each ``start`` runs a new core on it, like a new process. The
+shell that runs the core is ``gossipmm_sim.engine.shell``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ("FIRST_KEY", "Host")
 
 #: Seconds after which a process that found no address to bind is started again.
 _RETRY: Final = 1.0
-#: What every host of an encrypted cluster begins with.
+#: The keyring that every host of an encrypted cluster begins with.
 FIRST_KEY: Final = Key(b"k1", b"\x01" * 32)
 
 
@@ -43,7 +43,7 @@ class Host(Shell):
         node_name: str,
     ) -> None:
         super().__init__(cluster, label, index, address, config, node_name)
-        #: What the host's program registers again at each start.
+        #: Registrations that the host's program makes again at each start.
         self.wanted: dict[tuple[str, str], dict[str, Any]] = {}
         self.seeds: tuple[Address, ...] | None = None
         self.stopped_at = 0.0
@@ -101,7 +101,7 @@ class Host(Shell):
         return self.core.member(name)
 
     def why(self, name: str) -> tuple[Evidence, ...]:
-        """Tell what this host knows of a member's past."""
+        """Return what this host knows of a member's past."""
         return self.core.why(name)
 
     @property
@@ -121,7 +121,7 @@ class Host(Shell):
         """Virtual seconds since its process ended; 0 while it runs."""
         return 0.0 if self.up else self.clock.now - self.stopped_at
 
-    # -- what its program says -----------------------------------------------------------------
+    # -- what its program does -----------------------------------------------------------------
 
     def register(
         self,
@@ -237,7 +237,7 @@ class Host(Shell):
     # -- life --------------------------------------------------------------------------------
 
     def crash(self) -> None:
-        """End the process at once, with nothing said."""
+        """End the process at once, without a word to the others."""
         self.stop("crash")
 
     def restart(
@@ -250,11 +250,11 @@ class Host(Shell):
         """Start again (after a crash, when still up) at the same or another address.
 
         ``lose_state``: the last generation used is forgotten, as without a state file. ``wall``:
-        seconds by which the wall clock was stepped meanwhile. What another process has bound since
-        is not taken back: the host starts at a new address.
+        seconds by which the wall clock was stepped meanwhile. If another process has bound the
+        address since, the host starts at a new one.
         """
         self.stop("crash")
-        # Two processes can not bind one address: whoever comes second takes another.
+        # Two processes cannot bind one address: the second one takes another.
         taken = any(host.up and host.address == self.address for host in self.cluster.hosts)
         if isinstance(new_address, tuple):
             self.address, self.socket = new_address, None
@@ -299,7 +299,7 @@ class Host(Shell):
             self.start()
 
     def stop(self, why: str = "crash") -> None:
-        """End the process at once, with nothing said."""
+        """End the process at once, without a word to the others."""
         if not self.up:
             return
         self.last_generation = max(self.last_generation, self._core.generation)
@@ -319,7 +319,7 @@ class Host(Shell):
             self.stop("left")
 
     def resolve(self, boots: int, _: object = None) -> None:
-        """Resolve the seeds, as the shell does: every second while alone, else seldom."""
+        """Resolve the seeds as the shell does: every second while alone, otherwise rarely."""
         if boots != self.boots or not self.up:
             return
         addresses = self.cluster.resolve_seeds(self)
@@ -330,7 +330,7 @@ class Host(Shell):
         self.clock.at(self.clock.now + wait, self.resolve, boots)
 
     def alone(self) -> bool:
-        """Tell whether the core knows no live member but itself."""
+        """Return whether the core knows no live member but itself."""
         return self.cluster.live_count(self._core) <= 1
 
 

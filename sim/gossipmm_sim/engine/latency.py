@@ -1,8 +1,8 @@
-"""Latency distributions of one direction of a link, as tables of quantiles.
+"""Latency distributions for one direction of a link, as tables of quantiles.
 
-Every distribution costs one random draw and one index, whatever its formula. A distribution prints
-and parses: ``lan``, ``constant(0.01)``, ``uniform(0.001,0.005)``, ``exponential(0.001,0.004)``
-(floor, mean above it), ``lognormal(0.04,0.5)`` (median, sigma). All values are seconds.
+A draw costs one random number and one index, whatever the formula. A distribution prints and
+parses: ``lan``, ``constant(0.01)``, ``uniform(0.001,0.005)``, ``exponential(0.001,0.004)`` (floor,
+mean above it), ``lognormal(0.04,0.5)`` (median, sigma). All values are seconds.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ARITY: Final = {"constant": 1, "uniform": 2, "exponential": 2, "lognormal": 2}
 
 @lru_cache(maxsize=256)
 def quantiles(text: str) -> tuple[float, ...]:
-    """Parse a distribution and give its table of STEPS values.
+    """Parse a distribution and return its table of STEPS values.
 
     Raises UsageError, naming the known ones, for an unknown name or a wrong number of arguments.
     """

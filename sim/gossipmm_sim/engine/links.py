@@ -1,4 +1,4 @@
-"""All that is wrong on the way from one host to another."""
+"""Everything that is wrong on the way from one host to another."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ("Link", "flip_bits")
 
 
 class Link:
-    """All that is wrong from one host to another; the defaults are a healthy link.
+    """Everything wrong on the way from one host to another; the defaults are a healthy link.
 
     ``key`` tells it from other links: by hosts, and where hosts have several addresses, by the
     addresses ``source`` and ``target`` as well, which are empty otherwise.

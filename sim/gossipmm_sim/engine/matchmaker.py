@@ -1,4 +1,4 @@
-"""A matchmaker on a simulated host: the production class over the simulated agent's table."""
+"""A matchmaker on a simulated host: the production class over that host's table."""
 
 from __future__ import annotations
 

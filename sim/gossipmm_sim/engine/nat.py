@@ -1,13 +1,13 @@
-"""Network address translation in front of one host: what a port is outside, and for how long.
+"""Network address translation in front of one host: which outside port stands for it, and how long.
 
 The host's address is its translator's outside. What the host sends leaves from a port of the
 translator's choice, and answers come in through that port until the mapping is forgotten. With
 ``forwarded`` (a published port), datagrams to the announced port come in as well, and an answer
 within such a flow leaves from it, as Linux's connection tracking does it.
 
-Which port: ``cone``, the same to everybody; ``per_destination``, another to each remote address;
-``alternating``, the announced one and a mapped one in turn, as where two translators share the
-traffic.
+The port is the same to everybody (``cone``), another one to each remote address
+(``per_destination``), or the announced one and a mapped one in turn (``alternating``), as where two
+translators share the traffic.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Nat:
         self.forwarded = forwarded
         #: Remote address (cone: everybody) -> [port outside, when it was used last].
         self._flows: dict[Address, list[float]] = {}
-        #: Port outside -> whose flow it is.
+        #: Outside port -> whose flow it is.
         self._mapped: dict[int, Address] = {}
         self._made = 0
         self._turn = False
@@ -60,7 +60,7 @@ class Nat:
         return (source[0], int(flow[0]))
 
     def admits(self, source: Address, target: Address, own_port: int, now: float) -> bool:
-        """Tell whether a datagram from outside to ``target`` comes in; it keeps its flow alive."""
+        """Return whether a datagram from outside to ``target`` gets in; it keeps its flow alive."""
         if target[1] == own_port:
             if not self.forwarded:
                 return False
@@ -78,7 +78,7 @@ class Nat:
         return True
 
     def _flow(self, remote: Address, now: float) -> list[float] | None:
-        """Give a flow that is not forgotten."""
+        """Return a flow that has not been forgotten."""
         flow = self._flows.get(remote)
         if flow is not None and now - flow[1] > self.forget:
             del self._flows[remote]

@@ -1,7 +1,7 @@
-"""The virtual network: carries datagrams between hosts, and does to them what faults ask for.
+"""The virtual network: carries datagrams between hosts, and applies faults to them.
 
 Without faults a datagram costs one draw and one heap entry. With faults, each ordered pair of hosts
-has a ``Link``, the sum of all that is wrong between them, computed when first used and thrown away
+has a ``Link``, the sum of everything wrong between them, computed when first used and discarded
 whenever the set of faults changes. Each kind of fault draws from its own stream of the sender.
 
 Every host has one IPv4 address, until one of them is given a ``Socket`` or a ``Nat``, or a path a
@@ -32,7 +32,7 @@ __all__ = ("HEADERS", "Network", "Rule")
 
 #: Bytes of an IPv4 and a UDP header, added to every datagram that is counted.
 HEADERS: Final = 28
-#: Bytes by which the header of IPv6 is larger than that of IPv4.
+#: Bytes by which an IPv6 header is larger than an IPv4 header.
 _LARGER: Final = 20
 #: Seconds for which a system remembers the size of a path (Linux: net.ipv4.route.mtu_expires).
 _SIZE_KNOWN: Final = 600.0
@@ -62,7 +62,7 @@ class Network:
         self.routed = False
         #: By index of the host that is behind it.
         self.nats: dict[int, Nat] = {}
-        #: Who is behind a translator, by the literals that it has outside; None: look anew.
+        #: Host behind a translator, by the literals that it has outside; None: look again.
         self._behind: dict[str, Host] | None = None
         #: (index of the sender, literal) -> (largest datagram, what happens to larger ones, until).
         self._sizes: dict[tuple[int, str], tuple[int, str, float]] = {}
@@ -73,13 +73,13 @@ class Network:
         self._old: dict[tuple[object, ...], deque[bytes]] = {}
 
     def attach(self, host: Host) -> None:
-        """Give the host its addresses; whoever had them before no longer hears anything."""
+        """Give the host its addresses; a previous holder of them no longer hears anything."""
         for address in host.hears():
             self.hosts[address] = host
         self._behind = None
 
     def detach(self, host: Host) -> None:
-        """Take the host's addresses away, as far as they are still his."""
+        """Take the host's addresses away, as far as it still has them."""
         if host.socket is None:
             if self.hosts.get(host.address) is host:
                 del self.hosts[host.address]
@@ -89,14 +89,14 @@ class Network:
             del self.hosts[address]
 
     def moved(self, host: Host) -> None:
-        """Take note that a running host's addresses are others now."""
+        """Take note that the addresses of a running host have changed."""
         self.detach(host)
         if host.up:
             self.attach(host)
         self._links.clear()
 
     def begin_routing(self) -> None:
-        """Look at sockets, translators and single paths from now on."""
+        """Take sockets, translators and single paths into account from now on."""
         if not self.routed:
             self.routed = True
             self._links.clear()
@@ -125,7 +125,7 @@ class Network:
         self.lost[reason] = self.lost.get(reason, 0) + 1
 
     def send(self, host: Host, out: Iterable[tuple[bytes, Address]]) -> None:
-        """Send what a host's core gave: the hot path."""
+        """Send what a host's core wants sent: the hot path."""
         if self.routed:
             return self._send_routed(host, out)
         clock = self.clock
@@ -177,7 +177,7 @@ class Network:
                 self.clock.at(now + delay, self._arrive, data, (source, address))
 
     def _leaves(self, host: Host, address: Address, size: int) -> Address | str:
-        """Give the source that others see, or the errno for which the send fails."""
+        """Return the source that others see, or the errno with which the send fails."""
         source = host.source(address)
         if isinstance(source, str):
             return source
@@ -190,7 +190,7 @@ class Network:
         return nat.leaves(source, address, self.clock.now) if nat is not None else source
 
     def _holder(self, address: Address) -> Host | None:
-        """Give who has an address, or the host behind the translator that has it."""
+        """Return the host that has an address, or is behind the translator that has it."""
         peer = self.hosts.get(address)
         if peer is not None or not self.nats:
             return peer
@@ -236,7 +236,7 @@ class Network:
         return link
 
     def stream(self, kind: str, host: Host) -> Random:
-        """Stream of one kind of fault at one sender."""
+        """Random stream of one kind of fault at one sender."""
         name = f"{kind}/{host.label}"
         stream = self._streams.get(name)
         if stream is None:
@@ -287,7 +287,7 @@ class Network:
         return None
 
     def _fragmented(self, host: Host, link: Link, delay: float) -> bool:
-        """Tell whether the sender's system cuts up what is too large; else it may now be told."""
+        """Return whether the sender's system fragments a datagram that is too large."""
         if not link.tells:
             return False
         key = (host.index, link.target)

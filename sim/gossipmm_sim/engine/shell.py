@@ -1,7 +1,7 @@
-"""The shell around one simulated core: what production has in Trio.
+"""The shell around one simulated core; in production this is the Trio agent.
 
-It hands bytes and time to the core, carries away what the core wants sent and told, and keeps one
-heap entry for the core's next timer. An entry that is no longer the wanted one does nothing.
+It hands bytes and time to the core, carries away its datagrams and events, and keeps one heap entry
+for the core's next timer. An outdated entry does nothing.
 
 A host can be paused (SIGSTOP: nothing runs, datagrams wait in the inbox up to its limit), blocked
 (Lifeguard's anomaly: timers run, but every send and every receive waits), slow (each datagram and
@@ -34,17 +34,17 @@ __all__ = ("INBOX", "Core", "Shell")
 #: Datagrams that wait while nobody reads: Linux' default of 212,992 bytes, 768 a small one.
 INBOX: Final = 277
 
-#: Entries of the heap for each datagram that was held back: it, its answer, and their timers.
+#: Heap entries for each datagram that was held back: the datagram, its answer, and their timers.
 _SETS_OFF: Final = 4
 #: Rounds of sending in one go: a failed send may make the core send again at once (as the agent's
 #: driver does it).
 _ROUNDS: Final = 3
-#: A core that asks this often for a timer at once is stuck in a loop.
+#: A core that asks for an immediate timer this often is stuck in a loop.
 _SPINS: Final = 10_000
 
 
 class Core(Protocol):
-    """What a host needs of ``gossipmm.core.node.Node`` (and of a fake one in tests)."""
+    """What a host needs from ``gossipmm.core.node.Node`` (and from a fake one in tests)."""
 
     name: str
     generation: int
@@ -89,7 +89,7 @@ class Core(Protocol):
         """Look one up."""
 
     def why(self, name: str) -> tuple[Evidence, ...]:
-        """Give a member's evidence trail."""
+        """Return a member's evidence trail."""
 
 
 class Shell:
@@ -110,7 +110,7 @@ class Shell:
         self.index = index
         #: Its address, or the first of several.
         self.address = address
-        #: What its process is bound to; None: to ``address``, which nobody takes away.
+        #: The socket of its process; None: bound to ``address``, which nobody takes away.
         self.socket: Socket | None = None
         #: Targets of sends that failed, until the core is told.
         self.unsent: list[Address] = []
@@ -120,12 +120,12 @@ class Shell:
         self.up = False
         self.paused = False
         self.blocked = False
-        #: Its process has started, and does not yet run its loop.
+        #: Its process has started, but does not run its loop yet.
         self.cold = False
         self.service = 0.0
-        #: When its sends and receives were stuck last (``block``, ``slow``).
+        #: When its sends and receives were last stuck (``block``, ``slow``).
         self.stuck_at = -inf
-        #: Up, and with nothing that makes a datagram wait.
+        #: Up, with nothing that makes a datagram wait.
         self.direct = False
         self.inbox_limit = INBOX
         self.boots = 0
@@ -157,21 +157,21 @@ class Shell:
     # -- addresses ---------------------------------------------------------------------------
 
     def hears(self) -> tuple[Address, ...]:
-        """Give all addresses at which datagrams come to it."""
+        """Return all addresses at which datagrams come to it."""
         return (self.address,) if self.socket is None else self.socket.hears()
 
     def announced(self) -> tuple[Address, ...]:
-        """Give what a process that starts now tells the others; nothing: it cannot bind."""
+        """Return what a process that starts now announces; nothing: it cannot bind."""
         return (self.address,) if self.socket is None else self.socket.announced()
 
     def reaches(self, target: Address) -> bool:
-        """Tell whether its socket has the family of that address."""
+        """Return whether its socket has the family of that address."""
         if self.socket is not None:
             return self.socket.reaches(target)
         return (":" in target[0]) == (":" in self.address[0])
 
     def source(self, target: Address) -> Address | str:
-        """Give the address that a datagram leaves from, or the errno for which it does not."""
+        """Return the address that a datagram leaves from, or the errno with which it does not."""
         if self.socket is not None:
             return self.socket.source(target)
         return self.address if self.reaches(target) else "EAFNOSUPPORT"
@@ -217,7 +217,7 @@ class Shell:
         return None
 
     def pump(self) -> None:
-        """Carry away what the core has to send and to tell, and plan its next timer."""
+        """Carry away the core's datagrams and events, and plan its next timer."""
         core = self._core
         if out := core.datagrams_to_send():
             if self.blocked or self.send_errors:
@@ -240,7 +240,7 @@ class Shell:
             heappush(clock.heap, (when, clock.order(), self._fire, due, None))
 
     def _tell_unsent(self) -> None:
-        """Tell the core what could not be sent, and send what it then says instead."""
+        """Tell the core what could not be sent, and send what it then wants sent instead."""
         core = self._core
         for left in range(_ROUNDS, 0, -1):
             failed, self.unsent = self.unsent, []
@@ -258,18 +258,18 @@ class Shell:
         self.clock.at(self.sim_time(self._timer), self._fire, self._timer)
 
     def _fire(self, due: float, _: object) -> None:
-        """Look at the core's timer; only the entry that is still wanted does anything."""
+        """Run the core's timer, unless this entry is outdated."""
         if due != self._timer or not self.up or self.paused or self.cold:
             return None
         core = self._core
-        # Rounding may wake just before the deadline: then the deadline itself is the time.
+        # Rounding may wake it just before the deadline; the deadline itself is then the time.
         now = self._base + (self.clock.now - self._since) * self._rate
         if now < due:
             if due - now > 1e-6:
                 return self._plan()
             now = due
         wanted = core.next_timer()
-        if wanted > now:  # cancelled meanwhile, as most are that wait for an answer
+        if wanted > now:  # cancelled meanwhile, like most timers that wait for an answer
             self._timer = wanted
             self.clock.at(self.sim_time(wanted), self._fire, wanted)
             return None
@@ -308,7 +308,7 @@ class Shell:
         return None
 
     def _serve(self, boots: int, _: object) -> None:
-        """Work off one datagram, and a timer that came due meanwhile: one thread does both."""
+        """Work off one datagram, and a timer that came due meanwhile; one thread does both."""
         self._serving = False
         if boots != self.boots or not self.up or self._stuck():
             return
@@ -324,7 +324,7 @@ class Shell:
             self.clock.at(self.clock.now + self.service, self._serve, boots)
 
     def _serve_timer(self) -> bool:
-        """Tell whether the thread is busy; then the timer is served behind the datagram."""
+        """Return whether the thread is busy; if so, the timer is served after the datagram."""
         self._timer_waits = self._serving
         return self._serving
 
@@ -347,7 +347,7 @@ class Shell:
                 self.send(self, [(data, address)])
 
     def mode(self) -> None:
-        """Note that one of up, paused, blocked, cold and service has changed."""
+        """Recompute what depends on up, paused, blocked, cold and service."""
         self.direct = self.up and not (self._stuck() or self.service)
 
     def _stuck(self) -> bool:
@@ -368,7 +368,7 @@ class Shell:
             self._plan()
 
     def slow(self, service: float) -> None:
-        """Let each datagram and timer take so many seconds of the one thread; 0 ends it."""
+        """Make each datagram and timer take so many seconds of the one thread; 0 ends it."""
         self.service = service
         self.stuck_at = self.clock.now
         self.mode()
@@ -386,7 +386,7 @@ class Shell:
         self.mode()
 
     def resume(self) -> None:
-        """End a pause or a block. Which of the waiting work comes first is drawn by chance."""
+        """End a pause or a block. The order of the waiting work is random."""
         if not (self.paused or self.blocked):
             return
         was_paused = self.paused

@@ -6,7 +6,7 @@ socket. Bound to one address, it has that address's family and announces it. Bou
 just then, sends from the machine's first one of the family, and announces the first of each family,
 IPv6 before IPv4, as they were when it started.
 
-What Linux says to a send that cannot leave is told by the name of the errno.
+The name of the errno tells what Linux answers to a send that cannot leave.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 __all__ = ("BINDS", "Socket", "family_of")
 
-#: What a socket can be bound to: its families, in the order in which their addresses are announced.
+#: Ways to bind a socket, with its families in the order in which their addresses are announced.
 BINDS: Final[dict[str, tuple[int, ...]]] = {"v4": (4,), "v6": (6,), "any4": (4,), "any": (6, 4)}
 
 
 def family_of(literal: str) -> int:
-    """Give 6 for an IPv6 literal, else 4."""
+    """Return 6 for an IPv6 literal, else 4."""
     return 6 if ":" in literal else 4
 
 
 class Socket:
-    """One UDP socket. ``addresses`` are its machine's, and change under it; the port does not."""
+    """One UDP socket. Its machine's ``addresses`` change under it; the port does not."""
 
     __slots__ = ("addresses", "bind", "bound", "families", "port", "unrouted")
 
@@ -43,7 +43,7 @@ class Socket:
         self.port = port
         #: Literals that the machine has, in the order in which it prefers them.
         self.addresses = list(addresses)
-        #: Families to which the machine has no route just now.
+        #: Families for which the machine has no route at the moment.
         self.unrouted: set[int] = set()
         own = [one for one in self.addresses if family_of(one) in self.families]
         if not own:
@@ -52,11 +52,11 @@ class Socket:
         self.bound = "" if bind.startswith("any") else own[0]
 
     def first(self, family: int) -> str | None:
-        """Give the address from which the machine sends in that family; None: it has none."""
+        """Return the address from which the machine sends in that family; None: it has none."""
         return next((one for one in self.addresses if family_of(one) == family), None)
 
     def announced(self) -> tuple[Address, ...]:
-        """Give what a process that starts now tells the others; nothing: it cannot bind."""
+        """Return what a process that starts now announces; nothing: it cannot bind."""
         if self.bound:
             return ((self.bound, self.port),) if self.bound in self.addresses else ()
         routed = [family for family in self.families if family not in self.unrouted]
@@ -64,7 +64,7 @@ class Socket:
         return tuple((literal, self.port) for literal in found if literal is not None)
 
     def hears(self) -> tuple[Address, ...]:
-        """Give all addresses at which datagrams come to it now."""
+        """Return all addresses at which datagrams come to it now."""
         return tuple(
             (one, self.port)
             for one in self.addresses
@@ -72,11 +72,11 @@ class Socket:
         )
 
     def reaches(self, target: Address) -> bool:
-        """Tell whether the socket has the family of that address."""
+        """Return whether the socket has the family of that address."""
         return family_of(target[0]) in self.families
 
     def source(self, target: Address) -> Address | str:
-        """Give the address that a datagram to ``target`` leaves from, or the errno of the send."""
+        """Return the address that a datagram to ``target`` leaves from, or an errno."""
         family = family_of(target[0])
         if family not in self.families:
             return "EAFNOSUPPORT"
@@ -84,5 +84,5 @@ class Socket:
         if first is None or family in self.unrouted:
             return "ENETUNREACH"
         if self.bound and self.bound not in self.addresses and family == 4:
-            return "EINVAL"  # IPv6 lets it go, with a source that nobody has any longer
+            return "EINVAL"  # IPv6 lets it leave, with a source address that nobody has any longer
         return (self.bound or first, self.port)

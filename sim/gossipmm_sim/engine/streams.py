@@ -13,7 +13,7 @@ __all__ = ("Streams", "child_seed")
 
 
 def child_seed(seed: int, name: str) -> int:
-    """Derive the seed of the stream ``name``: 64 bits of BLAKE2b keyed by nothing but the text."""
+    """Derive the seed of the stream ``name``: 64 bits of BLAKE2b of the text."""
     digest = blake2b(f"{seed}/{name}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big")
 
@@ -27,5 +27,5 @@ class Streams:
         self.seed = seed
 
     def __call__(self, name: str) -> random.Random:
-        """Begin the stream of that name; calling twice gives the same numbers twice."""
+        """Begin the stream of that name; calling it twice gives the same numbers twice."""
         return random.Random(child_seed(self.seed, name))

@@ -1,7 +1,8 @@
 """The trace hash: one number over every delivery and event of a run, in order.
 
-Two runs with the same trace hash did the same thing. Deliveries are buffered and hashed in blocks,
-which costs about 0.2 us each; events are few and hashed by their class, time and subject.
+Two runs with the same trace hash delivered the same bytes and saw the same kinds of events at the
+same times. Deliveries are buffered and hashed in blocks, which costs about 0.2 us each; events are
+few, and hashed by time, host and class name only.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What hosts are reached by: families, sockets, addresses that change, translators, slow starts."""
+"""How hosts are reached: families, sockets, addresses that change, translators, slow starts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _check_family(family: str) -> None:
 
 
 def _from_the_start(run: Context, on: str, do: Callable[[Host], None]) -> None:
-    """Do it to hosts before they boot; ``all`` are those as well that come later."""
+    """Applies to hosts before they boot; ``all`` includes those that come later."""
     for host in select(run, on):
         do(host)
     if on == "all":
@@ -38,7 +38,7 @@ def _from_the_start(run: Context, on: str, do: Callable[[Host], None]) -> None:
 @fault("socket")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SocketOf(Fault):
-    """From the beginning, processes of ``on`` are bound to ``bind``.
+    """Binds the processes of ``on`` to ``bind`` from the beginning.
 
     v4, v6: to one address; any4: to 0.0.0.0; any: to [::], which is both families. Machines have
     ``v4`` and ``v6`` addresses; without numbers, one of each family that the socket has.
@@ -67,7 +67,7 @@ class SocketOf(Fault):
         host.bind(self.bind, v4=self.v4, v6=self.v6)
 
     def act(self, run: Context, key: str) -> None:
-        """Do nothing: it is so from the beginning."""
+        """Do nothing: it holds from the beginning."""
 
 
 @fault("warm")
@@ -95,7 +95,7 @@ class Warm(Fault):
         host.warming = partial(run.stream(f"warm/{host.label}").uniform, self.least, self.most)
 
     def act(self, run: Context, key: str) -> None:
-        """Do nothing: it is so from the beginning."""
+        """Do nothing: it holds from the beginning."""
 
 
 @fault("readdress")
@@ -222,7 +222,7 @@ class Translator(Window):
 
     def act(self, run: Context, key: str) -> None:
         """Begin."""
-        if not self.published:  # nobody can speak to it first
+        if not self.published:  # nobody can reach it first
             for host in select(run, self.on):
                 run.ill(host, self.over(run))
         if not self.early:

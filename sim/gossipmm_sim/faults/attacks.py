@@ -1,8 +1,8 @@
 """Attacks by datagram, each a kind of its own: outsiders' noise, and what insiders can forge.
 
 They come from an address that no host has. Outsiders know neither key nor cluster; insiders (in a
-cluster without a key: anybody) can build any frame. What each kind may do, and what not, its
-scenario's checks say. ``hostile`` has what a host of the cast does in its own name.
+cluster without a key: anybody) can build any frame. The checks of its scenario say what each kind
+can do, and what it cannot. ``hostile`` has the attacks of hosts of the cast in their own names.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Attack(Window):
         cluster.clock.at(cluster.now + 1.0 / self.rate, self._act, run, key)
 
     def end(self, run: Context, key: str) -> None:
-        """Nothing remains to be ended."""
+        """Do nothing: each attack is over at once."""
 
     def _endless(self, run: Context, key: str) -> Iterator[tuple[bytes, Host]]:
         stream = run.stream(f"attack/{key}")
@@ -75,7 +75,7 @@ class Attack(Window):
                     for data in maker(run, victim, stream):
                         made = True
                         yield data, victim
-            if not made:  # nothing to replay yet, or nobody up: look again at the next turn
+            if not made:  # nothing to replay yet, or nobody up: try again at the next turn
                 yield b"", run.cast[0]
 
 
@@ -112,7 +112,7 @@ def _frame(
 
 
 def _insider(run: Context, victim: Host) -> Host:
-    """Give the host whose identity the attacker uses: any but the victim."""
+    """Return the host whose identity the attacker uses: any but the victim."""
     return next(host for host in run.cast if host is not victim and host.up)
 
 

@@ -1,4 +1,4 @@
-"""What every fault is: a frozen value with a time, which acts on a running cluster.
+"""The base of all faults: a frozen value with a time, which acts on a running cluster.
 
 ``at`` counts from the end of the warm-up, in seconds; a fault with a window ends at ``until`` (0:
 never). Hosts are chosen by a selector, which is text:
@@ -6,8 +6,8 @@ never). Hosts are chosen by a selector, which is text:
     all  seeds  others (not the seeds)  3  n07  0-9  1,4,7  first:10  last:5  half  rest
     even  odd  random:10  random:10%  random:10#b  and any of them negated: !0-9
 
-``random`` draws from a stream of its own text: the same text means the same hosts throughout a
-run, so ``crash on=random:3`` and ``restart on=random:3`` speak of the same three.
+``random`` draws from a stream named by its own text: the same text means the same hosts throughout
+a run, so ``crash on=random:3`` and ``restart on=random:3`` mean the same three.
 """
 
 from __future__ import annotations
@@ -41,25 +41,25 @@ class Context(Protocol):
     cast: list[Host]
     #: Virtual time at which the warm-up ended.
     zero: float
-    #: Figures that faults leave.
+    #: Figures that faults leave behind.
     measured: dict[str, float]
 
     def stream(self, name: str) -> Random:
-        """Give the stream of that name; the same object for the same name."""
+        """Return the stream of that name; the same object for the same name."""
 
     def memory(self, key: str, make: Callable[[], Any]) -> Any:
-        """Give what a fault keeps under its key for the length of the run."""
+        """Return the state that a fault keeps under its key for the length of the run."""
 
     def ill(self, host: Host, until: float) -> None:
         """Note that a host is not healthy from now to ``until`` (virtual time; inf: for good)."""
 
     def gone(self, host: Host, how: str) -> None:
-        """Note that a host's process ends now (``how``: crash, leave): others must see it."""
+        """Note that a host's process ends now (``how``: crash, leave): others must notice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault(Printed):
-    """A fault, or anything else that is done to a cluster: an event at ``at``."""
+    """A fault, or anything else that happens to a cluster at ``at``."""
 
     at: float = 0.0
 
@@ -73,10 +73,10 @@ class Fault(Printed):
         return self.at
 
     def prepare(self, run: Context, key: str) -> None:
-        """Arrange what is so from the beginning: called before the first host boots."""
+        """Arrange what holds from the beginning: called before the first host boots."""
 
     def plan(self, run: Context, key: str) -> None:
-        """Put what it does on the clock; ``key`` tells it from the others of the run."""
+        """Put its action on the clock; ``key`` distinguishes it from the others of the run."""
         run.cluster.clock.at(run.zero + self.at, self._act, run, key)
 
     def _act(self, run: Context, key: str) -> None:
@@ -133,11 +133,11 @@ def fault(kind: str) -> Callable[[C], C]:
 
 
 def select(run: Context, text: str) -> list[Host]:
-    """Give the hosts that a selector chooses, in the order of the cast.
+    """Return the hosts that a selector chooses, in the order of the cast.
 
     The same words choose the same hosts all through a run; ``random:3#b`` draws others.
 
-    Raises UsageError when the selector does not parse or names nobody that exists.
+    Raises UsageError when the selector does not parse or matches no host.
     """
     cast = run.cast
     if text.startswith("!"):

@@ -1,4 +1,4 @@
-"""Those who mean harm: outsiders that send rubbish, insiders that lie.
+"""Attackers: outsiders that send rubbish, insiders that lie.
 
 The simulated cluster is not encrypted, so that whoever can send is an insider, as somebody with the
 key is in an encrypted one. An insider is a host of the cast: its process goes on as usual, and
@@ -29,7 +29,7 @@ _ROWS = 70
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attack(Window):
-    """Something said ``rate`` times a second, each time to ``to`` random hosts."""
+    """Something sent ``rate`` times a second, each time to ``to`` random hosts."""
 
     rate: float = 2.0
     to: int = 4
@@ -43,14 +43,14 @@ class Attack(Window):
         cluster.clock.at(cluster.now + 1.0 / self.rate, self._act, run, key)
 
     def end(self, run: Context, key: str) -> None:
-        """Nothing remains to be ended."""
+        """Do nothing: each lie is over at once."""
 
     def once(self, run: Context, key: str) -> None:
-        """Say it once."""
+        """Send it once."""
         raise NotImplementedError
 
     def targets(self, run: Context, key: str, but: Host | None) -> list[Host]:
-        """Choose who is told this time."""
+        """Choose the targets of this time."""
         up = [host for host in run.cast if host.up and host is not but]
         return run.stream(f"attack/{key}").sample(up, min(self.to, len(up)))
 
@@ -72,7 +72,7 @@ class Insider(Attack):
                     _send(run, liar, target, rows, options)
 
     def lie(self, run: Context, key: str, liar: Host) -> list[tuple[bytes, dict[int, Any]]]:
-        """Give what is said: rows and options of each datagram."""
+        """Return the lie: rows and options of each datagram."""
         raise NotImplementedError
 
 

@@ -101,7 +101,7 @@ class Leave(Each):
 @fault("restart")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restart(Each):
-    """Start again, killing the process first when it still runs, after ``down`` seconds."""
+    """Start the process again after ``down`` seconds, killing it first if it still runs."""
 
     down: float = 0.0
     new_address: bool = False
@@ -187,11 +187,11 @@ class Cycle(OnHosts):
             run.cluster.clock.at(run.cluster.now + self.every, self._stop, run, host)
 
     def end_one(self, run: Context, host: Host) -> None:
-        """Let it run."""
+        """Resume it."""
         host.resume()
 
     def stop(self, host: Host) -> None:
-        """Let the host stand still."""
+        """Stop the host."""
         raise NotImplementedError
 
 
@@ -227,7 +227,7 @@ class Slow(OnHosts):
         host.slow(self.service)
 
     def end_one(self, run: Context, host: Host) -> None:
-        """Be quick again."""
+        """Speed up again."""
         host.slow(0.0)
 
 
@@ -310,7 +310,7 @@ class WallStep(Each):
 @fault("name_service")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NameService(Window):
-    """Seeds can not be resolved."""
+    """Seeds cannot be resolved."""
 
     def act(self, run: Context, key: str) -> None:
         """Go down."""

@@ -38,7 +38,7 @@ def _finish(run: Context, host: Host, how: str) -> None:
 class Clone(Window):
     """A copy of a host's machine starts at another address, with its name and state file.
 
-    At ``until`` the copy ends (``how``: crash or leave); the host itself ran on all the time.
+    At ``until`` the copy ends (``how``: crash or leave); the host itself runs all the time.
     """
 
     on: str
@@ -119,7 +119,7 @@ class CrashLoop(Window):
         run.cluster.clock.at(run.cluster.now + self.up, self._crash, run, host)
 
     def end(self, run: Context, key: str) -> None:
-        """Nothing remains to be ended: who is down is started."""
+        """Do nothing: whoever is down will be started."""
 
 
 @fault("visitors")

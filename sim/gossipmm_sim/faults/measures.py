@@ -1,4 +1,4 @@
-"""More measurements: traffic of a window, and what hosts say of themselves."""
+"""Measurements over a window: traffic, and what hosts say of themselves."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class MeasureListed(Figures):
 @fault("measure_joined")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureJoined(Figures):
-    """Leaves what hosts lacked that said that they had joined, and how many never said it.
+    """Leaves what hosts lacked when they said that they had joined, and how many never said so.
 
     ``joined_lacking``: most registrations of the hosts that were up, not known to a host when it
     said so between ``at`` and ``until``. ``not_joined``: hosts up at the end that are not.
@@ -139,4 +139,4 @@ class MeasureIsolated(Figures):
         run.cluster.watch(Isolated, isolated)
 
     def end(self, run: Context, key: str) -> None:
-        """Nothing remains to be ended."""
+        """Do nothing: the figure is already there."""

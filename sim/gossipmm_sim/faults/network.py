@@ -66,7 +66,7 @@ class LinkFault(Window):
         """Begin."""
         if self.via:
             run.cluster.network.begin_routing()
-        # Hosts that come later (late joiners) belong to "all", too.
+        # "all" includes hosts that come later (late joiners).
         on = None if self.on == "all" else {host.index for host in select(run, self.on)}
         to = None if self.to == "all" else {host.index for host in select(run, self.to)}
         out, back = self.way != "in", self.way != "out"
@@ -91,12 +91,12 @@ class LinkFault(Window):
         run.cluster.network.remove_rule(key)
 
     def apply(self, link: Link) -> None:
-        """Add to a link what this fault does to it."""
+        """Apply this fault to a link."""
         raise NotImplementedError
 
 
 def _leads(via: str, peer: Shell, link: Link) -> bool:
-    """Tell whether a link is a path of that kind."""
+    """Return whether a link is a path of the kind that this fault affects."""
     if via in _FAMILIES:
         return family_of(link.target) == _FAMILIES[via]
     heard = peer.hears()
@@ -205,8 +205,8 @@ class Replay(LinkFault):
 class Corrupt(LinkFault):
     """With chance ``p`` one to three bits of a datagram change.
 
-    UDP's checksum finds such a change and drops the datagram, but for one in ``unseen``: as many
-    as there are checksums when the change came before it was computed; 1: it was switched off.
+    UDP's checksum finds such a change and drops the datagram, except for one in ``unseen``: as many
+    as there are checksums, if the change happened before it was computed; 1: it is switched off.
     """
 
     p: float = 0.05
@@ -221,7 +221,7 @@ class Corrupt(LinkFault):
 @fault("newer")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Newer(LinkFault):
-    """What these hosts send has a field and a row that present versions do not know.
+    """These hosts send a field and a row that present versions do not know.
 
     Only where nothing is encrypted, and only while it fits the datagram.
     """

@@ -1,4 +1,4 @@
-"""Measurements that act during a run: they read, and leave a figure. Not faults either."""
+"""Measurements during a run: they only read, and leave a figure. Not faults either."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class MeasureBursts(Measurement):
         run.memory(key, list).append(total)
 
     def pause(self) -> float:
-        """20 ms."""
+        """Return 20 ms, the length of a burst."""
         return 0.02
 
     def end(self, run: Context, key: str) -> None:
@@ -62,7 +62,7 @@ class Pick(Measurement):
     """One program picks hosts in turn, ``rate`` times a second, with a matchmaker.
 
     Leaves ``pick_unfairness``: the most often picked host's picks over the mean of those that were
-    there all the time; ``picks_failed``: picks that found nobody; ``picks_dead``: picks of a host
+    present all the time; ``picks_failed``: picks that found nobody; ``picks_dead``: picks of a host
     that had been down for longer than detection takes.
     """
 
@@ -86,7 +86,7 @@ class Pick(Measurement):
                 counts["(nobody)"] += 1
 
     def pause(self) -> float:
-        """Give the time to the next pick."""
+        """Return the time to the next pick."""
         return 1.0 / self.rate
 
     def end(self, run: Context, key: str) -> None:

@@ -176,13 +176,13 @@ class Churn(Window):
         cluster.clock.at(cluster.now + wait, self._act, run, key)
 
     def end(self, run: Context, key: str) -> None:
-        """Nothing remains to be ended: what is registered stays."""
+        """Do nothing: what is registered stays."""
 
 
 @fault("wait")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait(Fault):
-    """Nothing; moves the time from which liveness is asked for."""
+    """Nothing; moves the time from which liveness is demanded."""
 
     def act(self, run: Context, key: str) -> None:
         """Do nothing."""

@@ -1,4 +1,4 @@
-"""What a run is judged by: checks that print and parse, and what is measured for them.
+"""Judges of a run: checks that print and parse, and the measurements they rely on.
 
 >>> from gossipmm_sim.judge import parse_check
 >>> parse_check("converged within=2.5")

@@ -1,4 +1,4 @@
-"""What every check is: a frozen value that prints and parses, and gives a breach or None."""
+"""The base of all checks: a frozen value that prints and parses, and returns a breach or None."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Judged(Context, Protocol):
     peak_datagrams: tuple[float, str]
 
     def looked_at(self) -> list[Host]:
-        """Give the hosts whose tables this sample looks at."""
+        """Return the hosts whose tables this sample examines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +49,11 @@ class Check(Printed):
     """A promise."""
 
     def sample(self, run: Judged) -> Breach | None:
-        """Look at a running cluster, every half second; a breach ends the looking."""
+        """Examine a running cluster, every half second, until the first breach."""
         return None
 
     def judge(self, run: Judged) -> Breach | None:
-        """Look at a finished run."""
+        """Examine a finished run."""
         return None
 
 

@@ -1,4 +1,4 @@
-"""Liveness: what must come about in time, and what must not happen on the way."""
+"""Liveness: what must happen in time, and what must not happen on the way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compare all live tables with each other, and with what the owners of the entries register."""
+"""Compares all live tables with each other, and with what the owners of the entries register."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ("first_difference",)
 
-#: Topic -> host -> (is somebody's, and not draining; nodes that register it).
+#: Topic -> host -> (somebody registers it undrained; nodes that register it).
 _Truth = dict[str, dict[str, tuple[bool, set[str]]]]
 
 
@@ -41,7 +41,7 @@ def _with_owners(cluster: Cluster) -> Breach | None:
     for host in cluster.peers:
         damped = {one.name for one in host.members() if one.status is Status.PROBATION}
         for topic in sorted(truth.keys() | host.table.topics.keys()):
-            # Whoever came and went too often is kept out of lookups for a while, on purpose.
+            # A member that came and went too often is kept out of lookups for a while, on purpose.
             wanted = {
                 name: (up, nodes)
                 for name, (up, nodes) in truth.get(topic, {}).items()
@@ -69,7 +69,7 @@ def _registered(cluster: Cluster) -> _Truth:
 def _compare(host: Host, topic: str, wanted: dict[str, tuple[bool, set[str]]]) -> Breach | None:
     view = host.table.topic(topic)
     known: dict[str, HostEntry] = dict(view.entries) if view is not None else {}
-    # Last known hosts of a host that was cut off: shown as stale, answered for only while the
+    # Last known hosts, at a host that was cut off: shown as stale, and answered only while the
     # topic has no live one.
     entries = {name: one for name, one in known.items() if one.state is not HostState.STALE}
     if entries.keys() != wanted.keys():

@@ -43,7 +43,7 @@ class NoStrangers(Check):
 @check("alive_to_itself")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AliveToItself(Check):
-    """Nobody holds itself for anything but alive (or impaired, if it says so), or left."""
+    """Nobody considers itself anything but alive (or impaired, if it says so), or left."""
 
     def sample(self, run: Judged) -> Breach | None:
         """Look at each host's own line."""
@@ -62,15 +62,15 @@ class AliveToItself(Check):
 @check("monotone")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Monotone(Check):
-    """Counters only rise within a life, and nobody knows a heartbeat that was never issued.
+    """Counters only rise within a generation, and nobody knows a heartbeat that was never issued.
 
-    ``but``: hosts of which somebody forges heartbeats.
+    ``but``: hosts whose heartbeats somebody forges.
     """
 
     but: str = "none"
 
     def sample(self, run: Judged) -> Breach | None:
-        """Compare with the sample before, and with the owner's own counter."""
+        """Compare with the previous sample, and with the owner's counter."""
         forged = {host.node_name for host in select(run, self.but)}
         for host in run.looked_at():
             for member in host.members():

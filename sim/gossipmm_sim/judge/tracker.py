@@ -1,4 +1,4 @@
-"""What a run is measured by: who saw which end, who knew which registration, and when.
+"""Measures a run: who noticed which end, who knew which registration, and when.
 
 The tracker listens to the cores' events and to what is done to hosts; it changes nothing and draws
 no random number, so a run is the same with and without it.
@@ -26,7 +26,7 @@ _ANSWERED: Final = frozenset(
 
 
 class Ending:
-    """A process ended: who has yet to take it out of lookups."""
+    """A process that ended, and the hosts that have yet to take it out of lookups."""
 
     def __init__(self, host: Host, how: str, at: float, pending: set[int]) -> None:
         self.name = host.node_name
@@ -72,7 +72,7 @@ class Tracker:
         self.ever: set[tuple[str, str]] = set()
         #: Node name -> intervals of virtual time in which it was not well.
         self.ill_until: dict[str, float] = {}
-        #: Seconds for which a host is still not counted as well after its trouble ended.
+        #: Seconds for which a host is not yet counted as well after its trouble has ended.
         self.grace = 4.0 * cluster.config.suspicion_max
         self._open_endings: dict[str, Ending] = {}
         self._open_news: dict[tuple[str, str], News] = {}
@@ -90,7 +90,7 @@ class Tracker:
         self.ill_until[name] = max(self.ill_until.get(name, 0.0), until)
 
     def well(self, name: str) -> bool:
-        """Tell whether a node was healthy for a while and is up."""
+        """Return whether a node is up and has been healthy for a while."""
         return self.cluster.now > self.ill_until.get(name, -inf) + self.grace
 
     def gone(self, host: Host, how: str) -> None:
@@ -102,7 +102,7 @@ class Tracker:
             self._close(one)
         for news in self._open_news.values():
             news.pending.discard(host.index)
-        # After a restart the same entries come back at once: agreement is what is looked at.
+        # After a restart the same entries come back at once, so agreement is what counts.
         if not names or how == "restart":
             return
         topic = names[0][0]
@@ -154,7 +154,7 @@ class Tracker:
 
     def _died(self, host: Host, event: MemberDied) -> None:
         subject = self._process(event.name)
-        # A slow host tells late what it did.
+        # A slow host reports late what it did.
         waited = max(0.0, host.core_time() - event.at)
         self.buried[host.label, event.name] = self.cluster.now - waited
         if subject is None or subject.node_name == host.node_name:
@@ -174,11 +174,12 @@ class Tracker:
             self.false_suspicions += 1
 
     def _returned(self, host: Host, event: MemberReturned) -> None:
-        """See whether the dead return.
+        """Check whether the dead return.
 
-        Who buried it before its end (cut off, say) may hear evidence from between: true news,
-        only late. Who buried it afterwards has no right to any, unless it was misled: a host whose
-        sends or receives were stuck cannot always know how old is what it passes on.
+        A host that declared it dead before its end (being cut off, say) may hear evidence from in
+        between, which is true, only late. One that did so afterwards must not, unless it was
+        misled: a host whose sends or receives were stuck cannot always know how old the evidence is
+        that it passes on.
         """
         for other in self.cluster.hosts:
             if other.node_name == event.name and other.boots:
@@ -198,9 +199,9 @@ class Tracker:
         )
 
     def _misled(self, host: Host, name: str) -> bool:
-        """Tell whether a host whose sends and receives were stuck holds it alive, or did.
+        """Return whether a host whose sends and receives were stuck holds it alive, or did.
 
-        (By the word of others who believed that host, perhaps.)
+        Possibly by the word of others that believed that host.
         """
         tellers = {one.teller for one in host.why(name)[-1:] if one.kind == "returned"}
         since = self.cluster.now - self.grace
@@ -214,14 +215,14 @@ class Tracker:
         return False
 
     def _process(self, name: str) -> Host | None:
-        """Give the running process of that node name, or None."""
+        """Return the running process of that node name, or None."""
         host = self.cluster.by_label.get(name)
         return host if host is not None and host.up else None
 
     # -- figures ---------------------------------------------------------------------------------
 
     def figures(self) -> dict[str, Any]:
-        """Give what was measured as plain numbers; absent ones were not part of the run."""
+        """Return the measurements as plain numbers; missing ones were not part of the run."""
         out: dict[str, Any] = {
             "false_deaths_by_well": len(self.false_by_well),
             "false_deaths_by_ill": len(self.false_by_ill),
@@ -248,7 +249,7 @@ def _answers(host: Host, topic: str, name: str) -> bool:
 
 
 def quantile(values: list[float], share: float) -> float:
-    """Give the value below which a share of the sorted values lies (nearest rank)."""
+    """Return the value below which a share of the sorted values lies (nearest rank)."""
     return values[min(len(values) - 1, int(share * len(values)))] if values else inf
 
 

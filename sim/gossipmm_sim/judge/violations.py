@@ -1,4 +1,4 @@
-"""Broken promises as values; words are made of them only where a person reads them."""
+"""Broken promises as values; they become words only where a person reads them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ("Breach", "Violation")
 
 
 class Violation(StrEnum):
-    """What can be wrong with a run."""
+    """Kinds of violations."""
 
     RESURRECTED = "resurrected"
     STRANGER = "stranger"
@@ -47,7 +47,7 @@ class Violation(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breach:
-    """One violation, with what is known of it. ``str()`` gives it in words."""
+    """One violation, with what is known about it. ``str()`` puts it into words."""
 
     violation: Violation
     #: Virtual seconds after the warm-up; None: at the end of the run.

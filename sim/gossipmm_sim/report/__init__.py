@@ -1,1 +1,1 @@
-"""Runs as text, plots and one HTML file; and what theory says of them."""
+"""Runs as text, plots and one HTML file, and the predictions of theory."""

@@ -48,7 +48,7 @@ _MARKS = (
 
 
 def figures(results: Sequence[Result]) -> list[tuple[str, str, str]]:
-    """Give (title, what it says, SVG) for every picture that the runs have data for."""
+    """Return (title, meaning, SVG) for every picture that the runs have data for."""
     with matplotlib.rc_context(_STYLE):
         found = [
             _ecdf(results, "crash_seen", "Crashes: when each observer had it out of its lookups"),
@@ -87,7 +87,7 @@ def _svg(figure: Figure) -> str:
 
 
 def _label(result: Result, results: Sequence[Result]) -> str:
-    """Name a run by what tells it from the others."""
+    """Name a run by what distinguishes it from the others."""
     parts = []
     if len({one.scenario.name for one in results}) > 1:
         parts.append(result.scenario.name)
@@ -136,7 +136,7 @@ def _views(result: Result) -> tuple[str, str, str] | None:
         return None
     figure, axes = _new()
     times = [at for at, _ in views]
-    # Many hosts follow the same path: a path is drawn once, as wide as it has hosts.
+    # Many hosts follow the same path: it is drawn once, as wide as it has hosts.
     width = max(len(sizes) for _, sizes in views)
     paths = Counter(
         tuple(sizes[host] if host < len(sizes) else 0 for _, sizes in views)
@@ -166,7 +166,7 @@ def _timeline(result: Result) -> tuple[str, str, str] | None:
     per_host: dict[str, list[tuple[float, str]]] = {}
     for at, label, text in result.series["events"]:
         per_host.setdefault(label, []).append((at, text))
-    # Of a large cluster only those to which something happened, or that said the most.
+    # For a large cluster, only the hosts to which something happened, or that sent the most.
     busy = sorted(labels, key=lambda label: -len(per_host.get(label, ())))
     keep = set(busy[:40])
     shown = [label for label in labels if label in keep]
@@ -176,7 +176,7 @@ def _timeline(result: Result) -> tuple[str, str, str] | None:
     rows = {label: len(shown) - 1 - place for place, label in enumerate(shown)}
     drawn = set()
     for prefix, colour, name in _MARKS:
-        # Marks that would lie on each other are drawn once.
+        # Marks that would coincide are drawn once.
         points = sorted(
             {
                 (round(at, 1), rows[label])

@@ -31,7 +31,7 @@ _SHOWN = (
 
 
 def text(result: Result) -> str:
-    """Give what a person wants to know of a run; a failing one prints all that repeats it."""
+    """Return what people want to know about a run; a failing one shows how to repeat it."""
     scenario = result.scenario
     head = f"{scenario.name} seed {result.seed}: {'ok' if result.ok else 'FAILED'}"
     speed = result.virtual / max(result.cpu, 1e-9)
@@ -60,7 +60,7 @@ def _number(value: Any) -> str:
 
 
 def html(results: Sequence[Result]) -> str:
-    """Give one self-contained page; equal for equal results."""
+    """Return one self-contained page; equal for equal results."""
     from gossipmm_sim.report.page import page
 
     return page(results)

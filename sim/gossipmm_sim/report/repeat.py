@@ -14,14 +14,14 @@ __all__ = ("command",)
 
 
 def command(result: Result) -> str:
-    """Give the command that repeats a run."""
+    """Return the command that repeats a run."""
     parts = ["python", "-m", "gossipmm_sim", "run", result.scenario.name]
     parts += ["--seed", str(result.seed)]
     return shlex.join([*parts, *(part for one in differences(result) for part in ("--set", one))])
 
 
 def differences(result: Result) -> list[str]:
-    """Give ``key=value`` for all in which a run's scenario differs from the one of its name."""
+    """Return ``key=value`` for whatever a run's scenario changes in the bundled one."""
     mine = result.scenario
     try:
         known = swarm(result.seed) if mine.name == "swarm" else find(mine.name)

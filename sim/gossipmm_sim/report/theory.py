@@ -19,7 +19,7 @@ from gossipmm_sim.runs.scenario import Scenario
 
 __all__ = ("Curve", "curve", "missed_share", "push_pull_rounds")
 
-#: Seconds behind the push at which the share that it missed is read: far above the hops of a LAN,
+#: Seconds after the push at which the share that it missed is read: far above the hops of a LAN,
 #: far below the next exchange.
 PUSHED = 0.1
 
@@ -33,7 +33,7 @@ def missed_share(fanout: float, loss: float = 0.0) -> float:
 
 
 def push_pull_rounds(nodes: int, fanout: float = 1.0, loss: float = 0.0) -> float:
-    """Rounds until push-pull has told all, without the constant."""
+    """Rounds until push-pull has informed all, without the constant."""
     pass_ = 1 - loss
     growth = math.log(nodes) / math.log(1 + fanout * (pass_ + pass_**2))
     rest = fanout * (pass_ - math.log(1 - pass_**2)) if loss else math.inf
@@ -63,7 +63,7 @@ class Curve:
         return self.seen[place] if place < len(self.seen) else math.inf
 
     def as_dict(self) -> dict[str, Any]:
-        """Give theory and measurement side by side."""
+        """Return theory and measurement side by side."""
         return {
             "nodes": self.nodes,
             "fanout": self.fanout,
@@ -85,7 +85,7 @@ def _ms(seconds: float) -> float | None:
 def curve(
     nodes: int, *, fanout: int = 4, loss: float = 0.0, second_push: bool = False, seed: int = 0
 ) -> Curve:
-    """Measure: every tenth of a second some host registers something, for four seconds."""
+    """Measure it: every tenth of a second some host registers something, for four seconds."""
     items = 40
     scenario = Scenario(
         name="theory",

@@ -1,1 +1,1 @@
-"""One run: the scenario, what carries it out, and what it gives."""
+"""One run: the scenario, its execution, and its result."""

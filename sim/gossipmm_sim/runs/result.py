@@ -1,4 +1,4 @@
-"""What a run gives: verdicts, figures, the trace hash, and all that repeats it, as plain data."""
+"""The result of a run: verdicts, figures, the trace hash, and how to repeat it, as plain data."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Verdict:
         return "" if self.breach is None else str(self.breach)
 
     def as_dict(self) -> dict[str, Any]:
-        """Give it as plain data, ready for JSON."""
+        """Return it as plain data, ready for JSON."""
         violation = {} if self.breach is None else {"violation": self.breach.violation.value}
         return {"check": self.check, "ok": self.ok, "message": self.message} | violation
 
@@ -53,7 +53,7 @@ class Result:
     trace_hash: str
     virtual: float
     wall: float
-    #: Seconds of one core: what speed is measured by, on a machine that others use, too.
+    #: CPU seconds: the measure of speed on a machine that others use as well.
     cpu: float
     datagrams: int
     series: Mapping[str, Any]
@@ -71,7 +71,7 @@ class Result:
         return tuple(verdict for verdict in self.verdicts if not verdict.ok)
 
     def as_dict(self) -> dict[str, Any]:
-        """Give all but the series, ready for JSON; infinite figures become null."""
+        """Return all but the series, ready for JSON; infinite figures become null."""
         return {
             "scenario": self.scenario.name,
             "seed": self.seed,
@@ -92,7 +92,7 @@ class Result:
         }
 
     def to_json(self) -> str:
-        """Give one line of JSON."""
+        """Return one line of JSON."""
         return json.dumps(self.as_dict(), separators=(",", ":"), allow_nan=False)
 
 

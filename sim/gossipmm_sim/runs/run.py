@@ -1,8 +1,8 @@
 """One run: a scenario and a seed in, verdicts, figures and a trace hash out.
 
-The order: hosts boot and register, the warm-up passes, the faults act, the time after the last one
-is watched for agreement, and then every checker gives its verdict. All that a run needs is in
-(scenario, seed): a ``Result`` has both, and the command that repeats it.
+The order: hosts boot and register, the warm-up passes, the faults act, agreement is awaited after
+the last one, and then every checker gives its verdict. Scenario and seed determine a run: a
+``Result`` has both, and the command that repeats it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ("Run", "run")
 #: Seconds between two samples of the safety checkers, and between two looks for agreement.
 SAMPLE = 0.5
 STEP = 0.05
-#: Events a second and host at which a run is ended: a loop, not a protocol.
+#: Events per second and host at which a run is ended: a loop, not a protocol.
 STORM = 5000
 #: Samples of ten seconds, between the first and the last of which rates are taken.
 _WINDOW = 20
@@ -73,7 +73,7 @@ class Run:
         self.peak_bytes: tuple[float, str] = (0.0, "")
         self.peak_datagrams: tuple[float, str] = (0.0, "")
         self.figures: dict[str, Any] = {}
-        #: Figures that faults leave, and what they remember meanwhile.
+        #: Figures that faults leave behind, and what they remember meanwhile.
         self.measured: dict[str, float] = {}
         self._memory: dict[str, Any] = {}
         #: (virtual time, live members each host knows), every half second.
@@ -86,13 +86,13 @@ class Run:
     # -- what faults use ---------------------------------------------------------------------
 
     def stream(self, name: str) -> Random:
-        """Give the stream of that name; the same object for the same name."""
+        """Return the stream of that name; the same object for the same name."""
         if name not in self._streams:
             self._streams[name] = self.cluster.streams(name)
         return self._streams[name]
 
     def memory(self, key: str, make: Callable[[], Any]) -> Any:
-        """Give what a fault keeps under its key."""
+        """Return what a fault keeps under its key."""
         if key not in self._memory:
             self._memory[key] = make()
         return self._memory[key]
@@ -106,7 +106,7 @@ class Run:
         self.tracker.gone(host, how)
 
     def _reaped(self, host: Host, event: MemberReaped) -> None:
-        """Forget what a host knew of a record that it has reaped: it may learn it anew."""
+        """Forget what a host knew of a record that it has reaped: it may learn it again."""
         self.heartbeats.pop((host.index, host.boots, event.name, event.generation), None)
 
     def looked_at(self) -> list[Host]:
@@ -241,7 +241,7 @@ class Run:
         return self._mark[0] if hasattr(self, "_mark") else 0.0
 
     def _judge(self, ended: Breach | None) -> tuple[Verdict, ...]:
-        """Ask every check; of a run that was ended, only what the samples have found."""
+        """Ask every check; if the run was ended early, take only what the samples have found."""
         if ended is not None:
             first = Verdict(_ENDED_BY[ended.violation], ended)
             return (first, *(Verdict(str(one), found) for one, found in self._broken.items()))
@@ -251,7 +251,7 @@ class Run:
 
 
 def _collect(run: Run, verdicts: tuple[Verdict, ...], wall: float, cpu: float) -> Result:
-    """Give the result of a finished run."""
+    """Return the result of a finished run."""
     cluster = run.cluster
     endings, news = run.tracker.endings, run.tracker.news
     crashes = [one for one in endings if one.how == "crash"]

@@ -135,7 +135,7 @@ class Scenario:
         return _PARAMETER.sub(value, text)
 
     def as_dict(self) -> dict[str, Any]:
-        """Give everything as plain data, for JSON and for ``from_dict``."""
+        """Return everything as plain data, for JSON and for ``from_dict``."""
         data = {f.name: getattr(self, f.name) for f in fields(self)}
         config = {k: sorted(v) if isinstance(v, frozenset) else v for k, v in self.config.items()}
         return data | {
@@ -253,7 +253,7 @@ def scenarios() -> Mapping[str, Scenario]:
 
 
 def find(name: str) -> Scenario:
-    """Give a scenario by its name, or from ``file.toml`` or ``file.toml:name``."""
+    """Return a scenario by its name, or from ``file.toml`` or ``file.toml:name``."""
     path, _, inner = name.partition(".toml")
     if _:
         found = load(Path(path + ".toml"))
