@@ -7,7 +7,6 @@ from collections.abc import Callable
 from math import inf
 from typing import Any, Final, TypeAlias
 
-
 #: Cancelled tokens in the heap before it is cleaned at all; above, once they are the most of it.
 _FEW: Final = 64
 
