@@ -156,4 +156,4 @@ class Puppet:
     def prove(self, name: str) -> None:
         """Let a node hold its address proved, as after an answered probe."""
         node = self._mesh[name]
-        node._c.admission.prove(self.addresses[0], self._mesh.now)
+        node._admission.prove(self.addresses[0], self._mesh.now)

@@ -29,11 +29,12 @@ from gossipmm.core.life.registrations import Registrations
 from gossipmm.core.life.reply_loss import ReplyLoss
 from gossipmm.core.life.rotation import Rotation
 from gossipmm.core.receiver import Receiver
+from gossipmm.core.sealing.admission import Admission
 from gossipmm.core.sealing.envelope import Envelope, PlainEnvelope
 from gossipmm.core.sending.address_validation import AddressValidation
 from gossipmm.core.sending.broadcasts import BroadcastQueue
 from gossipmm.core.sending.foreign_traffic import FOREIGN, ForeignTraffic
-from gossipmm.core.sending.outbox import Context
+from gossipmm.core.sending.outbox import Outbox
 from gossipmm.core.sending.replies import Replies
 from gossipmm.core.sending.seeds import Seeds
 from gossipmm.core.sync.anti_entropy import AntiEntropy
@@ -43,6 +44,7 @@ from gossipmm.core.sync.pace import Pace
 from gossipmm.core.sync.reaper import Reaper
 from gossipmm.core.sync.round import GossipRound
 from gossipmm.core.sync.transfer import Transfer
+from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.table.self_record import SelfRecord
 from gossipmm.core.table.table import Table
@@ -89,35 +91,43 @@ class Node:
         page_reader: Callable[[bytes], Page] = page_untrusted,
     ) -> None:
         own = SelfRecord(config, name, generation, tuple(addresses))
-        c = self._c = Context(config, own, rng, now, envelope or PlainEnvelope())
-        c.page_reader = page_reader
+        self._local = local = LocalState(config, own, rng, now)
+        self._envelope: Envelope = envelope or PlainEnvelope()
+        self._outbox = outbox = Outbox(local, self._envelope)
+        self._admission = admission = Admission(config, now)
         self.config = config
-        self.table: Table = c.table
-        self.stats: Stats = c.stats
-        broadcasts, replies, self._validation = BroadcastQueue(c), Replies(c), AddressValidation(c)
+        self.table: Table = local.table
+        self.stats: Stats = local.stats
+        broadcasts, replies = BroadcastQueue(local, outbox), Replies(local, outbox)
+        self._validation = AddressValidation(local, outbox, admission)
         probes = Probes(
-            c,
+            local,
+            outbox,
+            admission,
             broadcasts,
             on_failed=lambda member, began, detail: detector.accuse(member, began, detail),
             on_reached=lambda member, heartbeat, at, by: detector.hear_alive(
                 member, heartbeat, at, by
             ),
         )
-        self._detector = detector = Detector(c, broadcasts, probes, replies)
-        own_generations = OwnGenerations(c, broadcasts)
-        self._closed = closed = ClosedGenerations(c, detector, own_generations, replies)
-        self._conflict = conflict = NameConflict(c, own_generations)
-        self._seeds = seeds = Seeds(c)
-        self._leaving = leaving = Leaving(c, conflict, seeds)
-        claims = Claims(c, detector, own_generations, replies)
-        self._reply_loss = reply_loss = ReplyLoss(c, own_generations)
-        self._pace = pace = Pace(c)
-        transfer = Transfer(c, replies, pace)
-        self._joining = joining = Joining(c, seeds, transfer)
+        self._detector = detector = Detector(local, outbox, broadcasts, probes, replies)
+        own_generations = OwnGenerations(local, outbox, broadcasts)
+        self._closed = closed = ClosedGenerations(local, outbox, detector, own_generations, replies)
+        self._conflict = conflict = NameConflict(local, outbox, own_generations)
+        self._seeds = seeds = Seeds(local, outbox)
+        self._leaving = leaving = Leaving(local, outbox, conflict, seeds)
+        claims = Claims(local, detector, own_generations, replies)
+        self._reply_loss = reply_loss = ReplyLoss(local, own_generations)
+        self._pace = pace = Pace(local)
+        transfer = Transfer(local, outbox, replies, pace)
+        self._joining = joining = Joining(local, admission, seeds, transfer)
         #: Its keys, and the cluster's rotations of them.
-        self.keys = Rotation(c, self._advance, own_generations)
+        self.keys = Rotation(local, outbox, self._envelope, self._advance, own_generations)
         anti_entropy = AntiEntropy(
-            c,
+            local,
+            outbox,
+            admission,
+            page_reader,
             claims,
             detector,
             closed,
@@ -129,20 +139,24 @@ class Node:
             pace,
             replies,
         )
-        reaper = Reaper(c, detector, own_generations, closed, probes, seeds)
-        GossipRound(c, own_generations, conflict, reply_loss, probes, joining, reaper, pace).begin()
-        self._registrations = Registrations(c, own_generations, probes)
+        reaper = Reaper(local, detector, own_generations, closed, probes, seeds)
+        GossipRound(
+            local, own_generations, conflict, reply_loss, probes, joining, reaper, pace
+        ).begin()
+        self._registrations = Registrations(local, outbox, own_generations, probes)
         self._broadcasts = broadcasts
         self._probes, self._transfer = probes, transfer
-        self._foreign_traffic = ForeignTraffic(c)
-        self._budget_of = c.admission.proved.get
+        self._foreign_traffic = ForeignTraffic(local)
+        self._tag = wire.cluster_tag(config.cluster)
+        self._budget_of = admission.proved.get
         #: An envelope lets nobody pass whose address is not proved.
-        self._proves = not isinstance(c.envelope, PlainEnvelope)
+        self._proves = not isinstance(self._envelope, PlainEnvelope)
         self._called_at = now
         self._late = 2 * config.gossip_interval
         self._lateness = 0.5 * config.gossip_interval
         self._receiver = Receiver(
-            c,
+            local,
+            outbox,
             claims,
             detector,
             reply_loss,
@@ -161,97 +175,94 @@ class Node:
             replies,
         )
         own_generations.begin([own.page_zero()])
-        self._publish()
+        self._local.publish()
 
     # -- the five verbs ------------------------------------------------------------------------
 
     def receive_datagram(self, data: bytes, source: Address, now: float) -> None:
         """Take one datagram from the network. Never raises on its bytes: see ``stats.dropped``."""
-        c = self._c
+        local = self._local
         self._advance(now)
-        stats = c.stats
+        stats = local.stats
         stats.received_datagrams += 1
         stats.received_bytes += len(data)
         budget = self._budget_of(source)
         if budget is None:
-            refused_at_once = c.admission.refuses(source, c.now)
+            refused_at_once = self._admission.refuses(source, local.now)
             if refused_at_once is not None:
                 stats.drop(refused_at_once)
                 return
         frame = None
         try:
-            opened = c.envelope.open_untrusted(data, source, c.now)
+            opened = self._envelope.open_untrusted(data, source, local.now)
             if opened is not None:
-                frame = wire.decode_untrusted(opened, c.tag)
+                frame = wire.decode_untrusted(opened, self._tag)
         except wire.Refused as refused:
             stats.drop(refused.reason)
             if refused.reason in FOREIGN:
                 self._foreign_traffic.heard(refused.reason, source, data)
-        if c.envelope.waiting:
-            c.send_waiting()
+        if self._envelope.waiting:
+            self._outbox.send_waiting()
         if frame is None:
             return
-        if frame.sender == c.me.key:
+        if frame.sender == local.me.key:
             stats.drop(Drop.FROM_MYSELF)
             return
         if budget is not None:
             budget.left -= 1.0
-            if budget.left < 0.0 and c.admission.exceeds(budget, c.now):
+            if budget.left < 0.0 and self._admission.exceeds(budget, local.now):
                 stats.drop(Drop.PEER_RATE)
                 return
         elif self._proves:
-            c.admission.prove(source, c.now)
+            self._admission.prove(source, local.now)
         else:
-            c.limited, c.allowance = source, 3 * len(data)
+            self._outbox.limited, self._outbox.allowance = source, 3 * len(data)
         name = wire.KIND_NAMES[frame.kind]
         stats.received_by_kind[name] = stats.received_by_kind.get(name, 0) + 1
         self._receiver.receive(frame, source)
-        c.limited = None
+        self._outbox.limited = None
         if self._validation.ready:
             self._validation.serve()
-        self._publish()
+        self._local.publish()
 
     def handle_timer(self, now: float) -> None:
         """Run what is due."""
         self._advance(now)
-        c = self._c
-        if now - c.timers.next() > self._lateness:
+        local = self._local
+        if now - local.timers.next() > self._lateness:
             # Less than a pause, but its own probes and suspicions were not served in time.
-            c.slow_until = max(c.slow_until, now + self.config.gossip_interval)
-        c.timers.run_due(now)
-        self._publish()
+            local.slow_until = max(local.slow_until, now + self.config.gossip_interval)
+        local.timers.run_due(now)
+        self._local.publish()
 
     def next_timer(self) -> float:
         """Core time at which ``handle_timer`` is wanted; perhaps in the past (call it now)."""
-        return self._c.timers.next()
+        return self._local.timers.next()
 
     def datagrams_to_send(self) -> list[tuple[bytes, Address]]:
         """Take the datagrams that wait to be sent, in order."""
-        out = self._c.out
-        if out:
-            self._c.out = []
-        return out
+        return self._outbox.take()
 
     def next_event(self) -> events.Event | None:
         """Take the next event, in order; None when there is none."""
-        queue = self._c.events
+        queue = self._local.events
         return queue.popleft() if queue else None
 
     def _advance(self, now: float) -> None:
         """Take the clock reading; a step of more than two intervals was this node's pause."""
-        c = self._c
+        local = self._local
         late = now - self._called_at
         if late > self._lateness:
-            c.now = now
+            local.now = now
             if late > _SNAPSHOT:
-                c.envelope.new_boot()
-            overdue = now - c.timers.next()
+                self._envelope.new_boot()
+            overdue = now - local.timers.next()
             if overdue > self._lateness:
-                c.is_behind(late, now + 0.2 * self.config.gossip_interval)
+                local.is_behind(late, now + 0.2 * self.config.gossip_interval)
             if overdue > self._late:
                 self._detector.was_late(overdue, late)
         if now > self._called_at:
-            c.now = self._called_at = now
+            local.now = self._called_at = now
 
     # -- what the program says -----------------------------------------------------------------
 
@@ -259,7 +270,7 @@ class Node:
         """Set the seeds to their current resolution. Call again after each resolution."""
         self._advance(now)
         self._joining.join(list(dict.fromkeys(addresses)))
-        self._publish()
+        self._local.publish()
 
     def register(
         self,
@@ -277,7 +288,7 @@ class Node:
         """
         self._advance(now)
         self._registrations.register(topic, host, metadata, ttl=ttl, draining=draining)
-        self._publish()
+        self._local.publish()
 
     def unregister(self, topic: str, host: str, *, now: float) -> bool:
         """Remove one registration, and nothing else. False: it was not registered here."""
@@ -297,7 +308,7 @@ class Node:
         """
         self._advance(now)
         changed = self._registrations.drain(topic, host, draining=draining)
-        self._publish()
+        self._local.publish()
         return changed
 
     def renew(self, topic: str, host: str, *, now: float) -> bool:
@@ -329,63 +340,63 @@ class Node:
     def _say(self, verb: Callable[[str, str], bool], topic: str, host: str, now: float) -> bool:
         self._advance(now)
         result = verb(topic, host)
-        self._publish()
+        self._local.publish()
         return result
 
     def forget(self, name: NodeId, *, now: float) -> bool:
         """Close the generation of a dead or left member by hand, everywhere. False: not dead."""
         self._advance(now)
         closed = self._closed.forget(name)
-        self._publish()
+        self._local.publish()
         return closed
 
     def leave(self, now: float) -> None:
         """Leave gracefully; a LeaveFinished event follows within ``config.leave_timeout``."""
         self._advance(now)
         self._leaving.leave()
-        self._publish()
+        self._local.publish()
 
     def new_boot(self, now: float) -> None:
         """Seal with IVs that no copy of this process can use: after a jump of the wall clock."""
         self._advance(now)
-        self._c.envelope.new_boot()
+        self._envelope.new_boot()
 
     def send_failed(self, address: Address, now: float) -> None:
         """The shell could not send there: counted; the probe goes on with its next try [P70]."""
         self._advance(now)
-        self._c.stats.drop(Drop.SEND_FAILED)
+        self._local.stats.drop(Drop.SEND_FAILED)
 
     # -- what a reader sees ----------------------------------------------------------------------
 
     @property
     def name(self) -> NodeId:
         """This node's name."""
-        return self._c.own.name
+        return self._local.own.name
 
     @property
     def generation(self) -> Generation:
         """This node's current generation."""
-        return self._c.own.generation
+        return self._local.own.generation
 
     @property
     def heartbeat(self) -> Heartbeat:
         """This node's current heartbeat."""
-        return self._c.own.heartbeat
+        return self._local.own.heartbeat
 
     @property
     def addresses(self) -> tuple[Address, ...]:
         """Addresses that this node announces."""
-        return self._c.own.addresses
+        return self._local.own.addresses
 
     @property
     def leaving(self) -> bool:
         """True once ``leave`` was called."""
-        return self._c.own.leaving
+        return self._local.own.leaving
 
     @property
     def left(self) -> bool:
         """True once the leave is confirmed, or its time is over."""
-        return self._c.own.left
+        return self._local.own.left
 
     @property
     def conflict(self) -> tuple[Address, ...]:
@@ -395,52 +406,47 @@ class Node:
 
     def registrations(self) -> tuple[Registration, ...]:
         """This node's own registrations."""
-        return self._c.own.registrations()
+        return self._local.own.registrations()
 
     def leases(self, now: float) -> dict[tuple[str, str], tuple[float, float]]:
         """Own registrations with a time to live: (topic, host) -> (ttl, seconds left)."""
-        leases = self._c.own.leases.items()
+        leases = self._local.own.leases.items()
         return {name: (lease.ttl, max(0.0, lease.deadline - now)) for name, lease in leases}
 
     def members(self) -> tuple[MemberView, ...]:
         """All members known, this node included, by name."""
-        return tuple(self._view(m) for _, m in sorted(self._c.table.by_name.items()))
+        return tuple(self._view(m) for _, m in sorted(self._local.table.by_name.items()))
 
     def member(self, name: NodeId) -> MemberView | None:
         """One member; None when the name is unknown."""
-        member = self._c.table.by_name.get(name)
+        member = self._local.table.by_name.get(name)
         return self._view(member) if member is not None else None
 
     def _view(self, member: Member) -> MemberView:
         view = member.view()
-        if member is self._c.me:
-            view = view._replace(heartbeat=self._c.own.heartbeat, heard=self._c.now)
+        if member is self._local.me:
+            view = view._replace(heartbeat=self._local.own.heartbeat, heard=self._local.now)
         return view
 
     def why(self, name: NodeId) -> tuple[Evidence, ...]:
         """The evidence trail of a member, oldest first; empty when the name is unknown."""
-        member = self._c.table.by_name.get(name)
+        member = self._local.table.by_name.get(name)
         return tuple(member.trail) if member is not None and member.trail else ()
 
     def agreement(self, now: float) -> Agreement:
         """How many live peers agree with this table, who does not, and since when."""
         agree = unheard = 0
         differ = []
-        for member in self._c.table.peers.values():
+        for member in self._local.table.peers.values():
             if not member.peer_fingerprint:
                 unheard += 1
-            elif member.peer_fingerprint == self._c.table.fingerprint:
+            elif member.peer_fingerprint == self._local.table.fingerprint:
                 agree += 1
             else:
                 since = member.differs_since
                 differ.append(Disagreement(member.name, now if since is None else since))
-        return Agreement(self._c.table.fingerprint, agree, tuple(differ), unheard)
+        return Agreement(self._local.table.fingerprint, agree, tuple(differ), unheard)
 
     def health(self, now: float) -> Health:
         """How well this node itself is: slow, deaf, its own loss, what waits to be told."""
-        return health_of(self._c, now, self._reply_loss, self._broadcasts)
-
-    def _publish(self) -> None:
-        table = self._c.table
-        if table.unpublished:
-            self._c.events.extend(table.publish())
+        return health_of(self._local, now, self._reply_loss.lost, self._broadcasts.waiting)

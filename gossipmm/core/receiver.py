@@ -17,12 +17,13 @@ from gossipmm.core.life.reply_loss import ReplyLoss
 from gossipmm.core.life.rotation import Rotation
 from gossipmm.core.sending.address_validation import AddressValidation
 from gossipmm.core.sending.broadcasts import BroadcastQueue
-from gossipmm.core.sending.outbox import Context
+from gossipmm.core.sending.outbox import Outbox, Stranger
 from gossipmm.core.sending.replies import Replies
 from gossipmm.core.sync.anti_entropy import AntiEntropy
 from gossipmm.core.sync.claims import Claims
 from gossipmm.core.sync.joining import Joining
 from gossipmm.core.sync.transfer import Transfer
+from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
 from gossipmm.core.values.purpose import Purpose
@@ -39,7 +40,8 @@ class Receiver:
 
     def __init__(
         self,
-        context: Context,
+        local: LocalState,
+        outbox: Outbox,
         claims: Claims,
         detector: Detector,
         reply_loss: ReplyLoss,
@@ -57,7 +59,8 @@ class Receiver:
         transfer: Transfer,
         replies: Replies,
     ) -> None:
-        self._c = context
+        self._local = local
+        self._outbox = outbox
         self._claims = claims
         self._detector = detector
         self._reply_loss = reply_loss
@@ -74,17 +77,17 @@ class Receiver:
         self._rotation = rotation
         self._transfer = transfer
         self._replies = replies
-        self._silence = 2 * context.config.gossip_interval
+        self._silence = 2 * local.config.gossip_interval
 
     def receive(self, frame: wire.Frame, source: Address) -> None:
         """Act on a frame: records first, then the sender's own life, claims, requests, answers.
 
         [P107]
         """
-        c = self._c
-        sender = c.table.by_key.get(frame.sender)
-        c.sender_key = frame.sender
-        c.known_to_sender = frame.known if frame.target == c.me.key else 0
+        local = self._local
+        sender = local.table.by_key.get(frame.sender)
+        local.sender_key = frame.sender
+        local.known_to_sender = frame.known if frame.target == local.me.key else 0
         options = frame.options
         if options:
             sender = self._receive_records(frame, sender)
@@ -108,38 +111,41 @@ class Receiver:
             self._answer_syn(frame, sender, source)
         elif frame.kind == wire.ACK:
             self._receive_ack(frame, sender, source)
-        if c.reply:
+        if self._outbox.reply:
             room = self._room_to_reply(frame, sender, source) - 8
-            rows, given = c.reply.take(room)
-            c.send(wire.NEWS, sender, address=source, target=frame.sender, rows=rows, options=given)
+            rows, given = self._outbox.reply.take(room)
+            to = sender or Stranger(source, frame.sender)
+            self._outbox.send(wire.NEWS, to, address=source, rows=rows, options=given)
 
     def _receive_records(self, frame: wire.Frame, sender: Member | None) -> Member | None:
         """Pages first: what else the datagram says may be about them."""
-        c = self._c
+        local = self._local
         pages = frame.options.get(wire.OPT_PAGES)
         if pages:
             self._anti_entropy.hear_pages(pages, sender, quiet=wire.OPT_MORE in frame.options)
-            if sender is None or c.table.by_key.get(sender.key) is not sender:
-                sender = c.table.by_key.get(frame.sender)
+            if sender is None or local.table.by_key.get(sender.key) is not sender:
+                sender = local.table.by_key.get(frame.sender)
         if wire.OPT_KEY in frame.options:
             self._rotation.hear_key(frame.options[wire.OPT_KEY])
         if sender is not None and wire.OPT_SLOW in frame.options:
-            sender.slow_until = c.now + 2 * c.config.gossip_interval
+            sender.slow_until = local.now + 2 * local.config.gossip_interval
         return sender
 
     def _first_hand(self, sender: Member, heartbeat: Heartbeat, source: Address) -> None:
         """The sender's own heartbeat, in every datagram of its own [P42]."""
-        c = self._c
-        now = c.now
-        if now - c.last_heard > self._silence and c.last_heard > -inf:
+        local = self._local
+        now = local.now
+        if now - local.last_heard > self._silence and local.last_heard > -inf:
             # As if the socket had not been read meanwhile: this may be as old as the silence.
-            c.is_behind(now - c.last_heard, now + 0.1 * self._silence)
-        c.last_heard = sender.seen_at = now
-        c.peers.heard(sender)
+            local.is_behind(now - local.last_heard, now + 0.1 * self._silence)
+        local.last_heard = sender.seen_at = now
+        local.peers.heard(sender)
         if source != sender.source:
             sender.source = source
             if sender.complete and source not in sender.addresses:
-                c.events.append(events.SourceDiffers(now, sender.name, source, sender.addresses))
+                local.events.append(
+                    events.SourceDiffers(now, sender.name, source, sender.addresses)
+                )
         if heartbeat > sender.k:
             if sender.buried_at is None:
                 self._detector.hear_alive(sender, heartbeat, now, sender.name)
@@ -151,18 +157,17 @@ class Receiver:
 
     def _room_to_reply(self, frame: wire.Frame, sender: Member | None, source: Address) -> int:
         """Room for rows and options; what is too large for it goes once the source is proved."""
-        c = self._c
-        room = c.room_for(source) - wire.FRAME_SIZE - wire.ROW_SIZE
-        if source == c.limited and c.reply.larger_than(room - 18):
+        room = self._outbox.room_for(source) - wire.FRAME_SIZE - wire.ROW_SIZE
+        if source == self._outbox.limited and self._outbox.reply.larger_than(room - 18):
             request = partial(self.receive, frame, source)
             self._validation.ask(source, sender, frame.sender, request)
-            room = c.room_for(source) - wire.FRAME_SIZE - wire.ROW_SIZE
+            room = self._outbox.room_for(source) - wire.FRAME_SIZE - wire.ROW_SIZE
         return room
 
     def _receive_requests(
         self, frame: wire.Frame, sender: Member, source: Address, *, delayed: bool
     ) -> None:
-        c = self._c
+        local = self._local
         options = frame.options
         where = sender.addresses[0]
         if self._validation.missing(where) and any(key in options for key in _LARGE):
@@ -180,7 +185,7 @@ class Receiver:
             self._transfer.hear_pull(sender, cursor)
         if more := options.get(wire.OPT_MORE):
             self._transfer.hear_more(more, frame.sender)
-        if (expired := options.get(wire.OPT_EXPIRE)) is not None and frame.target == c.me.key:
+        if (expired := options.get(wire.OPT_EXPIRE)) is not None and frame.target == local.me.key:
             self._registrations.rewrite(expired[0], expired[1])
         key = options.get(wire.OPT_TARGET)
         if key is not None:
@@ -191,12 +196,12 @@ class Receiver:
 
     def _answer_syn(self, frame: wire.Frame, sender: Member | None, source: Address) -> None:
         """A question. Whoever lives at this address answers for itself, with its own key [P63]."""
-        c = self._c
-        own = c.own
-        if frame.target == c.me.key:
+        local = self._local
+        own = local.own
+        if frame.target == local.me.key:
             if frame.known >= own.heartbeat:
                 if frame.known > own.heartbeat:
-                    c.stats.drop(Drop.OWN_HEARTBEAT)
+                    local.stats.drop(Drop.OWN_HEARTBEAT)
                     if sender is not None:
                         self._own.renew(
                             f"{sender.name} knows a heartbeat that this node never issued"
@@ -207,27 +212,26 @@ class Receiver:
                 own.acknowledged = True
                 self._reply_loss.asked(sender, frame.probe)
         elif frame.target:
-            c.stats.drop(Drop.NOT_FOR_ME)
+            local.stats.drop(Drop.NOT_FOR_ME)
         room = self._room_to_reply(frame, sender, source) - 18
-        rows, options = c.reply.take(room) if c.reply else (b"", None)
+        rows, options = self._outbox.reply.take(room) if self._outbox.reply else (b"", None)
         if not options:
             rows += self._broadcasts.riding_rows(sender, room - len(rows))
-        c.send(
+        self._outbox.send(
             wire.ACK,
-            sender,
+            sender or Stranger(source, frame.sender),
             address=source,
-            target=frame.sender,
             probe=frame.probe,
             rows=rows,
             options=options,
         )
-        if sender is not None and sender.key in c.table.peers:
+        if sender is not None and sender.key in local.table.peers:
             self._anti_entropy.compare(sender, frame.fingerprint, may_send=True)
 
     def _receive_ack(self, frame: wire.Frame, sender: Member | None, source: Address) -> None:
-        c = self._c
-        if frame.known and frame.target == c.me.key and sender is not None:
-            c.own.acknowledged = True
+        local = self._local
+        if frame.known and frame.target == local.me.key and sender is not None:
+            local.own.acknowledged = True
         if self._validation.open and self._validation.answered(frame.probe):
             return
         answers = (

@@ -78,7 +78,7 @@ async def test_a_jump_of_the_wall_clock_brings_a_new_boot_id_and_nobody_minds(
     ):
         await a.wait_joined()
         await b.wait_joined()
-        envelope = a._node._c.envelope
+        envelope = a._node._envelope
         before = envelope.boot
         await trio.sleep(3)
         assert envelope.boot == before

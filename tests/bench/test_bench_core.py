@@ -67,7 +67,7 @@ class Scene:
     def ask(self, puppet: Puppet) -> int:
         """Let the node ask the member; return the identity of its question."""
         node = self.node
-        node._c.now = self.now
+        node._local.now = self.now
         member = node.table.by_name[puppet.name]
         probe = node._probes.start(member, "round")
         assert probe is not None

@@ -44,7 +44,7 @@ def encrypted(nodes: int, seed: int = 1, **keywords: Any) -> Cluster:
 
 
 def envelope_of(host: Host) -> CoseEnvelope:
-    envelope = host.core._c.envelope  # type: ignore[attr-defined]
+    envelope = host.core._envelope  # type: ignore[attr-defined]
     assert isinstance(envelope, CoseEnvelope)
     return envelope
 

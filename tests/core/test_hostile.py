@@ -148,7 +148,7 @@ def test_a_life_whose_counter_is_at_its_end_is_followed_by_another() -> None:
     mesh.settle()
     node = mesh["a"]
     generation = node.generation
-    node._c.own.heartbeat = wire.MAX_COUNTER - 1
+    node._local.own.heartbeat = wire.MAX_COUNTER - 1
     x = mesh.puppet("x").introduce()
     x.say("a", wire.SYN, known=wire.MAX_COUNTER - 1)
     mesh.run(2)

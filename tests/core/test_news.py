@@ -139,7 +139,7 @@ def test_the_order_is_own_refutation_deaths_suspicions_pages() -> None:
     news.page(held(node, "x2"), 1)
     news.claim(held(node, "x1"))
     news.claim(held(node, "x0"))
-    news.claim(node._c.me)
+    news.claim(node._local.me)
     mesh.run(0.001)
     keys = [key for key, _, claim, _ in wire.rows_in(pushes(mesh)[0].frame.rows) if claim < 4]
     assert keys == [key_of(node), x[0].key, x[1].key, x[2].key]

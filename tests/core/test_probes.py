@@ -105,7 +105,7 @@ def test_who_is_suspected_is_passed_over_on_the_ring() -> None:
     puppets = sorted(mesh.puppets("x", "y", "z"), key=lambda puppet: puppet.key)
     own = key_of(mesh["a"])
     first, second, _ = sorted(puppets, key=lambda puppet: (puppet.key < own, puppet.key))
-    peers = mesh["a"]._c.peers
+    peers = mesh["a"]._local.peers
     assert peers._successor() is held(mesh["a"], first.name)
     beat = held(mesh["a"], first.name).k
     second.say("a", rows=wire.row(first.key, beat, wire.SUSPECT))

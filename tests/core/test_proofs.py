@@ -57,7 +57,7 @@ def test_a_guessed_answer_proves_nothing() -> None:
     for guess in (0, 1, asked.frame.probe ^ 1):
         assert x.say("a", wire.ACK, probe=guess) == []
     assert dropped(mesh["a"], Drop.LATE_ACK) == 3
-    assert x.addresses[0] not in mesh["a"]._c.admission.proved
+    assert x.addresses[0] not in mesh["a"]._admission.proved
 
 
 def test_a_request_waits_for_two_seconds_only() -> None:
@@ -134,4 +134,4 @@ def test_answers_of_seeds_and_of_probes_prove_their_addresses() -> None:
     mesh.run(3)
     for node in (mesh["a"], mesh["b"], mesh["c"]):
         others = {mesh[n].addresses[0] for n in "abc"} - {node.addresses[0]}
-        assert others <= node._c.admission.proved.keys()
+        assert others <= node._admission.proved.keys()

@@ -51,7 +51,7 @@ def scene() -> tuple[Node, list[_Peer]]:
         options = b"\xa1\x01\x81" + wire.bytes_head(len(peer.page)) + peer.page
         node.receive_datagram(peer.say(wire.NEWS, 0, options=options), peer.address, 0.0)
     for peer in peers[:2]:
-        node._c.admission.prove(peer.address, 0.0)
+        node._admission.prove(peer.address, 0.0)
     node.datagrams_to_send()
     return node, peers
 
@@ -71,7 +71,7 @@ def play(data: bytes) -> Node:
         now += (0.0, 0.001, 0.1, 0.6, 3.0, 40.0)[head[2] % 6]
         _pass(node, now)
         datagram = _datagram(head[1], body, peer, me)
-        proved = peer.address in node._c.admission.proved
+        proved = peer.address in node._admission.proved
         node.receive_datagram(datagram, peer.address, now)
         back = sum(len(out) for out, to in node.datagrams_to_send() if to == peer.address)
         assert proved or back <= 3 * len(datagram), f"{back} bytes for {len(datagram)}"

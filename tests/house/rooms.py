@@ -63,7 +63,6 @@ SIM = (
 
 #: Imports that still point upwards: (module, what it imports).
 UPWARDS = {
-    ("gossipmm.core.failure.self_health", "gossipmm.core.life.reply_loss"),
     ("gossipmm.sidecar.http.router", "gossipmm.sidecar.api.problems"),
     ("gossipmm.sidecar.http.router", "gossipmm.sidecar.api.state"),
     ("gossipmm.sidecar.api.app", "gossipmm.sidecar.page.files"),

@@ -13,11 +13,12 @@ FILES = 450
 FUNCTIONS = 60
 
 LONG_FILES = {
-    "gossipmm/core/life/rotation.py": 467,
+    "gossipmm/core/life/rotation.py": 454,
+    "gossipmm/core/node.py": 452,
 }
 #: A command's options are its parameters and its decorators; ``Node.__init__`` composes the parts.
 LONG_FUNCTIONS = {
     "gossipmm/agent/opening.py:_prepare": 64,
-    "gossipmm/core/node.py:Node.__init__": 90,
+    "gossipmm/core/node.py:Node.__init__": 98,
     "sim/gossipmm_sim/cli/many.py:campaign": 75,
 }

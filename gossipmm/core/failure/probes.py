@@ -11,8 +11,10 @@ from math import inf
 from typing import Final
 
 from gossipmm.core.failure.suspicion import resend_unit
+from gossipmm.core.sealing.admission import Admission
 from gossipmm.core.sending.broadcasts import BroadcastQueue
-from gossipmm.core.sending.outbox import Context
+from gossipmm.core.sending.outbox import Outbox
+from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.stats import Drop
@@ -88,13 +90,17 @@ class Probes:
 
     def __init__(
         self,
-        context: Context,
+        local: LocalState,
+        outbox: Outbox,
+        admission: Admission,
         broadcasts: BroadcastQueue,
         *,
         on_failed: Callable[[Member, float, str], None],
         on_reached: Callable[[Member, int, float, NodeId], object],
     ) -> None:
-        self._c = context
+        self._local = local
+        self._outbox = outbox
+        self._admission = admission
         self._broadcasts = broadcasts
         self._on_failed = on_failed
         self._on_reached = on_reached
@@ -109,30 +115,30 @@ class Probes:
 
     def start(self, member: Member, purpose: Purpose) -> Probe | None:
         """Probe a member now, unless that is under way already."""
-        if not member.complete or member is self._c.me:
+        if not member.complete or member is self._local.me:
             return None
         probe = self._by_member.get(member.key)
         if probe is not None:
             if purpose in _ACCUSES and probe.purpose not in _ACCUSES:
                 probe.purpose = purpose
             return probe
-        c = self._c
-        stats = c.stats
-        config = c.config
+        local = self._local
+        stats = local.stats
+        config = local.config
         unit = config.resend_base
         if stats.rtt:
             unit = resend_unit(unit, stats.rtt, self._deviation, config.gossip_interval)
-        probe = Probe(c.rng.getrandbits(64) & ~TRY or 1 + TRY, member, purpose, c.now, unit)
-        probe.ends = c.now + max(config.gossip_interval, _LASTS * unit)
+        probe = Probe(local.rng.getrandbits(64) & ~TRY or 1 + TRY, member, purpose, local.now, unit)
+        probe.ends = local.now + max(config.gossip_interval, _LASTS * unit)
         self._open[probe.identity] = probe
         self._by_member[member.key] = probe
         stats.probes += 1
         self._send(probe)
-        probe.timer = c.timers.at(c.now + unit, self._step, probe)
+        probe.timer = local.timers.at(local.now + unit, self._step, probe)
         return probe
 
     def _send(self, probe: Probe) -> None:
-        c = self._c
+        local = self._local
         member = probe.member
         addresses = member.addresses
         address = addresses[probe.stage % len(addresses)] if len(addresses) > 1 else addresses[0]
@@ -140,78 +146,82 @@ class Probes:
             probe.to = address
         elif address != probe.to:
             probe.to = None
-        rows = self._broadcasts.exchange_rows(member, c.room - wire.FRAME_SIZE - 32)
+        rows = self._broadcasts.exchange_rows(member, self._outbox.room - wire.FRAME_SIZE - 32)
         identity = probe.identity + min(len(probe.sent), TRY)
-        probe.sent.append(c.now)
-        c.send(wire.SYN, member, address=address, probe=identity, rows=rows)
+        probe.sent.append(local.now)
+        self._outbox.send(wire.SYN, member, address=address, probe=identity, rows=rows)
 
     def _step(self, probe: Probe) -> None:
         """Time passed without an answer: the next try, with helpers perhaps, or the end [P65]."""
-        c = self._c
+        local = self._local
         if probe.timer is not None:
             # A timer that fires late (a busy host) must not eat the time left for an answer.
-            late = c.now - probe.timer.when
-            if late > 0.1 * c.config.gossip_interval:
+            late = local.now - probe.timer.when
+            if late > 0.1 * local.config.gossip_interval:
                 probe.began += late
                 probe.ends += late
         probe.timer = None
-        resends = Mechanism.QUICK_RESENDS not in c.without
+        resends = Mechanism.QUICK_RESENDS not in local.without
         tries = _TRIES if resends else _TRIES_WITHOUT_RESENDS
         stage = probe.stage
         if stage >= len(tries) or probe.purpose is Purpose.DEAD:
-            if c.now >= probe.ends:
+            if local.now >= probe.ends:
                 self._fail(probe)
                 return
-            probe.timer = c.timers.at(probe.ends, self._step, probe)
+            probe.timer = local.timers.at(probe.ends, self._step, probe)
             return
         probe.stage = stage + 1
-        probe.deaf = c.is_deaf(probe.began)
+        probe.deaf = local.is_deaf(probe.began)
         if resends:
-            c.stats.probes_resent += 1
+            local.stats.probes_resent += 1
             self._send(probe)
         if tries[stage][1] and probe.purpose in _ACCUSES:
             self._ask_helpers(probe)
         when = probe.began + tries[stage + 1][0] * probe.unit if stage + 1 < len(tries) else inf
-        probe.timer = c.timers.at(min(max(when, c.now), probe.ends), self._step, probe)
+        probe.timer = local.timers.at(min(max(when, local.now), probe.ends), self._step, probe)
 
     def _ask_helpers(self, probe: Probe) -> None:
-        c = self._c
-        if Mechanism.HELPERS in c.without:
+        local = self._local
+        if Mechanism.HELPERS in local.without:
             return
         options = {wire.OPT_TARGET: probe.member.key}
-        for helper in c.peers.sample(c.config.helpers, (probe.member.key,)):
-            c.send(wire.HELP, helper, probe=probe.identity, options=options)
+        for helper in local.peers.sample(local.config.helpers, (probe.member.key,)):
+            self._outbox.send(wire.HELP, helper, probe=probe.identity, options=options)
 
     # -- answers ---------------------------------------------------------------------------
 
     def answered(self, identity: int, sender: Member | None, source: Address) -> bool:
         """An ACK came. True when the target of an open probe answered it, in time [P64, P69]."""
-        c = self._c
+        local = self._local
         probe = self._open.get(identity & ~TRY)
         number = identity & TRY
         if probe is None or number >= len(probe.sent):
-            c.stats.drop(Drop.LATE_ACK)
+            local.stats.drop(Drop.LATE_ACK)
             began = self._unanswered.get(identity & ~TRY)
             if began is not None:
-                c.is_behind(c.now - began, c.now + _BEHIND_FOR * c.config.gossip_interval)
+                local.is_behind(
+                    local.now - began, local.now + _BEHIND_FOR * local.config.gossip_interval
+                )
             return False
         member = probe.member
-        if sender is not member and Mechanism.TARGET_RULE not in c.without:
+        if sender is not member and Mechanism.TARGET_RULE not in local.without:
             # Somebody else lives at that address now: evidence against the target.
-            c.stats.drop(Drop.WRONG_ANSWERER)
+            local.stats.drop(Drop.WRONG_ANSWERER)
             if probe.wrong is None:
                 probe.wrong = source
                 name = sender.name if sender is not None else "an unknown node"
-                member.note(c.now, EvidenceKind.OTHER_ANSWERED, name, f"at {source[0]}:{source[1]}")
+                member.note(
+                    local.now, EvidenceKind.OTHER_ANSWERED, name, f"at {source[0]}:{source[1]}"
+                )
             return False
         self._close(probe)
-        if probe.to is not None and probe.to not in c.admission.proved:
-            c.admission.prove(probe.to, c.now)
-        stats = c.stats
+        if probe.to is not None and probe.to not in self._admission.proved:
+            self._admission.prove(probe.to, local.now)
+        stats = local.stats
         stats.probes_answered += 1
-        stats.probe_seconds.add(c.now - probe.began)
+        stats.probe_seconds.add(local.now - probe.began)
         stats.loss += 0.05 * ((1.0 if number else 0.0) - stats.loss)
-        rtt = c.now - probe.sent[number]
+        rtt = local.now - probe.sent[number]
         if stats.rtt:
             self._deviation += 0.25 * (abs(rtt - stats.rtt) - self._deviation)
             stats.rtt += 0.125 * (rtt - stats.rtt)
@@ -226,25 +236,25 @@ class Probes:
         probe = self._open.get(identity)
         if probe is None or probe.member.key != key:
             return
-        c = self._c
+        local = self._local
         self._close(probe)
-        c.stats.probes_helped += 1
-        probe.member.note(c.now, EvidenceKind.REACHED_BY_HELPER, helper.name)
+        local.stats.probes_helped += 1
+        probe.member.note(local.now, EvidenceKind.REACHED_BY_HELPER, helper.name)
         self._reached(probe)
 
     def _reached(self, probe: Probe) -> None:
-        c = self._c
+        local = self._local
         member = probe.member
         member.held_since = None
         # The answer may have waited for this node; it is younger than the question for certain.
         member.reached(probe.began)
         if member.buried_at is not None:
-            self._on_reached(member, member.k, probe.began, c.own.name)
+            self._on_reached(member, member.k, probe.began, local.own.name)
         if member.doubted:
             member.doubted = False
-            c.table.rejudge(member, c.now)
+            local.table.rejudge(member, local.now)
         for seeker, address, identity in probe.asked_by:
-            c.send(
+            self._outbox.send(
                 wire.HELPED,
                 seeker,
                 address=address,
@@ -257,14 +267,14 @@ class Probes:
 
     def help(self, key: int, seeker: Member, source: Address, identity: int) -> None:
         """Answer at once with the best that is known of the target; then try to reach it [P67]."""
-        c = self._c
-        member = c.table.by_key.get(key)
-        if member is None or member is c.me or not member.complete:
+        local = self._local
+        member = local.table.by_key.get(key)
+        if member is None or member is local.me or not member.complete:
             return
         rows = b""
         if member.status is Status.ALIVE:
-            rows = wire.row(key, member.k, wire.ALIVE, wire.age_up(c.now - member.heard))
-        c.send(
+            rows = wire.row(key, member.k, wire.ALIVE, wire.age_up(local.now - member.heard))
+        self._outbox.send(
             wire.HELPED,
             seeker,
             address=source,
@@ -292,47 +302,47 @@ class Probes:
             self._close(probe)
 
     def _fail(self, probe: Probe) -> None:
-        c = self._c
+        local = self._local
         self._close(probe)
         if len(self._unanswered) >= _UNANSWERED:
             del self._unanswered[next(iter(self._unanswered))]
         self._unanswered[probe.identity] = probe.began
         member = probe.member
-        c.stats.probes_failed += 1
-        if probe.purpose not in _ACCUSES or c.table.by_key.get(member.key) is not member:
+        local.stats.probes_failed += 1
+        if probe.purpose not in _ACCUSES or local.table.by_key.get(member.key) is not member:
             return
-        if member.node_state is NodeState.LEFT or member.key not in c.table.peers:
+        if member.node_state is NodeState.LEFT or member.key not in local.table.peers:
             return
         if self._must_hold(probe):
-            c.timers.at(c.now + c.config.gossip_interval, self._probe_held, member)
+            local.timers.at(local.now + local.config.gossip_interval, self._probe_held, member)
             return
-        detail = f"no answer to {probe.stage + 1} tries in {c.now - probe.began:.3g} s"
+        detail = f"no answer to {probe.stage + 1} tries in {local.now - probe.began:.3g} s"
         if probe.wrong is not None:
             detail += f"; somebody else answers at {probe.wrong[0]}:{probe.wrong[1]}"
         self._on_failed(member, probe.began, detail)
 
     def _must_hold(self, probe: Probe) -> bool:
         """Slow or deaf just now: ask again instead of accusing, for a bounded time."""
-        c = self._c
+        local = self._local
         member = probe.member
-        slow = c.now < c.slow_until and Mechanism.LATE_HOLD not in c.without
-        if not slow and not probe.deaf and not c.is_deaf(probe.began):
+        slow = local.now < local.slow_until and Mechanism.LATE_HOLD not in local.without
+        if not slow and not probe.deaf and not local.is_deaf(probe.began):
             return False
         if member.held_since is None:
-            member.held_since = c.now
-            c.stats.probes_held += 1
-            member.note(c.now, EvidenceKind.HELD, c.own.name, "slow" if slow else "deaf")
-        return c.now - member.held_since < 2 * c.config.suspicion_max
+            member.held_since = local.now
+            local.stats.probes_held += 1
+            member.note(local.now, EvidenceKind.HELD, local.own.name, "slow" if slow else "deaf")
+        return local.now - member.held_since < 2 * local.config.suspicion_max
 
     def _probe_held(self, member: Member) -> None:
-        if member.key in self._c.table.peers:
+        if member.key in self._local.table.peers:
             self.start(member, Purpose.SUSPICION)
 
     def begin_again(self) -> None:
         """This node stood still: what was open proves nothing; ask anew."""
         for probe in list(self._open.values()):
             self._close(probe)
-            if probe.purpose in _ACCUSES and probe.member.key in self._c.table.peers:
+            if probe.purpose in _ACCUSES and probe.member.key in self._local.table.peers:
                 again = self.start(probe.member, probe.purpose)
                 if again is not None:
                     again.asked_by = probe.asked_by

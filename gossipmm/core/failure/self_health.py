@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from gossipmm.core.life.reply_loss import ReplyLoss
-from gossipmm.core.sending.broadcasts import BroadcastQueue
-from gossipmm.core.sending.outbox import Context
+from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.values.types import Health
 
 
-def health_of(
-    context: Context, now: float, reply_loss: ReplyLoss, broadcasts: BroadcastQueue
-) -> Health:
+def health_of(local: LocalState, now: float, unheard: float, news: int) -> Health:
     """Return the health of the node at core time ``now``."""
-    peers = context.table.peers
-    deaf_since = now - 2 * context.config.gossip_interval
+    peers = local.table.peers
+    deaf_since = now - 2 * local.config.gossip_interval
     return Health(
-        slow=now < context.slow_until,
-        deaf=context.last_heard < deaf_since and len(peers) > 1,
+        slow=now < local.slow_until,
+        deaf=local.last_heard < deaf_since and len(peers) > 1,
         held=sum(member.held_since is not None for member in peers.values()),
-        loss=context.stats.loss,
-        rtt=context.stats.rtt,
-        impaired=reply_loss.impaired,
-        unheard=reply_loss.lost,
-        news=broadcasts.waiting,
+        loss=local.stats.loss,
+        rtt=local.stats.rtt,
+        impaired=local.own.impaired,
+        unheard=unheard,
+        news=news,
         slow_peers=sum(now < member.slow_until for member in peers.values()),
     )

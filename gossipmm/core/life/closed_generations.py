@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from gossipmm.core.failure.detector import Detector
 from gossipmm.core.life.generation import OwnGenerations
-from gossipmm.core.sending.outbox import Context
+from gossipmm.core.sending.outbox import Outbox
 from gossipmm.core.sending.replies import Replies
+from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
 from gossipmm.core.values.stats import Drop
@@ -27,12 +28,14 @@ class ClosedGenerations:
 
     def __init__(
         self,
-        context: Context,
+        local: LocalState,
+        outbox: Outbox,
         detector: Detector,
         own_generations: OwnGenerations,
         replies: Replies,
     ) -> None:
-        self._c = context
+        self._local = local
+        self._outbox = outbox
         self._detector = detector
         self._own = own_generations
         self._replies = replies
@@ -40,11 +43,11 @@ class ClosedGenerations:
 
     def supersede(self, held: Member) -> None:
         """A higher generation of a name is heard of: its old registrations go at once [P15]."""
-        c = self._c
+        local = self._local
         if held.status not in (Status.UNKNOWN, Status.LEFT):
-            if len(c.table.superseded) >= _SUPERSEDED:
-                del c.table.superseded[next(iter(c.table.superseded))]
-            c.table.superseded[held.name] = held.generation
+            if len(local.table.superseded) >= _SUPERSEDED:
+                del local.table.superseded[next(iter(local.table.superseded))]
+            local.table.superseded[held.name] = held.generation
         if len(self._superseded_keys) >= _SUPERSEDED:
             del self._superseded_keys[next(iter(self._superseded_keys))]
         self._superseded_keys[held.key] = held.name
@@ -57,18 +60,18 @@ class ClosedGenerations:
         ask one another for ever. That its life is over it is told only when it ``asks`` (by a
         SYN): two that have closed each other would otherwise tell one another for ever.
         """
-        c = self._c
-        if any(want[0] == c.me.key for want in wants):
-            c.reply.pages.append(c.me.pages[0].raw)
+        local = self._local
+        if any(want[0] == local.me.key for want in wants):
+            self._outbox.reply.pages.append(local.me.pages[0].raw)
         name = self._superseded_keys.get(key)
-        member = c.table.by_name.get(name) if name is not None else None
-        floor = c.table.floor_of_key(key)
+        member = local.table.by_name.get(name) if name is not None else None
+        floor = local.table.floor_of_key(key)
         if member is not None and member.complete:
             if asks:
-                c.reply.pages.append(member.pages[0].raw)
+                self._outbox.reply.pages.append(member.pages[0].raw)
         elif floor is not None:
             if asks:
-                c.reply.floors.append(list(floor))
+                self._outbox.reply.floors.append(list(floor))
         else:
             self._replies.ask(key)
 
@@ -78,48 +81,48 @@ class ClosedGenerations:
         A stranger (``teller`` None) that answers a question of this node's is heard, but of this
         node's own name only.
         """
-        c = self._c
+        local = self._local
         by = teller.name if teller is not None else "the other side of a split"
         for name, generation, *_ in floors:
             assert isinstance(name, str)
             assert isinstance(generation, int)
             if not 0 < generation < MAX_GENERATION:
-                c.stats.drop(Drop.OUT_OF_RANGE)
-            elif name == c.own.name:
-                if generation >= c.own.generation:
+                local.stats.drop(Drop.OUT_OF_RANGE)
+            elif name == local.own.name:
+                if generation >= local.own.generation:
                     self._own.renew(f"{by} told that this generation is closed", generation)
             elif teller is not None:
                 self._hear_floor(name, generation)
 
     def _hear_floor(self, name: NodeId, generation: Generation) -> None:
-        c = self._c
-        member = c.table.by_name.get(name)
+        local = self._local
+        member = local.table.by_name.get(name)
         if member is None or member.generation > generation:
             return
-        if member.key in c.table.peers:
+        if member.key in local.table.peers:
             # It lives: its owner takes a new generation when it is told.
-            c.send(wire.NEWS, member, options={wire.OPT_FLOORS: [[name, generation]]})
+            self._outbox.send(wire.NEWS, member, options={wire.OPT_FLOORS: [[name, generation]]})
         else:
             self.close(member)
 
     def close(self, member: Member) -> None:
         """Reap a record: its generation, and every lower one, never returns [P47]."""
-        c = self._c
+        local = self._local
         self._detector.forget(member)
-        c.table.remove(member, c.now)
-        if Mechanism.FLOORS not in c.without:
-            c.table.close(member.name, member.generation)
-        c.stats.reaped += 1
-        c.events.append(events.MemberReaped(c.now, member.name, member.generation))
+        local.table.remove(member, local.now)
+        if Mechanism.FLOORS not in local.without:
+            local.table.close(member.name, member.generation)
+        local.stats.reaped += 1
+        local.events.append(events.MemberReaped(local.now, member.name, member.generation))
 
     def forget(self, name: NodeId) -> bool:
         """Close a dead or left generation by hand, everywhere [P50]."""
-        c = self._c
-        member = c.table.by_name.get(name)
-        if member is None or member.key not in c.table.gone:
+        local = self._local
+        member = local.table.by_name.get(name)
+        if member is None or member.key not in local.table.gone:
             return False
         floor = [[name, member.generation]]
         self.close(member)
-        for peer in c.peers.all():
-            c.send(wire.NEWS, peer, options={wire.OPT_FLOORS: floor})
+        for peer in local.peers.all():
+            self._outbox.send(wire.NEWS, peer, options={wire.OPT_FLOORS: floor})
         return True

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from gossipmm.core.life.generation import OwnGenerations
-from gossipmm.core.sending.outbox import Context
+from gossipmm.core.sending.outbox import Outbox, Stranger
+from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
 from gossipmm.core.values.stats import Drop
@@ -36,8 +37,9 @@ class Conflict:
 class NameConflict:
     """Tells an earlier life of this node from another process, and asks whether that lives."""
 
-    def __init__(self, context: Context, own_generations: OwnGenerations) -> None:
-        self._c = context
+    def __init__(self, local: LocalState, outbox: Outbox, own_generations: OwnGenerations) -> None:
+        self._local = local
+        self._outbox = outbox
         self._own = own_generations
         self._held: Conflict | None = None
         self._told: set[int] = set()
@@ -46,17 +48,17 @@ class NameConflict:
     def current(self) -> Conflict | None:
         """The conflict of this life; a new generation of this node's own has none yet."""
         held = self._held
-        return held if held is not None and held.ours == self._c.own.generation else None
+        return held if held is not None and held.ours == self._local.own.generation else None
 
     def hear_page(self, page: Page, teller: Member | None) -> None:
         """A page in this node's own name [P16, P120]."""
-        c = self._c
-        own = c.own
+        local = self._local
+        own = local.own
         if page.generation == own.generation:
-            held = c.me.pages.get(page.number)
+            held = local.me.pages.get(page.number)
             if held is not None and (held.version > page.version or held.raw == page.raw):
                 return
-            c.stats.drop(Drop.OWN_RECORD)
+            local.stats.drop(Drop.OWN_RECORD)
             if teller is not None:
                 self._own.renew(f"{teller.name} told a page that this node never wrote")
             return
@@ -73,51 +75,53 @@ class NameConflict:
 
     def _older_life(self, page: Page) -> None:
         """An earlier life of this name is still told, or still lives elsewhere."""
-        c = self._c
-        c.reply.pages.append(c.me.pages[0].raw)
-        key = wire.record_key(c.config.cluster, page.name, page.generation)
-        lives = key == c.sender_key and page.number == 0
-        elsewhere = not set(page.addresses) & set(c.own.addresses)
+        local = self._local
+        self._outbox.reply.pages.append(local.me.pages[0].raw)
+        key = wire.record_key(local.config.cluster, page.name, page.generation)
+        lives = key == local.sender_key and page.number == 0
+        elsewhere = not set(page.addresses) & set(local.own.addresses)
         if lives and elsewhere and key not in self._told:
             if len(self._told) >= _TOLD:
                 self._told.clear()
             self._told.add(key)
-            c.stats.conflicts += 1
-            self._tell(ours=False, older=page.addresses, newer=c.own.addresses)
+            local.stats.conflicts += 1
+            self._tell(ours=False, older=page.addresses, newer=local.own.addresses)
 
     def _begin(self, page: Page) -> None:
-        c = self._c
+        local = self._local
         held = self.current
         if held is not None and held.page.generation >= page.generation:
             return
-        key = wire.record_key(c.config.cluster, page.name, page.generation)
-        self._held = Conflict(page, key, c.own.generation, c.now, c.rng.getrandbits(64) or 1)
+        key = wire.record_key(local.config.cluster, page.name, page.generation)
+        self._held = Conflict(
+            page, key, local.own.generation, local.now, local.rng.getrandbits(64) or 1
+        )
         if held is None:
-            c.stats.conflicts += 1
-            self._tell(ours=True, older=c.own.addresses, newer=page.addresses)
+            local.stats.conflicts += 1
+            self._tell(ours=True, older=local.own.addresses, newer=page.addresses)
         self.watch()
 
     def _tell(self, *, ours: bool, older: tuple[Address, ...], newer: tuple[Address, ...]) -> None:
-        c = self._c
-        c.me.note(c.now, EvidenceKind.CONFLICT, c.own.name, f"older {older[0]}, newer {newer[0]}")
-        c.events.append(events.NameConflict(c.now, c.own.name, ours, older, newer))
+        local = self._local
+        local.me.note(
+            local.now, EvidenceKind.CONFLICT, local.own.name, f"older {older[0]}, newer {newer[0]}"
+        )
+        local.events.append(events.NameConflict(local.now, local.own.name, ours, older, newer))
 
     def watch(self) -> None:
         """Once an interval, ask whether the other process with this name still lives [P121]."""
-        c = self._c
+        local = self._local
         conflict = self.current
         if conflict is None:
             return
-        if c.now - conflict.answered > 2 * c.config.suspicion_max:
+        if local.now - conflict.answered > 2 * local.config.suspicion_max:
             self._own.renew("the other node of this name is gone", conflict.page.generation)
             return
-        c.send(
+        self._outbox.send(
             wire.SYN,
-            None,
-            address=conflict.page.addresses[0],
-            target=conflict.key,
+            Stranger(conflict.page.addresses[0], conflict.key),
             probe=conflict.probe,
-            options={wire.OPT_PAGES: [c.me.pages[0].raw]},
+            options={wire.OPT_PAGES: [local.me.pages[0].raw]},
         )
 
     def answered(self, probe: int, sender: int) -> bool:
@@ -126,5 +130,5 @@ class NameConflict:
         if conflict is None or probe != conflict.probe:
             return False
         if sender == conflict.key:
-            conflict.answered = self._c.now
+            conflict.answered = self._local.now
         return True

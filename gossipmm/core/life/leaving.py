@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from gossipmm.core.life.conflict import NameConflict
-from gossipmm.core.sending.outbox import Context
+from gossipmm.core.sending.outbox import Outbox
 from gossipmm.core.sending.seeds import Seeds
+from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
 from gossipmm.core.values.types import NodeState
@@ -21,8 +22,11 @@ _AGAIN: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
 class Leaving:
     """This node's leave: whom it was told, and who confirmed it."""
 
-    def __init__(self, context: Context, conflict: NameConflict, seeds: Seeds) -> None:
-        self._c = context
+    def __init__(
+        self, local: LocalState, outbox: Outbox, conflict: NameConflict, seeds: Seeds
+    ) -> None:
+        self._local = local
+        self._outbox = outbox
         self._conflict = conflict
         self._seeds = seeds
         self._probe = 0
@@ -32,34 +36,34 @@ class Leaving:
 
     def leave(self) -> None:
         """Say to every live member that this node leaves, and count who confirms [P83]."""
-        c = self._c
-        if c.own.leaving:
+        local = self._local
+        if local.own.leaving:
             return
-        c.table.replace_page(c.me, c.own.set_state(NodeState.LEFT), c.now)
-        self._probe = c.rng.getrandbits(64) or 1
-        self._told = dict(c.table.peers) if self._conflict.current is None else {}
-        if not c.table.peers and self._conflict.current is None:
+        local.table.replace_page(local.me, local.own.set_state(NodeState.LEFT), local.now)
+        self._probe = local.rng.getrandbits(64) or 1
+        self._told = dict(local.table.peers) if self._conflict.current is None else {}
+        if not local.table.peers and self._conflict.current is None:
             self._seeds.tell(self._probe)  # one may hold this record since the last knock
-        c.timers.at(c.now + c.config.leave_timeout, self._over)
+        local.timers.at(local.now + local.config.leave_timeout, self._over)
         self._tell(None)
 
     def _tell(self, _: object) -> None:
-        c = self._c
+        local = self._local
         waiting = [m for key, m in self._told.items() if key not in self._confirmed]
         if not waiting:
             self._over(None)
-        if c.own.left:
+        if local.own.left:
             return
-        options = {wire.OPT_PAGES: [c.me.pages[0].raw]}
+        options = {wire.OPT_PAGES: [local.me.pages[0].raw]}
         for member in waiting:
-            c.send(wire.SYN, member, probe=self._probe, options=options)
+            self._outbox.send(wire.SYN, member, probe=self._probe, options=options)
         wait = _AGAIN[min(self._tries, len(_AGAIN) - 1)]
         self._tries += 1
-        c.timers.at(c.now + wait, self._tell)
+        local.timers.at(local.now + wait, self._tell)
 
     def hear_confirmed(self, probe: int, sender: int) -> bool:
         """True when an ACK confirms the leave."""
-        if not self._c.own.leaving or probe != self._probe:
+        if not self._local.own.leaving or probe != self._probe:
             return False
         if sender in self._told:
             self._confirmed.add(sender)
@@ -68,8 +72,8 @@ class Leaving:
         return True
 
     def _over(self, _: object) -> None:
-        c = self._c
-        if not c.own.left:
-            c.own.left = True
+        local = self._local
+        if not local.own.left:
+            local.own.left = True
             told = len(self._told)
-            c.events.append(events.LeaveFinished(c.now, len(self._confirmed), told))
+            local.events.append(events.LeaveFinished(local.now, len(self._confirmed), told))

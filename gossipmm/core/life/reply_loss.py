@@ -17,7 +17,7 @@ from typing import Final
 
 from gossipmm.core.failure.probes import TRY
 from gossipmm.core.life.generation import OwnGenerations
-from gossipmm.core.sending.outbox import Context
+from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
 from gossipmm.core.values.trail import EvidenceKind
@@ -51,10 +51,10 @@ class ReplyLoss:
 
     def __init__(
         self,
-        context: Context,
+        local: LocalState,
         own_generations: OwnGenerations,
     ) -> None:
-        self._c = context
+        self._local = local
         self._own = own_generations
         #: Probes that were answered just now: when first, and which try that was.
         self._open: dict[int, tuple[float, int]] = {}
@@ -66,7 +66,7 @@ class ReplyLoss:
     @property
     def impaired(self) -> bool:
         """True while this node says that its answers do not get through."""
-        return self._c.own.impaired
+        return self._local.own.impaired
 
     @property
     def lost(self) -> float:
@@ -75,19 +75,19 @@ class ReplyLoss:
 
     def asked(self, sender: Member, probe: int) -> None:
         """A member that is known asked this node, which answers [P90]."""
-        c = self._c
-        now = c.now
+        local = self._local
+        now = local.now
         self._settle(now)
         identity, number = probe & ~TRY, probe & TRY
         known = self._open.get(identity)
         if known is None:
-            long_ago = now - sender.asked_at >= _APART * c.config.gossip_interval
+            long_ago = now - sender.asked_at >= _APART * local.config.gossip_interval
             if long_ago and len(self._open) < _MOST_OPEN:
                 sender.asked_at = now
                 self._open[identity] = (now, number)
             return
         when, first = known
-        if now - when < 0.5 * c.config.resend_base:
+        if now - when < 0.5 * local.config.resend_base:
             # Both waited here to be read, perhaps: nothing was answered before it was sent.
             self._open[identity] = (when, max(first, number))
         elif first != _COUNTED and number >= first + _THIRD:
@@ -96,7 +96,7 @@ class ReplyLoss:
 
     def _settle(self, now: float) -> None:
         """Count the probes that nobody asked again in time as answered."""
-        limit = now - 2 * self._c.config.gossip_interval
+        limit = now - 2 * self._local.config.gossip_interval
         while self._open:
             identity, (when, first) = next(iter(self._open.items()))
             if when > limit:
@@ -112,35 +112,29 @@ class ReplyLoss:
 
     def review(self) -> None:
         """Once an interval: say so, or take it back [P91]."""
-        c = self._c
-        if Mechanism.IMPAIRED in c.without:
+        local = self._local
+        if Mechanism.IMPAIRED in local.without:
             return
-        own, lost = c.own, self._lost.bit_count()
+        own, lost = local.own, self._lost.bit_count()
         if own.impaired:
-            if lost <= _FINE and c.now >= self._times[-1] + self._hold():
+            if lost <= _FINE and local.now >= self._times[-1] + self._hold():
                 self._say(impaired=False)
         elif lost >= _IMPAIRED:
-            others = sum(m.node_state is NodeState.IMPAIRED for m in c.table.peers.values())
-            if others + 1 <= _SHARE * c.table.live_count():
-                kept = [at for at in self._times if at > c.now - c.config.flap_window]
-                self._times = [*kept, c.now]
+            others = sum(m.node_state is NodeState.IMPAIRED for m in local.table.peers.values())
+            if others + 1 <= _SHARE * local.table.live_count():
+                kept = [at for at in self._times if at > local.now - local.config.flap_window]
+                self._times = [*kept, local.now]
                 self._say(impaired=True)
 
     def _hold(self) -> float:
         return float(min(_AT_LEAST * 2 ** (len(self._times) - 1), _AT_MOST))
 
     def _say(self, *, impaired: bool) -> None:
-        c = self._c
-        c.own.impaired = impaired
-        self._own.write([c.own.page_zero()])
+        local = self._local
+        local.own.impaired = impaired
+        self._own.write([local.own.page_zero()])
         share = round(self.lost, 2)
-        if impaired:
-            c.stats.impaired += 1
-            c.me.note(
-                c.now, EvidenceKind.IMPAIRED_OWN, c.own.name, f"{share:.0%} of its last probes"
-            )
-        else:
-            c.me.note(
-                c.now, EvidenceKind.UNIMPAIRED_OWN, c.own.name, f"{share:.0%} of its last probes"
-            )
-        c.events.append(events.SelfImpaired(c.now, impaired, share))
+        kind = EvidenceKind.IMPAIRED_OWN if impaired else EvidenceKind.UNIMPAIRED_OWN
+        local.stats.impaired += impaired
+        local.me.note(local.now, kind, local.own.name, f"{share:.0%} of its last probes")
+        local.events.append(events.SelfImpaired(local.now, impaired, share))

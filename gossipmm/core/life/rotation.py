@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from gossipmm.core.life.generation import OwnGenerations
 from gossipmm.core.life.rotation_progress import (
@@ -25,8 +25,10 @@ from gossipmm.core.life.rotation_progress import (
     obstacles,
     standing,
 )
-from gossipmm.core.sealing.envelope import CoseEnvelope
+from gossipmm.core.sealing.envelope import CoseEnvelope, Envelope
 from gossipmm.core.sealing.keyring import Key, Keyring, applied, merged
+from gossipmm.core.sending.outbox import Outbox
+from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.values import events
 from gossipmm.core.values.rotation_state import (
     MAX_TOLD,
@@ -37,13 +39,9 @@ from gossipmm.core.values.rotation_state import (
     register_of,
 )
 from gossipmm.core.values.timers import Token
-from gossipmm.core.values.types import Address, NodeId, Status
+from gossipmm.core.values.types import NodeId, Status
 from gossipmm.core.wire import frame as wire
 from gossipmm.errors import KeyringError, LimitError
-
-if TYPE_CHECKING:
-    from gossipmm.core.sending.outbox import Context
-    from gossipmm.core.table.member import Member
 
 __all__ = ("Rotation",)
 
@@ -60,22 +58,28 @@ class Rotation:
     """The keys of one node, and its part in rotations. ``enter`` takes the clock reading."""
 
     def __init__(
-        self, context: Context, enter: Callable[[float], None], own_generations: OwnGenerations
+        self,
+        local: LocalState,
+        outbox: Outbox,
+        envelope: Envelope,
+        enter: Callable[[float], None],
+        own_generations: OwnGenerations,
     ) -> None:
-        self._c = context
+        self._local = local
+        self._outbox = outbox
+        self._envelope = envelope
         self._own = own_generations
         self._enter = enter
         #: The keyring as it was last written by the shell.
-        self._saved = context.envelope.keyring
-        self._since = context.now
+        self._saved = envelope.keyring
+        self._since = local.now
         self._without: frozenset[NodeId] = frozenset()
         self._timer: Token | None = None
-        #: More than one key is in use, so that it matters which one a member has.
         if self._saved is not None:
-            _check_room(context)
-            context.kid_for = self.kid_for if len(self._saved.keys) > 1 else None
+            _check_room(local)
+            outbox.several_keys = len(self._saved.keys) > 1
             self._tell()
-            self._wake(context.now)
+            self._wake(local.now)
 
     # -- what others say -----------------------------------------------------------------------
 
@@ -84,7 +88,7 @@ class Rotation:
         if self.ring is not None:
             self._merge(told.register)
             if self._timer is None:
-                self._wake(self._c.now)
+                self._wake(self._local.now)
 
     def hear_key(self, value: Any) -> None:
         """The key of a rotation by gossip, from a member that holds it."""
@@ -112,15 +116,15 @@ class Rotation:
 
     def _adopt(self, ring: Keyring, behind: tuple[NodeId, ...] = ()) -> None:
         """Take a keyring whose register is higher."""
-        c = self._c
+        local = self._local
         register = ring.rotation
         before = self.ring
         if before is not None and not before.rotation.is_same(register):
             self._without = frozenset()
-        self._since = c.now
-        c.events.append(
+        self._since = local.now
+        local.events.append(
             events.KeyRotation(
-                c.now,
+                local.now,
                 register.phase.name.lower(),
                 register.new.hex(),
                 register.old.hex(),
@@ -129,7 +133,7 @@ class Rotation:
             )
         )
         if register.active and register.out_of_band and ring.find(register.new) is None:
-            c.events.append(events.KeyWanted(c.now, register.new.hex()))
+            local.events.append(events.KeyWanted(local.now, register.new.hex()))
         self._change(ring)
 
     # -- this node's keys ----------------------------------------------------------------------
@@ -137,7 +141,7 @@ class Rotation:
     @property
     def ring(self) -> Keyring | None:
         """The keys in use, and the register; None: this node does not encrypt."""
-        return self._c.envelope.keyring
+        return self._envelope.keyring
 
     @property
     def unsaved(self) -> bool:
@@ -153,14 +157,14 @@ class Rotation:
         return ring.rotation.new if ring.find(ring.rotation.new) is None else b""
 
     def _change(self, ring: Keyring) -> None:
-        c = self._c
-        if not isinstance(c.envelope, CoseEnvelope) or ring == self.ring:
+        local = self._local
+        if not isinstance(self._envelope, CoseEnvelope) or ring == self.ring:
             return
-        c.envelope.keyring = ring
-        self._c.kid_for = self.kid_for if len(ring.keys) > 1 else None
-        c.events.append(
+        self._envelope.keyring = ring
+        self._outbox.several_keys = len(ring.keys) > 1
+        local.events.append(
             events.KeysChanged(
-                c.now,
+                local.now,
                 ring.sending.kid.hex(),
                 tuple(key.kid.hex() for key in ring.keys),
                 tuple(key.kid.hex() for key in ring.retired),
@@ -170,18 +174,18 @@ class Rotation:
     def saved(self, ring: Keyring, now: float) -> None:
         """The shell wrote this keyring: from now on others may rely on it [P116]."""
         self._enter(now)
-        c = self._c
+        local = self._local
         self._saved = ring
-        before = c.own.keys
+        before = local.own.keys
         self._tell()
-        if c.own.keys != before and not c.own.leaving:
-            self._own.write([c.own.page_zero()])
-        self._wake(c.now)
+        if local.own.keys != before and not local.own.leaving:
+            self._own.write([local.own.page_zero()])
+        self._wake(local.now)
 
     def _tell(self) -> None:
         ring = self._saved
         assert ring is not None
-        self._c.own.keys = Told(tuple(key.kid for key in ring.keys), ring.rotation)
+        self._local.own.keys = Told(tuple(key.kid for key in ring.keys), ring.rotation)
 
     # -- what the operator says ----------------------------------------------------------------
 
@@ -220,7 +224,7 @@ class Rotation:
         self._enter(now)
         held = self._need()
         if ring.rotation > held.rotation:
-            before, self._since = held.rotation, self._c.now
+            before, self._since = held.rotation, self._local.now
             self._change(applied(ring, before))
         else:
             self._change(applied(replace(ring, rotation=held.rotation), held.rotation))
@@ -290,10 +294,10 @@ class Rotation:
         known = {member.name for member in self._standings(NEVER)}
         if unknown := sorted(wanted - known):
             raise KeyringError(f"no member is called {_some(unknown)}")
-        if self._c.own.name in wanted:
-            raise KeyringError(f"{self._c.own.name} is this node: ask another one to leave it")
+        if self._local.own.name in wanted:
+            raise KeyringError(f"{self._local.own.name} is this node: ask another one to leave it")
         self._without |= wanted
-        self._wake(self._c.now)
+        self._wake(self._local.now)
 
     def kids(self) -> frozenset[bytes]:
         """Ids of keys that some member holds: a new one needs another."""
@@ -334,34 +338,34 @@ class Rotation:
 
     def stragglers(self) -> tuple[Straggler, ...]:
         """Who sent with a retired key and is not back since, by address."""
-        c = self._c
-        if not isinstance(c.envelope, CoseEnvelope):
+        local = self._local
+        if not isinstance(self._envelope, CoseEnvelope):
             return ()
-        live = {address for member in c.table.peers.values() for address in member.addresses}
+        live = {address for member in local.table.peers.values() for address in member.addresses}
         names = {
             address: member.name
-            for member in c.table.by_name.values()
+            for member in local.table.by_name.values()
             for address in member.addresses
         }
         return tuple(
             Straggler(names.get(address, ""), address, refusal.kid, refusal.times, refusal.at)
-            for address, refusal in sorted(c.envelope.stragglers.items())
+            for address, refusal in sorted(self._envelope.stragglers.items())
             if address not in live
         )
 
     def _standings(self, register: RotationState) -> tuple[Standing, ...]:
-        c = self._c
+        local = self._local
         found = []
-        for name, member in sorted(c.table.by_name.items()):
+        for name, member in sorted(local.table.by_name.items()):
             if member.complete and member.status is not Status.LEFT:
-                live = member is c.me or member.key in c.table.peers
+                live = member is local.me or member.key in local.table.peers
                 found.append(standing(name, member.pages[0].keys, register, live=live))
         return tuple(found)
 
     def _left_since(self, register: RotationState) -> int:
         """How many took part in a rotation and left."""
         left = 0
-        for member in self._c.table.by_name.values():
+        for member in self._local.table.by_name.values():
             if member.status is Status.LEFT and member.complete:
                 told = member.pages[0].keys
                 left += told is not None and told.register.is_same(register)
@@ -374,49 +378,49 @@ class Rotation:
 
     def _wake(self, when: float) -> None:
         if self._timer is None and self.ring is not None and self.ring.rotation.active:
-            self._timer = self._c.timers.at(when, self._go_on)
+            self._timer = self._local.timers.at(when, self._go_on)
 
     def _go_on(self, _: object) -> None:
         """Once an interval, as long as a rotation is under way."""
-        c = self._c
+        local = self._local
         self._timer = None
         ring = self.ring
-        if ring is not None and ring == self._saved and not c.own.leaving:
+        if ring is not None and ring == self._saved and not local.own.leaving:
             register = ring.rotation
             if register.active and not register.out_of_band:
                 self._give(ring, register)
-            if register.active and c.table.joined:
+            if register.active and local.table.joined:
                 self._next_phase(ring, register)
-        self._wake(c.now + c.config.gossip_interval)
+        self._wake(local.now + local.config.gossip_interval)
 
     def _give(self, ring: Keyring, register: RotationState) -> None:
         """Give the new key to live members that tell that they do not have it [P118]."""
-        c = self._c
+        local = self._local
         key = ring.find(register.new)
         if key is None:
             return
         lack = []
-        for member in c.table.peers.values():
+        for member in local.table.peers.values():
             told = member.pages[0].keys
             if told is not None and key.kid not in told.holds:
                 lack.append(member)
         if not lack:
             return
-        holders = 1 + len(c.table.peers) - len(lack)
-        chosen = [member for member in lack if c.chance(_TELLERS / holders)]
+        holders = 1 + len(local.table.peers) - len(lack)
+        chosen = [member for member in lack if local.chance(_TELLERS / holders)]
         if len(chosen) > _AT_ONCE:
-            chosen = c.rng.sample(chosen, _AT_ONCE)
+            chosen = local.rng.sample(chosen, _AT_ONCE)
         options = {wire.OPT_KEY: [register.row(), key.secret]}
         for member in chosen:
-            c.send(wire.NEWS, member, options=options)
+            self._outbox.send(wire.NEWS, member, options=options)
 
     def _next_phase(self, ring: Keyring, register: RotationState) -> None:
-        table, without = self._c.table, self._without
+        table, without = self._local.table, self._without
         members = self._standings(register)
         left = self._left_since(register)
         if not has_majority(members, register, without, left):
             return
-        expired = self._expired(register, self._c.now)
+        expired = self._expired(register, self._local.now)
         if obstacles(members, register, without, expired=expired):
             return
         if register.phase is Phase.USE and not expired:
@@ -433,27 +437,10 @@ class Rotation:
     ) -> None:
         self._adopt(merged(ring, register), behind)
 
-    # -- which key for whom --------------------------------------------------------------------
 
-    def kid_for(self, to: Member | None, address: Address) -> bytes:
-        """Id of the key that somebody can read; empty: the usual one [P119].
-
-        A member tells which keys it holds. Who is not known is answered with the key that it used.
-        """
-        ring = self.ring
-        if ring is None:
-            return b""
-        told = to.pages[0].keys if to is not None and to.complete else None
-        if told is None:
-            return self._c.envelope.spoken.get(address, b"")
-        if ring.sending.kid in told.holds:
-            return b""
-        return next((key.kid for key in ring.keys if key.kid in told.holds), b"")
-
-
-def _check_room(context: Context) -> None:
+def _check_room(local: LocalState) -> None:
     """Refuse at the start what would not fit during a rotation. Raises LimitError."""
-    own = context.own
+    own = local.own
     size = len(own.page_zero().raw) + MAX_TOLD
     if size > _MAX_PAGE_ZERO:
         raise LimitError(

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from math import inf
 from typing import Final
 
-from gossipmm.core.sending.outbox import Context
+from gossipmm.core.sealing.admission import Admission
+from gossipmm.core.sending.outbox import Outbox, Stranger
+from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values.types import Address
 from gossipmm.core.wire import frame as wire
@@ -43,8 +45,10 @@ class _Question:
 class AddressValidation:
     """Addresses asked for a proof, and what waits for it."""
 
-    def __init__(self, context: Context) -> None:
-        self._c = context
+    def __init__(self, local: LocalState, outbox: Outbox, admission: Admission) -> None:
+        self._local = local
+        self._outbox = outbox
+        self._admission = admission
         self._by_address: dict[Address, _Question] = {}
         self.open: dict[int, _Question] = {}
         #: Requests whose address is proved now; the node serves them next.
@@ -54,7 +58,7 @@ class AddressValidation:
 
     def missing(self, address: Address) -> bool:
         """Whether the address is not proved."""
-        return address not in self._c.admission.proved
+        return address not in self._admission.proved
 
     def ask(
         self,
@@ -67,23 +71,24 @@ class AddressValidation:
 
         [P96]
         """
-        c = self._c
+        local = self._local
         if self.serving:
             return
         question = self._by_address.get(address)
-        if question is None or c.now - question.at > _SERVE_WITHIN:
+        if question is None or local.now - question.at > _SERVE_WITHIN:
             if question is not None:
                 self._forget(question)
             elif len(self._by_address) >= _ADDRESSES:
                 self._forget(next(iter(self._by_address.values())))
-            question = _Question(address, c.rng.getrandbits(64) or 1, c.now)
+            question = _Question(address, local.rng.getrandbits(64) or 1, local.now)
             self._by_address[address] = question
             self.open[question.identity] = question
         if request is not None and len(question.requests) < _REQUESTS:
             question.requests.append(request)
-        if c.now - question.asked_at >= _AGAIN_AFTER:
-            question.asked_at = c.now
-            c.send(wire.SYN, member, address=address, target=key, probe=question.identity)
+        if local.now - question.asked_at >= _AGAIN_AFTER:
+            question.asked_at = local.now
+            to = member or Stranger(address, key)
+            self._outbox.send(wire.SYN, to, address=address, probe=question.identity)
 
     def _forget(self, question: _Question) -> None:
         del self._by_address[question.address]
@@ -94,10 +99,10 @@ class AddressValidation:
         question = self.open.get(identity)
         if question is None:
             return False
-        c = self._c
+        local = self._local
         self._forget(question)
-        c.admission.prove(question.address, c.now)
-        if c.now - question.at <= _SERVE_WITHIN:
+        self._admission.prove(question.address, local.now)
+        if local.now - question.at <= _SERVE_WITHIN:
             self.ready += question.requests
         return True
 

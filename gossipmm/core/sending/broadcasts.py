@@ -12,8 +12,9 @@ from __future__ import annotations
 from math import log2
 from typing import Final
 
-from gossipmm.core.sending.outbox import Context
+from gossipmm.core.sending.outbox import Outbox
 from gossipmm.core.sending.packing import Packer, claim_row, claim_rows, encoded_pages
+from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.timers import Token, cancel
@@ -47,15 +48,16 @@ class _Slot:
 class BroadcastQueue:
     """The queue of pushes, its byte budget, and the rows that exchanges carry [P72]."""
 
-    def __init__(self, context: Context) -> None:
-        self._c = context
+    def __init__(self, local: LocalState, outbox: Outbox) -> None:
+        self._local = local
+        self._outbox = outbox
         self._slots: dict[int, _Slot] = {}
         self._timer: Token | None = None
-        self._budget = context.config.news_burst
-        self._filled_at = context.now
+        self._budget = local.config.news_burst
+        self._filled_at = local.now
         self._told: set[int] = set()
         #: No push before this time: under load news waits a little, to travel together.
-        self._not_before = context.now
+        self._not_before = local.now
         #: Member key -> exchanges that its claim still rides on.
         self._riding: dict[int, int] = {}
 
@@ -81,15 +83,15 @@ class BroadcastQueue:
     def ride(self, member: Member) -> None:
         """Let the claim ride on exchanges only (again)."""
         self._riding.pop(member.key, None)
-        self._riding[member.key] = 3 * max(1, int(log2(self._c.table.live_count())) + 1)
+        self._riding[member.key] = 3 * max(1, int(log2(self._local.table.live_count())) + 1)
 
     def retry(self) -> None:
         """The first peer came: what could not be told to anybody is told now."""
         if self._slots:
-            self._wake(self._c.now)
+            self._wake(self._local.now)
 
     def _slot(self, key: int) -> _Slot:
-        now = self._c.now
+        now = self._local.now
         slot = self._slots.get(key)
         if slot is None:
             slot = self._slots[key] = _Slot(now)
@@ -104,19 +106,19 @@ class BroadcastQueue:
             if self._timer.when <= when:
                 return
             cancel(self._timer)
-        self._timer = self._c.timers.at(when, self._push)
+        self._timer = self._local.timers.at(when, self._push)
 
     # -- pushing ---------------------------------------------------------------------------
 
     def _push(self, _: None) -> None:
         self._timer = None
-        now = self._c.now
+        now = self._local.now
         due = [(key, slot) for key, slot in self._slots.items() if slot.due <= now]
         if due:
-            if not self._c.table.peers:
+            if not self._local.table.peers:
                 # Nobody to tell: of this node's own pages the first peer is told (see retry).
-                own = self._slots.get(self._c.me.key)
-                self._slots = {self._c.me.key: own} if own is not None else {}
+                own = self._slots.get(self._local.me.key)
+                self._slots = {self._local.me.key: own} if own is not None else {}
                 return
             self._push_due(due)
         if self._slots:
@@ -124,55 +126,57 @@ class BroadcastQueue:
             self._wake(max(earliest, self._not_before))
 
     def _push_due(self, due: list[tuple[int, _Slot]]) -> None:
-        c = self._c
-        now = c.now
+        local = self._local
+        now = local.now
         due.sort(key=self._priority)
         self._refill()
-        packer = Packer(c.room)
+        packer = Packer(self._outbox.room)
         spent = 0.0
         for key, slot in due:
-            member = c.table.by_key.get(key)
+            member = local.table.by_key.get(key)
             if member is None:
                 del self._slots[key]
                 continue
             rows, pages = self._content(member, slot)
-            cost = (len(rows) + sum(map(len, pages)) + 20) * c.config.fanout
+            cost = (len(rows) + sum(map(len, pages)) + 20) * local.config.fanout
             if spent + cost > self._budget:
                 self._postpone(key, slot)
                 continue
             spent += cost
             packer.add(rows, pages)
             slot.pushes += 1
-            if slot.pushes >= 2 or Mechanism.SECOND_PUSH in c.without:
+            if slot.pushes >= 2 or Mechanism.SECOND_PUSH in local.without:
                 del self._slots[key]
             else:
-                slot.due = now + c.config.second_push
+                slot.due = now + local.config.second_push
         self._budget -= spent
-        load = 1.0 - self._budget / c.config.news_burst
-        self._not_before = now + _GATHER * load * c.config.second_push
+        load = 1.0 - self._budget / local.config.news_burst
+        self._not_before = now + _GATHER * load * local.config.second_push
         filled = packer.finish()
         if not filled:
             return
         encoded = [(rows, encoded_pages(pages)) for rows, pages in filled]
         for peer in self._receivers():
             for rows, options in encoded:
-                c.send(wire.NEWS, peer, rows=rows, encoded=options)
-        c.stats.news_pushed += len(filled)
-        c.stats.pages_sent += sum(len(pages) for _, pages in filled)
+                self._outbox.send(wire.NEWS, peer, rows=rows, options=options)
+        local.stats.news_pushed += len(filled)
+        local.stats.pages_sent += sum(len(pages) for _, pages in filled)
 
     def _priority(self, item: tuple[int, _Slot]) -> tuple[int, float]:
         key, slot = item
-        if key == self._c.me.key:
+        if key == self._local.me.key:
             return OWN_REFUTATION if not slot.pages else OTHER, slot.since
-        member = self._c.table.by_key.get(key)
+        member = self._local.table.by_key.get(key)
         return _PRIORITY.get(member.status, OTHER) if member else OTHER, slot.since
 
     def _content(self, member: Member, slot: _Slot) -> tuple[bytes, list[bytes]]:
-        c = self._c
-        if member is c.me:
-            rows = c.own_row()
+        local = self._local
+        if member is local.me:
+            rows = local.own_row()
         else:
-            rows = claim_rows(member, c.now, c.config.confirmations + 1) if slot.claim else b""
+            rows = (
+                claim_rows(member, local.now, local.config.confirmations + 1) if slot.claim else b""
+            )
         pages = [member.pages[number].raw for number in sorted(slot.pages & member.pages.keys())]
         return rows, pages
 
@@ -181,30 +185,30 @@ class BroadcastQueue:
 
         [P73]
         """
-        c = self._c
-        fanout = c.config.fanout
-        told = self._told if len(self._told) + fanout <= len(c.table.peers) else set()
-        since = c.now - 4 * c.config.gossip_interval
-        chosen = c.peers.sample_recent(fanout // 2, since, told)
+        local = self._local
+        fanout = local.config.fanout
+        told = self._told if len(self._told) + fanout <= len(local.table.peers) else set()
+        since = local.now - 4 * local.config.gossip_interval
+        chosen = local.peers.sample_recent(fanout // 2, since, told)
         taken = {peer.key for peer in chosen}
-        chosen += c.peers.sample(fanout - len(chosen), told | taken)
+        chosen += local.peers.sample(fanout - len(chosen), told | taken)
         self._told = {peer.key for peer in chosen}
         return chosen
 
     def _refill(self) -> None:
-        c = self._c
-        gained = (c.now - self._filled_at) * c.config.news_rate
-        self._budget = min(c.config.news_burst, self._budget + gained)
-        self._filled_at = c.now
+        local = self._local
+        gained = (local.now - self._filled_at) * local.config.news_rate
+        self._budget = min(local.config.news_burst, self._budget + gained)
+        self._filled_at = local.now
 
     def _postpone(self, key: int, slot: _Slot) -> None:
         """No room now: try again shortly; after two intervals leave it to the exchanges [P75]."""
-        c = self._c
-        if c.now - slot.since > 2 * c.config.gossip_interval:
-            c.stats.drop(Drop.NEWS_BUDGET)
+        local = self._local
+        if local.now - slot.since > 2 * local.config.gossip_interval:
+            local.stats.drop(Drop.NEWS_BUDGET)
             del self._slots[key]
         else:
-            slot.due = c.now + c.config.second_push
+            slot.due = local.now + local.config.second_push
 
     # -- rows on exchanges -----------------------------------------------------------------
 
@@ -213,26 +217,26 @@ class BroadcastQueue:
 
         [P77]
         """
-        c = self._c
+        local = self._local
         if self._riding:
             return self.riding_rows(to, room)
-        latest = c.peers.latest(to)
+        latest = local.peers.latest(to)
         if latest is None or latest.status is not Status.ALIVE:
             return b""
-        return claim_row(latest, c.now)
+        return claim_row(latest, local.now)
 
     def riding_rows(self, to: Member | None, room: int) -> bytes:
         """Claims that still ride on exchanges, as many as fit [P77]."""
-        c = self._c
-        if not self._riding or Mechanism.SUSPECT_ROWS in c.without:
+        local = self._local
+        if not self._riding or Mechanism.SUSPECT_ROWS in local.without:
             return b""
         parts: list[bytes] = []
         told: list[int] = []
         for key in self._riding:
-            member = c.table.by_key.get(key)
+            member = local.table.by_key.get(key)
             if member is None or member is to:
                 continue
-            rows = c.own_row() if member is c.me else claim_rows(member, c.now, 1)
+            rows = local.own_row() if member is local.me else claim_rows(member, local.now, 1)
             if len(rows) > room:
                 break
             room -= len(rows)
@@ -240,9 +244,9 @@ class BroadcastQueue:
             told.append(key)
         for key in told:
             left = self._riding.pop(key) - 1
-            member = c.table.by_key.get(key)
+            member = local.table.by_key.get(key)
             if member is not None and (left > 0 or member.status is Status.SUSPECT):
                 self._riding[key] = max(left, 1)  # to the end: the others have their turn
-        for key in [key for key in self._riding if key not in c.table.by_key]:
+        for key in [key for key in self._riding if key not in local.table.by_key]:
             del self._riding[key]
         return b"".join(parts)

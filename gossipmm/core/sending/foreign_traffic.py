@@ -6,7 +6,7 @@ from math import inf
 from typing import Final
 
 from gossipmm.core.sealing.cose import kid_untrusted
-from gossipmm.core.sending.outbox import Context
+from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.values import events
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Address
@@ -36,13 +36,13 @@ class ForeignTraffic:
     Nodes that missed a rotation (genuine, but with a retired key) are told one by one.
     """
 
-    def __init__(self, context: Context) -> None:
-        self._c = context
+    def __init__(self, local: LocalState) -> None:
+        self._local = local
         self._told: dict[tuple[Drop, Address | None], float] = {}
 
     def heard(self, reason: Drop, source: Address, data: bytes) -> None:
         """A datagram was refused for one of the reasons above [P113]."""
-        now = self._c.now
+        now = self._local.now
         what = (reason, source if reason is Drop.RETIRED_KEY else None)
         if now - self._told.get(what, -inf) < _AGAIN_AFTER:
             return
@@ -52,11 +52,11 @@ class ForeignTraffic:
         if len(self._told) >= _MOST:
             del self._told[next(iter(self._told))]
         self._told[what] = now
-        self._c.events.append(events.ForeignTraffic(now, source, reason, kid.hex()))
+        self._local.events.append(events.ForeignTraffic(now, source, reason, kid.hex()))
 
     def _is_underway(self, kid: bytes, source: Address) -> bool:
         """Whether a live member uses another key by now: this one was sent just before."""
-        for member in self._c.table.peers.values():
+        for member in self._local.table.peers.values():
             if source in member.addresses:
                 told = member.pages[0].keys
                 return told is not None and told.holds[0] != kid

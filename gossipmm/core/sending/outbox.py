@@ -1,34 +1,28 @@
-"""What the parts of the core share: the state, the clock reading, and the way out.
-
-The parts (detector, news, reconcile, lifecycle) find each other here; none of them imports
-another at run time.
-"""
+"""The way out: frames are made, sealed and queued here, within what may go to their receiver."""
 
 from __future__ import annotations
 
-import random
-from collections import deque
-from collections.abc import Callable
-from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 import cbor2
 
-from gossipmm.config import Config
-from gossipmm.core.sealing.admission import Admission
 from gossipmm.core.sealing.envelope import Envelope
 from gossipmm.core.sending.packing import claim_row
+from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
-from gossipmm.core.table.peers import Peers
-from gossipmm.core.table.self_record import SelfRecord
-from gossipmm.core.table.table import Table
-from gossipmm.core.values.events import Event
-from gossipmm.core.values.stats import Drop, Stats
-from gossipmm.core.values.timers import Timers
+from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Address, Status
 from gossipmm.core.wire import frame as wire
-from gossipmm.core.wire.pages import Page, page_untrusted
 from gossipmm.mechanisms import Mechanism
+
+__all__ = ("Outbox", "Reply", "Stranger")
+
+
+class Stranger(NamedTuple):
+    """Whoever is at an address; ``key`` is the record key that it is expected to have, or 0."""
+
+    address: Address
+    key: int = 0
 
 
 class Reply:
@@ -78,147 +72,106 @@ class Reply:
         return b"".join(rows), options
 
 
-class Context:
-    """Shared by the parts of one node."""
+class Outbox:
+    """Datagrams of one node on their way out, in order."""
 
-    def __init__(
-        self,
-        config: Config,
-        own: SelfRecord,
-        rng: random.Random,
-        now: float,
-        envelope: Envelope,
-    ) -> None:
-        self.config = config
-        self.own = own
-        self.rng = rng
-        #: Core time of the call that is being served.
-        self.now = now
-        self.stats = Stats()
-        self.timers = Timers()
-        self.table = Table(config, self.stats)
-        self.peers = Peers(self.table, rng, ring=Mechanism.RING not in config.without)
-        self.envelope = envelope
-        self.admission = Admission(config, now)
+    def __init__(self, local: LocalState, envelope: Envelope) -> None:
+        self._local = local
+        self._envelope = envelope
+        self._tag = wire.cluster_tag(local.config.cluster)
+        self._out: list[tuple[bytes, Address]] = []
+        self.reply = Reply()
         #: Where the datagram being read came from if that is not proved, and bytes that may go
         #: there in answer to it.
         self.limited: Address | None = None
         self.allowance = 0
-        self.tag = wire.cluster_tag(config.cluster)
-        self.page_reader: Callable[[bytes], Page] = page_untrusted
-        self.events: deque[Event] = deque()
-        self.out: list[tuple[bytes, Address]] = []
-        self.without = config.without
-        #: When an authentic datagram of another member arrived last.
-        self.last_heard: float = -inf
-        #: Until when this node holds its accusations because its own timers fired late.
-        self.slow_until: float = -inf
-        self.me: Member
-        self.reply = Reply()
-        #: Record key of the sender of the datagram being read.
-        self.sender_key = 0
-        #: The heartbeat at which that sender knows this node; 0 when it does not say.
-        self.known_to_sender = 0
-        #: After a pause of its own this node reads datagrams that waited for up to so long, for a
-        #: moment: their evidence is older than it looks.
-        self.behind_by = 0.0
-        self.behind_until: float = -inf
-        #: Which key somebody can read, once several are in use: ``keys.rotation`` says so.
-        self.kid_for: Callable[[Member | None, Address], bytes] | None = None
+        #: Several keys are in use, so that it matters which of them somebody can read.
+        self.several_keys = False
         #: Most bytes of a frame that the envelope leaves in a datagram.
-        self.room = config.max_datagram - self.envelope.overhead
+        self.room = local.config.max_datagram - envelope.overhead
 
-    def is_behind(self, by: float, until: float) -> None:
-        """What is read until core time ``until`` may have waited here for so many seconds [P89]."""
-        active = self.now < self.behind_until
-        self.behind_by = max(by, self.behind_by) if active else by
-        self.behind_until = max(until, self.behind_until)
-
-    def sent_at(self) -> float:
-        """Core time at which the datagram being read was sent, at the earliest."""
-        return self.now - self.behind_by if self.now < self.behind_until else self.now
-
-    def is_deaf(self, since: float) -> bool:
-        """Nothing heard from anybody since then, although more than one other member lives.
-
-        [P86]
-        """
-        return (
-            self.last_heard < since
-            and len(self.table.peers) > 1
-            and Mechanism.DEAF_HOLD not in self.without
-        )
-
-    def own_row(self) -> bytes:
-        """This node's own heartbeat, as a row."""
-        return wire.row(self.me.key, self.own.heartbeat, wire.ALIVE, 0)
-
-    def chance(self, probability: float) -> bool:
-        """True with the given probability."""
-        return probability >= 1.0 or self.rng.random() < probability
-
-    def read_page(self, raw: bytes) -> Page | None:
-        """Read a page of the network; None, counted by reason, when it is refused."""
-        try:
-            return self.page_reader(raw)
-        except wire.Refused as refused:
-            self.stats.drop(refused.reason)
-            return None
+    def take(self) -> list[tuple[bytes, Address]]:
+        """Take what waits to be sent."""
+        out = self._out
+        if out:
+            self._out = []
+        return out
 
     def send(
         self,
         kind: int,
-        to: Member | None,
+        to: Member | Stranger,
         *,
         address: Address | None = None,
-        target: int | None = None,
         probe: int = 0,
         rows: bytes = b"",
-        options: dict[int, Any] | None = None,
-        encoded: bytes = b"",
+        options: dict[int, Any] | bytes | None = None,
     ) -> None:
-        """Queue one datagram to a member, or to an address whose holder is not known [P37, P71].
+        """Queue one datagram, to ``address`` or to the receiver's own (first) one [P37, P71].
 
-        Nobody is accused without being told: to a member that is held suspect, dead, left,
-        closed or conflicting it begins with that claim.
+        ``options`` may be encoded already. Nobody is accused without being told: to a member that
+        is held suspect, dead, left, closed or conflicting it begins with that claim.
         """
+        local = self._local
         known = 0
-        if to is not None:
+        member: Member | None = None
+        if isinstance(to, Member):
+            member = to
             if address is None:
-                address = to.addresses[0]
-            if to.k > 0:
-                known = to.k
-            target = to.key
+                address = member.addresses[0]
+            if member.k > 0:
+                known = member.k
             if (
-                to.status is not Status.ALIVE
-                and (to.status is not Status.PROBATION or to.suspected)
-                and Mechanism.ACCUSED_IS_TOLD not in self.without
+                member.status is not Status.ALIVE
+                and (member.status is not Status.PROBATION or member.suspected)
+                and Mechanism.ACCUSED_IS_TOLD not in local.without
             ):
-                rows = claim_row(to, self.now) + rows
-        assert address is not None
-        if self.now < self.slow_until and not encoded:
-            options = {**(options or {}), wire.OPT_SLOW: True}
-        if options:
-            encoded = cbor2.dumps(options)
+                rows = claim_row(member, local.now) + rows
+        elif address is None:
+            address = to.address
         frame = wire.encode(
-            self.tag,
+            self._tag,
             kind,
-            self.me.key,
-            target or 0,
+            local.me.key,
+            to.key,
             probe,
-            self.table.fingerprint,
-            self.own.heartbeat,
+            local.table.fingerprint,
+            local.own.heartbeat,
             known,
             rows,
-            encoded,
+            self._encoded(options),
         )
-        kid = self.kid_for(to, address) if self.kid_for is not None else b""
-        data = self.envelope.seal(frame, address, self.now, kid)
+        kid = self._kid_for(member, address) if self.several_keys else b""
+        data = self._envelope.seal(frame, address, local.now, kid)
         self._queue(wire.KIND_NAMES[kind], data, address)
+
+    def _encoded(self, options: dict[int, Any] | bytes | None) -> bytes:
+        if isinstance(options, bytes):
+            if options:
+                return options
+            options = None
+        if self._local.now < self._local.slow_until:
+            options = {**(options or {}), wire.OPT_SLOW: True}
+        return cbor2.dumps(options) if options else b""
+
+    def _kid_for(self, to: Member | None, address: Address) -> bytes:
+        """Id of the key that somebody can read; empty: the usual one [P119].
+
+        A member tells which keys it holds. Who is not known is answered with the key that it used.
+        """
+        ring = self._envelope.keyring
+        if ring is None:
+            return b""
+        told = to.pages[0].keys if to is not None and to.complete else None
+        if told is None:
+            return self._envelope.spoken.get(address, b"")
+        if ring.sending.kid in told.holds:
+            return b""
+        return next((key.kid for key in ring.keys if key.kid in told.holds), b"")
 
     def send_waiting(self) -> None:
         """Queue what the envelope itself has to say: challenges and answers to them."""
-        waiting, self.envelope.waiting = self.envelope.waiting, []
+        waiting, self._envelope.waiting = self._envelope.waiting, []
         for name, data, address in waiting:
             self._queue(name, data, address)
 
@@ -227,7 +180,7 @@ class Context:
         return min(self.room, self.allowance) if address == self.limited else self.room
 
     def _queue(self, name: str, data: bytes, address: Address) -> None:
-        stats = self.stats
+        stats = self._local.stats
         if address == self.limited:
             self.allowance -= len(data)
             if self.allowance < 0:
@@ -236,4 +189,4 @@ class Context:
         stats.sent_datagrams += 1
         stats.sent_bytes += len(data)
         stats.sent_by_kind[name] = stats.sent_by_kind.get(name, 0) + 1
-        self.out.append((data, address))
+        self._out.append((data, address))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from gossipmm.core.sending.outbox import Context
+from gossipmm.core.sending.outbox import Outbox
 from gossipmm.core.sending.packing import claim_rows
+from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.wire import frame as wire
 
@@ -17,8 +18,9 @@ _KNOWN_CLAIMS: Final = frozenset((wire.ALIVE, wire.SUSPECT, wire.DEAD, wire.LEFT
 class Replies:
     """Fills the reply to a datagram: rows, records wanted, closed generations."""
 
-    def __init__(self, context: Context) -> None:
-        self._c = context
+    def __init__(self, local: LocalState, outbox: Outbox) -> None:
+        self._local = local
+        self._outbox = outbox
         self._asked: dict[int, float] = {}
 
     def want(self, member: Member) -> list[Any]:
@@ -26,42 +28,44 @@ class Replies:
         versions = member.versions
         if len(versions) <= _VECTOR:
             return [member.key, wire.vector(versions)]
-        first = self._c.rng.randrange(0, max(versions) + 1, _VECTOR)
+        first = self._local.rng.randrange(0, max(versions) + 1, _VECTOR)
         last = first + _VECTOR if first + _VECTOR <= max(versions) else 1 << 16
         part = {number: version for number, version in versions.items() if first <= number < last}
         return [member.key, wire.vector(part), first, last]
 
     def tell(self, member: Member) -> bytes:
         """What is held of a member, as rows."""
-        c = self._c
-        return c.own_row() if member is c.me else claim_rows(member, c.now, 0)
+        local = self._local
+        return local.own_row() if member is local.me else claim_rows(member, local.now, 0)
 
     def unknown(self, key: int, claim: int) -> None:
         """A claim about a member without a record here: ask for it, or say that it is closed.
 
         [P40, P48]
         """
-        c = self._c
-        floor = c.table.floor_of_key(key)
+        local = self._local
+        floor = local.table.floor_of_key(key)
         if floor is not None:
-            if floor[0] == c.own.name:
-                c.reply.pages.append(c.me.pages[0].raw)  # an earlier life of this node
+            if floor[0] == local.own.name:
+                self._outbox.reply.pages.append(
+                    local.me.pages[0].raw
+                )  # an earlier life of this node
             else:
-                c.reply.floors.append(list(floor))
+                self._outbox.reply.floors.append(list(floor))
         elif claim in _KNOWN_CLAIMS:
             self.ask(key)
 
     def ask(self, key: int) -> None:
         """Ask the sender of this datagram for a record: a few times an interval at most [P40]."""
-        c = self._c
-        if c.now - self._asked.get(key, -1e9) < 0.2 * c.config.gossip_interval:
+        local = self._local
+        if local.now - self._asked.get(key, -1e9) < 0.2 * local.config.gossip_interval:
             return
         if len(self._asked) > 4096:
             self._asked.clear()
-        self._asked[key] = c.now
-        member = c.table.by_key.get(key)
-        c.reply.wants.append(self.want(member) if member else [key, b""])
+        self._asked[key] = local.now
+        member = local.table.by_key.get(key)
+        self._outbox.reply.wants.append(self.want(member) if member else [key, b""])
 
     def answer(self, claim_of: Member) -> None:
         """A stale accusation: answer its reporter with the fresher heartbeat."""
-        self._c.reply.rows.append(self.tell(claim_of))
+        self._outbox.reply.rows.append(self.tell(claim_of))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from gossipmm.core.sending.outbox import Context
+from gossipmm.core.sending.outbox import Outbox, Stranger
+from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.values.types import Address
 from gossipmm.core.wire import frame as wire
 
@@ -17,31 +18,32 @@ _AT_ONCE: Final = 8
 class Seeds:
     """The seeds as they resolved last, without this node's own addresses."""
 
-    def __init__(self, context: Context) -> None:
-        self._c = context
+    def __init__(self, local: LocalState, outbox: Outbox) -> None:
+        self._local = local
+        self._outbox = outbox
         self.addresses: list[Address] = []
         #: Names the join probe of this node; its answer may come from anybody at a seed.
-        self.probe = context.rng.getrandbits(64) or 1
+        self.probe = local.rng.getrandbits(64) or 1
 
     def set(self, addresses: list[Address]) -> None:
         """Take the seeds as they resolve now."""
-        own = self._c.own.addresses
+        own = self._local.own.addresses
         self.addresses = [address for address in addresses if address not in own]
 
     def some(self) -> list[Address]:
         """As many as are asked at once while nobody is known."""
         if len(self.addresses) <= _AT_ONCE:
             return self.addresses
-        return self._c.rng.sample(self.addresses, _AT_ONCE)
+        return self._local.rng.sample(self.addresses, _AT_ONCE)
 
     def ask(self, address: Address, probe: int = 0) -> None:
         """SYN to whoever is at the address, with page 0, so that the answerer knows this node.
 
         [P79]
         """
-        c = self._c
-        options = {wire.OPT_PAGES: [c.me.pages[0].raw]}
-        c.send(wire.SYN, None, address=address, probe=probe or self.probe, options=options)
+        local = self._local
+        options = {wire.OPT_PAGES: [local.me.pages[0].raw]}
+        self._outbox.send(wire.SYN, Stranger(address), probe=probe or self.probe, options=options)
 
     def tell(self, probe: int) -> None:
         """Show the seeds the last page 0; nobody waits for what they answer."""

@@ -9,8 +9,8 @@ from typing import Final
 
 from gossipmm.core.failure.detector import Detector
 from gossipmm.core.life.generation import OwnGenerations
-from gossipmm.core.sending.outbox import Context
 from gossipmm.core.sending.replies import Replies
+from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Status
@@ -28,12 +28,12 @@ class Claims:
 
     def __init__(
         self,
-        context: Context,
+        local: LocalState,
         detector: Detector,
         own_generations: OwnGenerations,
         replies: Replies,
     ) -> None:
-        self._c = context
+        self._local = local
         self._detector = detector
         self._own = own_generations
         self._replies = replies
@@ -44,8 +44,8 @@ class Claims:
         ``delayed``: a later one of the same sender overtook it, so that its evidence is of unknown
         age (a replay, perhaps).
         """
-        c = self._c
-        detector, by_key = self._detector, c.table.by_key
+        local = self._local
+        detector, by_key = self._detector, local.table.by_key
         accused: tuple[Member, int] | None = None
         accusers: list[int] = []
         for key, heartbeat, claim, age_code in wire.rows_in(rows):
@@ -59,15 +59,15 @@ class Claims:
             if claim > wire.ACCUSER:
                 continue  # of a later version
             if heartbeat >= wire.MAX_COUNTER:
-                c.stats.drop(Drop.OUT_OF_RANGE)
+                local.stats.drop(Drop.OUT_OF_RANGE)
                 continue
-            if key == c.me.key:
+            if key == local.me.key:
                 self._own.hear_of_me(heartbeat, claim, teller)
                 continue
             member = by_key.get(key)
             if member is None:
-                if claim in _GONE and wire.AGES[age_code] > c.config.reap_after:
-                    c.stats.drop(Drop.TOO_OLD)
+                if claim in _GONE and wire.AGES[age_code] > local.config.reap_after:
+                    local.stats.drop(Drop.TOO_OLD)
                 else:
                     self._replies.unknown(key, claim)
                 continue
@@ -76,11 +76,14 @@ class Claims:
                     # What a sender says of itself proves no more than that it was sent once.
                     age = _LONG_AGO if delayed or member is teller else wire.AGES[age_code]
                     # Of the dead, what waited here to be read counts from when it was sent.
-                    told_at = c.sent_at() if member.buried_at is not None else c.now
+                    told_at = local.sent_at() if member.buried_at is not None else local.now
                     detector.hear_alive(member, heartbeat, told_at - age, teller.name)
             elif claim == wire.SUSPECT or claim == wire.DEAD:
-                if teller.status is not Status.ALIVE and Mechanism.SUSPECT_TELLER not in c.without:
-                    c.stats.drop(Drop.SUSPECT_TELLER)
+                if (
+                    teller.status is not Status.ALIVE
+                    and Mechanism.SUSPECT_TELLER not in local.without
+                ):
+                    local.stats.drop(Drop.SUSPECT_TELLER)
                 elif member.status is Status.LEFT:
                     self._replies.answer(member)  # its own word ends the matter
                 elif claim == wire.SUSPECT:
@@ -98,28 +101,30 @@ class Claims:
 
         [P46, P84]
         """
-        c = self._c
-        if age > c.config.reap_after:
-            c.stats.drop(Drop.TOO_OLD)
+        local = self._local
+        if age > local.config.reap_after:
+            local.stats.drop(Drop.TOO_OLD)
         elif member.status is Status.LEFT:
-            member.gone_at = min(member.gone_at, c.now - age)
+            member.gone_at = min(member.gone_at, local.now - age)
         else:
             self._replies.ask(member.key)
 
     def hear_stranger(self, rows: bytes) -> None:
         """Rows of a sender without a record here: good news counts, accusations do not [P82]."""
-        c = self._c
+        local = self._local
         for key, heartbeat, claim, _ in wire.rows_in(rows):
-            member = c.table.by_key.get(key)
-            if claim == wire.ALIVE and member is not None and member is not c.me:
+            member = local.table.by_key.get(key)
+            if claim == wire.ALIVE and member is not None and member is not local.me:
                 if heartbeat < wire.MAX_COUNTER:
                     # Perhaps an old datagram of an earlier life: its age is not known.
-                    self._detector.hear_alive(member, heartbeat, c.now - _LONG_AGO, "a newcomer")
+                    self._detector.hear_alive(
+                        member, heartbeat, local.now - _LONG_AGO, "a newcomer"
+                    )
             else:
-                c.stats.drop(Drop.UNKNOWN_TELLER)
+                local.stats.drop(Drop.UNKNOWN_TELLER)
 
     def _hear_dead_row(self, member: Member, heartbeat: int, age: float, teller: Member) -> None:
-        if age > self._c.config.reap_after:
-            self._c.stats.drop(Drop.TOO_OLD)
+        if age > self._local.config.reap_after:
+            self._local.stats.drop(Drop.TOO_OLD)
         else:
             self._detector.hear_dead(member, heartbeat, age, teller)

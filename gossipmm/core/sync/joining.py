@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from gossipmm.core.sending.outbox import Context
+from gossipmm.core.sealing.admission import Admission
 from gossipmm.core.sending.seeds import Seeds
 from gossipmm.core.sync.transfer import Transfer
+from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.values.types import Address
 
 __all__ = ("Joining",)
@@ -13,32 +14,35 @@ __all__ = ("Joining",)
 class Joining:
     """Asks the seeds, all of them while nobody is known; whoever answers is pulled from."""
 
-    def __init__(self, context: Context, seeds: Seeds, transfer: Transfer) -> None:
-        self._c = context
+    def __init__(
+        self, local: LocalState, admission: Admission, seeds: Seeds, transfer: Transfer
+    ) -> None:
+        self._local = local
+        self._admission = admission
         self._seeds = seeds
         self._transfer = transfer
 
     def join(self, addresses: list[Address]) -> None:
         """The seeds as they resolve now."""
-        c = self._c
+        local = self._local
         self._seeds.set(addresses)
-        if not c.table.peers:
-            if not c.table.agreed:
-                c.table.joined = not self._seeds.addresses
+        if not local.table.peers:
+            if not local.table.agreed:
+                local.table.joined = not self._seeds.addresses
             self.try_seeds()
 
     def try_seeds(self) -> None:
         """Ask all seeds while nobody is known; now and then one, so that splits heal [P78]."""
-        c = self._c
+        local = self._local
         seeds = self._seeds.addresses
         if not seeds:
             return
-        peers = c.table.peers
+        peers = local.table.peers
         if not peers:
             chosen = self._seeds.some()
-        elif c.chance(1.0 / (len(peers) + 1)):
-            chosen = [seeds[int(c.rng.random() * len(seeds))]]
-            if any(chosen[0] in member.addresses for member in c.peers.all()):
+        elif local.chance(1.0 / (len(peers) + 1)):
+            chosen = [seeds[int(local.rng.random() * len(seeds))]]
+            if any(chosen[0] in member.addresses for member in local.peers.all()):
                 return  # a live member is there: nothing to heal
         else:
             return
@@ -49,9 +53,9 @@ class Joining:
         """True when an ACK answers a question to a seed; while not joined, all records follow."""
         if probe != self._seeds.probe:
             return False
-        c = self._c
+        local = self._local
         if source in self._seeds.addresses:
-            c.admission.prove(source, c.now)
-        if not c.table.joined:
+            self._admission.prove(source, local.now)
+        if not local.table.joined:
             self._transfer.pull(source, sender)
         return True

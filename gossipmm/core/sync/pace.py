@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from gossipmm.core.sending.outbox import Context
+from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.values import events
 from gossipmm.core.values.timers import Token, cancel
 
@@ -20,8 +20,8 @@ _HURRY: Final = 0.2
 class Pace:
     """The timer of the gossip interval, which runs faster for a node that has just joined."""
 
-    def __init__(self, context: Context) -> None:
-        self._c = context
+    def __init__(self, local: LocalState) -> None:
+        self._local = local
         self._hurries = 0
         self._tick: Callable[[object], None]
         self._next: Token | None = None
@@ -33,31 +33,33 @@ class Pace:
 
     def begin(self, tick: Callable[[object], None]) -> None:
         """Begin the first interval; ``tick`` is called at the end of each one."""
-        c = self._c
+        local = self._local
         self._tick = tick
-        self._next = c.timers.at(c.now + c.rng.random() * c.config.gossip_interval, tick)
+        self._next = local.timers.at(
+            local.now + local.rng.random() * local.config.gossip_interval, tick
+        )
 
     def next_interval(self) -> None:
         """Begin the next interval [P60]."""
-        c = self._c
-        config = c.config
-        wait = config.gossip_interval * (1.0 + config.jitter * (2.0 * c.rng.random() - 1.0))
+        local = self._local
+        config = local.config
+        wait = config.gossip_interval * (1.0 + config.jitter * (2.0 * local.rng.random() - 1.0))
         if self._hurries:
             self._hurries -= 1
             wait *= _HURRY
-        self._next = c.timers.at(c.now + wait, self._tick)
+        self._next = local.timers.at(local.now + wait, self._tick)
 
     def joined(self) -> None:
         """This table agrees with a peer's, or has all of it, for the first time [P80]."""
-        c = self._c
-        c.table.joined = c.table.agreed = True
-        c.events.append(events.Joined(c.now, c.table.live_count()))
+        local = self._local
+        local.table.joined = local.table.agreed = True
+        local.events.append(events.Joined(local.now, local.table.live_count()))
         self.hurry()
 
     def hurry(self) -> None:
         """This node has just joined: exchange at once, and a few times faster than usual [P81]."""
-        c = self._c
+        local = self._local
         cancel(self._next)
         self._hurries = _HURRIES
-        wait = _HURRY * c.config.gossip_interval * c.rng.random()
-        self._next = c.timers.at(c.now + wait, self._tick)
+        wait = _HURRY * local.config.gossip_interval * local.rng.random()
+        self._next = local.timers.at(local.now + wait, self._tick)

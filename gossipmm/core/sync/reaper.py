@@ -7,8 +7,8 @@ from gossipmm.core.failure.probes import Probes
 from gossipmm.core.failure.suspicion import crowd, retry_probability, retry_weight
 from gossipmm.core.life.closed_generations import ClosedGenerations
 from gossipmm.core.life.generation import OwnGenerations
-from gossipmm.core.sending.outbox import Context
 from gossipmm.core.sending.seeds import Seeds
+from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
 from gossipmm.core.values.purpose import Purpose
@@ -23,65 +23,67 @@ class Reaper:
 
     def __init__(
         self,
-        context: Context,
+        local: LocalState,
         detector: Detector,
         own_generations: OwnGenerations,
         closed: ClosedGenerations,
         probes: Probes,
         seeds: Seeds,
     ) -> None:
-        self._c = context
+        self._local = local
         self._detector = detector
         self._own = own_generations
         self._closed = closed
         self._probes = probes
         self._seeds = seeds
         #: Since when nobody was reached, if nobody was ever since.
-        self._alone_since = context.now
+        self._alone_since = local.now
 
     def begin(self) -> None:
         """Begin to look for records to be reaped."""
-        c = self._c
-        c.timers.at(c.now + self._reap_every(), self._reap)
+        local = self._local
+        local.timers.at(local.now + self._reap_every(), self._reap)
 
     def _reap_every(self) -> float:
-        return min(300.0, max(0.5, self._c.config.reap_after / 20))
+        return min(300.0, max(0.5, self._local.config.reap_after / 20))
 
     def try_gone(self) -> None:
         """Once an interval: probe whoever may be returning, and perhaps one of the dead [P44]."""
-        c = self._c
-        members = c.table.live_count()
-        if Mechanism.DEAD_RETRY in c.without:
+        local = self._local
+        members = local.table.live_count()
+        if Mechanism.DEAD_RETRY in local.without:
             return
         dead: list[Member] = []
         ages: list[float] = []
-        for member in list(c.table.gone.values()):
+        for member in list(local.table.gone.values()):
             if member.status is Status.RETURNING:
-                if c.chance(crowd(members)):
+                if local.chance(crowd(members)):
                     self._probes.start(member, Purpose.RETURNING)
             elif member.status is Status.DEAD:
                 dead.append(member)
-                ages.append(c.now - member.gone_at)
-        if not dead or not c.chance(retry_probability(ages, members, c.config.gossip_interval)):
+                ages.append(local.now - member.gone_at)
+        if not dead or not local.chance(
+            retry_probability(ages, members, local.config.gossip_interval)
+        ):
             return
         weights = [retry_weight(age) + 0.01 for age in ages]
-        self._probes.start(c.rng.choices(dead, weights)[0], Purpose.DEAD)
+        self._probes.start(local.rng.choices(dead, weights)[0], Purpose.DEAD)
 
     def _reap(self, _: object) -> None:
-        c = self._c
-        c.timers.at(c.now + self._reap_every(), self._reap)
-        limit = c.config.reap_after
-        for member in list(c.table.by_key.values()):
-            if member is c.me or member.key in c.table.peers:
+        local = self._local
+        local.timers.at(local.now + self._reap_every(), self._reap)
+        limit = local.config.reap_after
+        for member in list(local.table.by_key.values()):
+            if member is local.me or member.key in local.table.peers:
                 continue
-            gone_at = member.gone_at if member.key in c.table.gone else member.since
-            if c.now - gone_at > limit:
+            gone_at = member.gone_at if member.key in local.table.gone else member.since
+            if local.now - gone_at > limit:
                 self._closed.close(member)
 
     def watch_loneliness(self) -> None:
         """Once an interval: nobody was reached for so long that the others may have moved on."""
-        c = self._c
-        if c.now - max(c.last_heard, self._alone_since) > c.config.reap_after / 2:
+        local = self._local
+        if local.now - max(local.last_heard, self._alone_since) > local.config.reap_after / 2:
             self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -89,9 +91,9 @@ class Reaper:
 
         Forget all but the own record, keep the addresses as seeds, join as a new generation.
         """
-        c = self._c
-        self._alone_since = c.now
-        others = [member for member in c.table.by_key.values() if member is not c.me]
+        local = self._local
+        self._alone_since = local.now
+        others = [member for member in local.table.by_key.values() if member is not local.me]
         if not others:
             return
         addresses = [member.addresses[0] for member in others if member.complete]
@@ -99,7 +101,7 @@ class Reaper:
         seeds.addresses = list(dict.fromkeys([*seeds.addresses, *addresses]))[:256]
         for member in others:
             self._detector.forget(member)
-            c.table.remove(member, c.now)
-            c.events.append(events.MemberReaped(c.now, member.name, member.generation))
-        c.table.joined = c.table.agreed = c.table.knows_gone = False
+            local.table.remove(member, local.now)
+            local.events.append(events.MemberReaped(local.now, member.name, member.generation))
+        local.table.joined = local.table.agreed = local.table.knows_gone = False
         self._own.renew("nobody reached for half of reap_after")

@@ -9,10 +9,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import Final
 
-from gossipmm.core.sending.outbox import Context
+from gossipmm.core.sending.outbox import Outbox, Stranger
 from gossipmm.core.sending.packing import BURST, Packer
 from gossipmm.core.sending.replies import Replies
 from gossipmm.core.sync.pace import Pace
+from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values.timers import Token, cancel
 from gossipmm.core.values.types import Address
@@ -30,11 +31,13 @@ class Transfer:
 
     def __init__(
         self,
-        context: Context,
+        local: LocalState,
+        outbox: Outbox,
         replies: Replies,
         pace: Pace,
     ) -> None:
-        self._c = context
+        self._local = local
+        self._outbox = outbox
         self._replies = replies
         self._pace = pace
         self._from: Address | None = None
@@ -56,16 +59,16 @@ class Transfer:
             self._ask_for_more(target)
 
     def _ask_for_more(self, target: int) -> None:
-        c = self._c
+        local = self._local
         assert self._from is not None
-        c.stats.bulk_pulls += 1
+        local.stats.bulk_pulls += 1
         cursor = [*self._cursor, True] if self._gone else self._cursor
         options = {wire.OPT_PULL: cursor}
-        peer = c.table.by_key.get(target)
-        c.send(wire.NEWS, peer, address=self._from, target=target, options=options)
+        peer = local.table.by_key.get(target) or Stranger(self._from, target)
+        self._outbox.send(wire.NEWS, peer, address=self._from, options=options)
         cancel(self._timer)
-        wait = max(_WAIT, 4 * c.stats.rtt)
-        self._timer = c.timers.at(c.now + wait, self._again, target)
+        wait = max(_WAIT, 4 * local.stats.rtt)
+        self._timer = local.timers.at(local.now + wait, self._again, target)
 
     def _again(self, target: int) -> None:
         self._tries += 1
@@ -82,8 +85,8 @@ class Transfer:
         self._tries = 0
         if cursor[1] == 0:
             self._from = None
-            self._c.table.knows_gone = True
-            if not self._c.table.joined:
+            self._local.table.knows_gone = True
+            if not self._local.table.joined:
                 self._pace.joined()
         elif cursor > self._cursor:
             self._cursor = list(cursor[:2])
@@ -95,18 +98,18 @@ class Transfer:
         All first pages come before all second ones, so that a joiner knows everybody soon,
         however large some records are.
         """
-        c = self._c
+        local = self._local
         after = (cursor[0], cursor[1])
         gone = cursor[2:3] == [True]
-        order = c.table.order
-        packer = Packer(c.room - 24)
+        order = local.table.order
+        packer = Packer(self._outbox.room - 24)
         last = after
         ended = True
         for number, key in order[bisect_right(order, after) :]:
-            member = c.table.by_key.get(key)
+            member = local.table.by_key.get(key)
             if member is None or member is peer or not member.complete:
                 continue
-            if gone and key not in c.table.gone:
+            if gone and key not in local.table.gone:
                 continue
             rows = self._replies.tell(member) if number == 0 else b""
             packer.add(rows, [member.pages[number].raw])
@@ -118,14 +121,14 @@ class Transfer:
         filled = packer.finish()
         if not ended:
             filled = filled[:BURST]
-        c.stats.bulk_datagrams += len(filled)
+        local.stats.bulk_datagrams += len(filled)
         for index, (rows, raws) in enumerate(filled):
             options: dict[int, object] = {wire.OPT_MORE: []}
             if raws:
                 options[wire.OPT_PAGES] = raws
             if index == len(filled) - 1:
                 options[wire.OPT_MORE] = [0, 0] if ended else list(last)
-            c.stats.pages_sent += len(raws)
-            c.send(wire.NEWS, peer, rows=rows, options=options)
+            local.stats.pages_sent += len(raws)
+            self._outbox.send(wire.NEWS, peer, rows=rows, options=options)
         if not filled:
-            c.send(wire.NEWS, peer, options={wire.OPT_MORE: [0, 0]})
+            self._outbox.send(wire.NEWS, peer, options={wire.OPT_MORE: [0, 0]})

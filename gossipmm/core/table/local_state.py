@@ -1,0 +1,87 @@
+"""What one node goes by: its configuration, clock reading, table, timers and counters.
+
+Plain state, which the parts read and write; it knows no part and sends nothing.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from math import inf
+
+from gossipmm.config import Config
+from gossipmm.core.table.member import Member
+from gossipmm.core.table.peers import Peers
+from gossipmm.core.table.self_record import SelfRecord
+from gossipmm.core.table.table import Table
+from gossipmm.core.values.events import Event
+from gossipmm.core.values.stats import Stats
+from gossipmm.core.values.timers import Timers
+from gossipmm.core.wire import frame as wire
+from gossipmm.mechanisms import Mechanism
+
+__all__ = ("LocalState",)
+
+
+class LocalState:
+    """The state of one node, apart from what a part keeps for itself."""
+
+    def __init__(self, config: Config, own: SelfRecord, rng: random.Random, now: float) -> None:
+        self.config = config
+        self.own = own
+        self.rng = rng
+        #: Core time of the call that is being served.
+        self.now = now
+        self.stats = Stats()
+        self.timers = Timers()
+        self.table = Table(config, self.stats)
+        self.peers = Peers(self.table, rng, ring=Mechanism.RING not in config.without)
+        self.events: deque[Event] = deque()
+        self.without = config.without
+        #: When an authentic datagram of another member arrived last.
+        self.last_heard: float = -inf
+        #: Until when this node holds its accusations because its own timers fired late.
+        self.slow_until: float = -inf
+        self.me: Member
+        #: Record key of the sender of the datagram being read.
+        self.sender_key = 0
+        #: The heartbeat at which that sender knows this node; 0 when it does not say.
+        self.known_to_sender = 0
+        #: After a pause of its own this node reads datagrams that waited for up to so long, for a
+        #: moment: their evidence is older than it looks.
+        self.behind_by = 0.0
+        self.behind_until: float = -inf
+
+    def is_behind(self, by: float, until: float) -> None:
+        """What is read until core time ``until`` may have waited here for so many seconds [P89]."""
+        active = self.now < self.behind_until
+        self.behind_by = max(by, self.behind_by) if active else by
+        self.behind_until = max(until, self.behind_until)
+
+    def sent_at(self) -> float:
+        """Core time at which the datagram being read was sent, at the earliest."""
+        return self.now - self.behind_by if self.now < self.behind_until else self.now
+
+    def is_deaf(self, since: float) -> bool:
+        """Nothing heard from anybody since then, although more than one other member lives.
+
+        [P86]
+        """
+        return (
+            self.last_heard < since
+            and len(self.table.peers) > 1
+            and Mechanism.DEAF_HOLD not in self.without
+        )
+
+    def own_row(self) -> bytes:
+        """This node's own heartbeat, as a row."""
+        return wire.row(self.me.key, self.own.heartbeat, wire.ALIVE, 0)
+
+    def chance(self, probability: float) -> bool:
+        """True with the given probability."""
+        return probability >= 1.0 or self.rng.random() < probability
+
+    def publish(self) -> None:
+        """Let readers of the table see what changed, and make events of it."""
+        if self.table.unpublished:
+            self.events.extend(self.table.publish())
