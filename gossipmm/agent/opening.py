@@ -166,21 +166,16 @@ class _Remember:
             return self._save(memory)
 
 
-async def _prepare(
-    config: Config, network: Network, port: Port, addresses: tuple[Address, ...]
-) -> _Running:
-    """Build everything; nothing runs yet."""
-    rng = network.random()
-    memory = state.Memory()
-    if config.state_file:
-        memory = state.load(config.state_file, name=config.name, cluster=config.cluster)
-    generation = make_generation(network.wall_ms(), rng, floor=memory.generation)
-    now = network.now()
+def _node(
+    config: Config, network: Network, addresses: tuple[Address, ...], memory: state.Memory
+) -> Node:
+    """Build the core, with the registrations of the configuration."""
+    rng, now = network.random(), network.now()
     node = Node(
         config,
         name=config.name,
         addresses=addresses,
-        generation=generation,
+        generation=make_generation(network.wall_ms(), rng, floor=memory.generation),
         rng=rng,
         now=now,
         envelope=open_envelope(config, rng),
@@ -188,12 +183,24 @@ async def _prepare(
     for text in config.register:
         topic, host = parse_registration(text)
         node.register(topic, host or config.name, now=now)
+    return node
+
+
+async def _prepare(
+    config: Config, network: Network, port: Port, addresses: tuple[Address, ...]
+) -> _Running:
+    """Build everything; nothing runs yet."""
+    memory = state.Memory()
+    if config.state_file:
+        memory = state.load(config.state_file, name=config.name, cluster=config.cluster)
+    node = _node(config, network, addresses, memory)
 
     def tell(event: Event) -> None:
         if isinstance(event, GenerationRenewed) and remember is not None:
             remember.changed()
         agent.keys.tell(event)
         agent.tell(event)
+        seeds.look()
 
     def found(seeds: tuple[Address, ...]) -> None:
         if seeds:  # none: not resolved yet, which is not the same as having nobody to join

@@ -1,7 +1,8 @@
 """Seeds are names: resolved at the start and again for as long as the agent lives.
 
 Every second while the agent is alone, else every ``seed_interval``, so that a name that moves, or a
-name service that comes late, needs no restart. The last addresses of a name are kept while it
+name service that comes late, needs no restart. Between two resolutions nothing runs: an agent that
+loses its last peer is told so (``look``). The last addresses of a name are kept while it
 cannot be resolved. A seed that cannot be resolved is logged once per change, counted, and never
 fatal; a malformed one is refused when it is given (SeedError).
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from functools import partial
+from math import inf
 
 import trio
 
@@ -61,6 +63,7 @@ class SeedResolver:
         self._last: dict[str, tuple[Address, ...]] = {}
         self._said: dict[str, str] = {}
         self._again = trio.Event()
+        self._was_alone = True
         #: Resolutions that failed.
         self.failures = 0
         self.add(seeds)
@@ -93,12 +96,24 @@ class SeedResolver:
             self._again = trio.Event()
             if self._seeds or self._remembered:
                 self._found(await self.resolve())
-            resolved = trio.current_time()
+            due = trio.current_time() + interval
             while not self._again.is_set():
-                with trio.move_on_after(ALONE_INTERVAL):
+                self._was_alone = self._alone()
+                pause = ALONE_INTERVAL if self._was_alone else inf
+                with trio.move_on_at(min(due, trio.current_time() + pause)):
                     await self._again.wait()
-                if self._alone() or trio.current_time() - resolved >= interval:
+                if self._alone() or trio.current_time() >= due:
                     break
+
+    def look(self) -> None:
+        """Look whether the agent has become alone; then all are resolved again, at once.
+
+        To be called whenever that may have changed.
+        """
+        alone = self._alone()
+        if alone and not self._was_alone:
+            self._again.set()
+        self._was_alone = alone
 
     async def resolve(self) -> tuple[Address, ...]:
         """Return the addresses of all seeds; of one that cannot be resolved, its last ones."""

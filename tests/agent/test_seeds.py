@@ -98,9 +98,49 @@ async def test_names_are_asked_each_second_while_alone_and_seldom_afterwards(aut
         await trio.sleep(60)
         assert len(times) == 7
         alone = True
+        seeds.look()
         await trio.sleep(4)
         assert len(times) >= 10
         nursery.cancel_scope.cancel()
+
+
+class Sleeps(trio.abc.Instrument):
+    """Counts how often everything waited until something was due."""
+
+    def __init__(self):
+        self.count = 0
+
+    def before_io_wait(self, timeout):
+        self.count += timeout > 0
+
+
+async def test_nothing_wakes_between_two_resolutions_while_others_are_known(autojump_clock, air):
+    """It woke each second to look whether the agent was alone: a third of an agent's wake-ups."""
+    _, seeds = resolver(air, "10.0.0.1:1", alone=lambda: False)
+    sleeps = Sleeps()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(seeds.run, 3600.0)
+        await trio.sleep(1)
+        trio.lowlevel.add_instrument(sleeps)
+        await trio.sleep(600)
+        trio.lowlevel.remove_instrument(sleeps)
+        nursery.cancel_scope.cancel()
+    assert sleeps.count <= 2
+
+
+async def test_whoever_loses_its_last_peer_asks_the_names_at_once(autojump_clock):
+    """Nothing else asks them before ``seed_interval`` is over."""
+    async with Air() as air:
+        air.names["seed"] = [("127.0.0.1", 1)]
+        wanted = Config(name="b", bind="127.0.0.1:2", join=("seed:1",), seed_interval=3600.0)
+        async with open_agent(wanted, network=air.host()) as b:
+            async with open_agent(Config(name="a", bind="127.0.0.1:1"), network=air.host()):
+                await b.wait_joined()
+                await trio.sleep(10)
+                air.names["seed"] = [("127.0.0.1", 3)]
+            async with open_agent(Config(name="c", bind="127.0.0.1:3"), network=air.host()):
+                await trio.sleep(3)
+                assert b.member("c").status is Status.ALIVE
 
 
 async def test_a_seed_added_is_asked_at_once(autojump_clock, air):

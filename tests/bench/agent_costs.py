@@ -3,9 +3,10 @@
     python -m tests.bench.agent_costs --members 100 --seconds 30
 
 One agent runs in a process of its own, embedded as in an RPC host; the other members are real
-cores on real UDP sockets in this process (their cost is not counted). CPU is user + system time
-of the agent's process over the measured span, after everybody has joined. It starts from bytecode,
-as an installed package does: compiling the sources at the start leaves 1.5 MB behind.
+cores on real UDP sockets in this process (their cost is not counted). CPU is user + system time of
+the agent's process over the measured span, after everybody has joined; wake-ups are its voluntary
+context switches. It starts from bytecode, as an installed package does: compiling the sources at
+the start leaves 1.5 MB behind.
 """
 
 from __future__ import annotations
@@ -114,6 +115,12 @@ def rss(process: int) -> float:
     return 0.0
 
 
+def wakeups(process: int) -> int:
+    """How often it slept, and was woken."""
+    text = Path(f"/proc/{process}/status").read_text()
+    return int(text.split("\nvoluntary_ctxt_switches:")[1].split()[0])
+
+
 def main() -> None:
     """Measure, and print one line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -129,13 +136,14 @@ def main() -> None:
     )
     try:
         swarm.run(8.0)
-        before = _cpu(agent.pid)
+        before, slept = _cpu(agent.pid), wakeups(agent.pid)
         swarm.run(options.seconds)
         used = (_cpu(agent.pid) - before) / options.seconds
+        woken = (wakeups(agent.pid) - slept) / options.seconds
         known = swarm.known()
         print(
-            f"{known} members: {100 * used:.2f} % of a core, {rss(agent.pid):.1f} MB RSS, "
-            f"over {options.seconds:g} s"
+            f"{known} members: {100 * used:.2f} % of a core, {woken:.2f} wake-ups/s, "
+            f"{rss(agent.pid):.1f} MB RSS, over {options.seconds:g} s"
         )
     finally:
         agent.terminate()
