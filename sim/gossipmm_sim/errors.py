@@ -21,12 +21,12 @@ def unknown(
 
     The message names the nearest match; without one, those of ``show`` (all, when they are few).
     """
-    names = sorted(known)
+    names = sorted(map(str, known))
     near = get_close_matches(given, names, n=1, cutoff=0.5)
     if near:
         hint = f"did you mean {near[0]!r}?"
     elif show is not None or len(names) <= 12:
-        hint = f"known: {', '.join(sorted(show or names)) or 'none'}"
+        hint = f"known: {', '.join(sorted(map(str, show or names))) or 'none'}"
     else:
         hint = f"{len(names)} are known, `gossipmm-sim list` shows them"
     return UsageError(f"unknown {what} {given!r}; {hint}")

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,7 @@ def campaign(
         job.build()  # report a wrong setting before any process starts
     failed = 0
     pooled: dict[str, list[float]] = {}
+    never: Counter[str] = Counter()
     figures_seen: dict[str, list[float]] = {name: [] for name in figures}
     try:
         file = out.open("a" if resume else "w", encoding="utf-8") if out is not None else None
@@ -93,6 +95,7 @@ def campaign(
             nonlocal failed
             for name, values in line["samples"].items():
                 pooled.setdefault(name, []).extend(values)
+            never.update(line["never"])
             for name in figures:
                 if name in line["figures"]:
                     figures_seen[name].append(line["figures"][name])
@@ -115,11 +118,7 @@ def campaign(
             if file is not None:
                 file.close()
     click.echo(f"{len(todo)} runs, {failed} failed, {len(done)} were done before")
-    for name, values in pooled.items():
-        values.sort()
-        marks = ((0.5, "median"), (0.99, "p99"), (0.999, "p99.9"), (1.0, "max"))
-        shown = ", ".join(f"{word} {quantile(values, share):.3f}" for share, word in marks)
-        click.echo(f"{name}, s, {len(values)} of all runs: {shown}")
+    _tell_times(pooled, never)
     for name in figures:
         spread = sorted(figures_seen[name])
         if spread:
@@ -130,6 +129,16 @@ def campaign(
             click.echo(f"never exercised: {name}")
         failed += len(missing)
     sys.exit(1 if failed else 0)
+
+
+def _tell_times(pooled: dict[str, list[float]], never: Counter[str]) -> None:
+    """Sum up times over all runs, and how many have none because it did not come about."""
+    for name, values in pooled.items():
+        values.sort()
+        marks = ((0.5, "median"), (0.99, "p99"), (0.999, "p99.9"), (1.0, "max"))
+        shown = ", ".join(f"{word} {quantile(values, share):.3f}" for share, word in marks)
+        late = f", and {never[name]} not by the end" if never[name] else ""
+        click.echo(f"{name}, s, {len(values)} of all runs: {shown}{late}")
 
 
 def _repeat(line: dict[str, Any]) -> str:

@@ -39,15 +39,25 @@ class Ending:
         #: Seconds until the last one had; inf: not yet.
         self.all_seen = inf
 
+    @property
+    def times(self) -> list[float]:
+        """Seconds until each observer had it out of its lookups; inf: not yet."""
+        return self.seen + [inf] * len(self.pending)
+
 
 class News:
-    """A registration: when each host knew it."""
+    """A registration: when each host knew it. Withdrawn, nobody has to learn it."""
 
     def __init__(self, topic: str, host: str, at: float, pending: set[int]) -> None:
         self.topic, self.host, self.at = topic, host, at
         self.pending = pending
         self.seen: list[float] = []
         self.all_seen = inf
+
+    @property
+    def times(self) -> list[float]:
+        """Seconds until each host knew it; inf: not yet."""
+        return self.seen + [inf] * len(self.pending)
 
 
 class Tracker:
@@ -100,10 +110,15 @@ class Tracker:
         for one in self._open_endings.values():
             one.pending.discard(host.index)
             self._close(one)
-        for news in self._open_news.values():
+        for key, news in list(self._open_news.items()):
             news.pending.discard(host.index)
+            self._known(key, news)
         # After a restart the same entries come back at once, so agreement is what counts.
-        if not names or how == "restart":
+        if how == "restart":
+            return
+        for key in host.wanted:
+            self._withdraw(*key)
+        if not names:
             return
         topic = names[0][0]
         pending = {
@@ -121,7 +136,7 @@ class Tracker:
 
     def _registered(self, host: Host, topic: str, name: str, there: bool) -> None:
         if not there:
-            self._open_news.pop((topic, name), None)
+            self._withdraw(topic, name)
             return
         if (topic, name) in self.ever:
             return
@@ -131,6 +146,21 @@ class Tracker:
             news = News(topic, name, self.cluster.now, pending)
             self.news.append(news)
             self._open_news[topic, name] = news
+
+    def _withdraw(self, topic: str, name: str) -> None:
+        """Wait no longer for who does not know it yet: only who heard of it in time counts."""
+        news = self._open_news.get((topic, name))
+        if news is None:
+            return
+        if not news.seen:
+            self.news.remove(news)
+        news.pending.clear()
+        self._known((topic, name), news)
+
+    def _known(self, key: tuple[str, str], news: News) -> None:
+        if not news.pending:
+            news.all_seen = max(news.seen, default=0.0)
+            self._open_news.pop(key, None)
 
     # -- what the cores say ----------------------------------------------------------------------
 
@@ -143,9 +173,7 @@ class Tracker:
         if news is not None and answered and host.index in news.pending:
             news.pending.discard(host.index)
             news.seen.append(self.cluster.now - news.at)
-            if not news.pending:
-                news.all_seen = max(news.seen)
-                del self._open_news[key]
+            self._known(key, news)
         ending = self._open_endings.get(event.host)
         if ending is not None and not answered and host.index in ending.pending:
             ending.pending.discard(host.index)
@@ -234,10 +262,10 @@ class Tracker:
         for how in ("crash", "leave"):
             of = [one for one in self.endings if one.how == how]
             if of:
-                out |= _spread(f"{how}_seen", [t for one in of for t in one.seen])
+                out |= _spread(f"{how}_seen", [t for one in of for t in one.times])
                 out |= _spread(f"{how}_seen_by_all", [one.all_seen for one in of])
         if self.news:
-            out |= _spread("registration_known", [t for one in self.news for t in one.seen])
+            out |= _spread("registration_known", [t for one in self.news for t in one.times])
             out |= _spread("registration_known_to_all", [one.all_seen for one in self.news])
         return out
 

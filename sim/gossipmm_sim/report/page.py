@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 
@@ -56,7 +57,7 @@ _WORDS = {
     "registration_known_median": ("Registration known, median of hosts", "s"),
     "registration_known_p99": ("Registration known, 99 % of hosts", "s"),
     "registration_known_to_all_max": ("Registration known to all, slowest", "s"),
-    "bytes_per_second": ("Bytes sent by a host, headers included, mean", "bytes/s"),
+    "bytes_per_second": ("Bytes sent by a host after the warm-up, with headers, mean", "bytes/s"),
     "bytes_per_second_max": ("The same of the busiest host", "bytes/s"),
     "datagrams_per_second": ("Datagrams sent by a host, mean", "/s"),
     "false_deaths_by_well": ("Healthy hosts declared dead by healthy hosts", ""),
@@ -144,9 +145,15 @@ def _figures(result: Result) -> str:
         value = result.figures.get(name)
         if value is None:
             continue
-        shown = f"{value:.3f}" if isinstance(value, float) and value < 100 else f"{value:,.0f}"
-        rows.append(f'<tr><td>{words}</td><td class="number">{shown} {unit}</td></tr>')
+        rows.append(f'<tr><td>{words}</td><td class="number">{_number(value, unit)}</td></tr>')
     return f"<section><h2>Figures</h2><table>{''.join(rows)}</table></section>"
+
+
+def _number(value: float, unit: str) -> str:
+    if value == math.inf:
+        return "not by the end"
+    shown = f"{value:.3f}" if isinstance(value, float) and value < 100 else f"{value:,.0f}"
+    return f"{shown} {unit}".rstrip()
 
 
 def _repeat(results: Sequence[Result]) -> str:

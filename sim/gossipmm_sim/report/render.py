@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,6 +57,8 @@ def text(result: Result) -> str:
 
 
 def _number(value: Any) -> str:
+    if value == math.inf:
+        return "not by the end"
     return f"{value:.4g}" if isinstance(value, float) and abs(value) < 100 else f"{value:.0f}"
 
 

@@ -87,6 +87,12 @@ class Result:
                 for name, values in self.series["samples"].items()
                 if values
             },
+            # What had not come about by the end has no time: it is counted.
+            "never": {
+                name: number
+                for name, values in self.series["samples"].items()
+                if (number := sum(map(math.isinf, values)))
+            },
             "figures": {key: _plain(value) for key, value in self.figures.items()},
             "options": self.scenario.as_dict(),
         }

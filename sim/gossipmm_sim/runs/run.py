@@ -78,6 +78,10 @@ class Run:
         self._memory: dict[str, Any] = {}
         #: (virtual time, live members each host knows), every half second.
         self.views: list[tuple[float, list[int]]] = []
+        #: Bytes a second that each host that was up at the end sent since the warm-up.
+        self.rates: list[tuple[str, float]] = []
+        #: When the warm-up ended, and what had been sent by then.
+        self._mark = self.cluster.mark()
         self._broken: dict[Check, Breach] = {}
         self._streams: dict[str, Random] = {}
         self._turn = 0
@@ -212,14 +216,14 @@ class Run:
             figures["joined_after"] = self.joined_after
         if self.converged_after is not None:
             figures["converged_after"] = self.converged_after
-        if cluster.now > self.zero and self.zero + self.joined_mark > 0:
-            up = [host for host in self.cast if host.up]
+        up = [host for host in self.cast if host.up]
+        if up and cluster.now > self._mark[0]:
             traffic = cluster.traffic(since=self._mark, hosts=up)
-            if up:
-                figures["bytes_per_second"] = traffic.mean_bytes
-                figures["bytes_per_second_max"] = max(traffic.bytes)
-                figures["datagrams_per_second"] = traffic.mean_datagrams
-                figures["datagrams_per_second_max"] = max(traffic.datagrams)
+            self.rates = list(zip((host.label for host in up), traffic.bytes, strict=True))
+            figures["bytes_per_second"] = traffic.mean_bytes
+            figures["bytes_per_second_max"] = max(traffic.bytes)
+            figures["datagrams_per_second"] = traffic.mean_datagrams
+            figures["datagrams_per_second_max"] = max(traffic.datagrams)
         figures["peak_bytes_per_second"] = self.peak_bytes[0]
         figures["peak_datagrams_per_second"] = self.peak_datagrams[0]
         for name, number in cluster.counts.items():
@@ -234,11 +238,6 @@ class Run:
         for reason, number in cluster.network.lost.items():
             totals[f"lost.{reason.replace(' ', '_')}"] += number
         self.figures = figures | self.measured | dict(sorted(totals.items()))
-
-    @property
-    def joined_mark(self) -> float:
-        """Virtual time at which the traffic began to be counted."""
-        return self._mark[0] if hasattr(self, "_mark") else 0.0
 
     def _judge(self, ended: Breach | None) -> tuple[Verdict, ...]:
         """Ask every check; if the run was ended early, take only what the samples have found."""
@@ -257,9 +256,9 @@ def _collect(run: Run, verdicts: tuple[Verdict, ...], wall: float, cpu: float) -
     crashes = [one for one in endings if one.how == "crash"]
     series = {
         "views": run.views,
-        "bytes": [[host.label, host.sent_bytes] for host in run.cast],
-        "crash_seen": [t for one in crashes for t in one.seen],
-        "registration_known": [t for one in news for t in one.seen],
+        "bytes": run.rates,
+        "crash_seen": [t for one in crashes for t in one.times],
+        "registration_known": [t for one in news for t in one.times],
         "events": [
             (at - run.zero, label, what if isinstance(what, str) else _short(what))
             for at, label, what in cluster.events
