@@ -113,14 +113,14 @@ class HeartbeatMatchMakerBase(MatchMakerBase):
         self._heart: _Heart | None = None
 
     @property
-    def registrations(self) -> tuple[tuple[str, str], ...]:
-        """The (key, host) pairs registered here, oldest first."""
+    def heartbeats(self) -> tuple[tuple[str, str], ...]:
+        """The (key, host) pairs registered here, oldest first: what a round acknowledges."""
         return tuple(self._registrations)
 
     @property
     def hosts(self) -> set[str]:
         """The hosts that have at least one registration here."""
-        return {host for _, host in self.registrations}
+        return {host for _, host in self.heartbeats}
 
     def backend_register(self, key: str, host: str) -> None:
         """Register on the backend; ``host`` is ``key.host``. A subclass defines it."""
@@ -202,7 +202,7 @@ class HeartbeatMatchMakerBase(MatchMakerBase):
 
     def _send_heartbeats(self, stopped: Callable[[], bool]) -> None:
         failed: list[Exception] = []
-        for key, host in self.registrations:
+        for key, host in self.heartbeats:
             with self._changing:
                 if stopped():
                     return

@@ -52,6 +52,7 @@ class _Options(NamedTuple):
 
     metadata: Mapping[str, Any] | None = None
     ttl: float | None = None
+    draining: bool = False
 
 
 class TableMatchMaker(HeartbeatMatchMakerBase):
@@ -218,16 +219,18 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
         self,
         key: str,
         host: str,
-        *,
         metadata: Mapping[str, Any] | None = None,
+        *,
         ttl: float | None = None,
+        draining: bool = False,
     ) -> None:
         """Register a host for a topic; again with the same arguments: renew it.
 
         ``metadata``: a small map of strings, integers and booleans, told to all. ``ttl``: seconds
         after which the registration ends unless it is acknowledged; ``start_heartbeat`` does that
-        in time. Without one it lives as long as the agent. Raises RegistrationError or
-        LimitError; whatever was registered before is then unchanged.
+        in time. Without one it lives as long as the agent. ``draining``: known, but in no new
+        picks. Raises RegistrationError or LimitError; whatever was registered before is then
+        unchanged.
         """
         check_registration(key, host)
         if ttl is not None and not is_duration(ttl):
@@ -237,15 +240,19 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
         with self._changing:
             pause = self._pause
             before = self._options.get((key, host))
-            self._options[key, host] = _Options(items or None, ttl)
+            options = _Options(items or None, ttl, draining)
+            self._options[key, host] = options
             try:
-                super().register(key, host)
+                # What registering acknowledges in the base class, it renews here by itself: one
+                # call to the agent, so one change of threads.
+                self.backend_register(key, f"{key}.{host}")
             except BaseException:
                 if before is None:
                     del self._options[key, host]
                 else:
                     self._options[key, host] = before
                 raise
+            self._registrations[key, host] = None
             if self._heart is not None and self._pause < pause:
                 self._heart.nudge()
 
@@ -261,8 +268,11 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
     def backend_register(self, key: str, host: str) -> None:
         """Register with the agent, as it was registered here; ``host`` is ``key.host``."""
         host = host[len(key) + 1 :]
-        options = self._options.get((key, host), _Options())
-        self._agent().register(key, host, options.metadata, ttl=options.ttl)
+        self._register(key, host)
+
+    def _register(self, topic: str, host: str) -> None:
+        made = self._options.get((topic, host), _Options())
+        self._agent().register(topic, host, made.metadata, ttl=made.ttl, draining=made.draining)
 
     def backend_unregister(self, key: str, key_host: str) -> bool:
         """End the agent's registration of ``key.host``."""
@@ -284,8 +294,7 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
             if (topic, host) not in self._registrations:
                 return control.ack_alive(topic, host)
             if not control.renew(topic, host):
-                options = self._options.get((topic, host), _Options())
-                control.register(topic, host, options.metadata, ttl=options.ttl)
+                self._register(topic, host)
             return True
 
     def start_heartbeat(self) -> None:
@@ -317,9 +326,17 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
     ) -> int:
         """Take own registrations (or, without arguments, the whole node) out of new picks.
 
-        They stay in direct lookups, shown as draining. Returns how many changed.
+        ``topic`` alone: all hosts registered for it here. They stay in direct lookups, shown as
+        draining. Returns how many changed.
         """
-        return self._agent().drain(topic, host, draining=draining)
+        changed = self._agent().drain(topic, host, draining=draining)
+        with self._changing:
+            for (key, name), options in self._options.items():
+                node = topic is None and host is None
+                if not node and topic in (None, key) and host in (None, name):
+                    # Made again after it expired, it is as it was then.
+                    self._options[key, name] = options._replace(draining=draining)
+        return changed
 
     @property
     def _pause(self) -> float:

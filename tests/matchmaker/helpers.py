@@ -7,7 +7,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gossipmm.config import Config
-from gossipmm.core.values.types import NO_METADATA, HostEntry, HostState, TopicView
+from gossipmm.core.values.types import (
+    NO_METADATA,
+    HostEntry,
+    HostState,
+    TopicView,
+)
 from gossipmm.errors import AgentClosedError
 from gossipmm.matchmaker import MatchMakerGossip, OwnedAgent
 
@@ -60,6 +65,8 @@ class FakeAgent:
         self.time = 100.0
         self.calls: list[tuple[Any, ...]] = []
         self.own: dict[tuple[str, str], tuple[Mapping[str, Any] | None, float | None]] = {}
+        #: What was registered as draining, last.
+        self.draining: set[tuple[str, str]] = set()
         self.heard_of: dict[str, float] = {}
         self.closed = threading.Event()
         self.fails_with: Exception | None = None
@@ -88,6 +95,7 @@ class FakeAgent:
     ) -> None:
         self._call("register", topic, host, metadata, ttl)
         self.own[topic, host] = (metadata, ttl)
+        (self.draining.add if draining else self.draining.discard)((topic, host))
         self._show(topic)
 
     def unregister(self, topic: str, host: str) -> bool:

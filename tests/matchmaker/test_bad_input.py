@@ -44,7 +44,7 @@ def test_a_time_to_live_is_a_number_of_seconds(ttl: Any) -> None:
     with pytest.raises(RegistrationError, match="a ttl is a number of seconds above 0, not"):
         mm.register("compute", "a", ttl=ttl)
     assert agent.calls == []
-    assert mm.registrations == ()
+    assert mm.heartbeats == ()
 
 
 @pytest.mark.parametrize("metadata", ["zone", ["zone"], 7, {"zone"}])
@@ -54,7 +54,7 @@ def test_metadata_is_a_map(metadata: Any) -> None:
     with pytest.raises(RegistrationError, match="metadata of 'compute' must be a map, not"):
         mm.register("compute", "a", metadata=metadata)
     assert agent.calls == []
-    assert mm.registrations == ()
+    assert mm.heartbeats == ()
 
 
 @pytest.mark.parametrize("interval", [0, -1.0, float("nan"), float("inf"), 1e300, "5", True])

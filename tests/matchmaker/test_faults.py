@@ -42,7 +42,7 @@ def test_unregistering_one_topic_keeps_the_hosts_other_topics() -> None:
     backend.register("network", "host-a")
     backend.unregister("compute", "host-a")
     assert backend.hosts == {"host-a"}
-    assert backend.registrations == (("network", "host-a"),)
+    assert backend.heartbeats == (("network", "host-a"),)
     backend.alive.clear()
     backend.send_heartbeats()
     assert backend.alive == {"network.host-a"}
@@ -96,7 +96,7 @@ def test_registrations_may_change_during_a_heartbeat_round() -> None:
     for _ in range(200):
         assert backend.rounds.acquire(timeout=10.0)
     backend.stop_heartbeat()
-    assert ("short", "host-a") not in backend.registrations
+    assert ("short", "host-a") not in backend.heartbeats
 
 
 def test_a_dead_host_is_out_while_another_one_keeps_its_topic_alive() -> None:

@@ -57,7 +57,7 @@ def test_register_registers_and_then_acknowledges(recorder: Recorder) -> None:
         ("ack", "compute", "host-a"),
     ]
     assert recorder.hosts == {"host-a"}
-    assert recorder.registrations == (("compute", "host-a"),)
+    assert recorder.heartbeats == (("compute", "host-a"),)
 
 
 def test_unregister_tells_the_backend(recorder: Recorder) -> None:
@@ -169,7 +169,7 @@ def test_a_backend_that_refuses_leaves_nothing_registered(recorder: Recorder) ->
     for host in ("a", "b"):
         with pytest.raises(ConnectionError):
             recorder.register("compute", host)
-    assert recorder.registrations == (("compute", "a"),)
+    assert recorder.heartbeats == (("compute", "a"),)
 
 
 def test_an_unregistered_host_is_not_acknowledged_in_the_round_under_way(
@@ -236,7 +236,7 @@ def test_a_bad_topic_or_host_is_refused_and_nothing_is_asked_of_the_backend(
         assert isinstance(caught.value, MatchMakerException)
         assert isinstance(caught.value, ValueError)
     assert recorder.calls == []
-    assert recorder.registrations == ()
+    assert recorder.heartbeats == ()
 
 
 def test_a_host_may_have_dots(recorder: Recorder) -> None:
@@ -261,4 +261,4 @@ def test_registering_from_many_threads_during_heartbeats_loses_nothing(
         thread.start()
     for thread in threads:
         thread.join(SOON)
-    assert len(recorder.registrations) == 1 + 4 * 25
+    assert len(recorder.heartbeats) == 1 + 4 * 25

@@ -75,7 +75,7 @@ def test_an_agent_that_does_not_open_can_be_tried_again() -> None:
     mm = Busy(name="x")
     with pytest.raises(BindError):
         mm.register("compute", "a")
-    assert mm.registrations == ()
+    assert mm.heartbeats == ()
     mm.register("compute", "a")
     assert hosts_of(mm.queues("compute")) == ["a"]
     mm.close()
@@ -112,7 +112,7 @@ def test_use_after_close_is_an_error_of_our_own(call: Any, own: bool) -> None:
     with pytest.raises(AgentClosedError, match="was closed") as caught:
         call(mm)
     assert isinstance(caught.value, MatchMakerException)
-    assert mm.registrations == (("compute", "a"),)
+    assert mm.heartbeats == (("compute", "a"),)
 
 
 def test_closing_a_matchmaker_over_an_agent_leaves_the_agent_open() -> None:
@@ -258,7 +258,7 @@ def test_an_agent_that_refuses_leaves_the_registration_as_it_was() -> None:
         with pytest.raises(RegistrationError, match="too large"):
             mm.register("compute", host, metadata={"much": "x" * 9999})
     agent.fails_with = None
-    assert mm.registrations == (("compute", "a"),)
+    assert mm.heartbeats == (("compute", "a"),)
     agent.forget("compute", "a")
     mm.send_heartbeats()
     assert agent.own == {("compute", "a"): (None, 9.0)}
@@ -334,3 +334,26 @@ def test_file_and_environment_are_read_without_keywords_and_not_beside_them(
     assert MatchMakerGossip(helpers=2)._config == Config(helpers=2)
     table = FakeTable()
     assert MatchMakerGossip.over(table, FakeAgent(table))._config == Config()
+
+
+def test_what_was_drained_is_made_again_as_it_was() -> None:
+    """After its time to live it came back into picks: the drain was forgotten."""
+    mm, _, agent = gossip()
+    mm.register("compute", "a", ttl=3.0)
+    mm.register("compute", "b", {"zone": "z"}, ttl=3.0, draining=True)
+    mm.drain("compute", "a")
+    for host in ("a", "b"):
+        agent.forget("compute", host)
+        mm.ack_alive("compute", host)
+    assert agent.draining == {("compute", "a"), ("compute", "b")}
+    mm.drain("compute", draining=False)
+    agent.forget("compute", "b")
+    mm.ack_alive("compute", "b")
+    assert agent.draining == {("compute", "a")}
+
+
+def test_metadata_may_be_given_by_its_place() -> None:
+    """``register(key, host, metadata)`` worked on every face but the matchmaker."""
+    mm, _, agent = gossip()
+    mm.register("compute", "a", {"zone": "z1"})
+    assert agent.own == {("compute", "a"): ({"zone": "z1"}, None)}
