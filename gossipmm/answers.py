@@ -1,14 +1,38 @@
 """The answers of verbs, the same on every face (those of the core itself: ``values.types``).
 
-The long answer to a key: each host with its state, age and source, and what "nobody" means.
+Plain immutable values. Those that come over a socket have the times of the asking side: whatever is
+a time compares with ``now()`` of the object that was asked.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from gossipmm.core.values.types import NO_METADATA, HostState, Metadata
+from gossipmm.core.values.types import (
+    NO_METADATA,
+    Address,
+    Agreement,
+    Generation,
+    Health,
+    HostState,
+    Metadata,
+    NodeId,
+    Status,
+)
+
+__all__ = (
+    "FoundHost",
+    "Joining",
+    "KeyHolder",
+    "KeyStraggler",
+    "KeysStatus",
+    "Lookup",
+    "LookupStatus",
+    "NodeStatus",
+    "RotationStatus",
+)
 
 
 class LookupStatus(StrEnum):
@@ -55,3 +79,102 @@ class Lookup(NamedTuple):
     #: Other known hosts of the topic, which this key does not answer with (draining, suspected
     #: while others are live, ...).
     others: tuple[FoundHost, ...] = ()
+
+
+class NodeStatus(NamedTuple):
+    """How an agent is, and how far the others agree with its table."""
+
+    name: NodeId
+    cluster: str
+    version: str
+    generation: Generation
+    addresses: tuple[Address, ...]
+    #: Seconds since the agent was opened.
+    uptime: float
+    #: The table agreed with a peer's at least once, or there is nobody to join.
+    joined: bool
+    leaving: bool
+    #: Addresses of another live process with this node's name; empty without one.
+    conflict: tuple[Address, ...]
+    #: Seed -> what is wrong with it, or with this node as it sees it, in words.
+    trouble: Mapping[str, str]
+    agreement: Agreement
+    health: Health
+    #: Members by status; a status that nobody has is left out.
+    members: Mapping[Status, int]
+    #: Known topics, and registrations made with this agent.
+    topics: int
+    registrations: int
+    #: Id of the agent's process.
+    process: int
+
+
+class Joining(NamedTuple):
+    """How far a join is."""
+
+    seeds: tuple[str, ...]
+    joined: bool
+    #: Live members known, the answering one included.
+    live: int
+    #: What failed so far, in words, by seed.
+    failures: Mapping[str, str]
+
+
+class KeyHolder(NamedTuple):
+    """A member and its keys, as it tells itself."""
+
+    name: NodeId
+    live: bool
+    #: Ids, the one that it sends with first; empty: it does not tell (plain, or an older version).
+    holds: tuple[bytes, ...]
+    #: It is as far as the present phase of the rotation asks.
+    covered: bool
+
+
+class RotationStatus(NamedTuple):
+    """The last rotation of keys, as far as the asked agent knows."""
+
+    #: ``add``: all get the new key; ``use``: all send with it; ``done``: the old one is removed.
+    phase: str
+    kid: bytes
+    replaces: bytes
+    out_of_band: bool
+    #: Since when the phase is known here.
+    since: float
+    #: Seconds that the old key is still kept for members that are down; None: not begun, or over.
+    keep_left: float | None
+    #: Members that the phase waits for, and those that are not waited for.
+    waits_for: tuple[NodeId, ...]
+    without: tuple[NodeId, ...]
+    #: Members that there were at the start, and that this agent has not heard of since it started.
+    missing: int
+    #: More than half of the members are as far as the phase asks.
+    majority: bool
+
+
+class KeyStraggler(NamedTuple):
+    """A sender that uses a key which the asked agent removed: it missed a rotation."""
+
+    #: The member that was at that address; empty: none that is known.
+    name: NodeId
+    address: Address
+    kid: bytes
+    times: int
+    #: When it was heard last.
+    at: float
+
+
+class KeysStatus(NamedTuple):
+    """The keys of an agent, by their ids, and what the members tell of theirs."""
+
+    node: NodeId
+    encrypted: bool
+    #: The file of keys, and why it could not be read or written the last time; empty: it could.
+    file: str
+    trouble: str
+    #: Ids of the keys in use, the one that sends first; and of those that were removed.
+    keys: tuple[bytes, ...]
+    retired: tuple[bytes, ...]
+    rotation: RotationStatus | None
+    members: tuple[KeyHolder, ...]
+    stragglers: tuple[KeyStraggler, ...]

@@ -23,9 +23,13 @@ def check_node(node: Node) -> None:
     impaired = me.node_state is NodeState.IMPAIRED
     well = Status.PROBATION if impaired else Status.ALIVE
     assert me.status is (Status.LEFT if node.leaving else well)
-    assert sorted(map(str, me.registrations())) == sorted(map(str, node.registrations()))
+    told = [(e.topic, e.host, dict(e.metadata), e.state) for e in me.registrations()]
+    own = node.registrations(0.0)
+    assert sorted(map(str, told)) == sorted(
+        str((e.topic, e.host, dict(e.metadata), e.state)) for e in own
+    )
     if not node.leaving and not impaired:
-        for entry in node.registrations():
+        for entry in own:
             assert entry.host in node.table.topics[entry.topic].entries
     for member in node.table.by_key.values():
         suspicious = member.suspicion_timer is not None

@@ -13,7 +13,11 @@ the block, with that error. Call it from the Trio run that opened it; only ``tab
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from functools import cache
+from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
@@ -23,7 +27,8 @@ from gossipmm.agent.dialback import DialBack
 from gossipmm.agent.driver import Driver, IoStats
 from gossipmm.agent.keys import AgentKeys
 from gossipmm.agent.seeds import SeedResolver
-from gossipmm.agent.watch import Watch, Watchers
+from gossipmm.agent.watch import Wanted, Watch, Watchers
+from gossipmm.answers import NodeStatus
 from gossipmm.config import Config
 from gossipmm.core.table.table import Table
 from gossipmm.core.values.events import Event, Joined, LeaveFinished
@@ -34,14 +39,15 @@ from gossipmm.core.values.types import (
     Evidence,
     Health,
     MemberView,
-    Registration,
+    OwnRegistration,
+    TopicView,
 )
 from gossipmm.errors import AgentClosedError
 
 if TYPE_CHECKING:
     from gossipmm.matchmaker import Lookup, TableMatchMaker
 
-__all__ = ("Agent",)
+__all__ = ("Agent", "installed_version")
 
 #: Seconds that the core may be late with its own end of a leave before the shell ends it.
 _LEAVE_GRACE = 0.5
@@ -49,6 +55,14 @@ _LEAVE_GRACE = 0.5
 _JOIN_LOOK = 1.0
 
 _T = TypeVar("_T")
+
+
+@cache
+def installed_version() -> str:
+    """Return the version of this package."""
+    from importlib.metadata import version
+
+    return version("gossipmm")
 
 
 class Agent:
@@ -75,6 +89,7 @@ class Agent:
         self._joined = trio.Event()
         self._leave: LeaveFinished | None = None
         self._closed = ""
+        self._opened_at = driver.now()
         self._matchmaker = AgentMatchMaker(self.table, self, config)
 
     # -- who this is -----------------------------------------------------------------------
@@ -134,27 +149,30 @@ class Agent:
         self._driver.flush()
 
     def unregister(self, topic: str, host: str | None = None) -> bool:
-        """End an own registration; False: there was none."""
+        """End a registration of this agent; False: there was none."""
         host = self.name if host is None else host
         return self._told(self._node.unregister(topic, host, now=self._open()))
 
     def drain(
         self, topic: str | None = None, host: str | None = None, *, draining: bool = True
     ) -> int:
-        """Drain own registrations, or with neither argument the node; how many changed."""
+        """Take own registrations (without arguments: the node) out of new picks.
+
+        ``topic`` alone: all hosts registered for it here. Returns how many changed.
+        """
         return self._told(self._node.drain(topic, host, draining=draining, now=self._open()))
 
+    def undrain(self, topic: str | None = None, host: str | None = None) -> int:
+        """Take them back into new picks; how many changed."""
+        return self.drain(topic, host, draining=False)
+
     def renew(self, topic: str, host: str) -> bool:
-        """Renew the time to live of an own registration; False: not registered."""
+        """Renew the time to live of a registration of this agent; False: not registered."""
         return self._told(self._node.renew(topic, host, now=self._open()))
 
-    def registrations(self) -> tuple[Registration, ...]:
-        """Return this node's own registrations."""
-        return self._node.registrations()
-
-    def leases(self) -> dict[tuple[str, str], tuple[float, float]]:
-        """Return own registrations with a ttl: (topic, host) -> (ttl, seconds left)."""
-        return self._node.leases(self.now())
+    def registrations(self) -> tuple[OwnRegistration, ...]:
+        """Return what was registered with this agent, and when it ends."""
+        return self._node.registrations(self.now())
 
     # -- what a caller learned -------------------------------------------------------------
 
@@ -207,7 +225,7 @@ class Agent:
         return trouble
 
     def seeds_tried(self, *seeds: str) -> bool:
-        """Whether each of these seeds was resolved, or could not be, and asked about this node."""
+        """Return whether each seed was resolved (or cannot be), and asked about this node."""
         resolved = self._seeds.resolved()
         addresses = [address for seed in seeds for address in resolved.get(seed, ())]
         return self._seeds.tried(seeds) and self._dial_back.done(addresses)
@@ -217,13 +235,31 @@ class Agent:
         """The matchmaker over this agent's table, with the contract's calls; from any thread."""
         return self._matchmaker
 
-    def queues(self, key: str, *, routing_key: str | None = None) -> list[tuple[str, str | None]]:
+    def queues(
+        self, key: str, *, routing_key: str | bytes | None = None
+    ) -> list[tuple[str, str | None]]:
         """Return the (queue key, host) tuples of a key: topic, ``topic.host``, ``fanout~topic``."""
         return self.matchmaker.queues(key, routing_key=routing_key)
 
     def lookup(self, key: str) -> Lookup:
         """Return the hosts of a key with state, age and source, and what "nobody" means."""
         return self.matchmaker.lookup(key)
+
+    def is_alive(self, topic: str, host: str) -> bool:
+        """Return whether the host is registered for the topic and held alive here."""
+        return self.matchmaker.is_alive(topic, host)
+
+    def topics(self) -> Mapping[str, TopicView]:
+        """Return all known topics; each view is immutable, and replaced when it changes."""
+        return self.table.topics
+
+    def topic(self, topic: str) -> TopicView | None:
+        """Return one topic, or None."""
+        return self.table.topics.get(topic)
+
+    def ring(self) -> dict[str, list[str]]:
+        """Return the live hosts of each topic, as a classical ring."""
+        return self.matchmaker.ring()
 
     def members(self) -> tuple[MemberView, ...]:
         """Return all known members, this one included, sorted by name."""
@@ -250,13 +286,42 @@ class Agent:
         """Return how well this node itself is: slow, deaf, its own loss, what waits to be told."""
         return self._node.health(self.now())
 
-    def watch(self, *kinds: type, buffer: int = 1024) -> Watch:
-        """Watch events from now on (those of ``kinds``, if any are given).
+    def status(self) -> NodeStatus:
+        """Return how this agent is, and how far others agree with its table."""
+        return NodeStatus(
+            name=self.name,
+            cluster=self.config.cluster,
+            version=installed_version(),
+            generation=self.generation,
+            addresses=self.addresses,
+            uptime=self.now() - self._opened_at,
+            joined=self.table.joined,
+            leaving=self.leaving,
+            conflict=self.conflict,
+            trouble=self.seed_trouble(),
+            agreement=self.agreement(),
+            health=self.health(),
+            members=Counter(view.status for view in self.members()),
+            topics=len(self.table.topics),
+            registrations=len(self.registrations()),
+            process=os.getpid(),
+        )
 
-        An async iterator; one that falls ``buffer`` events behind is dropped and told so.
+    def watch(
+        self,
+        *kinds: type[Event] | str,
+        topics: Collection[str] = (),
+        members: Collection[str] = (),
+        buffer: int = 1024,
+    ) -> Watch:
+        """Watch events from now on: an async iterator.
+
+        ``kinds``: only those, as classes or as ``member_died``; ``topics`` and ``members``: only
+        events of one of these. A watch that falls ``buffer`` events behind is dropped and told
+        so. Raises ValueError for an unknown kind.
         """
         self._open()
-        return self._watchers.open(kinds, buffer)
+        return self._watchers.open(Wanted.of(kinds, topics, members), buffer)
 
     # -- coming and going ------------------------------------------------------------------
 
@@ -265,14 +330,19 @@ class Agent:
         self._open()
         self._seeds.add(seeds)
 
-    async def wait_joined(self) -> None:
-        """Wait until the table agreed with a peer's (at once when there is nobody to join)."""
+    async def wait_joined(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109
+        """Wait until the table agreed with a peer's (at once when there is nobody to join).
+
+        False when ``timeout`` seconds passed before.
+        """
         self._open()
-        while not self.table.joined:
-            # A node that turns out to have nobody but itself to join has no event to tell.
-            with trio.move_on_after(_JOIN_LOOK):
-                await self._joined.wait()
-            self._open()
+        with trio.move_on_after(inf if timeout is None else timeout):
+            while not self.table.joined:
+                # A node that turns out to have nobody but itself to join has no event to tell.
+                with trio.move_on_after(_JOIN_LOOK):
+                    await self._joined.wait()
+                self._open()
+        return self.table.joined
 
     async def leave(self) -> LeaveFinished:
         """Leave gracefully: tell the live members, and return how many confirmed.
@@ -311,7 +381,7 @@ class Agent:
         self._watchers.end()
 
     def _open(self) -> float:
-        """Return core time; raise AgentClosedError when nothing can be told any more."""
+        """Return core time; raise AgentClosedError when nothing can be told any longer."""
         if self._closed or self._node.leaving:
             raise AgentClosedError(
                 f"agent {self.name} {self._closed or 'is leaving'}: open another one"

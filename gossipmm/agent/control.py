@@ -63,6 +63,8 @@ class AgentMatchMaker(TableMatchMaker):
     report_failure = _in_trio(TableMatchMaker.report_failure)
     expire = _in_trio(TableMatchMaker.expire)
     drain = _in_trio(TableMatchMaker.drain)
+    undrain = _in_trio(TableMatchMaker.undrain)
+    registrations = _in_trio(TableMatchMaker.registrations)
     lookup = _in_trio(TableMatchMaker.lookup)
     start_heartbeat = _in_trio(TableMatchMaker.start_heartbeat)
     _send_heartbeats = _in_trio(TableMatchMaker._send_heartbeats)

@@ -3,34 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from enum import IntEnum
-from functools import cache
-from typing import Any, get_args
+from typing import Any
 
 from gossipmm.addresses import format_address
-from gossipmm.core.values.events import Event
+from gossipmm.core.values.events import KINDS, Event
 
-__all__ = ("KINDS", "as_json")
+__all__ = ("as_json",)
+
+_NAMES = {kind: name for name, kind in KINDS.items()}
 
 
 def as_json(event: Event) -> dict[str, Any]:
     """Return an event as plain values: its name as ``member_joined``, addresses as text."""
     fields = dataclasses.fields(event)
     return {
-        "event": _kind(type(event).__name__),
+        "event": _NAMES[type(event)],
         **{field.name: _plain(getattr(event, field.name)) for field in fields},
     }
-
-
-@cache
-def _kind(event: str) -> str:
-    """Name of a kind of event: ``member_joined`` for ``MemberJoined``."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", event).lower()
-
-
-#: The names of all kinds of events.
-KINDS = frozenset(_kind(event.__name__) for event in get_args(Event))
 
 
 def _plain(value: Any) -> Any:

@@ -15,9 +15,11 @@ import trio
 
 from gossipmm import keyfile
 from gossipmm.agent.driver import Driver
+from gossipmm.answers import KeyHolder, KeysStatus, KeyStraggler, RotationStatus
 from gossipmm.core.life.rotation_progress import Progress, Straggler
 from gossipmm.core.sealing.keyring import Key, Keyring
 from gossipmm.core.values.events import Event, KeysChanged, KeyWanted
+from gossipmm.core.values.rotation_state import Phase
 from gossipmm.errors import KeyringError
 
 __all__ = ("AgentKeys",)
@@ -50,6 +52,37 @@ class AgentKeys:
     def ring(self) -> Keyring | None:
         """The keys in use; None: this agent does not encrypt."""
         return self._keys.ring
+
+    def status(self) -> KeysStatus:
+        """Return the keys by their ids, what the members tell of theirs, and the last rotation."""
+        ring, progress = self._keys.ring, self._keys.progress(self._driver.now())
+        return KeysStatus(
+            node=self._driver.node.name,
+            encrypted=ring is not None,
+            file=self.path,
+            trouble=self.trouble,
+            keys=tuple(key.kid for key in ring.keys) if ring else (),
+            retired=tuple(key.kid for key in ring.retired) if ring else (),
+            rotation=self._rotation(progress) if progress and progress.register.epoch else None,
+            members=tuple(KeyHolder(*each) for each in progress.members) if progress else (),
+            stragglers=tuple(KeyStraggler(*each) for each in self._keys.stragglers()),
+        )
+
+    def _rotation(self, progress: Progress) -> RotationStatus:
+        state = progress.register
+        left = state.keep - (self._driver.now() - progress.since)
+        return RotationStatus(
+            phase=state.phase.name.lower(),
+            kid=state.new,
+            replaces=state.old,
+            out_of_band=state.out_of_band,
+            since=progress.since,
+            keep_left=max(0.0, left) if state.phase is Phase.USE else None,
+            waits_for=tuple(member.name for member in progress.waits_for),
+            without=progress.without,
+            missing=progress.missing,
+            majority=progress.majority,
+        )
 
     def progress(self) -> Progress | None:
         """How far the last rotation has come; None: this agent does not encrypt."""

@@ -6,15 +6,43 @@ A watcher that falls a whole buffer behind is dropped and told: it reads what wa
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Collection
+from typing import NamedTuple, Self
 
 import trio
 
 from gossipmm.agent.driver import IoStats
-from gossipmm.core.values.events import Event
+from gossipmm.core.values.events import Event, kinds_of
 from gossipmm.errors import WatchOverflowError
 
-__all__ = ("Watch", "Watchers")
+__all__ = ("Wanted", "Watch", "Watchers")
+
+
+class Wanted(NamedTuple):
+    """Which events a watcher wants; empty: all."""
+
+    kinds: tuple[type[Event], ...] = ()
+    topics: frozenset[str] = frozenset()
+    members: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(
+        cls,
+        kinds: Collection[type[Event] | str],
+        topics: Collection[str] = (),
+        members: Collection[str] = (),
+    ) -> Self:
+        """Take kinds by class or by name. Raises ValueError for one that there is not."""
+        return cls(kinds_of(kinds), frozenset(topics), frozenset(members))
+
+    def takes(self, event: Event) -> bool:
+        """Return whether an event is wanted; it has to be about one of the topics or members."""
+        if self.kinds and not isinstance(event, self.kinds):
+            return False
+        if self.topics or self.members:
+            topic, name = getattr(event, "topic", None), getattr(event, "name", None)
+            return topic in self.topics or name in self.members
+        return True
 
 
 class Watch:
@@ -24,9 +52,9 @@ class Watch:
     with ``with``, or forget it: an agent keeps at most its buffer.
     """
 
-    def __init__(self, watchers: Watchers, kinds: tuple[type, ...], buffer: int) -> None:
+    def __init__(self, watchers: Watchers, wanted: Wanted, buffer: int) -> None:
         self._watchers = watchers
-        self._kinds = kinds
+        self._wanted = wanted
         self._buffer = buffer
         self._lagged = False
         self._send, self._receive = trio.open_memory_channel[Event](buffer)
@@ -39,9 +67,7 @@ class Watch:
             return await self._receive.receive()
         except trio.EndOfChannel:
             if self._lagged:
-                raise WatchOverflowError(
-                    f"this watcher was dropped: it was more than {self._buffer} events behind"
-                ) from None
+                raise self._dropped() from None
             raise StopAsyncIteration from None
         except trio.ClosedResourceError:
             raise StopAsyncIteration from None
@@ -58,9 +84,30 @@ class Watch:
         self._send.close()
         self._receive.close()
 
+    def take(self) -> tuple[list[Event], bool]:
+        """Take what has happened since, without waiting; and whether no more will come.
+
+        Raises WatchOverflowError behind the last event of a watcher that was dropped.
+        """
+        found: list[Event] = []
+        try:
+            while True:
+                found.append(self._receive.receive_nowait())
+        except trio.WouldBlock:
+            return found, False
+        except (trio.EndOfChannel, trio.ClosedResourceError):
+            if self._lagged and not found:
+                raise self._dropped() from None
+            return found, not self._lagged
+
+    def _dropped(self) -> WatchOverflowError:
+        return WatchOverflowError(
+            f"this watcher was dropped: it was more than {self._buffer} events behind"
+        )
+
     def offer(self, event: Event) -> bool:
         """Take an event; False: there was no room, and this watcher has ended."""
-        if self._kinds and not isinstance(event, self._kinds):
+        if not self._wanted.takes(event):
             return True
         try:
             self._send.send_nowait(event)
@@ -84,9 +131,9 @@ class Watchers:
         self._open: set[Watch] = set()
         self._stats = stats
 
-    def open(self, kinds: tuple[type, ...], buffer: int) -> Watch:
+    def open(self, wanted: Wanted, buffer: int) -> Watch:
         """Begin to watch."""
-        watch = Watch(self, kinds, buffer)
+        watch = Watch(self, wanted, buffer)
         self._open.add(watch)
         return watch
 

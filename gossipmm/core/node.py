@@ -60,7 +60,7 @@ from gossipmm.core.values.types import (
     Heartbeat,
     MemberView,
     NodeId,
-    Registration,
+    OwnRegistration,
 )
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import Page, page_untrusted
@@ -404,14 +404,9 @@ class Node:
         conflict = self._conflict.current
         return conflict.page.addresses if conflict is not None else ()
 
-    def registrations(self) -> tuple[Registration, ...]:
-        """This node's own registrations."""
-        return self._local.own.registrations()
-
-    def leases(self, now: float) -> dict[tuple[str, str], tuple[float, float]]:
-        """Own registrations with a time to live: (topic, host) -> (ttl, seconds left)."""
-        leases = self._local.own.leases.items()
-        return {name: (lease.ttl, max(0.0, lease.deadline - now)) for name, lease in leases}
+    def registrations(self, now: float) -> tuple[OwnRegistration, ...]:
+        """What was registered with this node, and how long it still lives at core time ``now``."""
+        return self._local.own.leased(now)
 
     def members(self) -> tuple[MemberView, ...]:
         """All members known, this node included, by name."""

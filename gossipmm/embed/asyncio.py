@@ -11,19 +11,22 @@ when it has ended there. However the block ends, the agent leaves the cluster fi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
-from typing import Any, ParamSpec, Self, TypeVar
+from functools import partial, wraps
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
+from gossipmm.agent.agent import Agent
 from gossipmm.agent.watch import Watch
 from gossipmm.config import Config
 from gossipmm.core.table.table import Table
 from gossipmm.core.values.events import Event, LeaveFinished
-from gossipmm.core.values.types import Address, Agreement, Evidence, MemberView, Registration
+from gossipmm.core.values.stats import Stats
+from gossipmm.core.values.types import Address, TopicView
 from gossipmm.embed.thread import ThreadAgent
 from gossipmm.errors import AgentClosedError
-from gossipmm.matchmaker import Lookup, TableMatchMaker
+from gossipmm.matchmaker import TableMatchMaker
 from gossipmm.settings import load_config
 
 __all__ = ("AsyncAgent", "AsyncWatch", "open_agent")
@@ -58,6 +61,18 @@ async def open_agent(
             thread.close()  # the thread's last instructions
 
 
+def _awaited(
+    method: Callable[Concatenate[Agent, _P], _T],
+) -> Callable[Concatenate[AsyncAgent, _P], Coroutine[Any, Any, _T]]:
+    """Make a call of the agent one that a coroutine awaits."""
+
+    @wraps(method)
+    async def call(self: AsyncAgent, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return await self._call(method, self._agent, *args, **kwargs)
+
+    return call
+
+
 class AsyncAgent:
     """A running agent, for coroutines of the loop that opened it. Built by ``open_agent``.
 
@@ -87,6 +102,21 @@ class AsyncAgent:
         return self._agent.bound
 
     @property
+    def config(self) -> Config:
+        """The configuration in use, with the node's name filled in."""
+        return self._agent.config
+
+    @property
+    def conflict(self) -> tuple[Address, ...]:
+        """Addresses of another live process with this node's name; empty without one."""
+        return self._agent.conflict
+
+    @property
+    def stats(self) -> Stats:
+        """The core's counters: integers that only grow."""
+        return self._agent.stats
+
+    @property
     def table(self) -> Table:
         """The readers' table: ``topics`` and ``joined``, without a lock."""
         return self._thread.reader
@@ -106,94 +136,69 @@ class AsyncAgent:
         """Return the (queue key, host) tuples of a key: topic, ``topic.host``, ``fanout~topic``."""
         return self._matchmaker.queues(key, routing_key=routing_key)
 
+    def is_alive(self, topic: str, host: str) -> bool:
+        """Return whether the host is registered for the topic and held alive here."""
+        return self._matchmaker.is_alive(topic, host)
+
+    def topics(self) -> Mapping[str, TopicView]:
+        """Return all known topics; each view is immutable, and replaced when it changes."""
+        return self.table.topics
+
+    def topic(self, topic: str) -> TopicView | None:
+        """Return one topic, or None."""
+        return self.table.topics.get(topic)
+
+    def ring(self) -> dict[str, list[str]]:
+        """Return the live hosts of each topic, as a classical ring."""
+        return self._matchmaker.ring()
+
     # -- calls -----------------------------------------------------------------------------
 
-    async def register(
-        self,
-        topic: str,
-        host: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        *,
-        ttl: float | None = None,
-        draining: bool = False,
-    ) -> None:
-        """Register a host (default: this node's name), or renew. Raises RegistrationError."""
-        register = self._agent.register
-        await self._call(register, topic, host, metadata, ttl=ttl, draining=draining)
+    register = _awaited(Agent.register)
+    unregister = _awaited(Agent.unregister)
+    drain = _awaited(Agent.drain)
+    undrain = _awaited(Agent.undrain)
+    renew = _awaited(Agent.renew)
+    registrations = _awaited(Agent.registrations)
+    ack_alive = _awaited(Agent.ack_alive)
+    report_failure = _awaited(Agent.report_failure)
+    expire = _awaited(Agent.expire)
+    lookup = _awaited(Agent.lookup)
+    members = _awaited(Agent.members)
+    member = _awaited(Agent.member)
+    why = _awaited(Agent.why)
+    forget = _awaited(Agent.forget)
+    heard = _awaited(Agent.heard)
+    agreement = _awaited(Agent.agreement)
+    health = _awaited(Agent.health)
+    status = _awaited(Agent.status)
+    join = _awaited(Agent.join)
 
-    async def unregister(self, topic: str, host: str | None = None) -> bool:
-        """End an own registration; False: there was none."""
-        return await self._call(self._agent.unregister, topic, host)
+    async def wait_joined(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109
+        """Wait until the table agreed with a peer's (at once when there is nobody to join).
 
-    async def drain(
-        self, topic: str | None = None, host: str | None = None, *, draining: bool = True
-    ) -> int:
-        """Drain own registrations, or with neither argument the node; how many changed."""
-        return await self._call(self._agent.drain, topic, host, draining=draining)
-
-    async def renew(self, topic: str, host: str) -> bool:
-        """Renew the time to live of an own registration; False: not registered."""
-        return await self._call(self._agent.renew, topic, host)
-
-    async def registrations(self) -> tuple[Registration, ...]:
-        """Return this node's own registrations."""
-        return await self._call(self._agent.registrations)
-
-    async def ack_alive(self, topic: str, host: str) -> bool:
-        """Say that a host answered: evidence of life for its owners. False: unknown here."""
-        return await self._call(self._agent.ack_alive, topic, host)
-
-    async def report_failure(self, topic: str, host: str) -> bool:
-        """Say that a host did not answer: its owners are probed now, others preferred."""
-        return await self._call(self._agent.report_failure, topic, host)
-
-    async def expire(self, topic: str, host: str) -> bool:
-        """Hide a registration at its version, here, and ask its owner. False: unknown here."""
-        return await self._call(self._agent.expire, topic, host)
-
-    async def forget(self, name: str) -> bool:
-        """Close a dead member's generation by hand; False: not known, or not dead."""
-        return await self._call(self._agent.forget, name)
-
-    async def lookup(self, key: str) -> Lookup:
-        """Return the hosts of a key with state, age and source, and what "nobody" means."""
-        return await self._call(self._agent.lookup, key)
-
-    async def members(self) -> tuple[MemberView, ...]:
-        """Return all known members, this one included, sorted by name."""
-        return await self._call(self._agent.members)
-
-    async def member(self, name: str) -> MemberView | None:
-        """Return one member, or None."""
-        return await self._call(self._agent.member, name)
-
-    async def why(self, name: str) -> tuple[Evidence, ...]:
-        """Return a member's evidence trail: who said what of it, and when."""
-        return await self._call(self._agent.why, name)
-
-    async def agreement(self) -> Agreement:
-        """Return the table's fingerprint, how many peers agree with it, and who does not."""
-        return await self._call(self._agent.agreement)
-
-    async def join(self, *seeds: str) -> None:
-        """Add seeds (``name:port``), beside those of the configuration. Raises SeedError."""
-        await self._call(self._agent.join, *seeds)
-
-    async def wait_joined(self) -> None:
-        """Wait until the table agreed with a peer's (at once when there is nobody to join)."""
-        await self._spawn(self._agent.wait_joined)
+        False when ``timeout`` seconds passed before.
+        """
+        return await self._spawn(partial(self._agent.wait_joined, timeout))
 
     async def leave(self) -> LeaveFinished:
         """Leave gracefully, and return how many members confirmed it."""
         return await self._spawn(self._agent.leave)
 
-    def watch(self, *kinds: type, buffer: int = 1024) -> AsyncWatch:
-        """Watch events (those of ``kinds``, if any are given): an async iterator.
+    def watch(
+        self,
+        *kinds: type[Event] | str,
+        topics: Collection[str] = (),
+        members: Collection[str] = (),
+        buffer: int = 1024,
+    ) -> AsyncWatch:
+        """Watch events: an async iterator; arguments as ``Agent.watch``.
 
         Watches from ``async with``, or from its first step on. One that falls ``buffer`` events
         behind is dropped and told so by WatchOverflowError.
         """
-        return AsyncWatch(self._thread, kinds, buffer)
+        opening = partial(self._agent.watch, *kinds, topics=topics, members=members, buffer=buffer)
+        return AsyncWatch(self._thread, opening)
 
     async def _call(self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run something in the Trio thread; cancelled before it began, it has no effect."""
@@ -208,10 +213,9 @@ class AsyncAgent:
 class AsyncWatch:
     """The events of an agent, as an async iterator of asyncio. Ends when the agent closes."""
 
-    def __init__(self, thread: ThreadAgent, kinds: tuple[type, ...], buffer: int) -> None:
+    def __init__(self, thread: ThreadAgent, opening: Callable[[], Watch]) -> None:
         self._thread = thread
-        self._kinds = kinds
-        self._buffer = buffer
+        self._opening = opening
         self._watch: Watch | None = None
         self._step: asyncio.Future[Event] | None = None
 
@@ -235,9 +239,7 @@ class AsyncWatch:
 
     async def _opened(self) -> Watch:
         if self._watch is None:
-            open_watch = self._thread.agent.watch
-            opening = self._thread.submit(open_watch, *self._kinds, buffer=self._buffer)
-            self._watch = await asyncio.wrap_future(opening)
+            self._watch = await asyncio.wrap_future(self._thread.submit(self._opening))
         return self._watch
 
     async def aclose(self) -> None:

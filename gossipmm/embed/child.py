@@ -18,25 +18,34 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from functools import cache, wraps
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, get_type_hints
 
 from gossipmm.config import Config
+from gossipmm.core.values.events import KINDS, Event, kinds_of
 from gossipmm.core.values.types import Address, TopicView
+from gossipmm.embed.blocking import BlockingAgent
 from gossipmm.embed.matchmaker import MatchMakerGossip
 from gossipmm.embed.pipe import Lines, config_to, dump, error_from, view_from
+from gossipmm.embed.plain import plain, typed
 from gossipmm.errors import AgentClosedError, ForkedError, RegistrationError
-from gossipmm.matchmaker import OwnedAgent
 from gossipmm.settings import load_config
 
-__all__ = ("ChildAgent", "ChildMatchMaker")
+__all__ = ("ChildAgent", "ChildMatchMaker", "ChildWatch")
 
 #: Seconds after which a child that does not answer is given up.
 _PATIENCE = 10.0
 #: Seconds between two looks whether the table is joined.
 _JOIN_LOOK = 0.02
+#: Seconds between two looks for new events.
+_WATCH_LOOK = 0.05
 _READ = 65536
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 #: Agents of this process that run, by identity.
 _running: dict[int, ChildAgent] = {}
@@ -45,15 +54,36 @@ _running: dict[int, ChildAgent] = {}
 class ChildMatchMaker(MatchMakerGossip):
     """MatchMakerGossip with its agent in a child process; the same arguments, the same calls."""
 
-    def open_agent(self, config: Config) -> OwnedAgent:
+    def open_agent(self, config: Config) -> BlockingAgent:
         """Start the child."""
         agent = ChildAgent(config)
         agent.start()
         return agent
 
 
+def _asked(
+    method: Callable[Concatenate[Any, _P], _T],
+) -> Callable[Concatenate[ChildAgent, _P], _T]:
+    """Make a verb a question to the child; the answer comes back as the verb's annotation says."""
+    name = method.__name__
+
+    @wraps(method)
+    def ask(self: ChildAgent, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        answer = self._ask(name, *map(plain, args), **kwargs)
+        result: _T = typed(_answer_of(method), answer)
+        return result
+
+    return ask
+
+
+@cache
+def _answer_of(method: Callable[..., Any]) -> Any:
+    """Return the type of a verb's answer."""
+    return get_type_hints(method)["return"]
+
+
 class ChildAgent:
-    """An agent in a child process; satisfies ``gossipmm.matchmaker.OwnedAgent``.
+    """An agent in a child process; satisfies ``gossipmm.embed.blocking.BlockingAgent``.
 
     ``python`` is the interpreter to run it with. Calls of several threads take turns.
     """
@@ -199,25 +229,19 @@ class ChildAgent:
 
     # -- what a matchmaker asks ------------------------------------------------------------
 
-    def now(self) -> float:
-        """Core time: the clock of every ``since`` and ``heard``."""
-        return float(self._ask("now"))
-
-    def heard(self, names: Iterable[str]) -> dict[str, float]:
-        """Core time at which each named member that is known was last heard of."""
-        found: dict[str, float] = self._ask("heard", list(names))
-        return found
-
     def register(
         self,
         topic: str,
-        host: str,
+        host: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         *,
         ttl: float | None = None,
         draining: bool = False,
     ) -> None:
-        """Register, or renew. Raises RegistrationError."""
+        """Register a host (default: this node's name) for a topic; again: renew the ``ttl``.
+
+        Raises RegistrationError or LimitError; the state is then unchanged.
+        """
         plain = dict(metadata or {})
         for key, value in plain.items():
             if not isinstance(key, str) or type(value) not in (str, int, bool):
@@ -226,31 +250,101 @@ class ChildAgent:
                 )
         self._ask("register", topic, host, plain, ttl=ttl, draining=draining)
 
-    def unregister(self, topic: str, host: str) -> bool:
-        """End an own registration; False: there was none."""
-        return bool(self._ask("unregister", topic, host))
+    now = _asked(BlockingAgent.now)
+    unregister = _asked(BlockingAgent.unregister)
+    drain = _asked(BlockingAgent.drain)
+    undrain = _asked(BlockingAgent.undrain)
+    renew = _asked(BlockingAgent.renew)
+    registrations = _asked(BlockingAgent.registrations)
+    ack_alive = _asked(BlockingAgent.ack_alive)
+    report_failure = _asked(BlockingAgent.report_failure)
+    expire = _asked(BlockingAgent.expire)
+    members = _asked(BlockingAgent.members)
+    member = _asked(BlockingAgent.member)
+    why = _asked(BlockingAgent.why)
+    forget = _asked(BlockingAgent.forget)
+    agreement = _asked(BlockingAgent.agreement)
+    health = _asked(BlockingAgent.health)
+    status = _asked(BlockingAgent.status)
+    join = _asked(BlockingAgent.join)
+    leave = _asked(BlockingAgent.leave)
 
-    def drain(
-        self, topic: str | None = None, host: str | None = None, *, draining: bool = True
-    ) -> int:
-        """Drain own registrations, or with neither argument the node; how many changed."""
-        return int(self._ask("drain", topic, host, draining=draining))
+    def heard(self, names: Iterable[str]) -> dict[str, float]:
+        """Core time at which each named member that is known was last heard of."""
+        found: dict[str, float] = self._ask("heard", list(names))
+        return found
 
-    def renew(self, topic: str, host: str) -> bool:
-        """Renew the time to live of an own registration; False: not registered."""
-        return bool(self._ask("renew", topic, host))
+    @property
+    def conflict(self) -> tuple[Address, ...]:
+        """Addresses of another live process with this node's name; empty without one."""
+        return tuple((host, port) for host, port in self._ask("conflict"))
 
-    def ack_alive(self, topic: str, host: str) -> bool:
-        """Say that a host answered; False: unknown here."""
-        return bool(self._ask("ack_alive", topic, host))
+    @property
+    def stats(self) -> dict[str, Any]:
+        """The core's counters as they stand now, by name."""
+        found: dict[str, Any] = self._ask("stats")
+        return found
 
-    def report_failure(self, topic: str, host: str) -> bool:
-        """Say that a host did not answer: its owners are probed now, others preferred."""
-        return bool(self._ask("report_failure", topic, host))
+    def topics(self) -> Mapping[str, TopicView]:
+        """Return all known topics; each view is immutable, and replaced when it changes."""
+        return self.reader.topics
 
-    def expire(self, topic: str, host: str) -> bool:
-        """Hide a registration at its version, here, and ask its owner. False: unknown here."""
-        return bool(self._ask("expire", topic, host))
+    def topic(self, topic: str) -> TopicView | None:
+        """Return one topic, or None."""
+        return self.reader.topics.get(topic)
+
+    def watch(
+        self,
+        *kinds: type[Event] | str,
+        topics: Collection[str] = (),
+        members: Collection[str] = (),
+        buffer: int = 1024,
+    ) -> ChildWatch:
+        """Watch events from now on, in an iterator that blocks; arguments as ``Agent.watch``.
+
+        Asks the child every 50 ms, because calls of other threads take turns with it.
+        """
+        names = {kind: name for name, kind in KINDS.items()}
+        wanted = [names[kind] for kind in kinds_of(kinds)]
+        return ChildWatch(self, self._ask("watch", wanted, [*topics], [*members], buffer))
+
+
+class ChildWatch(Iterator[Event]):
+    """The events of an agent in a child process. Ends when the agent closes.
+
+    For one thread at a time. Ends with WatchOverflowError when its reader was too slow.
+    """
+
+    def __init__(self, agent: ChildAgent, number: int) -> None:
+        self._agent = agent
+        self._number = number
+        self._found: deque[Event] = deque()
+        self._over = False
+
+    def __next__(self) -> Event:
+        while not self._found:
+            if self._over:
+                raise StopIteration
+            try:
+                events, self._over = self._agent._ask("watched", self._number)
+            except AgentClosedError:
+                raise StopIteration from None
+            self._found.extend(typed(Event, event) for event in events)
+            if not self._found and not self._over:
+                time.sleep(_WATCH_LOOK)
+        return self._found.popleft()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop watching. Idempotent."""
+        self._over = True
+        with suppress(AgentClosedError):
+            self._agent._ask("unwatch", self._number)
 
 
 class _ChildTable:

@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -19,13 +19,26 @@ import trio
 
 from gossipmm.agent.agent import Agent
 from gossipmm.agent.opening import open_agent
-from gossipmm.core.values.types import TopicView
+from gossipmm.agent.watch import Watch
+from gossipmm.core.values.events import Event
+from gossipmm.core.values.types import Address, TopicView
 from gossipmm.embed.pipe import Lines, config_from, dump, error_to, view_to
+from gossipmm.embed.plain import plain
 from gossipmm.errors import GossipError
 
 #: Seconds between two looks at who the parent is.
 _PARENT_INTERVAL = 1.0
 _READ = 65536
+
+
+#: What is asked of the agent itself.
+_VERBS = frozenset(
+    (
+        *("register", "unregister", "drain", "undrain", "renew", "registrations"),
+        *("ack_alive", "report_failure", "expire", "forget", "join", "leave"),
+        *("members", "member", "why", "agreement", "health", "status", "heard", "now"),
+    )
+)
 
 
 class _Calls:
@@ -36,18 +49,39 @@ class _Calls:
         #: topic -> (view, its number here): a view that the parent has is not sent again.
         self._sent: dict[str, tuple[TopicView, int]] = {}
         self._numbers = 0
-        self.register = agent.register
-        self.unregister = agent.unregister
-        self.drain = agent.drain
-        self.renew = agent.renew
-        self.ack_alive = agent.ack_alive
-        self.report_failure = agent.report_failure
-        self.expire = agent.expire
-        self.now = agent.now
+        self._watches: dict[int, Watch] = {}
 
-    def heard(self, names: Iterable[str]) -> dict[str, float]:
-        """When each named member was last heard of."""
-        return self._agent.heard(names)
+    def __getattr__(self, name: str) -> Any:
+        """A verb of the agent (of those that the other end knows)."""
+        if name not in _VERBS:
+            raise AttributeError(f"{name!r} is not a call")
+        return getattr(self._agent, name)
+
+    def conflict(self) -> list[Address]:
+        """Addresses of another live process with this node's name."""
+        return list(self._agent.conflict)
+
+    def stats(self) -> dict[str, object]:
+        """All counters, by name."""
+        return self._agent.stats.as_dict()
+
+    def watch(self, kinds: list[str], topics: list[str], members: list[str], buffer: int) -> int:
+        """Begin to watch; the number of the watch."""
+        self._numbers += 1
+        watch = self._agent.watch(*kinds, topics=topics, members=members, buffer=buffer)
+        self._watches[self._numbers] = watch
+        return self._numbers
+
+    def watched(self, number: int) -> tuple[list[Event], bool]:
+        """Events since the last time, and whether there will be no more."""
+        watch = self._watches.get(number)
+        return watch.take() if watch is not None else ([], True)
+
+    def unwatch(self, number: int) -> None:
+        """Stop a watch."""
+        watch = self._watches.pop(number, None)
+        if watch is not None:
+            watch.close()
 
     def joined(self) -> bool:
         """Whether the table agreed with a peer's."""
@@ -99,10 +133,13 @@ class _Parent:
             await self._stream.send_all(dump({"id": number, **answer}))
 
 
-def _answer(calls: _Calls, request: dict[str, Any]) -> dict[str, Any]:
+async def _answer(calls: _Calls, request: dict[str, Any]) -> dict[str, Any]:
     try:
         call: Callable[..., Any] = getattr(calls, request["call"])
-        return {"result": call(*request["args"], **request["options"])}
+        result = call(*request["args"], **request["options"])
+        if isinstance(result, Awaitable):
+            result = await result
+        return {"result": plain(result)}
     except Exception as exc:
         return error_to(exc)
 
@@ -134,7 +171,7 @@ async def _main() -> int:
             await parent.reply(opening["id"], {"result": [agent.name, agent.bound]})
             calls = _Calls(agent)
             async for request in requests:
-                await parent.reply(request["id"], _answer(calls, request))
+                await parent.reply(request["id"], await _answer(calls, request))
             nursery.cancel_scope.cancel()
     except GossipError as exc:
         await parent.reply(opening["id"], error_to(exc))

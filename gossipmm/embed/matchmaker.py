@@ -6,8 +6,9 @@ from typing import Any, Self
 
 from gossipmm.config import Config
 from gossipmm.core.values.types import Address
+from gossipmm.embed.blocking import BlockingAgent
 from gossipmm.errors import MatchMakerException
-from gossipmm.matchmaker import AgentControl, OwnedAgent, TableReader
+from gossipmm.matchmaker import AgentControl, TableReader
 from gossipmm.matchmaker.table_matchmaker import UNOPENED, TableMatchMaker
 from gossipmm.settings import load_config
 
@@ -53,7 +54,7 @@ class MatchMakerGossip(TableMatchMaker):
             )
         reader, control = agent or (None, None)
         super().__init__(reader, control, config=config, heartbeat_interval=heartbeat_interval)
-        self._owned: OwnedAgent | None = None
+        self._owned: BlockingAgent | None = None
 
     @classmethod
     def over(
@@ -87,15 +88,23 @@ class MatchMakerGossip(TableMatchMaker):
             owned.close()
 
     @property
+    def agent(self) -> BlockingAgent:
+        """The agent of this matchmaker: members, evidence, events and the rest.
+
+        Opens it. Raises MatchMakerException for an agent given to ``over``: ask that one.
+        """
+        self.open()
+        if self._owned is None:
+            raise MatchMakerException("this matchmaker did not open its agent: ask that one")
+        return self._owned
+
+    @property
     def bound(self) -> Address:
         """The (IP literal, port) that the agent's socket is bound to, for others to join.
 
         Raises MatchMakerException for an agent given to ``over``: ask that one.
         """
-        self.open()
-        if self._owned is None:
-            raise MatchMakerException("this matchmaker did not open its agent: ask that one")
-        return self._owned.bound
+        return self.agent.bound
 
     def wait_joined(self, timeout: float | None = None) -> bool:
         """Wait until the table has agreed with a peer; False when ``timeout`` seconds passed.
@@ -106,14 +115,14 @@ class MatchMakerGossip(TableMatchMaker):
         owned = self._owned
         return super().wait_joined() if owned is None else owned.wait_joined(timeout)
 
-    def open_agent(self, config: Config) -> OwnedAgent:
+    def open_agent(self, config: Config) -> BlockingAgent:
         """Open an agent for this matchmaker alone. A subclass may bring another kind."""
         from gossipmm.embed.patched import refuse_patched
 
         refuse_patched("MatchMakerGossip")  # Trio cannot even be imported beside eventlet
         from gossipmm.embed.thread import ThreadAgent
 
-        agent: OwnedAgent = ThreadAgent(config)
+        agent: BlockingAgent = ThreadAgent(config)
         agent.start()
         return agent
 

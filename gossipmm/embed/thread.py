@@ -15,25 +15,30 @@ import atexit
 import logging
 import os
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import suppress
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import trio
 
 from gossipmm.agent.agent import Agent
 from gossipmm.agent.network import Network, Port, SystemNetwork
 from gossipmm.agent.opening import open_agent
+from gossipmm.agent.watch import Watch
 from gossipmm.config import Config
 from gossipmm.core.table.table import Table
-from gossipmm.core.values.types import Address, MemberView
+from gossipmm.core.values.events import Event, LeaveFinished
+from gossipmm.core.values.stats import Stats
+from gossipmm.core.values.types import Address, TopicView
 from gossipmm.embed.patched import refuse_patched
 from gossipmm.errors import AgentClosedError, ForkedError
 from gossipmm.settings import load_config
 
-__all__ = ("Job", "ThreadAgent")
+__all__ = ("Job", "ThreadAgent", "ThreadWatch")
 
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
@@ -57,8 +62,20 @@ class Job(Future[_T]):
             self._token.run_sync_soon(self.scope.cancel)
 
 
+def _waited(
+    method: Callable[Concatenate[Agent, _P], _T],
+) -> Callable[Concatenate[ThreadAgent, _P], _T]:
+    """Make a call of the agent one that any thread may make, and that waits for its answer."""
+
+    @wraps(method)
+    def call(self: ThreadAgent, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return self.call(method, self.agent, *args, **kwargs)
+
+    return call
+
+
 class ThreadAgent:
-    """An agent in a thread of its own; satisfies ``gossipmm.matchmaker.OwnedAgent``.
+    """An agent in a thread of its own; satisfies ``gossipmm.embed.blocking.BlockingAgent``.
 
     ``config`` defaults to file and environment. Times are core time in seconds (``now()``).
     """
@@ -273,36 +290,31 @@ class ThreadAgent:
         """Core time: the clock of every ``since`` and ``heard``."""
         return self.agent.now()
 
-    def heard(self, names: Iterable[str]) -> dict[str, float]:
-        """Core time at which each named member that is known was last heard of."""
-        return self.call(self.agent.heard, list(names))
+    @property
+    def conflict(self) -> tuple[Address, ...]:
+        """Addresses of another live process with this node's name; empty without one."""
+        return self.agent.conflict
 
-    def register(
-        self,
-        topic: str,
-        host: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        *,
-        ttl: float | None = None,
-        draining: bool = False,
-    ) -> None:
-        """Register a host (default: this node's name), or renew. Raises RegistrationError."""
-        register = self.agent.register
-        self.call(register, topic, host, metadata, ttl=ttl, draining=draining)
+    @property
+    def stats(self) -> Stats:
+        """The core's counters: integers that only grow, which any thread may read."""
+        return self.agent.stats
 
-    def unregister(self, topic: str, host: str | None = None) -> bool:
-        """End an own registration; False: there was none."""
-        return self.call(self.agent.unregister, topic, host)
+    def topics(self) -> Mapping[str, TopicView]:
+        """Return all known topics; each view is immutable, and replaced when it changes."""
+        return self.reader.topics
 
-    def drain(
-        self, topic: str | None = None, host: str | None = None, *, draining: bool = True
-    ) -> int:
-        """Drain own registrations, or with neither argument the node; how many changed."""
-        return self.call(self.agent.drain, topic, host, draining=draining)
+    def topic(self, topic: str) -> TopicView | None:
+        """Return one topic, or None."""
+        return self.reader.topics.get(topic)
 
-    def renew(self, topic: str, host: str) -> bool:
-        """Renew the time to live of an own registration; False: not registered."""
-        return self.call(self.agent.renew, topic, host)
+    heard = _waited(Agent.heard)
+    register = _waited(Agent.register)
+    unregister = _waited(Agent.unregister)
+    drain = _waited(Agent.drain)
+    undrain = _waited(Agent.undrain)
+    renew = _waited(Agent.renew)
+    registrations = _waited(Agent.registrations)
 
     def ack_alive(self, topic: str, host: str) -> bool:
         """Say that a host answered; False: it is in no lookup here.
@@ -319,17 +331,37 @@ class ThreadAgent:
         with suppress(AgentClosedError):  # nobody waits for the answer
             self.agent.ack_alive(topic, host)
 
-    def report_failure(self, topic: str, host: str) -> bool:
-        """Say that a host did not answer: when this returns, others are preferred."""
-        return self.call(self.agent.report_failure, topic, host)
+    #: When it returns, others are preferred.
+    report_failure = _waited(Agent.report_failure)
+    expire = _waited(Agent.expire)
+    forget = _waited(Agent.forget)
+    members = _waited(Agent.members)
+    member = _waited(Agent.member)
+    why = _waited(Agent.why)
+    agreement = _waited(Agent.agreement)
+    health = _waited(Agent.health)
+    status = _waited(Agent.status)
+    join = _waited(Agent.join)
 
-    def expire(self, topic: str, host: str) -> bool:
-        """Hide a registration at its version, here, and ask its owner. False: unknown here."""
-        return self.call(self.agent.expire, topic, host)
+    def leave(self) -> LeaveFinished:
+        """Leave gracefully: tell the live members, and return how many confirmed.
 
-    def members(self) -> tuple[MemberView, ...]:
-        """All known members, this one included, sorted by name."""
-        return self.call(self.agent.members)
+        Afterwards only reading is possible, until ``close``.
+        """
+        self._check_thread()
+        return self.spawn(self.agent.leave).result()
+
+    def watch(
+        self,
+        *kinds: type[Event] | str,
+        topics: Collection[str] = (),
+        members: Collection[str] = (),
+        buffer: int = 1024,
+    ) -> ThreadWatch:
+        """Watch events from now on, in an iterator that blocks; arguments as ``Agent.watch``."""
+        open_watch = self.agent.watch
+        watch = self.call(open_watch, *kinds, topics=topics, members=members, buffer=buffer)
+        return ThreadWatch(self, watch)
 
     def wait_joined(self, timeout: float | None = None) -> bool:
         """Wait until the table agreed with a peer's; False when ``timeout`` seconds passed."""
@@ -344,6 +376,40 @@ class ThreadAgent:
         finally:
             job.stop()
         return True
+
+
+class ThreadWatch(Iterator[Event]):
+    """The events of an agent, as an iterator that blocks. Ends when the agent closes.
+
+    For one thread at a time. Ends with WatchOverflowError when its reader was too slow.
+    """
+
+    def __init__(self, thread: ThreadAgent, watch: Watch) -> None:
+        self._thread = thread
+        self._watch = watch
+        self._step: Job[Event] | None = None
+
+    def __next__(self) -> Event:
+        try:
+            # A step that is interrupted on this side goes on on the other one: no event is lost.
+            if self._step is None:
+                self._step = self._thread.spawn(self._watch.__anext__)
+            event = self._step.result()
+        except (StopAsyncIteration, AgentClosedError):
+            raise StopIteration from None
+        self._step = None
+        return event
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop watching; a thread that waits for an event ends its loop. Idempotent."""
+        with suppress(AgentClosedError):
+            self._thread.call(self._watch.close)
 
 
 class _Recording:

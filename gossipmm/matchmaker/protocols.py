@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from gossipmm.core.values.types import Address, TopicView
+from gossipmm.core.values.types import Address, OwnRegistration, TopicView
 
 
 class TableReader(Protocol):
@@ -37,30 +37,42 @@ class AgentControl(Protocol):
     def now(self) -> float:
         """Core time."""
 
-    def heard(self, names: Iterable[str]) -> Mapping[str, float]:
+    def heard(self, names: Iterable[str]) -> dict[str, float]:
         """Core time of the freshest evidence of life of each named node that is known."""
 
     def register(
         self,
         topic: str,
-        host: str,
+        host: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         *,
         ttl: float | None = None,
         draining: bool = False,
     ) -> None:
-        """Register, or renew. Raises RegistrationError; the state is then unchanged."""
+        """Register a host (default: this node's name) for a topic; again: renew the ``ttl``.
 
-    def unregister(self, topic: str, host: str) -> bool:
+        Raises RegistrationError or LimitError; the state is then unchanged.
+        """
+
+    def unregister(self, topic: str, host: str | None = None) -> bool:
         """End an own registration; False: there was none."""
 
     def drain(
         self, topic: str | None = None, host: str | None = None, *, draining: bool = True
     ) -> int:
-        """Drain registrations, or with neither argument the node; how many changed."""
+        """Take own registrations (without arguments: the node) out of new picks.
+
+        ``topic`` alone: all hosts registered for it here. Returns how many changed.
+        """
+
+    def undrain(self, topic: str | None = None, host: str | None = None) -> int:
+        """Take them back into new picks; how many changed."""
 
     def renew(self, topic: str, host: str) -> bool:
         """Renew the time to live of an own registration; False: not registered."""
+
+    def registrations(self) -> tuple[OwnRegistration, ...]:
+        """Return what was registered with this agent, and when it ends."""
 
     def ack_alive(self, topic: str, host: str) -> bool:
         """First-hand evidence of life for the owners of a registration; False: unknown."""

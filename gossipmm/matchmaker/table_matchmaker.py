@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Self
 
 from gossipmm.answers import FoundHost, Lookup, LookupStatus
 from gossipmm.config import Config
-from gossipmm.core.values.types import HostState
+from gossipmm.core.values.types import HostState, OwnRegistration, TopicView
 from gossipmm.errors import AgentClosedError, ForkedError, RegistrationError
 from gossipmm.matchmaker.base import HeartbeatMatchMakerBase, is_duration
 from gossipmm.matchmaker.bindings import DirectBinding, FanoutBinding, TopicBinding
@@ -208,6 +208,15 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
         entry = view.entries.get(host) if view is not None else None
         return entry is not None and entry.state is not HostState.STALE
 
+    def topics(self) -> Mapping[str, TopicView]:
+        """Return all known topics; each view is immutable, and replaced when it changes."""
+        self.open()
+        return self._topic.reader.topics
+
+    def topic(self, topic: str) -> TopicView | None:
+        """Return one topic, or None."""
+        return self.topics().get(topic)
+
     def ring(self) -> dict[str, list[str]]:
         """Return the live table as a classical ring, for hosts that still read a ring file."""
         self.open()
@@ -337,6 +346,14 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
                     # Made again after it expired, it is as it was then.
                     self._options[key, name] = options._replace(draining=draining)
         return changed
+
+    def undrain(self, topic: str | None = None, host: str | None = None) -> int:
+        """Take them back into new picks; how many changed."""
+        return self.drain(topic, host, draining=False)
+
+    def registrations(self) -> tuple[OwnRegistration, ...]:
+        """Return what was registered with the agent, by whomever, and when it ends."""
+        return self._agent().registrations()
 
     @property
     def _pause(self) -> float:

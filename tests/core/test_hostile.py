@@ -32,7 +32,7 @@ def picture(mesh: Mesh) -> tuple[object, ...]:
     node = mesh["a"]
     members = tuple(member._replace(heard=0.0) for member in node.members())
     views = {topic: id(view) for topic, view in node.table.topics.items()}
-    return members, views, node.table.fingerprint, node.generation, node.registrations()
+    return members, views, node.table.fingerprint, node.generation, node.registrations(0.0)
 
 
 def refuse(mesh: Mesh, data: bytes) -> dict[str, int]:

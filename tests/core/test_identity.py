@@ -178,7 +178,7 @@ def test_what_is_false_of_this_node_is_counted_and_answered_by_a_new_life(what: 
     (event,) = mesh.told("a", GenerationRenewed)
     assert before == event.previous < event.generation == mesh["a"].generation
     assert picks(mesh["a"], "t") == ("h",)
-    assert [entry.host for entry in mesh["a"].registrations()] == ["h"]
+    assert [entry.host for entry in mesh["a"].registrations(mesh.now)] == ["h"]
     assert mesh["a"].heartbeat < 1000
     assert held(mesh["a"], "a").status is Status.ALIVE
 

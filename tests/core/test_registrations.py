@@ -58,14 +58,14 @@ def test_what_is_refused_says_why_and_changes_nothing(what: str) -> None:
     node = mesh["a"]
     node.register("t", "h0", now=mesh.now)
     mesh.run(1)
-    before = node.registrations(), node.table.fingerprint, dict(node.table.topics)
+    before = node.registrations(0.0), node.table.fingerprint, dict(node.table.topics)
     with pytest.raises(RegistrationError) as refused:
         node.register(topic, host, metadata, now=mesh.now)
     assert isinstance(refused.value, LimitError) == (what in TOO_MUCH)
     assert isinstance(refused.value, MatchMakerException)
     for word in words:
         assert word in str(refused.value)
-    assert (node.registrations(), node.table.fingerprint, dict(node.table.topics)) == before
+    assert (node.registrations(0.0), node.table.fingerprint, dict(node.table.topics)) == before
     mesh.sent.clear()
     mesh.run(0.1)
     assert not [packet for packet in mesh.sent if packet.pages]
@@ -101,7 +101,7 @@ def test_an_entry_of_exactly_the_limit_is_allowed() -> None:
     node.register("t", host, now=1000.0)
     with pytest.raises(LimitError):
         node.register("t", host + "h", now=1000.0)
-    assert len(node.registrations()) == 1
+    assert len(node.registrations(0.0)) == 1
 
 
 def test_one_registration_more_than_allowed_is_refused_with_both_numbers() -> None:
@@ -113,7 +113,7 @@ def test_one_registration_more_than_allowed_is_refused_with_both_numbers() -> No
     node.register("t", "h2", {"changed": True}, now=1000.0)
     assert node.unregister("t", "h1", now=1000.0)
     node.register("t", "h3", now=1000.0)
-    assert [entry.host for entry in node.registrations()] == ["h2", "h3"]
+    assert [entry.host for entry in node.registrations(0.0)] == ["h2", "h3"]
 
 
 @pytest.mark.parametrize("ttl", [0, -1.0, float("nan")])
@@ -123,7 +123,7 @@ def test_a_time_to_live_is_above_zero(ttl: float) -> None:
     mesh.settle()
     with pytest.raises(RegistrationError, match="ttl"):
         mesh["a"].register("t", "h", ttl=ttl, now=mesh.now)
-    assert mesh["a"].registrations() == ()
+    assert mesh["a"].registrations(mesh.now) == ()
     beat = mesh["a"].heartbeat
     mesh.run(3)
     assert mesh["a"].heartbeat > beat

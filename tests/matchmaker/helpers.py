@@ -9,8 +9,10 @@ from typing import Any
 from gossipmm.config import Config
 from gossipmm.core.values.types import (
     NO_METADATA,
+    EntryState,
     HostEntry,
     HostState,
+    OwnRegistration,
     TopicView,
 )
 from gossipmm.errors import AgentClosedError
@@ -109,6 +111,15 @@ class FakeAgent:
     ) -> int:
         self._call("drain", topic, host, draining)
         return len(self.own) if topic is None else 1
+
+    def undrain(self, topic: str | None = None, host: str | None = None) -> int:
+        return self.drain(topic, host, draining=False)
+
+    def registrations(self) -> tuple[OwnRegistration, ...]:
+        return tuple(
+            OwnRegistration(topic, host, metadata or {}, EntryState.UP, ttl, ttl)
+            for (topic, host), (metadata, ttl) in self.own.items()
+        )
 
     def renew(self, topic: str, host: str) -> bool:
         self._call("renew", topic, host)

@@ -346,7 +346,7 @@ def test_what_was_drained_is_made_again_as_it_was() -> None:
         agent.forget("compute", host)
         mm.ack_alive("compute", host)
     assert agent.draining == {("compute", "a"), ("compute", "b")}
-    mm.drain("compute", draining=False)
+    mm.undrain("compute")
     agent.forget("compute", "b")
     mm.ack_alive("compute", "b")
     assert agent.draining == {("compute", "a")}

@@ -177,6 +177,65 @@ async def test_an_expired_registration_is_hidden_until_its_owner_insists(autojum
         assert (await a.get("/v1/queues/compute.b"))["queues"] == [["compute.b", "b"]]
 
 
+async def test_what_is_registered_for_a_topic_drains_together(autojump_clock):
+    """``drain(topic)`` was refused over the API, and drained every host on the other faces."""
+    async with apis("a", register=("web", "web=h", "volume")) as (a,):
+        assert await a.ask("POST", "/v1/drain", {"topic": "web"}) == (200, {"changed": 2})
+        assert (await a.get("/v1/queues/web"))["queues"] == []
+        assert len((await a.get("/v1/queues/volume"))["queues"]) == 1
+        body = {"topic": "web", "host": "h", "draining": False}
+        assert await a.ask("POST", "/v1/drain", body) == (200, {"changed": 1})
+        assert (await a.get("/v1/queues/web"))["queues"] == [["web.h", "h"]]
+        assert await a.ask("POST", "/v1/drain", {"topic": "zz"}) == (200, {"changed": 0})
+
+
+async def test_without_a_host_it_is_the_node_that_is_registered(autojump_clock):
+    async with apis("a") as (a,):
+        status, own = await a.ask("PUT", "/v1/registrations/web", {"ttl": 30})
+        assert (status, own["host"], own["ttl"]) == (201, "a", 30)
+        assert await a.ask("DELETE", "/v1/registrations/web") == (204, None)
+        assert (await a.ask("DELETE", "/v1/registrations/web"))[0] == 404
+
+
+@pytest.mark.parametrize(("new", "old"), [("ack_alive", "ack"), ("report_failure", "failure")])
+async def test_what_was_renamed_answers_under_its_old_name_too(autojump_clock, new, old):
+    async with apis("a", "b", register=("compute",)) as (a, _):
+        await trio.sleep(1)
+        path = "/v1/registrations/compute"
+        assert await a.ask("POST", f"{path}/b/{new}") == await a.ask("POST", f"{path}/b/{old}")
+        paths = (await a.get("/v1/openapi.json"))["paths"]
+        at = "/v1/registrations/{topic}/{host}"
+        assert paths[f"{at}/{old}"]["post"]["deprecated"] is True
+        assert "deprecated" not in paths[f"{at}/{new}"]["post"]
+
+
+async def test_a_routing_key_may_be_bytes(autojump_clock):
+    """Text in a query is UTF-8: bytes that are not had no way in."""
+    async with apis("a", "b", "c", register=("compute",)) as (a, _, _):
+        await trio.sleep(1)
+        ask = "/v1/queues/compute?routing_key"
+        assert (await a.get(f"{ask}=x"))["queues"] == (await a.get(f"{ask}_hex=78"))["queues"]
+        keys = [bytes([number, 0xFF]) for number in range(20)]
+        found = [(await a.get(f"{ask}_hex={key.hex()}"))["queues"] for key in keys]
+        assert found == [
+            [list(one) for one in a.agent.queues("compute", routing_key=key)] for key in keys
+        ]
+        assert (await a.ask("GET", f"{ask}_hex=7"))[0] == 400
+        assert (await a.ask("GET", f"{ask}_hex=78&routing_key=x"))[0] == 400
+
+
+async def test_the_state_of_the_node_itself(autojump_clock):
+    async with apis("a", "b") as (a, b):
+        await trio.sleep(1)
+        health = (await a.get("/v1/status"))["health"]
+        assert (health["slow"], health["deaf"], health["impaired"]) == (False, False, False)
+        assert (await a.get("/v1/stats"))["sent_datagrams"] == a.agent.stats.sent_datagrams > 0
+        await b.ask("POST", "/v1/drain")
+        await trio.sleep(1)
+        found = await a.get("/v1/members/b")
+        assert (found["node_state"], found["draining"]) == ("draining", True)
+
+
 async def test_a_whole_node_drains(autojump_clock):
     async with apis("a", "b", register=("compute",)) as (a, b):
         assert await a.ask("POST", "/v1/drain") == (200, {"changed": 1})

@@ -22,6 +22,7 @@ from gossipmm.core.values.types import (
     Metadata,
     NodeId,
     NodeState,
+    OwnRegistration,
     Registration,
 )
 from gossipmm.core.wire.pages import (
@@ -97,6 +98,18 @@ class SelfRecord:
     def registrations(self) -> tuple[Registration, ...]:
         """All entries, in order of page."""
         return tuple(entry for slot in self._slots for entry, _ in slot.entries.values())
+
+    def leased(self, now: float) -> tuple[OwnRegistration, ...]:
+        """All entries with the time that each still lives at core time ``now``."""
+        found = []
+        for entry in self.registrations():
+            lease = self.leases.get((entry.topic, entry.host))
+            ttl = left = None
+            if lease is not None:
+                ttl, left = lease.ttl, max(0.0, lease.deadline - now)
+            own = OwnRegistration(entry.topic, entry.host, entry.metadata, entry.state, ttl, left)
+            found.append(own)
+        return tuple(found)
 
     def find(self, topic: str, host: str) -> Registration | None:
         """The entry, if it is registered."""

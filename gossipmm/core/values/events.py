@@ -5,8 +5,10 @@ Each has ``at``, the core time in seconds at which it happened. ``name`` is a no
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias, get_args
 
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Address, Generation, Heartbeat, HostState, NodeId, Topic
@@ -295,3 +297,21 @@ Event: TypeAlias = (
     | KeyRotation
     | LeaveFinished
 )
+
+#: Each kind of event by its name outside of Python: ``member_joined`` is ``MemberJoined``.
+KINDS: Final[Mapping[str, type[Event]]] = {
+    re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower(): kind for kind in get_args(Event)
+}
+
+
+def kinds_of(wanted: Iterable[type[Event] | str]) -> tuple[type[Event], ...]:
+    """Return kinds that are given as classes or by name. Raises ValueError for an unknown name."""
+    found = []
+    for kind in wanted:
+        if isinstance(kind, str):
+            if kind not in KINDS:
+                known = ", ".join(sorted(KINDS))
+                raise ValueError(f"{kind!r} is not a kind of event; known: {known}")
+            kind = KINDS[kind]
+        found.append(kind)
+    return tuple(found)

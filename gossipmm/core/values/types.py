@@ -74,6 +74,19 @@ class Registration(NamedTuple):
     metadata: Metadata = NO_METADATA
 
 
+class OwnRegistration(NamedTuple):
+    """A registration made with this node, and when it ends."""
+
+    topic: Topic
+    host: str
+    metadata: Metadata
+    state: EntryState
+    #: Seconds to live from each acknowledgement on; None: as long as the node.
+    ttl: float | None
+    #: Seconds left of them; None: as long as the node.
+    left: float | None
+
+
 class HostState(IntEnum):
     """How usable a (topic, host) is for a caller, best first."""
 

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import trio
 
-from gossipmm.agent.event_json import KINDS
 from gossipmm.config import Config
+from gossipmm.core.values.events import KINDS
 from gossipmm.core.values.types import Status
 from gossipmm.sidecar.api import schemas, views
 from gossipmm.sidecar.api.problems import ProblemError
@@ -33,6 +33,11 @@ _DEFAULT = Config()
 def status(state: State, call: Call) -> schemas.StatusAnswer:
     """Show the state of this agent."""
     return views.status(state)
+
+
+def stats(state: State, call: Call) -> schemas.Stats:
+    """Show every counter of the core."""
+    return state.agent.stats.as_dict()
 
 
 def config(state: State, call: Call) -> schemas.Settings:
@@ -109,7 +114,7 @@ def watch(state: State, call: Call) -> Stream:
     if state.hub.watchers >= MAX_WATCHERS:
         raise ProblemError(503, f"{MAX_WATCHERS} watch already: try again later")
     kinds = _words(call.query.get("kind"))
-    if unknown := kinds - KINDS:
+    if unknown := kinds - KINDS.keys():
         known = ", ".join(sorted(KINDS))
         raise ProblemError(400, f"{sorted(unknown)[0]!r} is no kind of event; known: {known}")
     wanted = Wanted(kinds, _words(call.query.get("topic")), _words(call.query.get("member")))
@@ -166,6 +171,13 @@ ENDPOINTS = (
         handler=status,
         summary="How this agent is, and how far others agree with its table",
         answer=schemas.StatusAnswer,
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/stats",
+        handler=stats,
+        summary="Every counter of the core since the start, by name",
+        answer=schemas.Stats,
     ),
     Endpoint(
         method="GET",

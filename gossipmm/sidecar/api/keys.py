@@ -12,9 +12,8 @@ from typing import Annotated
 import msgspec
 
 from gossipmm.addresses import format_address
-from gossipmm.core.life.rotation_progress import Standing
+from gossipmm.answers import RotationStatus
 from gossipmm.core.sealing.keyring import Key
-from gossipmm.core.values.rotation_state import Phase
 from gossipmm.errors import KeyringError
 from gossipmm.sidecar.api.problems import ProblemError
 from gossipmm.sidecar.api.state import State
@@ -128,17 +127,25 @@ def keys(state: State, call: Call) -> Keys:
 
 
 def _keys(state: State) -> Keys:
-    own = state.agent.keys
-    ring, progress = own.ring, own.progress()
-    shown = Keys(
-        node=state.agent.name,
-        encrypted=ring is not None,
-        file=own.path,
-        trouble=own.trouble,
-        keys=[key.kid.hex() for key in ring.keys] if ring else [],
-        retired=[key.kid.hex() for key in ring.retired] if ring else [],
-        rotation=None,
-        members=[],
+    found = state.agent.keys.status()
+    rotation = found.rotation
+    return Keys(
+        node=found.node,
+        encrypted=found.encrypted,
+        file=found.file,
+        trouble=found.trouble,
+        keys=[kid.hex() for kid in found.keys],
+        retired=[kid.hex() for kid in found.retired],
+        rotation=None if rotation is None else _rotation(state, rotation),
+        members=[
+            KeyMember(
+                name=member.name,
+                live=member.live,
+                holds=[kid.hex() for kid in member.holds],
+                covered=member.covered,
+            )
+            for member in found.members
+        ],
         stragglers=[
             StragglerShown(
                 name=one.name,
@@ -147,36 +154,23 @@ def _keys(state: State) -> Keys:
                 times=one.times,
                 ago=state.ago(one.at),
             )
-            for one in own.stragglers()
+            for one in found.stragglers
         ],
     )
-    if progress is None:
-        return shown
-    shown.members = [_member(member) for member in progress.members]
-    register = progress.register
-    if register.epoch:
-        left = register.keep - state.ago(progress.since)
-        shown.rotation = Rotation(
-            phase=register.phase.name.lower(),
-            kid=register.new.hex(),
-            replaces=register.old.hex(),
-            out_of_band=register.out_of_band,
-            since_ago=state.ago(progress.since),
-            keep_left=max(0.0, left) if register.phase is Phase.USE else None,
-            waits_for=[member.name for member in progress.waits_for],
-            without=list(progress.without),
-            missing=progress.missing,
-            majority=progress.majority,
-        )
-    return shown
 
 
-def _member(member: Standing) -> KeyMember:
-    return KeyMember(
-        name=member.name,
-        live=member.live,
-        holds=[kid.hex() for kid in member.holds],
-        covered=member.covered,
+def _rotation(state: State, rotation: RotationStatus) -> Rotation:
+    return Rotation(
+        phase=rotation.phase,
+        kid=rotation.kid.hex(),
+        replaces=rotation.replaces.hex(),
+        out_of_band=rotation.out_of_band,
+        since_ago=state.ago(rotation.since),
+        keep_left=rotation.keep_left,
+        waits_for=list(rotation.waits_for),
+        without=list(rotation.without),
+        missing=rotation.missing,
+        majority=rotation.majority,
     )
 
 

@@ -17,13 +17,25 @@ def queues(state: State, call: Call) -> schemas.Queues:
     """Answer a key; takes a turn of the round robin."""
     key = call.path["key"]
     agent = state.agent
-    found = agent.queues(key, routing_key=call.query.get("routing_key"))
+    found = agent.queues(key, routing_key=_routing_key(call))
     view = agent.table.topics.get(key)
     if found and view is not None and view.picks and not view.stale and agent.table.joined:
         status = "ok"
     else:
         status = agent.lookup(key).status.value
     return schemas.Queues(key=key, status=status, queues=found)
+
+
+def _routing_key(call: Call) -> str | bytes | None:
+    text, digits = call.query.get("routing_key"), call.query.get("routing_key_hex")
+    if digits is None:
+        return text
+    if text is not None:
+        raise ProblemError(400, "give routing_key (text) or routing_key_hex (bytes), not both")
+    try:
+        return bytes.fromhex(digits)
+    except ValueError:
+        raise ProblemError(400, f"routing_key_hex={digits!r} is not hexadecimal digits") from None
 
 
 def lookup(state: State, call: Call) -> schemas.Lookup:
@@ -106,7 +118,9 @@ def forget(state: State, call: Call) -> None:
         raise unknown(state, name)
     if not state.agent.forget(name):
         raise ProblemError(
-            409, f"{name} is {view.status.label}: only who is dead or left can be forgotten"
+            409,
+            f"{name} is {view.status.label}: only who is dead or left can be forgotten",
+            "not-dead",
         )
 
 
@@ -133,7 +147,7 @@ ENDPOINTS = (
         handler=queues,
         summary="The hosts of a key: `topic` (one, in turn), `topic.host`, or `fanout~topic`",
         answer=schemas.Queues,
-        query=("routing_key",),
+        query=("routing_key", "routing_key_hex"),
     ),
     Endpoint(
         method="GET",

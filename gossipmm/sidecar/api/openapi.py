@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from gossipmm.agent.event_json import KINDS
+from gossipmm.agent.agent import installed_version
+from gossipmm.core.values.events import KINDS
 from gossipmm.sidecar.api import schemas
 from gossipmm.sidecar.api.problems import MEDIA_TYPE
-from gossipmm.sidecar.api.state import version
 from gossipmm.sidecar.http.router import Endpoint
 
 __all__ = ("document",)
@@ -62,6 +62,10 @@ _QUERY: dict[str, tuple[str, dict[str, Any]]] = {
         "The same key goes to the same live host, for as long as that is live.",
         {"type": "string"},
     ),
+    "routing_key_hex": (
+        "A routing key of bytes, as hexadecimal digits.",
+        {"type": "string", "pattern": "^([0-9a-fA-F]{2})*$"},
+    ),
     "since": ("The id of the last event known; `Last-Event-ID` does the same.", {"type": "string"}),
     "kind": (
         f"Kinds of events, separated by commas: {', '.join(sorted(KINDS))}.",
@@ -95,7 +99,7 @@ def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "gossipmm",
-            "version": version(),
+            "version": installed_version(),
             "summary": "Live hosts by topic, with no server.",
             "description": _DESCRIPTION,
             "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
@@ -129,10 +133,12 @@ def _operation(endpoint: Endpoint, shape_of: dict[str, Any]) -> dict[str, Any]:
     if endpoint.media_type == "text/event-stream":
         parameters.append(_parameter("header", "Last-Event-ID", *_QUERY["since"]))
     operation: dict[str, Any] = {
-        "operationId": endpoint.handler.__name__,
+        "operationId": endpoint.operation or endpoint.handler.__name__,
         "summary": endpoint.summary,
         "responses": _responses(endpoint, shape_of),
     }
+    if endpoint.deprecated:
+        operation["deprecated"] = True
     if parameters:
         operation["parameters"] = parameters
     if endpoint.body is not None:

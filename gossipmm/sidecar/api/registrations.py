@@ -2,38 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 
 from gossipmm.sidecar.api import schemas, views
 from gossipmm.sidecar.api.problems import ProblemError
 from gossipmm.sidecar.api.state import State
 from gossipmm.sidecar.http.messages import Response
-from gossipmm.sidecar.http.router import Call, Endpoint
+from gossipmm.sidecar.http.router import Call, Endpoint, Handler
 
 __all__ = ("ENDPOINTS",)
 
-_PATH = "/v1/registrations/{topic}/{host}"
+_SELF = "/v1/registrations/{topic}"
+_PATH = f"{_SELF}/{{host}}"
 
 
 def registrations(state: State, call: Call) -> schemas.OwnRegistrations:
     """Show what was registered with this agent."""
-    leases = state.agent.leases()
     entries = sorted(state.agent.registrations(), key=lambda entry: entry[:2])
     return schemas.OwnRegistrations(
-        node=state.agent.name, registrations=[views.own(entry, leases) for entry in entries]
+        node=state.agent.name, registrations=[views.own(entry) for entry in entries]
     )
+
+
+def _named(state: State, call: Call) -> tuple[str, str]:
+    """Return the topic and host of the path; without a host it is the node's own name."""
+    return call.path["topic"], call.path.get("host", state.agent.name)
 
 
 def register(state: State, call: Call) -> Response:
     """Register a host for a topic, or renew it; 201 when it was not registered here before."""
-    topic, host = call.path["topic"], call.path["host"]
+    topic, host = _named(state, call)
     body = call.read(schemas.RegisterBody)
     known = _own(state, topic, host)
     metadata = {key: _whole(value) for key, value in body.metadata.items()}
     state.agent.register(topic, host, metadata, ttl=body.ttl, draining=body.draining)
     entry = next(e for e in state.agent.registrations() if (e.topic, e.host) == (topic, host))
-    shown = views.own(entry, state.agent.leases())
-    return Response(msgspec.json.encode(shown), 200 if known else 201)
+    return Response(msgspec.json.encode(views.own(entry)), 200 if known else 201)
 
 
 def _whole(value: str | int | float | bool) -> str | int | float | bool:
@@ -43,26 +49,28 @@ def _whole(value: str | int | float | bool) -> str | int | float | bool:
 
 def unregister(state: State, call: Call) -> None:
     """End one registration, and nothing else."""
-    topic, host = call.path["topic"], call.path["host"]
+    topic, host = _named(state, call)
     if not state.agent.unregister(topic, host):
         raise _missing(state, topic, host)
 
 
-def ack(state: State, call: Call) -> schemas.Acknowledged:
+def ack_alive(state: State, call: Call) -> schemas.Acknowledged:
     """Renew a registration of this agent; for another node's, report that it is alive."""
-    topic, host = call.path["topic"], call.path["host"]
+    topic, host = _named(state, call)
     if not state.agent.ack_alive(topic, host):
         raise _missing(state, topic, host)
     return _acknowledged(state, topic, host)
 
 
-def failure(state: State, call: Call) -> schemas.Acknowledged:
+def report_failure(state: State, call: Call) -> schemas.Acknowledged:
     """Have the owner probed now, and prefer others meanwhile."""
-    topic, host = call.path["topic"], call.path["host"]
+    topic, host = _named(state, call)
     if not state.agent.report_failure(topic, host):
         if _own(state, topic, host):
             raise ProblemError(
-                409, f"{topic} of {host} is registered with this very agent: unregister or drain it"
+                409,
+                f"{topic} of {host} is registered with this very agent: unregister or drain it",
+                "own-registration",
             )
         raise _missing(state, topic, host)
     return _acknowledged(state, topic, host)
@@ -70,7 +78,7 @@ def failure(state: State, call: Call) -> schemas.Acknowledged:
 
 def expire(state: State, call: Call) -> schemas.Acknowledged:
     """Hide a registration here as it stands; its owner is asked, and may show it again."""
-    topic, host = call.path["topic"], call.path["host"]
+    topic, host = _named(state, call)
     found = _acknowledged(state, topic, host)
     if not state.agent.expire(topic, host):
         raise _missing(state, topic, host)
@@ -78,18 +86,19 @@ def expire(state: State, call: Call) -> schemas.Acknowledged:
 
 
 def drain(state: State, call: Call) -> schemas.Changed:
+    """Take registrations of this agent, or the node, out of new picks, or put them back."""
+    body = call.read(schemas.DrainBody)
+    changed = state.agent.drain(body.topic, body.host, draining=body.draining)
+    return schemas.Changed(changed=changed)
+
+
+def drain_one(state: State, call: Call) -> schemas.Changed:
     """Take a registration of this agent out of new picks, or put it back."""
-    topic, host = call.path["topic"], call.path["host"]
+    topic, host = _named(state, call)
     if not _own(state, topic, host):
         raise _missing(state, topic, host)
-    draining = call.read(schemas.DrainBody).draining
+    draining = call.read(schemas.DrainOneBody).draining
     return schemas.Changed(changed=state.agent.drain(topic, host, draining=draining))
-
-
-def drain_node(state: State, call: Call) -> schemas.Changed:
-    """Take the whole node out of new picks, or put it back."""
-    draining = call.read(schemas.DrainBody).draining
-    return schemas.Changed(changed=state.agent.drain(draining=draining))
 
 
 def _own(state: State, topic: str, host: str) -> bool:
@@ -121,6 +130,19 @@ def _missing(state: State, topic: str, host: str) -> ProblemError:
     )
 
 
+def _acknowledging(what: str, handler: Handler, old: str, summary: str) -> tuple[Endpoint, ...]:
+    """Return an endpoint, and the one under the name that it had until version 0.1."""
+    new = Endpoint(
+        method="POST",
+        path=f"{_PATH}/{what}",
+        handler=handler,
+        summary=summary,
+        answer=schemas.Acknowledged,
+        problems=(404, 409, 503) if handler is report_failure else (404, 503),
+    )
+    return new, replace(new, path=f"{_PATH}/{old}", operation=old, deprecated=True)
+
+
 ENDPOINTS = (
     Endpoint(
         method="GET",
@@ -129,39 +151,49 @@ ENDPOINTS = (
         summary="The registrations made with this agent, and when they end",
         answer=schemas.OwnRegistrations,
     ),
-    Endpoint(
-        method="PUT",
-        path=_PATH,
-        handler=register,
-        summary="Register a host for a topic, or renew it by the same call again",
-        answer=schemas.Own,
-        also={201: "Registered; before, it was not."},
-        body=schemas.RegisterBody,
-        problems=(422, 503),
+    *(
+        Endpoint(
+            method="PUT",
+            path=path,
+            handler=register,
+            operation=operation,
+            summary=f"Register {who} for a topic, or renew it by the same call again",
+            answer=schemas.Own,
+            also={201: "Registered; before, it was not."},
+            body=schemas.RegisterBody,
+            problems=(422, 503),
+        )
+        for path, operation, who in (
+            (_PATH, "register", "a host"),
+            (_SELF, "register_self", "this node's own name"),
+        )
     ),
-    Endpoint(
-        method="DELETE",
-        path=_PATH,
-        handler=unregister,
-        summary="End a registration of this agent",
-        status=204,
-        problems=(404, 503),
+    *(
+        Endpoint(
+            method="DELETE",
+            path=path,
+            handler=unregister,
+            operation=operation,
+            summary=f"End a registration of this agent{who}",
+            status=204,
+            problems=(404, 503),
+        )
+        for path, operation, who in (
+            (_PATH, "unregister", ""),
+            (_SELF, "unregister_self", " under its own name"),
+        )
     ),
-    Endpoint(
-        method="POST",
-        path=f"{_PATH}/ack",
-        handler=ack,
-        summary="Renew a registration of this agent; of another's: a message was delivered to it",
-        answer=schemas.Acknowledged,
-        problems=(404, 503),
+    *_acknowledging(
+        "ack_alive",
+        ack_alive,
+        "ack",
+        "Renew a registration of this agent; of another's: a message was delivered to it",
     ),
-    Endpoint(
-        method="POST",
-        path=f"{_PATH}/failure",
-        handler=failure,
-        summary="A message to it failed: it is probed now, and others are preferred meanwhile",
-        answer=schemas.Acknowledged,
-        problems=(404, 409, 503),
+    *_acknowledging(
+        "report_failure",
+        report_failure,
+        "failure",
+        "A message to it failed: it is probed now, and others are preferred meanwhile",
     ),
     Endpoint(
         method="POST",
@@ -173,20 +205,21 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="POST",
-        path=f"{_PATH}/drain",
-        handler=drain,
-        summary="Take a registration of this agent out of new picks, or back",
-        answer=schemas.Changed,
-        body=schemas.DrainBody,
-        problems=(404, 503),
-    ),
-    Endpoint(
-        method="POST",
         path="/v1/drain",
-        handler=drain_node,
-        summary="Take this whole node out of new picks, or back",
+        handler=drain,
+        summary="Take registrations of this agent, or this whole node, out of new picks, or back",
         answer=schemas.Changed,
         body=schemas.DrainBody,
         problems=(503,),
+    ),
+    Endpoint(
+        method="POST",
+        path=f"{_PATH}/drain",
+        handler=drain_one,
+        summary="Take a registration of this agent out of new picks, or back",
+        deprecated=True,
+        answer=schemas.Changed,
+        body=schemas.DrainOneBody,
+        problems=(404, 503),
     ),
 )

@@ -14,16 +14,12 @@ Every body is one JSON object. Conventions:
 In short (fields with a default may be left out of a request, never of an answer)::
 
     GET /v1/members   {"node": "a", "event_id": "...", "members": [MEMBER, ...]}
-      MEMBER          {"name", "status", "draining", "generation", "addresses", "heartbeat",
-                       "since_ago", "heard_ago", "registrations", "metadata", "reason", "self"}
+      MEMBER          {"name", "status", "draining", "node_state", "generation", "addresses",
+                       "heartbeat", "since_ago", "heard_ago", "registrations", "metadata", "reason",
+                       "self"}
     GET /v1/topics    {"node": "a", "event_id": "...", "topics": [TOPIC, ...]}
       TOPIC           {"topic", "stale", "picks": [...], "fanout": [...], "hosts": [HOST, ...]}
       HOST            {"host", "state", "nodes": [...], "metadata", "since_ago", "heard_ago"}
-    GET /v1/status    {"name", "cluster", "version", "generation", "addresses", "uptime", "joined",
-                       "leaving", "conflict", "impaired", "trouble": {seed: words}, "fingerprint",
-                       "agree", "unheard", "differ": [{"name", "since_ago"}],
-                       "members": {"alive": 3, ...}, "topics", "registrations",
-                       "traffic": {...}, "event_id", ...}
     GET /v1/watch     server-sent events; ``data`` of each is one JSON object:
                         event: hello     {"node", "event_id", "resumed"}
                         event: <kind>    {"event": kind, "time", ..., "text"}   (with an id)
@@ -32,13 +28,11 @@ In short (fields with a default may be left out of a request, never of an answer
       ``kind`` is an event of ``gossipmm.core.values.events`` in snake case (``member_joined``,
       ``member_died``, ``host_changed``, ...), with that event's fields, ``time`` for its ``at``,
       and ``text``, the same in words. A comment line comes every 15 s when nothing happens.
-
-An error is ``application/problem+json`` (RFC 9457): ``Problem``.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -46,6 +40,7 @@ __all__ = (
     "Acknowledged",
     "Changed",
     "DrainBody",
+    "DrainOneBody",
     "Evidence",
     "FoundHost",
     "Health",
@@ -64,8 +59,10 @@ __all__ = (
     "Queues",
     "RegisterBody",
     "Ring",
+    "SelfHealth",
     "Setting",
     "Settings",
+    "Stats",
     "StatusAnswer",
     "Topic",
     "Topics",
@@ -131,6 +128,8 @@ class Member(msgspec.Struct, kw_only=True):
     status: str
     #: The node has said that it takes no new work.
     draining: bool
+    #: What the node says of itself: up, draining, left or impaired.
+    node_state: str
     generation: str
     addresses: list[str]
     heartbeat: Count
@@ -266,6 +265,14 @@ class RegisterBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class DrainBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Take one host of a topic, all of a topic, or the node out of new picks, or put back."""
+
+    topic: str | None = None
+    host: str | None = None
+    draining: bool = True
+
+
+class DrainOneBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Take out of new picks, or put back."""
 
     draining: bool = True
@@ -329,6 +336,25 @@ class Traffic(msgspec.Struct, kw_only=True):
     loss: float
 
 
+class SelfHealth(msgspec.Struct, kw_only=True):
+    """How well this node itself is, as its failure detector goes by it."""
+
+    #: Its own timers fired late; it heard nobody; members whose accusation it holds back for that.
+    slow: bool
+    deaf: bool
+    held: Count
+    #: Share of answered probes that needed more than one try, and the smoothed round trip.
+    loss: float
+    rtt: Seconds
+    #: Most of its own answers do not get through: the others hold it on probation.
+    impaired: bool
+    #: Share of the last probes of this node whose sender asked a third time.
+    unheard: float
+    #: Members about which broadcasts wait, and peers whose last answers said that they are slow.
+    news: Count
+    slow_peers: Count
+
+
 class StatusAnswer(msgspec.Struct, kw_only=True):
     """The state of this agent, and how far the others agree with its table."""
 
@@ -345,6 +371,7 @@ class StatusAnswer(msgspec.Struct, kw_only=True):
     conflict: list[str]
     #: Most of its replies are being lost: the others hold it on probation.
     impaired: bool
+    health: SelfHealth
     #: Seed -> what is wrong with it, or with this node as the seed sees it.
     trouble: dict[str, str]
     fingerprint: str
@@ -362,6 +389,10 @@ class StatusAnswer(msgspec.Struct, kw_only=True):
     process: int
     control: list[str]
     event_id: str
+
+
+#: Every counter of the core, by name (``gossipmm.core.values.stats.Stats.as_dict``).
+Stats = dict[str, Any]
 
 
 class Health(msgspec.Struct, kw_only=True):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import cache
 from math import isfinite
 
 from gossipmm.agent import Agent
 from gossipmm.sidecar.api.watch import Hub
 
-__all__ = ("State", "version")
+__all__ = ("State",)
 
 
 class State:
@@ -22,8 +21,6 @@ class State:
         self.hub = Hub(agent, self.wall)
         #: Where the API can be reached: paths of sockets, and URLs.
         self.control: list[str] = []
-        #: Core time of the start.
-        self.started = agent.now()
 
     def wall(self, at: float) -> float:
         """Return a core time as seconds since 1970."""
@@ -41,11 +38,3 @@ class State:
 def ago(now: float, at: float) -> float:
     """Return the seconds from ``at`` to ``now``, to the millisecond."""
     return round(max(0.0, now - at), 3) if isfinite(at) else 0.0
-
-
-@cache
-def version() -> str:
-    """Return the version of this package."""
-    from importlib.metadata import version as installed
-
-    return installed("gossipmm")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections import Counter
-from collections.abc import Mapping
 from math import isfinite
 
 from gossipmm.addresses import format_address
@@ -13,12 +10,12 @@ from gossipmm.core.values.types import (
     HostEntry,
     MemberView,
     NodeState,
-    Registration,
+    OwnRegistration,
     Status,
     TopicView,
 )
 from gossipmm.sidecar.api import schemas
-from gossipmm.sidecar.api.state import State, ago, version
+from gossipmm.sidecar.api.state import State, ago
 from gossipmm.text.evidence import sentence
 
 __all__ = ("lookup", "member", "members", "own", "status", "topic", "topics")
@@ -30,6 +27,7 @@ def member(state: State, view: MemberView, now: float) -> schemas.Member:
         name=view.name,
         status=view.status.label,
         draining=view.node_state is NodeState.DRAINING,
+        node_state=view.node_state.name.lower(),
         generation=str(view.generation),
         addresses=[format_address(address) for address in view.addresses],
         heartbeat=view.heartbeat,
@@ -125,16 +123,15 @@ def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None or not isfinite(seconds) else round(seconds, 3)
 
 
-def own(entry: Registration, leases: Mapping[tuple[str, str], tuple[float, float]]) -> schemas.Own:
-    """Show a registration of this agent; ``leases`` as ``Agent.leases`` gives them."""
-    ttl, left = leases.get((entry.topic, entry.host), (None, None))
+def own(entry: OwnRegistration) -> schemas.Own:
+    """Show a registration of this agent."""
     return schemas.Own(
         topic=entry.topic,
         host=entry.host,
         draining=bool(entry.state),
         metadata=dict(entry.metadata),
-        ttl=ttl,
-        expires_in=_rounded(left),
+        ttl=entry.ttl,
+        expires_in=_rounded(entry.left),
     )
 
 
@@ -142,32 +139,33 @@ def status(state: State) -> schemas.StatusAnswer:
     """Show the state of the agent, and how far others agree."""
     agent = state.agent
     now = agent.now()
-    agreement = agent.agreement()
-    views = agent.members()
-    counts = Counter(view.status for view in views)
+    found = agent.status()
     stats = agent.stats
     return schemas.StatusAnswer(
-        name=agent.name,
-        cluster=agent.config.cluster,
-        version=version(),
-        generation=str(agent.generation),
-        addresses=[format_address(address) for address in agent.addresses],
-        uptime=ago(now, state.started),
-        joined=agent.table.joined,
-        leaving=agent.leaving,
-        conflict=[format_address(address) for address in agent.conflict],
-        impaired=agent.health().impaired,
-        trouble=agent.seed_trouble(),
-        fingerprint=f"{agreement.fingerprint:016x}",
-        agree=agreement.agree,
-        unheard=agreement.unheard,
+        name=found.name,
+        cluster=found.cluster,
+        version=found.version,
+        generation=str(found.generation),
+        addresses=[format_address(address) for address in found.addresses],
+        uptime=round(found.uptime, 3),
+        joined=found.joined,
+        leaving=found.leaving,
+        conflict=[format_address(address) for address in found.conflict],
+        impaired=found.health.impaired,
+        health=schemas.SelfHealth(**found.health._asdict()),
+        trouble=dict(found.trouble),
+        fingerprint=f"{found.agreement.fingerprint:016x}",
+        agree=found.agreement.agree,
+        unheard=found.agreement.unheard,
         differ=[
             schemas.Peer(name=peer.name, since_ago=ago(now, peer.since))
-            for peer in sorted(agreement.differ)
+            for peer in sorted(found.agreement.differ)
         ],
-        members={status.label: counts[status] for status in Status if counts[status]},
-        topics=len(agent.table.topics),
-        registrations=len(agent.registrations()),
+        members={
+            status.label: found.members[status] for status in Status if status in found.members
+        },
+        topics=found.topics,
+        registrations=found.registrations,
         traffic=schemas.Traffic(
             sent_bytes=stats.sent_bytes,
             received_bytes=stats.received_bytes,
@@ -178,7 +176,7 @@ def status(state: State) -> schemas.StatusAnswer:
             loss=round(stats.loss, 4),
         ),
         watchers=state.hub.watchers,
-        process=os.getpid(),
+        process=found.process,
         control=list(state.control),
         event_id=state.hub.event_id,
     )

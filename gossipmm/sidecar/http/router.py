@@ -20,7 +20,7 @@ from gossipmm.sidecar.http.messages import Request
 if TYPE_CHECKING:
     from gossipmm.sidecar.api.state import State
 
-__all__ = ("Call", "Endpoint", "Router")
+__all__ = ("Call", "Endpoint", "Handler", "Router")
 
 _B = TypeVar("_B")
 
@@ -59,6 +59,10 @@ class Endpoint:
     media_type: str = "application/json"
     body: type[msgspec.Struct] | None = None
     query: tuple[str, ...] = ()
+    #: Name in the OpenAPI document; empty: the handler's.
+    operation: str = ""
+    #: An old name of another endpoint, kept for whoever uses it.
+    deprecated: bool = False
     #: Statuses of problems that it may answer, besides those that every endpoint may.
     problems: tuple[int, ...] = ()
 

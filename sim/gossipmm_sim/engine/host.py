@@ -15,10 +15,12 @@ from gossipmm_sim.engine.shell import Core, Shell
 from gossipmm_sim.engine.sockets import BINDS, Socket, family_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gossipmm.config import Config
     from gossipmm.core.sealing.envelope import CoseEnvelope
-    from gossipmm.core.values.types import Address, Evidence, MemberView, Metadata
-    from gossipmm.matchmaker import TableMatchMaker
+    from gossipmm.core.values.types import Address, Evidence, MemberView, OwnRegistration
+    from gossipmm.matchmaker import Lookup, TableMatchMaker
     from gossipmm_sim.engine.cluster import Cluster
     from gossipmm_sim.engine.streams import Streams
 
@@ -113,9 +115,23 @@ class Host(Shell):
             self._matchmaker = (self.boots, matchmaker(self))
         return self._matchmaker[1]
 
-    def queues(self, key: str, *, routing_key: str | None = None) -> list[tuple[str, str | None]]:
+    def queues(
+        self, key: str, *, routing_key: str | bytes | None = None
+    ) -> list[tuple[str, str | None]]:
         """Answer what a program on this host would get: (queue key, host) pairs."""
         return self.matchmaker.queues(key, routing_key=routing_key)
+
+    def lookup(self, key: str) -> Lookup:
+        """Answer a key at length: hosts with state and age, and what "nobody" means."""
+        return self.matchmaker.lookup(key)
+
+    def is_alive(self, topic: str, host: str) -> bool:
+        """Tell whether a host is registered for the topic and held alive here."""
+        return self.matchmaker.is_alive(topic, host)
+
+    def registrations(self) -> tuple[OwnRegistration, ...]:
+        """List what was registered with this host's process, and when it ends."""
+        return self.core.registrations(self.core_time())
 
     def down_for(self) -> float:
         """Virtual seconds since its process ended; 0 while it runs."""
@@ -126,27 +142,29 @@ class Host(Shell):
     def register(
         self,
         topic: str,
-        host: str = "",
-        metadata: Metadata | None = None,
+        host: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
         *,
         ttl: float | None = None,
         draining: bool = False,
     ) -> None:
         """Register a host (this one by default) for a topic, now and after each restart."""
+        host = self.node_name if host is None else host
         keywords: dict[str, Any] = {"metadata": metadata, "ttl": ttl, "draining": draining}
-        self.wanted[topic, host or self.node_name] = keywords
+        self.wanted[topic, host] = keywords
         for call in self.cluster.on_register:
-            call(self, topic, host or self.node_name, True)
+            call(self, topic, host, True)
         if self.up:
-            self.core.register(topic, host or self.node_name, now=self.core_time(), **keywords)
+            self.core.register(topic, host, now=self.core_time(), **keywords)
             self.pump()
 
-    def unregister(self, topic: str, host: str = "") -> bool:
+    def unregister(self, topic: str, host: str | None = None) -> bool:
         """Take a registration back; False when it was not made here."""
-        self.wanted.pop((topic, host or self.node_name), None)
+        host = self.node_name if host is None else host
+        self.wanted.pop((topic, host), None)
         for call in self.cluster.on_register:
-            call(self, topic, host or self.node_name, False)
-        done = self.core.unregister(topic, host or self.node_name, now=self.core_time())
+            call(self, topic, host, False)
+        done = self.core.unregister(topic, host, now=self.core_time())
         self.pump()
         return done
 
@@ -157,6 +175,30 @@ class Host(Shell):
         done = self.core.drain(topic, host, draining=draining, now=self.core_time())
         self.pump()
         return done
+
+    def undrain(self, topic: str | None = None, host: str | None = None) -> int:
+        """Take a registration, or the node, back into picks; how many changed."""
+        return self.drain(topic, host, draining=False)
+
+    def renew(self, topic: str, host: str) -> bool:
+        """Begin the time to live of a registration here again; False: not registered."""
+        return bool(self.call("renew", topic, host))
+
+    def ack_alive(self, topic: str, host: str) -> bool:
+        """Tell that a message was delivered to a host; False: nobody registers it."""
+        return bool(self.call("ack_alive", topic, host))
+
+    def report_failure(self, topic: str, host: str) -> bool:
+        """Tell that a message could not be delivered; False: nobody registers it."""
+        return bool(self.call("report_failure", topic, host))
+
+    def expire(self, topic: str, host: str) -> bool:
+        """Hide a registration here, and ask its owner; False: nobody registers it."""
+        return bool(self.call("expire", topic, host))
+
+    def forget(self, name: str) -> bool:
+        """Close a dead member's generation by hand; False: not known, or not dead."""
+        return bool(self.call("forget", name))
 
     def call(self, verb: str, *args: Any, **keywords: Any) -> Any:
         """Call any other verb of the core with this host's time: ``call("forget", "n07")``."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gossipmm.matchmaker import TableMatchMaker
 
 if TYPE_CHECKING:
-    from gossipmm.core.values.types import TopicView
+    from gossipmm.core.values.types import OwnRegistration, TopicView
     from gossipmm_sim.engine.host import Host
 
 __all__ = ("SimulatedAgent", "matchmaker")
@@ -39,7 +39,7 @@ class SimulatedAgent:
         """Core time."""
         return self._host.core_time()
 
-    def heard(self, names: Iterable[str]) -> Mapping[str, float]:
+    def heard(self, names: Iterable[str]) -> dict[str, float]:
         """Core time of the freshest evidence of life of each named node that is known."""
         members = ((name, self._host.member(name)) for name in names)
         return {name: member.heard for name, member in members if member is not None}
@@ -47,7 +47,7 @@ class SimulatedAgent:
     def register(
         self,
         topic: str,
-        host: str,
+        host: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         *,
         ttl: float | None = None,
@@ -56,7 +56,7 @@ class SimulatedAgent:
         """Register, or renew."""
         self._host.register(topic, host, metadata, ttl=ttl, draining=draining)
 
-    def unregister(self, topic: str, host: str) -> bool:
+    def unregister(self, topic: str, host: str | None = None) -> bool:
         """End an own registration."""
         return self._host.unregister(topic, host)
 
@@ -66,21 +66,29 @@ class SimulatedAgent:
         """Drain registrations, or with neither argument the node."""
         return self._host.drain(topic, host, draining=draining)
 
+    def undrain(self, topic: str | None = None, host: str | None = None) -> int:
+        """Take registrations, or the node, back into picks."""
+        return self._host.undrain(topic, host)
+
     def renew(self, topic: str, host: str) -> bool:
         """Renew the time to live of an own registration."""
-        return bool(self._host.call("renew", topic, host))
+        return self._host.renew(topic, host)
+
+    def registrations(self) -> tuple[OwnRegistration, ...]:
+        """Own registrations."""
+        return self._host.registrations()
 
     def ack_alive(self, topic: str, host: str) -> bool:
         """First-hand evidence of life for the owners of a registration."""
-        return bool(self._host.call("ack_alive", topic, host))
+        return self._host.ack_alive(topic, host)
 
     def report_failure(self, topic: str, host: str) -> bool:
         """Probe the owners now and prefer others meanwhile."""
-        return bool(self._host.call("report_failure", topic, host))
+        return self._host.report_failure(topic, host)
 
     def expire(self, topic: str, host: str) -> bool:
         """Hide a registration at its version, here, and ask its owner."""
-        return bool(self._host.call("expire", topic, host))
+        return self._host.expire(topic, host)
 
 
 def matchmaker(host: Host) -> TableMatchMaker:

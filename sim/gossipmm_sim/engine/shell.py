@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gossipmm.config import Config
-    from gossipmm.core.values.types import Address, Evidence, MemberView
+    from gossipmm.core.values.types import Address, Evidence, MemberView, OwnRegistration
     from gossipmm_sim.engine.cluster import Cluster
     from gossipmm_sim.engine.sockets import Socket
 
@@ -81,6 +81,9 @@ class Core(Protocol):
 
     def send_failed(self, address: Address, now: float) -> None:
         """Hear that the shell could not send there."""
+
+    def registrations(self, now: float) -> tuple[OwnRegistration, ...]:
+        """List what was registered with it, and when it ends."""
 
     def members(self) -> tuple[MemberView, ...]:
         """List all members, itself included."""

@@ -34,7 +34,7 @@ class Register(Each):
             return
         metadata = {"note": "x" * self.size} if self.size else None
         for topic in _topics(self.topic, self.count):
-            host.register(topic, self.host, metadata, ttl=self.ttl or None)
+            host.register(topic, self.host or None, metadata, ttl=self.ttl or None)
 
 
 @fault("unregister")
@@ -50,7 +50,7 @@ class Unregister(Each):
         """Unregister."""
         if host.up:
             for topic in _topics(self.topic, self.count):
-                host.unregister(topic, self.host)
+                host.unregister(topic, self.host or None)
 
 
 def _topics(topic: str, count: int) -> list[str]:
@@ -88,7 +88,7 @@ class Forget(Each):
     def one(self, run: Context, host: Host) -> None:
         """Forget."""
         if host.up:
-            host.call("forget", self.name)
+            host.forget(self.name)
 
 
 @fault("expire")
@@ -102,7 +102,7 @@ class Expire(Each):
     def one(self, run: Context, host: Host) -> None:
         """Expire."""
         if host.up:
-            host.call("expire", self.topic, self.host)
+            host.expire(self.topic, self.host)
 
 
 @fault("report_failure")
@@ -116,7 +116,7 @@ class ReportFailure(Each):
     def one(self, run: Context, host: Host) -> None:
         """Report."""
         if host.up:
-            host.call("report_failure", self.topic, self.host)
+            host.report_failure(self.topic, self.host)
 
 
 @fault("flap")

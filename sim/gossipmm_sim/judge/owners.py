@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gossipmm.core.values.types import HostEntry, HostState, Status
 from gossipmm_sim.judge.violations import Breach, Violation
@@ -56,10 +56,9 @@ def _with_owners(cluster: Cluster) -> Breach | None:
 def _registered(cluster: Cluster) -> _Truth:
     truth: _Truth = {}
     for host in cluster.peers:
-        core: Any = host.core
         me = host.member(host.node_name)
         off = me is not None and me.node_state != 0
-        for one in core.registrations():
+        for one in host.registrations():
             up = not off and one.state == 0
             was, nodes = truth.setdefault(one.topic, {}).get(one.host, (False, set()))
             truth[one.topic][one.host] = (was or up, nodes | {host.node_name})

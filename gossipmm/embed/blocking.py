@@ -1,0 +1,88 @@
+"""The verbs of an agent for programs that block: what its thread, or its process, is asked.
+
+``ThreadAgent`` and ``ChildAgent`` have them, and ``MatchMakerGossip.agent`` is one of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Protocol
+
+from gossipmm.answers import NodeStatus
+from gossipmm.config import Config
+from gossipmm.core.values.events import Event, LeaveFinished
+from gossipmm.core.values.types import (
+    Address,
+    Agreement,
+    Evidence,
+    Health,
+    MemberView,
+    TopicView,
+)
+from gossipmm.matchmaker import OwnedAgent
+
+__all__ = ("BlockingAgent", "EventIterator")
+
+
+class EventIterator(Iterator[Event], Protocol):
+    """Events from the moment it was made; ends when the agent closes."""
+
+    def close(self) -> None:
+        """Stop watching. Idempotent."""
+
+
+class BlockingAgent(OwnedAgent, Protocol):
+    """Everything that may be asked of an agent, from any thread that its kind allows."""
+
+    #: The configuration in use.
+    config: Config
+
+    def topics(self) -> Mapping[str, TopicView]:
+        """Return all known topics; each view is immutable, and replaced when it changes."""
+
+    def topic(self, topic: str) -> TopicView | None:
+        """Return one topic, or None."""
+
+    def members(self) -> tuple[MemberView, ...]:
+        """Return all known members, this one included, sorted by name."""
+
+    def member(self, name: str) -> MemberView | None:
+        """Return one member, or None."""
+
+    def why(self, name: str) -> tuple[Evidence, ...]:
+        """Return a member's evidence trail: who said what of it, and when."""
+
+    def forget(self, name: str) -> bool:
+        """Close a dead member's generation by hand; False: not known, or not dead."""
+
+    def agreement(self) -> Agreement:
+        """Return the table's fingerprint, how many peers agree with it, and who does not."""
+
+    def health(self) -> Health:
+        """Return how well this node itself is: slow, deaf, its own loss, what waits to be told."""
+
+    @property
+    def conflict(self) -> tuple[Address, ...]:
+        """Addresses of another live process with this node's name; empty without one."""
+
+    @property
+    def stats(self) -> Any:
+        """The core's counters."""
+
+    def status(self) -> NodeStatus:
+        """Return how this agent is, and how far others agree with its table."""
+
+    def watch(
+        self,
+        *kinds: type[Event] | str,
+        topics: Collection[str] = (),
+        members: Collection[str] = (),
+        buffer: int = 1024,
+    ) -> EventIterator:
+        """Watch events from now on, in an iterator that blocks."""
+
+    def join(self, *seeds: str) -> None:
+        """Add seeds (``name:port``), beside those of the configuration. Raises SeedError."""
+
+    def leave(self) -> LeaveFinished:
+        """Leave gracefully: tell the live members, and return how many confirmed."""
