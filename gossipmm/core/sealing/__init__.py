@@ -1,1 +1,1 @@
-"""Who may speak here, and how it is encrypted."""
+"""Admission and encryption: which senders are heard, and how datagrams are sealed."""

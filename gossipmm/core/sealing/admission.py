@@ -1,12 +1,12 @@
-"""Who may speak to this node, and how much: before anything of a datagram is read, and after.
+"""Decides which senders are heard, and how much: before anything of a datagram is read, and after.
 
-Sources are of two kinds. One that has proved its address (it answered something sent there that
+Sources are of two kinds. One whose address is validated (it answered something sent there that
 nobody else could know, or the envelope says so) has a budget of its own, which is charged only for
-what was read: whoever borrows its address can not spend it. All others share by IP address a
-budget that is charged before anything is looked at, so that refusing them costs next to nothing.
+what was read: forging its address does not spend it. All others share a budget per IP address,
+which is charged before anything is examined, so that refusing them costs next to nothing.
 
 Memory is bounded on both sides: at the limit of other sources, further ones share one budget; at
-the limit of proved ones, the one that proved itself first has to do so again.
+the limit of validated ones, the one validated first has to be validated again.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from gossipmm.core.values.types import Address
 
 __all__ = ("Admission", "Budget")
 
-#: A budget is full with what its rate gives in so many seconds.
+#: A full budget holds what its rate gives in so many seconds.
 _BURST: Final = 2.0
-#: IP addresses with a budget of their own, before they have proved anything.
+#: IP addresses that have a budget of their own without being validated, at most.
 _SOURCES: Final = 4096
-#: Seconds between two looks for budgets that are full again, and can be forgotten.
+#: Seconds between two searches for budgets that are full again and can be forgotten.
 _SWEEP: Final = 1.0
-#: Addresses proved that are remembered at least, for small limits of members.
+#: Validated addresses that are remembered, at least, even where the limit of members is small.
 _PROVED: Final = 1024
 
 
 class Budget:
-    """Datagrams left of one source, and when that was so (core time)."""
+    """Datagrams left to one source, and the core time at which that was so."""
 
     __slots__ = ("at", "left")
 
@@ -41,7 +41,7 @@ class Budget:
 
 
 class Admission:
-    """Budgets by source, the allow list, and which addresses are proved."""
+    """Budgets by source, the allow list, and the validated addresses."""
 
     def __init__(self, config: Config, now: float) -> None:
         self._source_rate, self._peer_rate = config.source_rate, config.peer_rate
@@ -54,7 +54,7 @@ class Admission:
         self._swept_at = now
 
     def allows(self, host: str) -> bool:
-        """Whether the allow list (empty: everybody) has that IP literal [P93]."""
+        """Return whether the allow list (empty: everybody) has that IP literal [P93]."""
         if not self._networks:
             return True
         try:
@@ -64,7 +64,7 @@ class Admission:
         return any(address in network for network in self._networks)
 
     def refuses(self, source: Address, now: float) -> Drop | None:
-        """Charge a datagram to a source that has proved nothing; tell why it is not read [P94]."""
+        """Charge a datagram to a source that is not validated; return why it is not read [P94]."""
         host = source[0]
         budget = self._sources.get(host)
         if budget is None:
@@ -77,11 +77,11 @@ class Admission:
         return None
 
     def exceeds(self, budget: Budget, now: float) -> bool:
-        """Whether a proved source that has spent its budget gets no more of it yet [P94]."""
+        """Return whether a validated source has spent its budget for the moment [P94]."""
         return not self._refill(budget, self._peer_rate, now)
 
     def prove(self, address: Address, now: float) -> None:
-        """What was sent to the address was received there [P97]."""
+        """Note that what was sent to the address was received there [P97]."""
         if address in self.proved or not self.allows(address[0]):
             return
         if len(self.proved) >= self._most_proved:
@@ -90,7 +90,7 @@ class Admission:
 
     @staticmethod
     def _refill(budget: Budget, rate: float, now: float) -> bool:
-        """Add what the time gave. False: too little, and the datagram is not charged."""
+        """Refill by the time passed, and charge. False: too little is left, nothing is charged."""
         left = min(_BURST * rate, budget.left + 1.0 + (now - budget.at) * rate) - 1.0
         budget.left = left if left >= 0.0 else left + 1.0
         budget.at = now
@@ -107,7 +107,7 @@ class Admission:
         return budget
 
     def _sweep(self, now: float) -> None:
-        """Forget whose budget is full again."""
+        """Forget sources whose budget is full again."""
         self._swept_at = now
         rate = self._source_rate
         full = _BURST * rate

@@ -7,8 +7,8 @@ A sealed datagram is, untagged and in shortest form only::
       ciphertext with its tag ]
 
 The AES key is not the shared one but derived from it for one boot id and kid (HKDF-SHA-256, RFC
-5869), so that two nodes, or two lives of one node, never use the same key and IV. Authenticated
-with it, as external data: the protocol's name and version, and the cluster's name.
+5869), so that two nodes, or two lives of one node, never use the same key and IV. The external
+data, which is authenticated as well, has the protocol's name and version, and the cluster's name.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _A256GCM: Final = 3
 BOOT_SIZE: Final = 8
 IV_SIZE: Final = 12
 TAG_SIZE: Final = 16
-#: Bytes before the IV with a kid of no bytes, and where the kid's head (0x40 + size) is.
+#: Bytes before the IV with an empty kid, and where the kid's head (0x40 + size) is.
 _PREFIX_SIZE: Final = 10
 _KID_HEAD_AT: Final = 6
 #: Prefix with a kid of 4 bytes, IV, head of the ciphertext, tag.
@@ -50,7 +50,7 @@ MAX_OVERHEAD: Final[int] = _PREFIX_SIZE + MAX_KID + IV_SIZE + 3 + TAG_SIZE
 
 
 def kdf_info(cluster: str, kid: bytes) -> bytes:
-    """Return what HKDF binds a sub-key to, beside the boot id, which is its salt."""
+    """Return what HKDF binds a sub-key to, besides the boot id, which is its salt."""
     return b"gossipmm1" + cluster.encode() + kid
 
 
@@ -60,7 +60,7 @@ def protected_header(kid: bytes) -> bytes:
 
 
 def external_aad(cluster: str) -> bytes:
-    """Encode what both sides know, and what must therefore be the same on both."""
+    """Encode what both sides know, so that it must be equal on both."""
     return cbor2.dumps(["gossipmm", PROTOCOL, cluster])
 
 
@@ -96,7 +96,7 @@ def ciphertext_untrusted(data: bytes, at: int) -> bytes:
 
 
 def kid_untrusted(data: bytes) -> bytes | None:
-    """Return the key id of what is formed like a sealed datagram; None: it is something else."""
+    """Return the key id of anything formed like a sealed datagram; None: it is something else."""
     if len(data) <= _KID_HEAD_AT:
         return None
     size = data[_KID_HEAD_AT] - 0x40

@@ -1,24 +1,24 @@
-"""How a frame is put into a datagram: as it is, or sealed with a shared key.
+"""Puts a frame into a datagram: as it is, or sealed with a shared key.
 
-A sealed datagram is a COSE_Encrypt0 (``cose.py``). What is sealed is one of::
+A sealed datagram is a COSE_Encrypt0 (``cose.py``). Its content is one of::
 
-    frame  mark                      the usual thing: see wire.py; whom it is for, 3 bytes
-    h'<cookie>'  frame               the same, said again with the proof that was asked for
-    h'<IV of yours> <cookie>'        a challenge: your datagram came, but who are you now?
+    frame  mark                      the usual case: see frame.py; and its receiver's mark, 3 bytes
+    h'<cookie>'  frame               the same, sent again with the proof that was asked for h'<IV of
+    yours> <cookie>'        a challenge: your datagram came, but who are you now?
 
-The mark is the beginning of the receiver's boot id, zeros while that is not known: the key is
-everybody's, so without it what was sent to one node could be played to another one, much later.
+The mark is the beginning of the receiver's boot id, zeros while that is not known: everybody has
+the key, so without it what was sent to one node could be replayed to another one, much later.
 
-Whoever is challenged says that one frame again, with the cookie, if it sent it just now; nothing
-else answers a challenge. So a challenge is itself a fresh answer of its sender, both sides have
-proved themselves after one exchange, and nothing can loop. An IV is never used twice: it is the
-probe id that a challenge must name. (``sessions.py`` says what is kept of whom.)
+A node that is challenged sends that one frame again, with the cookie, if it had just sent it;
+nothing else answers a challenge. So a challenge is itself a fresh answer of its sender, both sides
+are validated after one exchange, and nothing can loop. An IV is never used twice: it is the probe
+id that a challenge must name. (``sessions.py`` says what is kept about senders.)
 
 Rules: authenticate before anything else is read. A frame counts if it bears this node's mark and
-comes from a boot id and an address that have proved themselves, or if it bears a good cookie;
-whatever else is genuine is challenged. Nothing is remembered of what does not authenticate, except
-a bounded list of key ids. Toward an address that has not proved to be the sender's goes only a
-challenge, which is shorter than three times the shortest datagram.
+comes from a validated boot id and address, or if it bears a good cookie; whatever else is genuine
+is challenged. Nothing is remembered of what does not authenticate, except a bounded list of key
+ids. An address that is not validated is sent only a challenge, which is shorter than three times
+the shortest datagram.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Address
 from gossipmm.core.wire.frame import MAX_RECEIVE, Refused, bytes_head
 
-#: Boot ids end here: RFC 9053 section 4.1 allows 2**32 messages a key.
+#: A boot id ends here: RFC 9053 section 4.1 allows 2**32 messages per key.
 COUNTER_END: Final = (1 << 32) - 1
-#: Datagrams that can still be said again when a challenge names them, and for how long (seconds).
+#: Datagrams that can still be sent again when a challenge names them, and for how long (seconds).
 _KEPT: Final = 256
 _ANSWER_WITHIN: Final = 2.0
-#: Key ids and addresses remembered of those that were refused.
+#: Key ids and addresses of refused datagrams that are remembered.
 _REFUSED: Final = 64
 
-#: Of 2**24 nodes one would take what was meant for another.
+#: One of 2**24 nodes would accept what was meant for another.
 MARK_SIZE: Final = 3
 _NO_MARK: Final = bytes(MARK_SIZE)
 _PROOF: Final = bytes((0x40 | COOKIE_SIZE,))
@@ -49,13 +49,13 @@ _CHALLENGE: Final = bytes((0x40 | cose.IV_SIZE + COOKIE_SIZE,))
 
 
 class Envelope(Protocol):
-    """What the core asks of an envelope."""
+    """What the core needs from an envelope."""
 
     #: Bytes added to a frame, at most.
     overhead: int
-    #: Addresses that send with another key of the keyring than the first: its id.
+    #: Address -> id of the key it sends with, where that is not the first one of the keyring.
     spoken: dict[Address, bytes]
-    #: Datagrams of its own that wait to be sent: (kind, data, address). The core takes them.
+    #: Its own datagrams that wait to be sent: (kind, data, address). The core takes them.
     waiting: list[tuple[str, bytes, Address]]
 
     @property
@@ -97,7 +97,7 @@ class PlainEnvelope:
 
 
 class Refusal(NamedTuple):
-    """Who sends with a key that is not accepted: how often, where from and when last."""
+    """Senders that use a key that is not accepted: how often, from where, and when last."""
 
     kid: bytes
     source: Address
@@ -118,7 +118,7 @@ class _Cipher:
         self.info = cose.kdf_info(cluster, key.kid)
         header = cose.protected_header(key.kid)
         self.aad = cose.enc_structure(header, cose.external_aad(cluster))
-        #: Of the sub-key of this node's own boot id.
+        #: AEAD of the sub-key of this node's boot id.
         self.encrypt: Any = None
 
 
@@ -156,13 +156,14 @@ class CoseEnvelope:
         self.waiting: list[tuple[str, bytes, Address]] = []
         #: Key ids that are not in the keyring, by id; anybody can have sent them.
         self.strangers: dict[bytes, Refusal] = {}
-        #: Addresses that sent something genuine (or a recording of it) with a retired key.
+        #: Addresses that sent something genuine, or a recording of it, with a retired key.
         self.stragglers: dict[Address, Refusal] = {}
-        #: Proved addresses that send with another accepted key than the first: its id.
+        #: Validated address -> id of the accepted key it sends with, where that is not the first
+        #: one.
         self.spoken: dict[Address, bytes] = {}
         self._boot = self._mark = b""
         self._counter = 0
-        #: Marks of whoever answers at an address.
+        #: Address -> mark of the node that answers there.
         self._marks: dict[Address, bytes] = {}
         self._sent: dict[int, tuple[Address, bytes, float]] = {}
         self._ciphers: dict[bytes, _Cipher] = {}
@@ -184,7 +185,7 @@ class CoseEnvelope:
         before: Keyring | None = getattr(self, "_keyring", None)
         self._keyring = keyring
         if before and (before.keys, before.retired) == (keyring.keys, keyring.retired):
-            return  # only the rotation is further
+            return  # only the rotation has progressed
         keys = [(key, True) for key in keyring.keys] + [(key, False) for key in keyring.retired]
         ciphers = [_Cipher(key, self._cluster, accepted=accepted) for key, accepted in keys]
         self._ciphers = {cipher.prefix: cipher for cipher in ciphers}
@@ -207,9 +208,10 @@ class CoseEnvelope:
     # -- out -------------------------------------------------------------------------------
 
     def seal(self, frame: bytes, to: Address, now: float, kid: bytes = b"") -> bytes:
-        """Return the datagram for a frame, which is kept a while: it may have to be said again.
+        """Return the datagram for a frame, which is kept for a while: it may have to be sent again.
 
-        ``kid`` names another key than the first one of the keyring, for who has only that.
+        ``kid`` names another key than the first one of the keyring, for a receiver that has only
+        that.
         """
         cipher = self._by_kid.get(kid, self._sending)
         data = self._seal(cipher, frame + self._marks.get(to, _NO_MARK))
@@ -238,7 +240,7 @@ class CoseEnvelope:
     # -- in --------------------------------------------------------------------------------
 
     def open_untrusted(self, data: bytes, source: Address, now: float) -> bytes | None:
-        """Return the frame of a datagram that is genuine, new, and of a proved sender [P110].
+        """Return the frame of a datagram that is genuine, new, and from a validated sender [P110].
 
         None when the datagram was for the envelope itself. Raises Refused, and nothing else.
         """
@@ -286,7 +288,7 @@ class CoseEnvelope:
         return plaintext[:-MARK_SIZE]
 
     def _spoke(self, cipher: _Cipher, source: Address) -> None:
-        """Remember which key a proved address uses, if it is not the first one here."""
+        """Remember which key a validated address uses, if it is not the first one here."""
         if cipher is self._sending:
             self.spoken.pop(source, None)
         elif source in self.spoken or len(self.spoken) < self._most_marks:
@@ -305,7 +307,7 @@ class CoseEnvelope:
     def _handshake(
         self, plaintext: bytes, cipher: _Cipher, aead: Any, iv: bytes, source: Address, now: float
     ) -> bytes | None:
-        """Take what is genuine, but begins with a cookie or a challenge, or is not proved."""
+        """Take what is genuine, but begins with a cookie or a challenge, or is not validated."""
         kind, frame = plaintext[:1], b""
         if kind == _CHALLENGE:
             session = self._challenged(plaintext[1:], cipher, iv, source, now)
@@ -328,7 +330,7 @@ class CoseEnvelope:
         return frame or None
 
     def _answers(self, boot: bytes, address: Address) -> None:
-        """Remember who received what was sent to an address."""
+        """Remember which node received what was sent to an address."""
         if len(self._marks) >= self._most_marks:
             self._marks.clear()  # they are learned again from challenges
         self._marks[address] = boot[:MARK_SIZE]
@@ -340,12 +342,12 @@ class CoseEnvelope:
             counter = int.from_bytes(iv[cose.BOOT_SIZE :], "big")
             session, crowded = self._sessions.add(boot, counter, now)
             if crowded:
-                # A proof could be played again at once, now that its session is forgotten.
+                # A proof could be replayed at once, now that its session is forgotten.
                 self._cookies.renew()
         return session
 
     def _challenge(self, cipher: _Cipher, iv: bytes, source: Address, now: float) -> None:
-        """Ask for proof, with the key that the sender has shown to have [P111]."""
+        """Ask for proof, with the key that the sender has shown it has [P111]."""
         cookie = self._cookies.make(iv[: cose.BOOT_SIZE], source, now)
         data = self._seal(cipher, _CHALLENGE + iv + cookie)
         self.waiting.append(("challenge", data, source))
@@ -353,7 +355,7 @@ class CoseEnvelope:
     def _challenged(
         self, challenge: bytes, cipher: _Cipher, iv: bytes, source: Address, now: float
     ) -> Session:
-        """Say one frame again, to where it went, if it was said just now; refuse all else.
+        """Send one frame again, to where it went, if it was sent just now; refuse all else.
 
         [P111]
         """
@@ -381,7 +383,7 @@ class CoseEnvelope:
 
 
 def _note(refusals: dict[Any, Refusal], key: Any, kid: bytes, source: Address, now: float) -> None:
-    """Count a refusal; the one whose last came first makes room."""
+    """Count a refusal; the source that was refused longest ago makes room."""
     before = refusals.pop(key, None)
     if len(refusals) >= _REFUSED:
         del refusals[next(iter(refusals))]

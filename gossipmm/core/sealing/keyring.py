@@ -1,9 +1,9 @@
-"""The gossip keys of a node, as values: the first one sends, all of them receive.
+"""The gossip keys of a node as values: the first one sends, all of them receive.
 
-A rotation is three steps, each of which may take as long as it likes: ``add`` the new key on every
-node (now all can read it), ``use`` it on every node (now all send with it), ``remove`` the old one.
-A removed key is kept as *retired*: nothing sealed with it is accepted any more, but a node that was
-down during the rotation and comes back with it can be told from an intruder.
+A rotation has three steps, and each may take as long as it likes: ``add`` the new key on every node
+(now all can read it), ``use`` it on every node (now all send with it), ``remove`` the old one. A
+removed key is kept as *retired*: nothing sealed with it is accepted, but a node that was down
+during the rotation and comes back with it can be distinguished from an intruder.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ __all__ = ("KEY_SIZE", "MAX_KID", "Key", "Keyring")
 
 #: Bytes of a key (AES-256).
 KEY_SIZE: Final = 32
-#: Bytes of a key id at most: it travels in every datagram.
+#: Bytes of a key id, at most: it travels in every datagram.
 MAX_KID: Final = 4
-#: Keys that receive, at most: two during a rotation, more only by mistake.
+#: Keys in use, at most: two during a rotation, more only by mistake.
 MAX_KEYS: Final = 8
 #: Removed keys remembered, the oldest forgotten first.
 MAX_RETIRED: Final = 4
@@ -28,7 +28,7 @@ MAX_RETIRED: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A shared secret of 32 bytes and the id of 1-4 bytes that datagrams name it by.
+    """A shared secret of 32 bytes, and the id of 1-4 bytes by which datagrams name it.
 
     Raises KeyringError for other sizes. The secret is not shown by ``repr``.
     """
@@ -37,7 +37,7 @@ class Key:
     secret: bytes = field(repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse what could never be used."""
+        """Refuse a key that could never be used."""
         if not 1 <= len(self.kid) <= MAX_KID:
             raise KeyringError(f"a kid has 1 to {MAX_KID} bytes, this one {len(self.kid)}")
         if len(self.secret) != KEY_SIZE:
@@ -50,9 +50,9 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """Keys in use, the sending one first, and retired ones. Every change gives a new keyring.
+    """Keys in use, the sending one first, and retired ones. Every change returns a new keyring.
 
-    ``rotation`` is how far this node is with the cluster's last rotation (``register.py``).
+    ``rotation`` is how far this node is with the cluster's last rotation (``rotation_state.py``).
     Raises KeyringError when there is no key, too many, or a kid twice.
     """
 
@@ -61,7 +61,7 @@ class Keyring:
     rotation: RotationState = NEVER
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work."""
+        """Refuse a keyring that cannot work."""
         if not self.keys:
             raise KeyringError("a keyring needs at least one key that is not retired")
         if len(self.keys) > MAX_KEYS:
@@ -82,7 +82,7 @@ class Keyring:
         return next((key for key in self.keys if key.kid == kid), None)
 
     def add(self, key: Key) -> Keyring:
-        """Receive with one more key. Adding the same one again changes nothing."""
+        """Accept one more key. Adding the same one again changes nothing."""
         held = self.find(key.kid)
         if held is not None:
             if held.secret != key.secret:
@@ -97,7 +97,7 @@ class Keyring:
         return replace(self, keys=(key, *(other for other in self.keys if other is not key)))
 
     def remove(self, kid: bytes) -> Keyring:
-        """Accept that key no longer. The sending key cannot be removed."""
+        """Stop accepting that key. The sending key cannot be removed."""
         key = self._need(kid)
         if key is self.sending:
             raise KeyringError(f"key {kid.hex()} is the one that sends: use another one first")
@@ -113,7 +113,7 @@ class Keyring:
 
 
 def applied(ring: Keyring, before: RotationState) -> Keyring:
-    """Return a keyring as its register wants it. ``before`` is the register that it had [P115]."""
+    """Return a keyring as its register requires it; ``before`` is its previous one [P115]."""
     now = ring.rotation
     if not now.epoch or ring.find(now.new) is None or now.phase is Phase.ADD:
         return ring
@@ -122,7 +122,7 @@ def applied(ring: Keyring, before: RotationState) -> Keyring:
     took_part = before.active and before.is_same(now)
     if took_part or ring.sending.kid == now.old:
         ring = ring.use(now.new)
-    # Who hears of it only afterwards may have got other keys since, by hand.
+    # A node that hears of it only afterwards may have been given other keys since, by hand.
     going = {key.kid for key in ring.keys} - {now.new} if took_part else {now.old}
     for kid in sorted(going):
         if ring.find(kid) is not None and ring.sending.kid != kid:

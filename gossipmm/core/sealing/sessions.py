@@ -1,8 +1,8 @@
-"""Who sends sealed datagrams: one session a boot id, once it has proved to be alive now.
+"""Senders of sealed datagrams: one session per boot id, once it has proved that it is alive now.
 
 A boot id that is not known here may be an old one, and its datagrams a recording. So it is
-challenged: it gets a cookie, bound to itself and to the address that it uses, and counts from when
-it says the cookie back. Until then nothing of it is kept here, not even the cookie: that can be
+challenged: it gets a cookie, bound to itself and to the address that it uses, and counts once it
+returns the cookie. Until then nothing about it is kept here, not even the cookie, which can be
 computed again (as in a DTLS HelloVerifyRequest, RFC 9147 section 5.1). After that a sliding window
 refuses whatever was received before (as in OSCORE, RFC 8613 section 7.4). A session may be
 forgotten at any time: the boot id is unknown again, and challenged.
@@ -26,9 +26,9 @@ _MASK: Final = (1 << WINDOW) - 1
 COOKIE_SIZE: Final = 8
 #: Seconds after which cookies change; one is good for one to two of these.
 _EPOCH: Final = 8.0
-#: Addresses of one boot id that count at a time: both families, and one on either side of a NAT.
+#: Addresses of one boot id that count at a time: both families, and both sides of a NAT.
 _ADDRESSES: Final = 4
-#: Sessions that are kept without looking whether some are long unused.
+#: Sessions up to which none is checked for being long unused.
 _FEW: Final = 64
 #: Seconds without a datagram after which a session may go. Peers of a cluster of 10,000 meet
 #: each other about every 2,500 s.
@@ -36,7 +36,7 @@ _UNUSED: Final = 3600.0
 
 
 class Session:
-    """What is kept of a sender: what was received from it, and where it has proved to be."""
+    """What is kept about a sender: the counters received from it, and its validated addresses."""
 
     __slots__ = ("addresses", "ciphers", "heard", "seen", "top")
 
@@ -51,7 +51,7 @@ class Session:
         self.ciphers: dict[bytes, Any] = {}
 
     def refuses(self, counter: int) -> Drop | None:
-        """Tell why a counter cannot be accepted; None when it can [P112]."""
+        """Return why a counter cannot be accepted; None when it can [P112]."""
         behind = self.top - counter
         if behind < 0:
             return None
@@ -69,13 +69,13 @@ class Session:
             self.top = counter
 
     def proved(self, address: Address) -> None:
-        """Remember an address at which it received what was sent there."""
+        """Remember an address at which the sender received what was sent there."""
         others = [other for other in self.addresses if other != address]
         self.addresses = (address, *others[: _ADDRESSES - 1])
 
 
 class Sessions:
-    """Sessions by boot id, at most ``limit``; whoever was silent longest goes first."""
+    """Sessions by boot id, at most ``limit``; the one silent for longest goes first."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -84,7 +84,7 @@ class Sessions:
         self.get = self.by_boot.get
 
     def add(self, boot: bytes, counter: int, now: float) -> tuple[Session, bool]:
-        """Begin a session. True beside it: sessions in use had to go to make room."""
+        """Begin a session; return it, and True if sessions in use had to go to make room."""
         crowded = len(self.by_boot) >= self._look_at and self._make_room(now)
         session = self.by_boot[boot] = Session(counter)
         session.heard = now
@@ -95,7 +95,7 @@ class Sessions:
         kept = [item for item in by_age if now - item[1].heard < _UNUSED]
         crowded = len(kept) >= self._limit
         if crowded:
-            # A quarter at once: sorting at every newcomer would be work for an attacker to ask.
+            # A quarter at once: sorting at every newcomer would be work that an attacker can cause.
             kept = kept[len(kept) - self._limit * 3 // 4 :] if self._limit > 1 else []
         self.by_boot.clear()
         self.by_boot.update(kept)
@@ -103,20 +103,20 @@ class Sessions:
         return crowded
 
     def forget_ciphers(self) -> None:
-        """The keys changed: derive every sub-key anew."""
+        """Drop every derived sub-key: the keys have changed."""
         for session in self.by_boot.values():
             session.ciphers.clear()
 
 
 class Cookies:
-    """Challenges that need not be remembered: a keyed hash of whom and where, good for a while."""
+    """Challenges that need no memory: a keyed hash of sender and address, good for a while."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self.renew()
 
     def renew(self) -> None:
-        """Make all cookies given so far worthless."""
+        """Invalidate all cookies given so far."""
         self._secret = self._rng.getrandbits(256).to_bytes(32, "big")
 
     def make(self, boot: bytes, source: Address, now: float) -> bytes:
@@ -124,7 +124,7 @@ class Cookies:
         return self._hash(boot, source, int(now // _EPOCH))
 
     def is_good(self, cookie: bytes, boot: bytes, source: Address, now: float) -> bool:
-        """Return whether a cookie was made for these, not long ago."""
+        """Return whether a cookie was made for this boot id and address, not long ago."""
         epoch = int(now // _EPOCH)
         return hmac.compare_digest(cookie, self._hash(boot, source, epoch)) or hmac.compare_digest(
             cookie, self._hash(boot, source, epoch - 1)

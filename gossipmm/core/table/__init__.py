@@ -1,1 +1,1 @@
-"""What this node knows of the members."""
+"""What this node knows about the members."""

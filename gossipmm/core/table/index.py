@@ -1,4 +1,4 @@
-"""The readers' view: one immutable ``TopicView`` a topic, replaced when anything in it changes.
+"""The readers' view: one immutable ``TopicView`` per topic, replaced when anything in it changes.
 
 Many records may register the same (topic, host); it is listed once, in the best of their states,
 for as long as at least one live record has it. Readers in any thread take no lock: they read one
@@ -25,7 +25,7 @@ from gossipmm.core.values.types import (
 
 
 class _Topic:
-    """The core's own, mutable side of a topic."""
+    """The mutable side of a topic, for the core alone."""
 
     __slots__ = ("doubted", "entries", "live", "owners", "reachable", "stale", "suspect")
 
@@ -65,17 +65,17 @@ class Index:
 
     def __init__(self) -> None:
         self._topics: dict[Topic, _Topic] = {}
-        #: (topic, host, owner's key) -> what further pages say of it: an entry that outgrew its
-        #: page is in two of them until the old one is replaced here too.
+        #: (topic, host, owner's key) -> what further pages say about it: an entry that outgrew its
+        #: page is in two of them until the old one is replaced here as well.
         self._elsewhere: dict[tuple[Topic, str, int], dict[int, Registration]] = {}
         self.dirty: dict[Topic, None] = {}
-        #: What readers see; values are replaced, never changed.
+        #: Views that readers see; values are replaced, never changed.
         self.views: dict[Topic, TopicView] = {}
-        #: Changes not yet told as events.
+        #: Changes not yet announced as events.
         self.changes: list[HostChanged] = []
 
     def add(self, member: Member, entry: Registration, page: int, now: float) -> None:
-        """A record has an entry in a page (again, perhaps changed)."""
+        """Note that a record has an entry in a page (possibly again, or changed)."""
         topic = self._topics.get(entry.topic)
         if topic is None:
             topic = self._topics[entry.topic] = _Topic()
@@ -92,7 +92,7 @@ class Index:
         self._judge(entry.topic, topic, entry.host, now)
 
     def discard(self, member: Member, entry: Registration, page: int, now: float) -> None:
-        """A page has an entry no longer; what another page says of it, the latest, stays."""
+        """Note that a page no longer has an entry; what other pages say about it stays."""
         topic = self._topics.get(entry.topic)
         owners = topic.owners.get(entry.host) if topic is not None else None
         if topic is None or owners is None or member.key not in owners:
@@ -116,7 +116,7 @@ class Index:
             self.dirty[entry.topic] = None
 
     def rejudge(self, member: Member, now: float) -> None:
-        """A record's owner changed its status: judge all its entries again."""
+        """Judge all entries of a record again: its owner changed status."""
         for page in member.pages.values():
             for entry in page.entries:
                 topic = self._topics.get(entry.topic)
@@ -124,7 +124,7 @@ class Index:
                     self._judge(entry.topic, topic, entry.host, now)
 
     def owners(self, topic: Topic, host: str) -> list[Member]:
-        """Members whose records register the host under the topic, dead ones included."""
+        """Return the members whose records register the host there, dead ones included."""
         known = self._topics.get(topic)
         if known is None:
             return []
@@ -197,7 +197,7 @@ class Index:
 
 
 def state_of(member: Member, entry: Registration) -> HostState | None:
-    """How usable one record's entry is; None when it is in no lookup [P8]."""
+    """Return how usable one record's entry is; None when it is in no lookup [P8]."""
     status = member.status
     if member.hidden and (entry.topic, entry.host) in member.hidden:
         return None

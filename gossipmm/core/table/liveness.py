@@ -1,4 +1,4 @@
-"""Who is alive: three maxima, and nothing else decides [P22].
+"""Liveness: three maxima decide who is alive, and nothing else [P22].
 
 For one generation of one node, a holder keeps
 
@@ -10,9 +10,9 @@ The verdict is dead if d >= k, else suspect if s >= k, else alive. Two holders m
 each maximum: commutative, associative, idempotent and monotone, so that claims may come in any
 order, twice or late.
 
-What a claim does is a table, ``TRANSITIONS``: how the life stands here (``Standing``) and how the
-claim compares with what is held (``Weight``) give the ``Outcome`` and the standing afterwards.
-Acting on the outcome is the detector's part.
+The effect of a claim is a table, ``TRANSITIONS``: the standing of the generation here
+(``Standing``), and how the claim compares with what is held (``Weight``), give the ``Outcome`` and
+the standing afterwards. The detector acts on the outcome.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Maxima(NamedTuple):
 
 
 def verdict(k: Heartbeat, s: Heartbeat, d: Heartbeat) -> Status:
-    """ALIVE, SUSPECT or DEAD; UNKNOWN for a life that was never heard alive."""
+    """ALIVE, SUSPECT or DEAD; UNKNOWN for a generation that was never heard alive."""
     if d >= k and d > NEVER:
         return Status.DEAD
     if k <= NEVER:
@@ -62,9 +62,9 @@ class Outcome(Enum):
 
 
 class Standing(IntEnum):
-    """How a life stands with a holder when a claim comes."""
+    """The standing of a generation with its holder when a claim arrives."""
 
-    UNHEARD = 0  #: never heard alive; accused, perhaps
+    UNHEARD = 0  #: never heard alive; possibly accused
     ALIVE = 1
     ACCUSED = 2  #: s >= k
     DEAD = 3  #: declared dead here, and no higher heartbeat was heard alive
@@ -72,14 +72,14 @@ class Standing(IntEnum):
 
 
 class Weight(IntEnum):
-    """How a claim compares with what is held of the life."""
+    """How a claim compares with what is held about the generation."""
 
     #: Claims "alive".
     KNOWN = 0  #: at or below k
-    KNOWN_YOUNG = 1  #: at or below k, on evidence younger than the burial
-    BELOW = 2  #: above k, but not above the accusation (of the dead: the burial)
-    OLD = 3  #: above both, on evidence older than this holder's failed probe (the burial)
-    YOUNG = 4  #: above both, on younger evidence, or where nothing is there to be younger than
+    KNOWN_YOUNG = 1  #: at or below k, on evidence younger than the death here
+    BELOW = 2  #: above k, but not above the accusation (of the dead: the death)
+    OLD = 3  #: above both, on evidence older than this holder's failed probe (the death)
+    YOUNG = 4  #: above both, on younger evidence, or with nothing there to be younger than
     #: Claims "suspect".
     ACCUSATION_BELOW = 5  #: below k
     ACCUSATION = 6  #: at or below s
@@ -87,14 +87,15 @@ class Weight(IntEnum):
 
 
 class Transition(NamedTuple):
-    """What a claim does, and how the life stands then."""
+    """The outcome of a claim, and the standing afterwards."""
 
     outcome: Outcome
     standing: Standing
 
 
-#: All pairs that can be met. Nothing is below a life that was never heard; an alive one has no
-#: accusation to be below; a returning one is above its burial, which was above every accusation.
+#: All pairs that can occur. Nothing is below a generation that was never heard; an alive one has no
+#: accusation to be below; a returning one is above its death here, which was above every
+#: accusation.
 TRANSITIONS: Final[dict[Standing, dict[Weight, Transition]]] = {
     Standing.UNHEARD: {
         Weight.KNOWN: Transition(Outcome.STALE, Standing.UNHEARD),
@@ -140,7 +141,7 @@ TRANSITIONS: Final[dict[Standing, dict[Weight, Transition]]] = {
 
 
 class Liveness:
-    """The maxima that one holder keeps of one life, with the times that order evidence [P22]."""
+    """The maxima of one generation at one holder, and the times that order evidence [P22]."""
 
     __slots__ = ("buried_at", "d", "failed_at", "heard", "k", "s")
 
@@ -148,7 +149,7 @@ class Liveness:
         self.k: Heartbeat = NEVER
         self.s: Heartbeat = NEVER
         self.d: Heartbeat = NEVER
-        #: Core time of the evidence for k: somebody reached it, or heard it at first hand, then.
+        #: Core time of the evidence for k: when somebody reached it, or heard it at first hand.
         self.heard: float = -inf
         #: When this holder declared it dead; None once it came back on younger evidence.
         self.buried_at: float | None = None
@@ -173,7 +174,7 @@ class Liveness:
         return result
 
     def merge(self, k: Heartbeat = NEVER, s: Heartbeat = NEVER, d: Heartbeat = NEVER) -> None:
-        """Raise each maximum to what another holder has, or a claim says, where that is higher."""
+        """Raise each maximum to that of another holder, or of a claim, where that is higher."""
         if k > self.k:
             self.k = k
         if s > self.s:
@@ -182,7 +183,7 @@ class Liveness:
             self.d = d
 
     def standing(self) -> Standing:
-        """How the life stands here."""
+        """The standing of the generation here."""
         if self.buried_at is not None:
             return Standing.DEAD if self.d >= self.k else Standing.RETURNING
         if self.k <= NEVER:
@@ -196,7 +197,7 @@ class Liveness:
     ) -> Outcome:
         """Take a claim "alive at ``heartbeat``", on evidence of core time ``evidence`` [P23, P41].
 
-        ``any_age`` lets evidence of any age raise the dead (what an ablation shows to be wrong).
+        ``any_age`` lets evidence of any age raise the dead (an ablation shows that this is wrong).
         """
         standing = self.standing()
         weight = self._weigh_alive(standing, heartbeat, evidence, any_age)
@@ -237,7 +238,7 @@ class Liveness:
         return Weight.YOUNG
 
     def reached(self, at: float) -> None:
-        """Take that this holder's own probe was answered at ``at``, whatever the heartbeat."""
+        """Note that this holder's own probe was answered at ``at``, whatever the heartbeat."""
         self.heard = max(self.heard, at)
         self.failed_at = None
 

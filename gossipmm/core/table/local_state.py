@@ -1,6 +1,6 @@
-"""What one node goes by: its configuration, clock reading, table, timers and counters.
+"""The state of one node: its configuration, clock reading, table, timers and counters.
 
-Plain state, which the parts read and write; it knows no part and sends nothing.
+The parts read and write it; it knows no part and sends nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class LocalState:
         self.peers = Peers(self.table, rng, ring=Mechanism.RING not in config.without)
         self.events: deque[Event] = deque()
         self.without = config.without
-        #: When an authentic datagram of another member arrived last.
+        #: When an authentic datagram of another member last arrived.
         self.last_heard: float = -inf
         #: Until when this node holds its accusations because its own timers fired late.
         self.slow_until: float = -inf
@@ -47,23 +47,23 @@ class LocalState:
         self.sender_key = 0
         #: The heartbeat at which that sender knows this node; 0 when it does not say.
         self.known_to_sender = 0
-        #: After a pause of its own this node reads datagrams that waited for up to so long, for a
-        #: moment: their evidence is older than it looks.
+        #: For a moment after its own pause, this node reads datagrams that waited for up to so
+        #: long: their evidence is older than it looks.
         self.behind_by = 0.0
         self.behind_until: float = -inf
 
     def is_behind(self, by: float, until: float) -> None:
-        """What is read until core time ``until`` may have waited here for so many seconds [P89]."""
+        """Note that datagrams read until ``until`` may have waited for so many seconds [P89]."""
         active = self.now < self.behind_until
         self.behind_by = max(by, self.behind_by) if active else by
         self.behind_until = max(until, self.behind_until)
 
     def sent_at(self) -> float:
-        """Core time at which the datagram being read was sent, at the earliest."""
+        """The earliest core time at which the datagram being read may have been sent."""
         return self.now - self.behind_by if self.now < self.behind_until else self.now
 
     def is_deaf(self, since: float) -> bool:
-        """Nothing heard from anybody since then, although more than one other member lives.
+        """Return whether nobody was heard since then, although more than one other member lives.
 
         [P86]
         """
@@ -74,14 +74,14 @@ class LocalState:
         )
 
     def own_row(self) -> bytes:
-        """This node's own heartbeat, as a row."""
+        """Return this node's heartbeat as a row."""
         return wire.row(self.me.key, self.own.heartbeat, wire.ALIVE, 0)
 
     def chance(self, probability: float) -> bool:
-        """True with the given probability."""
+        """Return True with the given probability."""
         return probability >= 1.0 or self.rng.random() < probability
 
     def publish(self) -> None:
-        """Let readers of the table see what changed, and make events of it."""
+        """Let readers of the table see what changed, and turn the changes into events."""
         if self.table.unpublished:
             self.events.extend(self.table.publish())

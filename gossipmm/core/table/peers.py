@@ -1,4 +1,4 @@
-"""Whom to talk to next."""
+"""Chooses the members to talk to next."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 from gossipmm.core.table.member import Member
 from gossipmm.core.table.table import Table
 
-#: Senders remembered as heard from just now.
+#: Number of recent senders that are remembered.
 _RECENT: Final = 32
 #: Every fourth exchange is with the successor on the ring.
 _WATCH: Final = 4
@@ -20,7 +20,7 @@ _WATCH: Final = 4
 class Peers:
     """Chooses among the live and suspected members (``table.peers``).
 
-    ``ring`` False leaves all of it to the shuffled round (as an ablation does).
+    ``ring`` False leaves every choice to the shuffled round (as an ablation does).
     """
 
     def __init__(self, table: Table, rng: random.Random, *, ring: bool = True) -> None:
@@ -35,32 +35,32 @@ class Peers:
         self._recent: deque[Member] = deque(maxlen=_RECENT)
 
     def heard(self, member: Member) -> None:
-        """Remember who sent something just now."""
+        """Remember a member as a recent sender."""
         recent = self._recent
         if not recent or recent[-1] is not member:
             recent.append(member)
 
     def latest(self, but: Member | None) -> Member | None:
-        """The member heard from last, other than ``but``."""
+        """Return the member heard from last, other than ``but``."""
         for member in reversed(self._recent):
             if member is not but and member.key in self._table.peers:
                 return member
         return None
 
     def all(self) -> list[Member]:
-        """Peers as a list, in order of arrival; do not change it."""
+        """Return the peers as a list, in order of arrival; do not change it."""
         if self._list_version != self._table.peers_version:
             self._list = list(self._table.peers.values())
             self._list_version = self._table.peers_version
         return self._list
 
     def next_target(self) -> Member | None:
-        """Whom to exchange with in this interval [P61].
+        """Return the member to exchange with in this interval [P61].
 
-        The next peer of a shuffled round: each one once a round (SWIM, section 4.3). At random all
-        others together probe a member once an interval in the mean, but one of a thousand waits
-        for seven intervals. So every fourth exchange is with the successor on the ring of record
-        keys: then somebody looks after each member at least every four intervals.
+        That is the next peer of a shuffled round, each one once per round (SWIM, section 4.3). At
+        random, all others together probe a member once an interval on average, but one in a
+        thousand waits for seven intervals. So every fourth exchange is with the successor on the
+        ring of record keys, which has somebody probe each member at least every four intervals.
         """
         peers = self._table.peers
         if self._turn >= 0 and peers:
@@ -81,7 +81,7 @@ class Peers:
         return peers[self._round.pop()]
 
     def _successor(self) -> Member | None:
-        """The live member with the next higher record key, around; None: nobody is live."""
+        """Return the live member with the next higher record key, around; None: nobody."""
         table = self._table
         if self._ring_version != table.peers_version:
             self._ring = sorted(table.peers)
@@ -96,11 +96,11 @@ class Peers:
         return None
 
     def admit(self, member: Member) -> None:
-        """Put a new peer at a random place of the current round."""
+        """Put a new peer at a random position of the current round."""
         self._round.insert(self._rng.randint(0, len(self._round)), member.key)
 
     def sample(self, count: int, but: Container[int]) -> list[Member]:
-        """Up to ``count`` distinct random peers whose keys are not in ``but``."""
+        """Return up to ``count`` distinct random peers whose keys are not in ``but``."""
         peers = self.all()
         if len(peers) <= count * 4:
             candidates = [member for member in peers if member.key not in but]
@@ -117,7 +117,7 @@ class Peers:
         return list(chosen.values())
 
     def sample_recent(self, count: int, since: float, but: Container[int]) -> list[Member]:
-        """Up to ``count`` distinct random peers heard from after ``since``, if soon found."""
+        """Return up to ``count`` random peers heard from after ``since``, if found soon."""
         peers = self._table.peers
         recent = self._recent
         chosen: dict[int, Member] = {}

@@ -1,7 +1,7 @@
-"""This node's own record: where entries go, how versions rise, what a new life changes.
+"""The record that this node writes: where entries go, and how versions rise.
 
-The owner puts an entry where there is room and never moves it; an emptied page stays, empty, for
-the generation. So a change sends one page, and what a page no longer lists is removed.
+An entry goes where there is room and never moves; an emptied page stays, empty, for the generation.
+So a change sends one page, and what a page no longer lists is removed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _Name = tuple[str, str]
 
 @dataclass(slots=True)
 class _Slot:
-    """One page being filled: its entries by (topic, host) with their bytes."""
+    """One page with room: its entries by (topic, host), and their bytes."""
 
     entries: dict[_Name, tuple[Registration, bytes]] = field(default_factory=dict)
     size: int = 0
@@ -75,14 +75,15 @@ class SelfRecord:
         self.addresses = addresses
         self.metadata = _metadata(f"node {name!r}", config.metadata)
         self.state = NodeState.UP
-        #: Its leave is confirmed, or the time for that is over.
+        #: True once its leave is confirmed, or the time for that is over.
         self.left = False
-        #: Its answers do not get through (see ``egress.py``).
+        #: True while its replies are being lost (``life/reply_loss.py``).
         self.impaired = False
-        #: What it tells of its keys; None: it does not encrypt.
+        #: What it announces about its keys; None: it does not encrypt.
         self.keys: Told | None = None
         self.heartbeat: Heartbeat = 1
-        #: Somebody holds this generation's record: from now on a higher one is a conflict.
+        #: True once somebody holds this generation's record: from then on a higher one is a
+        #: conflict.
         self.acknowledged = False
         self.leases: dict[_Name, Lease] = {}
         self._version = 0
@@ -96,7 +97,7 @@ class SelfRecord:
         return self.state is NodeState.LEFT
 
     def registrations(self) -> tuple[Registration, ...]:
-        """All entries, in order of page."""
+        """Return all entries, in order of page."""
         return tuple(entry for slot in self._slots for entry, _ in slot.entries.values())
 
     def leased(self, now: float) -> tuple[OwnRegistration, ...]:
@@ -112,7 +113,7 @@ class SelfRecord:
         return tuple(found)
 
     def find(self, topic: str, host: str) -> Registration | None:
-        """The entry, if it is registered."""
+        """Return the entry, or None if it is not registered."""
         number = self._where.get((topic, host))
         return self._slots[number].entries[topic, host][0] if number is not None else None
 
@@ -143,8 +144,8 @@ class SelfRecord:
             slot.entries[name] = (entry, raw)
             slot.size += len(raw) - len(old_raw)
             return [self._page(number)]
-        # It no longer fits where it is: first in its new page, then out of the old one, so that
-        # a holder of either sees it.
+        # It no longer fits where it is: first into its new page, then out of the old one, so that a
+        # holder of either sees it.
         del slot.entries[name]
         slot.size -= len(old_raw)
         return [self._place(name, entry, raw), self._page(number)]
@@ -172,17 +173,17 @@ class SelfRecord:
         return self._page(number)
 
     def touch(self, topic: str, host: str) -> Page | None:
-        """Write an entry's page anew, unchanged, at a higher version (an answer to expire)."""
+        """Write an entry's page again, unchanged, at a higher version (an answer to expire)."""
         number = self._where.get((topic, host))
         return self._page(number) if number is not None else None
 
     def set_state(self, state: NodeState) -> Page:
-        """Change what this node says of itself; return page 0."""
+        """Change what this node says about itself; return page 0."""
         self.state = state
         return self.page_zero()
 
     def page_zero(self) -> Page:
-        """Write page 0 anew, at a higher version. Raises LimitError."""
+        """Write page 0 again, at a higher version. Raises LimitError."""
         self._version += 1
         hides = self.impaired and self.state is not NodeState.LEFT
         return encode_page_zero(
@@ -201,11 +202,11 @@ class SelfRecord:
         return encode_page(self.name, self.generation, number + 1, self._version, entries)
 
     def all_pages(self) -> list[Page]:
-        """Write every page anew (a new generation begins with them)."""
+        """Write every page again (a new generation begins with them)."""
         return [self.page_zero(), *(self._page(number) for number in range(len(self._slots)))]
 
     def begin(self, generation: Generation) -> list[Page]:
-        """Begin a new life with the same registrations; return its pages."""
+        """Begin a new generation with the same registrations; return its pages."""
         self.generation = generation
         self.heartbeat = 1
         self.acknowledged = False
@@ -216,19 +217,19 @@ class SelfRecord:
 def _registration(
     topic: str, host: str, metadata: Mapping[str, object] | None, state: EntryState
 ) -> Registration:
-    """Build a registration from what a program gave. Raises RegistrationError, LimitError."""
+    """Build a registration from a program's arguments. Raises RegistrationError, LimitError."""
     check_registration(topic, host)
     return Registration(topic, host, state, _metadata(repr(topic), metadata))
 
 
 def _metadata(of: str, metadata: Mapping[str, object] | None) -> Metadata:
-    """Copy metadata that may travel. Raises RegistrationError, LimitError."""
+    """Check and copy metadata. Raises RegistrationError, LimitError."""
     items = checked_metadata(of, metadata)
     return MappingProxyType(items) if items else NO_METADATA
 
 
 def _check_identity(name: NodeId, addresses: tuple[Address, ...]) -> None:
-    """Refuse what every other node would refuse to hear. Raises ConfigError."""
+    """Refuse what every other node would refuse. Raises ConfigError."""
     if reason := why_not_name("node name", name):
         raise ConfigError(reason, path="name")
     if not 0 < len(addresses) <= MAX_ADDRESSES:

@@ -1,7 +1,7 @@
-"""The table: one record a name, the fingerprint over them, closed generations, readers' views.
+"""The table: one record per name, the fingerprint over them, closed generations, readers' views.
 
-Writes come from the core alone, readers may be in any thread: they use ``topics``, ``topic`` and
-``joined`` only, which read one attribute and need no lock.
+Only the core writes; readers may be in any thread: they use only ``topics``, ``topic`` and
+``joined``, which read one attribute and need no lock.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from gossipmm.core.wire.pages import Page
 
 
 class Put(Enum):
-    """What a page did to the table."""
+    """The effect of a page on the table."""
 
     NEW = "accepted"
     KNOWN = "held already, at this version or a higher one"
@@ -40,7 +40,7 @@ class Put(Enum):
 
 
 class Table:
-    """Records by name and by key. ``me`` is this node's own record, always alive here."""
+    """Records by name and by key. ``me`` is the record of this node, always alive here."""
 
     def __init__(self, config: Config, stats: Stats) -> None:
         self._config = config
@@ -48,13 +48,13 @@ class Table:
         self._hash_key = blake2b(config.cluster.encode(), digest_size=16).digest()
         self._jump = config.jump
         self._index = Index()
-        #: Empty when readers see everything already.
+        #: Topics whose views are outdated; empty when readers see everything.
         self.unpublished = self._index.dirty
         self.by_name: dict[NodeId, Member] = {}
         self.by_key: dict[int, Member] = {}
-        #: Alive, suspected and on probation, complete, not this node itself: whom to talk to.
+        #: Members to talk to: alive, suspected or on probation, complete, and not this node itself.
         self.peers: dict[int, Member] = {}
-        #: Dead, returning and left ones.
+        #: Members that are dead, returning or left.
         self.gone: dict[int, Member] = {}
         #: Closed generations: name -> the highest one, in order of closing.
         self.floors: dict[NodeId, Generation] = {}
@@ -71,33 +71,33 @@ class Table:
         #: Name -> generation that a higher one replaced, until that one is alive here.
         self.superseded: dict[NodeId, Generation] = {}
         self.joined = not config.join
-        #: True once it did agree with a peer's: who is alone afterwards has not "not joined".
+        #: True once it agreed with a peer's: a node that is alone afterwards still has joined.
         self.agreed = False
-        #: True once a transfer brought what a peer remembers of the dead and of those that left:
-        #: fingerprints leave them out, so agreeing says nothing about them.
+        #: True once a transfer brought what a peer remembers of dead and left members: fingerprints
+        #: leave them out, so agreement says nothing about them.
         self.knows_gone = False
-        #: Raised whenever ``peers`` changes, so that caches of it can be dropped.
+        #: Increased whenever ``peers`` changes, so that caches of it can be dropped.
         self.peers_version = 0
 
     # -- for readers -----------------------------------------------------------------------
 
     @property
     def topics(self) -> Mapping[str, TopicView]:
-        """Topic -> its current view. Do not change it; look up again for news."""
+        """Topic -> its current view. Do not change it; look it up again to see changes."""
         return self._index.views
 
     def topic(self, name: str) -> TopicView | None:
-        """The current view of a topic; None when no record, dead ones included, has it."""
+        """Return the current view of a topic; None when no record, dead ones included, has it."""
         return self._index.views.get(name)
 
     def owners(self, topic: str, host: str) -> list[Member]:
-        """Members whose records register the host (for the core's own thread)."""
+        """Return the members whose records register the host (for the core's own thread)."""
         return self._index.owners(topic, host)
 
     # -- for the core ----------------------------------------------------------------------
 
     def live_count(self) -> int:
-        """Live members, this node included."""
+        """Return the number of live members, this node included."""
         return len(self.peers) + 1
 
     def put(self, page: Page, now: float) -> tuple[Put, Member | None]:
@@ -130,7 +130,7 @@ class Table:
         return Put.NEW, member
 
     def _beyond(self, member: Member, page: Page, held: Page | None) -> Drop | None:
-        """Tell which limit a page exceeds, if any [P20, P105]."""
+        """Return which limit a page exceeds, if any [P20, P105]."""
         config = self._config
         if held is not None and page.version - held.version > self._jump:
             return Drop.COUNTER_JUMP
@@ -193,7 +193,7 @@ class Table:
         return before, after
 
     def rejudge(self, member: Member, now: float) -> None:
-        """Judge the member's entries again (doubt, hiding, vanishing: nothing of the verdict)."""
+        """Judge the member's entries again (doubt, hiding, vanishing); its verdict stays."""
         self._index.rejudge(member, now)
 
     def _regroup(self, member: Member, before: Status, after: Status, now: float) -> None:
@@ -253,7 +253,7 @@ class Table:
     # -- closed generations ----------------------------------------------------------------
 
     def close(self, name: NodeId, generation: Generation) -> bool:
-        """Never accept ``generation`` of ``name``, or a lower one, again. False: closed already.
+        """Never accept ``generation`` of ``name``, or a lower one, again. False: it was closed.
 
         [P47]
         """
@@ -270,7 +270,7 @@ class Table:
         return True
 
     def floor_of_key(self, key: int) -> tuple[NodeId, Generation] | None:
-        """The closed generation that a record key names, if it is remembered."""
+        """Return the closed generation that a record key names, if it is remembered."""
         name = self._floor_keys.get(key)
         if name is None or name not in self.floors:
             return None
@@ -292,7 +292,7 @@ class Table:
 
 
 def _same(old: Registration | None, new: Registration) -> bool:
-    """True when nothing changed. To Python 1 and True are equal, to readers of metadata not."""
+    """Return True when nothing changed. 1 and True are equal to Python, not to readers."""
     return old == new and (not new.metadata or str(old) == str(new))
 
 

@@ -1,1 +1,1 @@
-"""What everything else speaks of: types, events, timers, counters."""
+"""The vocabulary of everything else: types, events, timers, counters."""

@@ -1,4 +1,4 @@
-"""What a row of a datagram, or of a digest, claims of a member."""
+"""Claims about members, in the rows of datagrams and digests."""
 
 from __future__ import annotations
 

@@ -1,31 +1,31 @@
-"""The register of the cluster's key rotation: one value, and the higher one wins.
+"""The state of the cluster's key rotation: one value, and the higher one wins.
 
-A rotation replaces one key by another everywhere. Where it stands is one ``Register``; each node
-keeps the highest that it has heard of, and tells it in page 0 with the ids of the keys that it
-holds (``Told``). So there is no coordinator: any node that sees that everybody holds the new key
-raises the phase, and if ten do, they all write the same.
+A rotation replaces one key with another everywhere. How far it has come is one ``RotationState``;
+each node keeps the highest that it has heard of, and announces it in page 0 together with the ids
+of its keys (``Told``). So no coordinator is needed: any node that sees that everybody holds the new
+key raises the phase, and if ten nodes do, they all write the same.
 
 Why any order, loss, duplication and restart ends in one state:
 
-* Registers are totally ordered (as tuples) and merging is the maximum: commutative, associative,
-  idempotent. Page 0 travels until all hold the highest version of it, so all hear the highest
-  register; who restarts has its own in its file of keys.
-* What a node does to its keys follows from register and keyring alone (``keyring.applied``), may
-  be done again, and never takes away the only key: a node that does not hold the new key keeps
-  the others.
-* A phase is raised only on what the others have *written to their files* and told. So when the
-  first node sends with the new key, all that lived then can read it, even if they restart; when
-  the first one removes the old key, all that lived send with the new one, or the operator named
-  who does not, or the time to wait is over. And only a node that sees more than half of the
-  members that there were at the start does so: of two halves of a split at most one goes on.
-* Two rotations begun at once have the same epoch. The one that is further wins, then the one with
-  the higher kid; keys of the loser go when the winner is done. A rotation out of band counts more
-  than any by gossip that does not know of it: it has one eviction more.
+* States are totally ordered (as tuples) and merging is the maximum: commutative, associative,
+  idempotent. Page 0 travels until all hold its highest version, so all hear the highest state; a
+  node that restarts has its own in its file of keys.
+* What a node does to its keys follows from state and keyring alone (``keyring.applied``), may be
+  done again, and never takes away the only key: a node that does not hold the new key keeps the
+  others.
+* A phase is raised only on what the others have *written to their files* and announced. So when the
+  first node sends with the new key, all that live then can read it, even if they restart; when the
+  first one removes the old key, all that live send with the new one, or the operator has named
+  those that do not, or the time to wait is over. And only a node that sees more than half of the
+  members that existed at the start does so: at most one of the two halves of a split goes on.
+* Two rotations begun at once have the same epoch. The one that has come further wins, then the one
+  with the higher kid; the loser's keys go when the winner is done. A rotation out of band outranks
+  any by gossip that does not know of it: it has one eviction more.
 
-What it does not do: keep out who has the old key while that is still accepted. Until the last step
-they are insiders, who can disturb this as everything else. By gossip they even read the new key;
-out of band they do not, and a node that takes part in a rotation out of band takes no key by
-gossip, whatever it is told (the one thing that is refused rather than merged).
+It does not keep out whoever has the old key while that is still accepted. Until the last step they
+are insiders, who can disturb this like everything else. By gossip they even read the new key; out
+of band they do not, and a node that takes part in a rotation out of band accepts no key by gossip,
+whatever it hears (the one thing that is refused rather than merged).
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from typing import Any, Final, NamedTuple
 
 __all__ = ("MAX_TOLD", "NEVER", "Phase", "RotationState", "Told", "register_of", "told_of")
 
-#: Bytes that keys take in page 0 at most: 8 kids of 4 bytes, and a register.
+#: Bytes that keys take in page 0, at most: 8 kids of 4 bytes, and a state.
 MAX_TOLD: Final = 75
-#: Counters from here on are refused: the next rotation must be able to be higher.
+#: Counters from here on are refused: the next rotation must be able to go higher.
 _MAX_COUNTER: Final = 1 << 31
 #: As in ``keyring``, which imports this.
 _MAX_KID, _MAX_KEYS = 4, 8
 
 
 class Phase(IntEnum):
-    """How far a rotation is. Wire values: append only."""
+    """How far a rotation has come. Wire values: append only."""
 
     ADD = 1  #: the new key is given to everybody; the old one sends
     USE = 2  #: all send with the new one; the old one is still read
@@ -58,26 +58,26 @@ class RotationState(NamedTuple):
     evictions: int = 0
     epoch: int = 0
     phase: Phase = Phase.DONE
-    new: bytes = b""  #: kid of the key that comes
-    old: bytes = b""  #: kid of the key that goes
+    new: bytes = b""  #: kid of the new key
+    old: bytes = b""  #: kid of the old key
     #: Each host reads the new key from its own file: it is not gossiped.
     out_of_band: bool = False
-    #: Members when it began, those that were down included.
+    #: Number of members when it began, those that were down included.
     members: int = 0
-    #: Seconds that the old key is kept for members that are not there, once the others switched.
+    #: Seconds for which the old key is kept for absent members, once the others have switched.
     keep: int = 0
 
     @property
     def active(self) -> bool:
-        """True while there is something to do for it."""
+        """True while it is not finished."""
         return self.phase is not Phase.DONE
 
     def is_same(self, other: RotationState) -> bool:
-        """Whether this is the same rotation, perhaps in another phase."""
+        """Return whether this is the same rotation, possibly in another phase."""
         return self[:2] == other[:2] and self.new == other.new
 
     def row(self) -> list[Any]:
-        """As it travels."""
+        """Return the value that travels."""
         return [int(value) if isinstance(value, Phase) else value for value in self]
 
 
@@ -86,13 +86,13 @@ NEVER: Final = RotationState()
 
 
 class Told(NamedTuple):
-    """What a node tells of its keys: their ids, the one that it sends with first."""
+    """What a node announces about its keys: their ids, the sending one first."""
 
     holds: tuple[bytes, ...]
     register: RotationState = NEVER
 
     def row(self) -> list[Any]:
-        """As it travels, in page 0."""
+        """Return the value that travels in page 0."""
         row: list[Any] = [list(self.holds)]
         return [*row, self.register.row()] if self.register.epoch else row
 
@@ -101,7 +101,7 @@ class Told(NamedTuple):
 
 
 def told_of(value: Any) -> Told | None:
-    """Read what page 0 tells of keys; None when it is malformed."""
+    """Read what page 0 says about keys; None when it is malformed."""
     if type(value) is not list or not value:
         return None
     holds = value[0]
@@ -114,7 +114,7 @@ def told_of(value: Any) -> Told | None:
 
 
 def register_of(value: Any) -> RotationState | None:
-    """Read a register that travelled (further fields are skipped); None when it is malformed."""
+    """Read a state from the wire (further fields are skipped); None when it is malformed."""
     if type(value) is not list or len(value) < len(NEVER):
         return None
     evictions, epoch, phase, new, old, out_of_band, members, keep = value[: len(NEVER)]

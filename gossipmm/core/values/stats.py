@@ -1,4 +1,4 @@
-"""Counters and drop reasons, as data: plain integers, read by metrics, tests and the simulator."""
+"""Counters and drop reasons as data: plain integers, read by metrics, tests and the simulator."""
 
 from __future__ import annotations
 
@@ -44,11 +44,13 @@ class Drop(StrEnum):
     BEHIND_WINDOW = "behind_window"
     UNPROVEN = "unproven"  #: of a boot id or an address not known here: challenged instead
     MISDIRECTED = "misdirected"  #: for another node, or an earlier life of this one: challenged
-    LATE_CHALLENGE = "late_challenge"  #: about no datagram that this node sent there just now
-    NOT_ALLOWED = "not_allowed"  #: from, or naming, an address outside the networks of ``allow``
-    SOURCE_RATE = "source_rate"  #: more than ``source_rate`` from one IP address, nothing proved
-    PEER_RATE = "peer_rate"  #: more than ``peer_rate`` from one address, which is proved
-    AMPLIFICATION = "amplification"  #: an answer not sent: over 3 x what an unproved address sent
+    LATE_CHALLENGE = "late_challenge"  #: about a datagram that this node did not just send there
+    NOT_ALLOWED = "not_allowed"  #: from an address outside the networks of ``allow``, or naming one
+    SOURCE_RATE = (
+        "source_rate"  #: more than ``source_rate`` from one IP address that is not validated
+    )
+    PEER_RATE = "peer_rate"  #: more than ``peer_rate`` from one validated address
+    AMPLIFICATION = "amplification"  #: not sent: over 3 x the bytes of an unvalidated address
     MAX_RECORD = "max_record"
     MAX_TABLE = "max_table"
     COUNTER_JUMP = "counter_jump"  #: a heartbeat or version more than ``max_jump`` above the last
@@ -63,22 +65,22 @@ BOUNDS: Final = (
 
 
 class Timing:
-    """How long something took, each time: a histogram of plain integers, and the sum."""
+    """Durations of something: a histogram of plain integers, and the sum."""
 
     __slots__ = ("counts", "sum")
 
     def __init__(self) -> None:
-        #: One a bound, and one more for what was longer than all. Not cumulative.
+        #: One for each bound, and one for everything longer. Not cumulative.
         self.counts = [0] * (len(BOUNDS) + 1)
         self.sum = 0.0
 
     def add(self, seconds: float) -> None:
-        """Count one."""
+        """Count one duration."""
         self.counts[bisect_left(BOUNDS, seconds)] += 1
         self.sum += seconds
 
     def as_dict(self) -> dict[str, object]:
-        """Everything as plain values, for JSON."""
+        """Return everything as plain values, for JSON."""
         return {"count": sum(self.counts), "sum": self.sum}
 
 
@@ -118,7 +120,7 @@ _COUNTERS: Final = (
 
 
 class Stats:
-    """What happened so far, as integers that only grow. Datagram bytes are UDP payload."""
+    """Counters since the start: integers that only grow. Datagram bytes are UDP payload."""
 
     __slots__ = (
         *("dropped", "sent_by_kind", "received_by_kind", "rtt", "loss", "probe_seconds"),
@@ -174,7 +176,7 @@ class Stats:
         self.dropped[reason] = self.dropped.get(reason, 0) + 1
 
     def as_dict(self) -> dict[str, object]:
-        """Everything as plain values, for JSON."""
+        """Return everything as plain values, for JSON."""
         return {
             **{name: getattr(self, name) for name in _COUNTERS},
             "rtt": self.rtt,

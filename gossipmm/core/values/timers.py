@@ -7,12 +7,12 @@ from collections.abc import Callable
 from math import inf
 from typing import Any, Final, TypeAlias
 
-#: Cancelled tokens in the heap before it is cleaned at all; above, once they are the most of it.
+#: Cancelled tokens below which the heap is not cleaned; above, it is once they are the majority.
 _FEW: Final = 64
 
 
 class Token:
-    """One deadline: when, and what is called then. Cancelled, it calls nothing."""
+    """One deadline: its time, and what to call. Once cancelled, it calls nothing."""
 
     __slots__ = ("argument", "function", "heap", "when")
 
@@ -32,8 +32,9 @@ _Entry: TypeAlias = tuple[float, int, Token]
 class Timers:
     """Deadlines in core time (seconds), run in order of time, then of scheduling.
 
-    A cancelled token stays in the heap until it comes to the top, or until such tokens are the most
-    of the heap: then all of them go at once, so that the heap is at most twice what still stands.
+    A cancelled token stays in the heap until it comes to the top, or until such tokens are the
+    majority: then all of them go at once, so that the heap is at most twice the deadlines that
+    still stand.
     """
 
     __slots__ = ("_heap", "_sequence", "cancelled")
@@ -41,7 +42,7 @@ class Timers:
     def __init__(self) -> None:
         self._heap: list[_Entry] = []
         self._sequence = 0
-        #: Tokens in the heap that were cancelled.
+        #: Number of cancelled tokens in the heap.
         self.cancelled = 0
 
     def __len__(self) -> int:
@@ -55,7 +56,7 @@ class Timers:
         return token
 
     def next(self) -> float:
-        """Time of the earliest deadline that still stands; infinity without one."""
+        """Return the time of the earliest deadline that still stands; infinity without one."""
         heap = self._heap
         while heap:
             when, _, token = heap[0]
@@ -66,18 +67,18 @@ class Timers:
         return inf
 
     def run_due(self, now: float) -> None:
-        """Run every deadline at or before ``now``, those that this adds included."""
+        """Run every deadline at or before ``now``, those added meanwhile included."""
         while self._heap and self._heap[0][0] <= now:
             token = heapq.heappop(self._heap)[2]
             function = token.function
             if function is None:
                 self.cancelled -= 1
                 continue
-            token.function = None  # to cancel it from here on changes nothing
+            token.function = None  # cancelling it from here on changes nothing
             function(token.argument)
 
     def clean(self) -> None:
-        """Drop the cancelled tokens if they are the most of the heap."""
+        """Drop the cancelled tokens if they are the majority of the heap."""
         if self.cancelled > _FEW and 2 * self.cancelled > len(self._heap):
             self._heap = [entry for entry in self._heap if entry[2].function is not None]
             heapq.heapify(self._heap)
@@ -85,7 +86,7 @@ class Timers:
 
 
 def cancel(token: Token | None) -> None:
-    """Make a token do nothing. None, and one that has already run, are fine."""
+    """Make a token do nothing. None, and a token that has already run, are accepted."""
     if token is not None and token.function is not None:
         token.function = None
         token.argument = None

@@ -1,15 +1,15 @@
-"""Messages <-> CBOR (RFC 8949): the frame, its rows and its options. Every limit is here.
+"""Converts messages to and from CBOR (RFC 8949): the frame, its rows, its options, every limit.
 
 A frame is one CBOR array, in preferred (shortest) serialization only::
 
     [protocol, cluster tag, kind, head, rows, ? options]
 
-``head`` and ``rows`` are byte strings of fixed columns: a byte string costs a fifth of the same
-numbers as CBOR integers, and the fixed prefix lets the whole usual datagram be read by one
-``struct`` call. ``options`` is a map from small integers; unknown keys are skipped, so that
+``head`` and ``rows`` are byte strings of fixed columns: a byte string costs a fifth of what the
+same numbers cost as CBOR integers, and the fixed prefix lets one ``struct`` call read a whole
+ordinary datagram. ``options`` is a map from small integers; unknown keys are skipped, so that
 fields can be added later. The grammar is ``wire.cddl``; pages are in ``pages.py``.
 
-Functions ending in ``_untrusted`` take bytes from the network and raise ``Refused`` only.
+Functions ending in ``_untrusted`` take bytes from the network and raise only ``Refused``.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from gossipmm.core.values.types import Generation, Heartbeat, NodeId
 
 PROTOCOL: Final = 1
 
-#: Largest datagram read. Senders stay at Config.max_datagram, but must not all agree on it.
+#: Largest datagram read. Senders keep to Config.max_datagram, which need not be equal everywhere.
 MAX_RECEIVE: Final = 1500
 #: Counters at or above this are refused: an owner must always be able to raise its own.
 MAX_COUNTER: Final = 0xFFFF_0000
-#: Rows in one datagram can not be more than this; more is malformed, not work.
+#: One datagram cannot have more rows than this; more is malformed, not work.
 MAX_ROWS: Final = MAX_RECEIVE // 14
 MAX_DEPTH: Final = 6
 
@@ -45,7 +45,7 @@ HELP: Final = 4
 HELPED: Final = 5
 KIND_NAMES: Final = {SYN: "syn", ACK: "ack", NEWS: "news", HELP: "help", HELPED: "helped"}
 
-#: Claims in rows, at hand: a member of an enum costs four times the lookup.
+#: Claims in rows, as module constants: looking up an enum's member costs four times as much.
 ALIVE: Final = Claim.ALIVE
 SUSPECT: Final = Claim.SUSPECT
 DEAD: Final = Claim.DEAD
@@ -78,7 +78,7 @@ FRAME_SIZE: Final = _PREFIX.size + 1
 
 
 class Refused(Exception):  # noqa: N818 - a verdict about bytes, not a program error
-    """Network bytes that will not be acted on, and why. Never leaves the core [P101]."""
+    """Says why network bytes are not acted on. Never leaves the core [P101]."""
 
     def __init__(self, reason: Drop) -> None:
         self.reason = reason
@@ -103,12 +103,12 @@ _new = tuple.__new__
 
 
 def cluster_tag(cluster: str) -> bytes:
-    """4 bytes that tell clusters apart on a shared port (not a secret) [P99]."""
+    """Return the 4 bytes that distinguish clusters on a shared port (not a secret) [P99]."""
     return blake2b(cluster.encode(), digest_size=4, person=b"gossipmm-tag").digest()
 
 
 def record_key(cluster: str, name: NodeId, generation: Generation) -> int:
-    """64-bit key of one life of one node [P1]."""
+    """Return the 64-bit key of one generation of a node [P1]."""
     data = b"%d|%s" % (generation, name.encode())
     digest = blake2b(data, digest_size=8, key=cluster.encode()[:64], person=b"gossipmm-key")
     return int.from_bytes(digest.digest(), "big") or 1
@@ -122,24 +122,24 @@ AGES: Final[tuple[float, ...]] = (0.0, *(0.01 * _RATIO**step for step in range(2
 
 
 def age_up(seconds: float) -> int:
-    """Code of an evidence's age, rounded up: hearsay never looks younger than it is [P106]."""
+    """Return the code of evidence's age, rounded up: hearsay never looks younger [P106]."""
     return 0 if seconds <= 0.0 else min(bisect_left(AGES, seconds), 255)
 
 
 def age_down(seconds: float) -> int:
-    """Code of a death's age, rounded down: retelling in circles must not make it older [P106]."""
+    """Return the code of a death's age, rounded down: retelling must not make it older [P106]."""
     return 0 if seconds <= 0.0 else bisect_right(AGES, seconds) - 1
 
 
 def row(key: int, heartbeat: Heartbeat, claim: int, age_code: int = 0) -> bytes:
-    """One claim of 14 bytes."""
+    """Return one claim, 14 bytes."""
     return _ROW.pack(key, heartbeat, claim, age_code)
 
 
 def digest_row(
     key: int, heartbeat: Heartbeat, claim: int, age_code: int, page_hash: bytes
 ) -> bytes:
-    """One line of a digest, 20 bytes; ``page_hash`` has 6 [P54]."""
+    """Return one line of a digest, 20 bytes; ``page_hash`` has 6 [P54]."""
     return _DIGEST_ROW.pack(key, heartbeat, claim, age_code, page_hash)
 
 
@@ -154,7 +154,7 @@ def digest_rows_in(rows: bytes) -> Iterator[tuple[int, int, int, int, bytes]]:
 
 
 def vector(versions: dict[int, int]) -> bytes:
-    """Page versions held of a record, 6 bytes a page."""
+    """Return the page versions held of a record, 6 bytes per page."""
     return b"".join(_VECTOR.pack(number, versions[number]) for number in sorted(versions))
 
 
@@ -198,7 +198,7 @@ def encode(
 
 
 def bytes_head(size: int) -> bytes:
-    """CBOR head of a byte string, shortest form."""
+    """Return the CBOR head of a byte string, in its shortest form."""
     if size < 24:
         return bytes((0x40 | size,))
     if size < 256:
@@ -254,7 +254,7 @@ def decode_untrusted(data: bytes, tag: bytes) -> Frame:
         options: dict[int, Any] = {}
     else:
         options = options_untrusted(data[end:])
-    # Past the generated constructor, which costs half as much again as all of this.
+    # Bypasses the generated constructor, which costs half as much again as all of this.
     return _new(
         Frame,
         (kind, sender, target, probe, fingerprint, heartbeat, known, data[start:end], options),
@@ -262,7 +262,7 @@ def decode_untrusted(data: bytes, tag: bytes) -> Frame:
 
 
 def _why_short(data: bytes) -> Drop:
-    """Tell another version's or cluster's short datagram from plain junk."""
+    """Distinguish another version's or cluster's short datagram from plain junk."""
     if len(data) >= 7 and 0x85 <= data[0] <= 0x97 and data[2] == 0x44 and data[1] != PROTOCOL:
         return Drop.VERSION if data[1] < 24 else Drop.MALFORMED
     return Drop.MALFORMED
@@ -283,10 +283,10 @@ def _reject(*_: object) -> NoReturn:
     raise cbor2.CBORDecodeError("tags are not part of this protocol")
 
 
-#: cbor2 has no switch for "no tags": a rejecter stands in for every one that it knows.
+#: cbor2 has no switch for "no tags": a rejecter replaces the decoder of every tag that it knows.
 _TAGS: Final = (*range(6), *range(21, 39), 100, 256, 258, 260, 261, 1004, 43000, 55799)
 _NO_TAGS: Final = dict.fromkeys(_TAGS, _reject)
-#: Longer than any datagram, so that no bytes behind a complete item can imitate it (see below).
+#: Longer than any datagram, so that no bytes after a complete item can imitate it (see below).
 _SENTINEL_BODY: Final = bytes(2048)
 _SENTINEL: Final = b"\x59\x08\x00" + _SENTINEL_BODY
 
@@ -294,9 +294,9 @@ _SENTINEL: Final = b"\x59\x08\x00" + _SENTINEL_BODY
 def loads_untrusted(data: bytes, reason: Drop = Drop.MALFORMED) -> Any:
     """Decode exactly one CBOR item. Raises Refused(reason) on anything else [P100].
 
-    ``cbor2.loads`` ignores trailing bytes. The item is therefore read as the first of a pair
-    whose second is a byte string of 2,048 zeros: bytes left over would be read as (part of) that
-    second one, and whatever they are, the sentinel's own head, which is not zero, ends up inside.
+    ``cbor2.loads`` ignores trailing bytes. The item is therefore read as the first of a pair whose
+    second is a byte string of 2,048 zeros: bytes left over would be read as (part of) that second
+    one, and whatever they are, the sentinel's head, which is not zero, ends up inside.
     """
     try:
         pair = cbor2.loads(

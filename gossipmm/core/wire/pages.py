@@ -1,9 +1,9 @@
 """Pages: the last-writer-wins registers that a record is made of [P2, P3].
 
 A page is one CBOR array, ``[name, generation, number, version, body ...]``, that travels and is
-stored as the owner encoded it: relays pass on fields that they do not know. Page 0 has
-``state, addresses, metadata`` and, of a node that encrypts, the ids of its keys; the others have a
-list of entries ``[topic, host, state, metadata]`` (trailing defaults left out).
+stored as the owner encoded it: relays pass on fields that they do not know. Page 0 has ``state,
+addresses, metadata`` and, if its node encrypts, the ids of its keys; the others have a list of
+entries ``[topic, host, state, metadata]`` (trailing defaults left out).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ MAX_ADDRESSES: Final = 8
 
 
 class Page(NamedTuple):
-    """One page, decoded, with the bytes it came in [P5]."""
+    """One page, decoded, with the bytes it arrived in [P5]."""
 
     name: NodeId
     generation: Generation
@@ -53,7 +53,7 @@ class Page(NamedTuple):
     addresses: tuple[Address, ...] = ()
     metadata: Metadata = NO_METADATA
     entries: tuple[Registration, ...] = ()
-    #: Page 0 of a node that encrypts: its keys. None: it does not, or is of an older version.
+    #: In page 0 of a node that encrypts: its keys. None: it does not, or is an older version.
     keys: Told | None = None
 
 
@@ -80,7 +80,7 @@ def encode_page_zero(
 
 
 def encode_entry(entry: Registration) -> bytes:
-    """Bytes of one entry, for packing. Raises LimitError above 800."""
+    """Return the bytes of one entry, for packing. Raises LimitError above 800."""
     fields: list[Any] = [entry.topic, entry.host]
     if entry.state or entry.metadata:
         fields.append(int(entry.state))
@@ -110,7 +110,7 @@ def encode_page(
 
 
 def page_overhead(name: NodeId) -> int:
-    """Most bytes that a page of this owner takes around its entries."""
+    """Return the most bytes that a page of this owner takes around its entries."""
     return len(name.encode()) + 3 + 9 + 3 + 5 + 1 + 3
 
 
@@ -129,7 +129,7 @@ def _array_head(count: int) -> bytes:
 def page_untrusted(raw: bytes) -> Page:
     """Read one page. Raises Refused(BAD_PAGE or OUT_OF_RANGE) [P104].
 
-    Pure, and therefore cached: eager push brings the same bytes several times within a moment.
+    Pure, and therefore cached: broadcasts bring the same bytes several times within a moment.
     """
     if len(raw) > MAX_PAGE:
         raise Refused(Drop.BAD_PAGE)
@@ -180,7 +180,7 @@ def _page_zero(
         node_state,
         tuple(map(_address_untrusted, addresses)),
         _metadata_untrusted(metadata),
-        # What is not understood here is as good as not told.
+        # Keys that are not understood here count as not announced.
         keys=told_of(body[3]) if len(body) > 3 else None,
     )
 
@@ -223,7 +223,7 @@ def _entry_untrusted(value: Any) -> Registration:
 
 
 def is_ip_literal(value: str) -> bool:
-    """True for an IPv4 or IPv6 address without a scope: a name would be resolved when sent to."""
+    """Return True for an IPv4 or IPv6 address without a scope: sending would resolve a name."""
     try:
         return "%" not in value and bool(ip_address(value))
     except ValueError:
