@@ -16,6 +16,7 @@ _SECTIONS: dict[str, dict[str, str]] = {
     },
     "Look": {
         "queues": "lookups",
+        "lookup": "lookups",
         "topics": "lookups",
         "members": "lookups",
         "why": "lookups",
@@ -29,10 +30,11 @@ _SECTIONS: dict[str, dict[str, str]] = {
         "register": "registrations",
         "unregister": "registrations",
         "registrations": "registrations",
-        "ack": "registrations",
-        "failure": "registrations",
+        "ack-alive": "registrations",
+        "report-failure": "registrations",
         "expire": "registrations",
         "drain": "registrations",
+        "undrain": "registrations",
         "join": "operations",
         "leave": "operations",
         "forget": "operations",
@@ -49,6 +51,8 @@ _SECTIONS: dict[str, dict[str, str]] = {
     },
 }
 _MODULES = {name: module for section in _SECTIONS.values() for name, module in section.items()}
+#: Names that commands had, for scripts that use them.
+_ALIASES = {"ack": "ack-alive", "failure": "report-failure"}
 
 
 class _Late(click.Group):
@@ -58,6 +62,7 @@ class _Late(click.Group):
         return list(_MODULES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        cmd_name = _ALIASES.get(cmd_name, cmd_name)
         module = _MODULES.get(cmd_name)
         if module is None:
             return None

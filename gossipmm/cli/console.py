@@ -22,11 +22,18 @@ KEY                    the answer to a key: TOPIC, TOPIC.HOST or fanout~TOPIC
 queues KEY             the same, for a topic that is called like a command
 members                all members and how they are
 topics                 all topics and their hosts
-why NAME               what was said of a member, and by whom
+why NAME               what was said of a member, and which node said it
 register TOPIC[=HOST]  register (HOST: this node's name)
 unregister TOPIC[=HOST]
-drain [TOPIC[=HOST]]   take out of new picks; without a topic: this whole node
+registrations          what is registered here
+drain [TOPIC[=HOST]]   out of new picks: a host, all hosts of a topic, or this whole node
 undrain [TOPIC[=HOST]]
+ack_alive TOPIC=HOST   a host answered; a registration made here is renewed
+report_failure TOPIC=HOST
+                       a host did not answer: it is probed now, others are preferred
+expire TOPIC=HOST      hide a registration here, and ask its owner
+forget NAME            remove a dead or left member everywhere
+join SEED...           add seeds (HOST:PORT)
 help                   this"""
 
 
@@ -38,11 +45,17 @@ class Console:
         self._say = say
         self._json = as_json
         self._commands: dict[str, Callable[[str], tuple[Any, str]]] = {
+            "ack_alive": self._ack_alive,
             "drain": self._drain,
+            "expire": self._expire,
+            "forget": self._forget,
             "help": lambda _: (_HELP, _HELP),
+            "join": self._join,
             "members": self._members,
             "queues": self._queues,
             "register": self._register,
+            "registrations": self._registrations,
+            "report_failure": self._report_failure,
             "topics": self._topics,
             "undrain": self._undrain,
             "unregister": self._unregister,
@@ -118,6 +131,39 @@ class Console:
         topic, host = parse_registration(text, path="")
         known = self._agent.unregister(topic, host)
         return known, "unregistered" if known else f"{text} was not registered here"
+
+    def _registrations(self, _: str) -> tuple[Any, str]:
+        rows, lines = [], []
+        for own in self._agent.registrations():
+            state = own.state.name.lower()
+            rows.append({**own._asdict(), "metadata": dict(own.metadata), "state": state})
+            ends = "" if own.left is None else f", {own.left:.1f} s left"
+            lines.append(f"{own.topic} of {own.host}: {state}{ends}")
+        return rows, "\n".join(lines) or "nothing is registered here"
+
+    def _pair(self, text: str) -> tuple[str, str]:
+        topic, host = parse_registration(text)
+        return topic, self._agent.name if host is None else host
+
+    def _ack_alive(self, text: str) -> tuple[Any, str]:
+        known = self._agent.ack_alive(*self._pair(text))
+        return known, "acknowledged" if known else f"nobody registers {text}"
+
+    def _report_failure(self, text: str) -> tuple[Any, str]:
+        known = self._agent.report_failure(*self._pair(text))
+        return known, "it is probed now" if known else f"no other node registers {text}"
+
+    def _expire(self, text: str) -> tuple[Any, str]:
+        known = self._agent.expire(*self._pair(text))
+        return known, "hidden here" if known else f"nobody registers {text}"
+
+    def _forget(self, name: str) -> tuple[Any, str]:
+        closed = self._agent.forget(name)
+        return closed, "forgotten" if closed else f"{name!r} is not a member that is dead or left"
+
+    def _join(self, seeds: str) -> tuple[Any, str]:
+        self._agent.join(*seeds.split())
+        return True, "asking; the agent logs who answers"
 
     def _drain(self, text: str, *, draining: bool = True) -> tuple[Any, str]:
         topic, host = parse_registration(text, path="") if text else (None, None)

@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 import click
 
 from gossipmm.cli.base import absent, duration, number, output_option, show_json, table, talks
 from gossipmm.client import Client
-from gossipmm.client.calls import Asked, get
 
 __all__ = ("keys",)
 
 #: Seconds between two looks at how far a rotation is.
 _LOOK = 0.2
-_Call = Callable[..., dict[str, Any]]
-
-
-def _caller(client: Client) -> _Call:
-    whole = get("keys").read
-
-    def call(*path: str, **body: Any) -> dict[str, Any]:
-        target = "/".join(("/v1/keys", *path))
-        # A key is written to disk before this is answered.
-        return dict(client.call(Asked("POST", target, whole, body, patience=15.0)))
-
-    return call
 
 
 def _look(client: Client) -> dict[str, Any]:
-    found: dict[str, Any] = client.call(get("keys"))
+    found: dict[str, Any] = client.get("keys")
     if not found["encrypted"]:
         absent(f"{found['node']} does not encrypt: it was started without a keyring")
     return found
@@ -80,10 +65,9 @@ def add(client: Client, file: Any) -> None:
     """
     from gossipmm.keyfile import parse
 
-    call = _caller(client)
     for key in parse(file.read(65_536), file.name).keys:
-        secret = base64.b64encode(key.secret).decode()
-        found = call(kid=key.kid.hex(), key=secret)
+        client.keys.add(key)
+        found = _look(client)
         click.echo(f"{found['node']} reads key {key.kid.hex()}; {found['keys'][0]} sends")
 
 
@@ -93,7 +77,8 @@ def add(client: Client, file: Any) -> None:
 @talks
 def use(client: Client, kid: str, force: bool) -> None:
     """Let this agent send with another of its keys."""
-    found = _caller(client)(_checked(kid), "use", force=force)
+    client.keys.use(_checked(kid), force=force)
+    found = _look(client)
     click.echo(f"{found['node']} sends with key {found['keys'][0]}")
 
 
@@ -103,7 +88,8 @@ def use(client: Client, kid: str, force: bool) -> None:
 @talks
 def remove(client: Client, kid: str, force: bool) -> None:
     """Let this agent accept a key no longer."""
-    found = _caller(client)(_checked(kid), "remove", force=force)
+    client.keys.remove(_checked(kid), force=force)
+    found = _look(client)
     click.echo(f"{found['node']} does not accept key {kid} any more; it has {_ids(found)}")
 
 
@@ -111,10 +97,10 @@ def remove(client: Client, kid: str, force: bool) -> None:
 @talks
 def reload(client: Client) -> None:
     """Let this agent read its file of keys again, as SIGHUP does."""
-    found: dict[str, Any] = client.call(Asked("POST", "/v1/keys/reload", get("keys").read))
-    for line in found["changes"] or ["nothing differs"]:
+    changes = client.keys.reload()
+    for line in changes or ["nothing differs"]:
         click.echo(line)
-    if any("nothing was changed" in line for line in found["changes"]):
+    if any("nothing was changed" in line for line in changes):
         sys.exit(1)
 
 
@@ -163,7 +149,6 @@ def rotate(
     gossipmm keygen --add keyring.json     # then append the new entry on every host, over ssh
     gossipmm keys rotate --out-of-band
     """
-    call = _caller(client)
     found = _look(client)
     active = found["rotation"] is not None and found["rotation"]["phase"] != "done"
     if kid and not out_of_band:
@@ -172,15 +157,17 @@ def rotate(
     if unknown:
         raise click.UsageError(f"no member is called {', '.join(unknown)}: nothing was begun")
     if cancel:
-        found = call("rotation", "cancel")
+        client.keys.cancel()
     elif not active or (out_of_band and not found["rotation"]["out_of_band"]):
-        body = {"out_of_band": out_of_band, "keep": keep, **({"kid": kid} if kid else {})}
-        found = call("rotation", **body)
+        if out_of_band:
+            client.keys.rotate_out_of_band(_checked(kid or ""), keep=keep)
+        else:
+            client.keys.rotate(keep=keep)
     elif not as_json:
         click.echo("a rotation is under way already; this follows it", err=True)
     if without:
-        found = call("rotation", "without", names=list(without))
-    found = _follow(client, found, wait, quiet=as_json)
+        client.keys.leave_behind(without)
+    found = _follow(client, _look(client), wait, quiet=as_json)
     if as_json:
         show_json(found)
     sys.exit(0 if found["rotation"]["phase"] == "done" else 1)
@@ -286,12 +273,11 @@ def _warn(found: dict[str, Any]) -> None:
         )
 
 
-def _checked(kid: str) -> str:
+def _checked(kid: str) -> bytes:
     try:
-        bytes.fromhex(kid)
+        return bytes.fromhex(kid)
     except ValueError:
         raise click.BadParameter(f"{kid!r} is no id of a key", param_hint="KID") from None
-    return kid.strip()
 
 
 def _ids(found: dict[str, Any]) -> str:

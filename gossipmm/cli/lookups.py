@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -22,7 +22,7 @@ from gossipmm.cli.base import (
 from gossipmm.client import Client
 from gossipmm.errors import ControlError
 
-__all__ = ("members", "queues", "topics", "why")
+__all__ = ("lookup", "members", "queues", "topics", "why")
 
 _NOBODY = {
     "nobody_alive": "nobody: no host of that topic may be picked just now",
@@ -33,21 +33,27 @@ _NOBODY = {
 
 
 def _topics(client: Client) -> list[str]:
-    return [topic["topic"] for topic in client.topics()]
+    return list(client.topics())
 
 
 def _members(client: Client) -> list[str]:
-    return [member["name"] for member in client.members()]
+    return [member.name for member in client.members()]
 
 
 @click.command()
 @click.argument("key", shell_complete=completed(_topics))
 @click.option("--routing-key", metavar="TEXT", help="The same text: the same host, while it lives.")
+@click.option("--routing-key-hex", metavar="DIGITS", help="The same of bytes, in hexadecimal.")
 @click.option("-l", "--long", "at_length", is_flag=True, help="All hosts, with state and age.")
 @talks
 @output_option
 def queues(
-    client: Client, key: str, routing_key: str | None, at_length: bool, as_json: bool
+    client: Client,
+    key: str,
+    routing_key: str | None,
+    routing_key_hex: str | None,
+    at_length: bool,
+    as_json: bool,
 ) -> None:
     """Answer KEY as an RPC host is answered.
 
@@ -59,21 +65,52 @@ def queues(
     Each line has the queue key and the host. Exit status 1 when there is nobody.
     """
     if at_length:
-        found = client.lookup(key)
-        status, some = found["status"], bool(found["hosts"])
-        if as_json:
-            show_json(found)
-        elif found["hosts"] or found["others"]:
-            _show_hosts(found)
+        _look_up(client, key, as_json)
+    pairs = client.queues(key, routing_key=_routing_key(routing_key, routing_key_hex))
+    status = "ok" if pairs else client.lookup(key).status.value
+    if as_json:
+        show_json([{"key": queue, "host": host} for queue, host in pairs])
     else:
-        pairs = client.queues(key, routing_key=routing_key)
-        some = bool(pairs)
-        status = "ok" if some else client.lookup(key)["status"]
-        if as_json:
-            show_json([{"key": queue, "host": host} for queue, host in pairs])
-        elif pairs:
-            for queue, host in pairs:
-                click.echo(f"{queue}\t{host}")
+        for queue, host in pairs:
+            click.echo(f"{queue}\t{host}")
+    _end(key, status, some=bool(pairs))
+
+
+def _routing_key(text: str | None, digits: str | None) -> str | bytes | None:
+    if digits is None:
+        return text
+    if text is not None:
+        raise click.UsageError("give --routing-key or --routing-key-hex, not both")
+    try:
+        return bytes.fromhex(digits)
+    except ValueError:
+        raise click.BadParameter(
+            f"{digits!r} is not hexadecimal digits", param_hint="--routing-key-hex"
+        ) from None
+
+
+@click.command()
+@click.argument("key", shell_complete=completed(_topics))
+@talks
+@output_option
+def lookup(client: Client, key: str, as_json: bool) -> None:
+    """Show all hosts of KEY's topic, with state and age.
+
+    Takes no turn. Exit status 1 when nobody answers the key.
+    """
+    _look_up(client, key, as_json)
+
+
+def _look_up(client: Client, key: str, as_json: bool) -> NoReturn:
+    found = client.get("lookup", key)
+    if as_json:
+        show_json(found)
+    elif found["hosts"] or found["others"]:
+        _show_hosts(found)
+    _end(key, found["status"], some=bool(found["hosts"]))
+
+
+def _end(key: str, status: str, *, some: bool) -> NoReturn:
     if status in _NOBODY and (not some or status == "stale"):
         click.echo(f"gossipmm: {key}: {_NOBODY[status]}", err=True)
     sys.exit(0 if some else 1)
@@ -102,7 +139,7 @@ def _show_hosts(found: dict[str, Any]) -> None:
 @output_option
 def topics(client: Client, topic: str | None, as_json: bool) -> None:
     """Show topics and their hosts."""
-    found = client.topics() if topic is None else [client.topic(topic)]
+    found = client.get("topics")["topics"] if topic is None else [client.get("topics", topic)]
     if as_json:
         show_json(found if topic is None else found[0])
         return
@@ -138,7 +175,7 @@ def members(client: Client, statuses: tuple[str, ...], as_json: bool) -> None:
 
     * marks the agent that answers.
     """
-    found = client.members()
+    found = client.get("members")["members"]
     if statuses:
         found = [member for member in found if member["status"] in statuses]
     if as_json:
@@ -196,7 +233,7 @@ def why(client: Client, host: str, as_json: bool) -> None:
 
 def _trails(client: Client, host: str) -> list[dict[str, Any]]:
     try:
-        return [client.why(host)]
+        return [client.get("members", host, "why")]
     except ControlError as exc:
         if exc.kind != "unknown-member":
             raise
@@ -204,12 +241,11 @@ def _trails(client: Client, host: str) -> list[dict[str, Any]]:
     nodes = sorted(
         {
             node
-            for topic in client.topics()
-            for entry in topic["hosts"]
-            if entry["host"] == host
-            for node in entry["nodes"]
+            for topic in client.topics().values()
+            if host in topic.entries
+            for node in topic.entries[host].nodes
         }
     )
     if not nodes:
         absent(str(unknown))
-    return [client.why(node) for node in nodes]
+    return [client.get("members", node, "why") for node in nodes]

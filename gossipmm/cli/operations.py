@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from gossipmm.cli.base import output_option, show_json, talks
+from gossipmm.cli.base import absent, output_option, show_json, talks
 from gossipmm.client import Client
 
 __all__ = ("forget", "join", "leave", "log_level")
@@ -30,18 +30,18 @@ def join(client: Client, seeds: tuple[str, ...], wait: float, as_json: bool) -> 
     Waits until somebody answered; exit status 1 if nobody did.
     """
     found = client.join(*seeds, wait=wait)
-    failures = found["failures"]
+    failures = found.failures
     if as_json:
-        show_json(found)
-    elif found["live"] < 2:
+        show_json(found._asdict())
+    elif found.live < 2:
         click.echo("nobody answered yet; the seeds are tried for as long as the agent runs")
     elif len(failures) < len(seeds):
-        click.echo(f"joined: {found['live']} live members, this one included")
+        click.echo(f"joined: {found.live} live members, this one included")
     else:
-        click.echo(f"{found['live']} live members, but not by what was given now:")
+        click.echo(f"{found.live} live members, but not by what was given now:")
     for seed, words in failures.items():
         click.echo(f"gossipmm: {seed} {words}", err=True)
-    sys.exit(1 if failures or found["live"] < 2 else 0)
+    sys.exit(1 if failures or found.live < 2 else 0)
 
 
 def _share(_context: click.Context, _parameter: click.Parameter, text: str) -> float:
@@ -68,13 +68,13 @@ def leave(client: Client, wait: float, as_json: bool) -> None:
     Says how many of the live members confirmed.
     """
     found = client.leave()
-    enough = found["share"] >= wait
+    share = found.confirmed / found.told if found.told else 1.0
+    enough = share >= wait
     if as_json:
-        show_json(found)
-    elif found["told"]:
-        share = f"{100 * found['share']:.3g} %"
+        show_json({"confirmed": found.confirmed, "told": found.told, "share": round(share, 4)})
+    elif found.told:
         click.echo(
-            f"left: {found['confirmed']} of {found['told']} live members confirmed ({share})"
+            f"left: {found.confirmed} of {found.told} live members confirmed ({100 * share:.3g} %)"
             + ("" if enough else "; the others find out by themselves, as of a crash")
         )
     else:
@@ -90,7 +90,11 @@ def forget(client: Client, name: str) -> None:
 
     Only a new start of it brings it back.
     """
-    client.forget(name)
+    if not client.forget(name):
+        member = client.member(name)
+        if member is None:
+            absent(f"no member is called {name!r}")
+        absent(f"{name} is {member.status.label}: only who is dead or left can be forgotten")
     click.echo(f"forgotten: {name}")
 
 

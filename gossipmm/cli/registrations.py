@@ -13,6 +13,7 @@ from gossipmm.cli.base import (
     absent,
     duration,
     metadata_text,
+    number,
     output_option,
     show_json,
     table,
@@ -21,12 +22,13 @@ from gossipmm.cli.base import (
 from gossipmm.client import Client
 
 __all__ = (
-    "ack",
+    "ack_alive",
     "drain",
     "expire",
-    "failure",
     "register",
     "registrations",
+    "report_failure",
+    "undrain",
     "unregister",
 )
 
@@ -74,9 +76,10 @@ def register(
     if keep:
         _keep(client, topic, host, values, 10.0 if ttl is None else ttl)
         return
-    own = client.register(topic, host, values, ttl=ttl, draining=draining)
+    client.register(topic, host, values, ttl=ttl, draining=draining)
     if as_json:
-        show_json(own)
+        own = client.get("registrations")["registrations"]
+        show_json(next(each for each in own if (each["topic"], each["host"]) == (topic, host)))
     else:
         until = "" if ttl is None else f", for {ttl:g} s unless it is acknowledged"
         click.echo(f"registered {topic} of {host}{until}")
@@ -84,8 +87,8 @@ def register(
 
 def _keep(client: Client, topic: str, host: str, metadata: dict[str, Any], ttl: float) -> None:
     over = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: over.set())
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, lambda *_: over.set())
     with client.registered(topic, host, metadata, ttl=ttl):
         click.echo(f"registered {topic} of {host} until this ends", err=True)
         over.wait()
@@ -111,7 +114,7 @@ def unregister(client: Client, topic: str, host: str | None) -> None:
 @output_option
 def registrations(client: Client, as_json: bool) -> None:
     """Show what is registered with the agent."""
-    found = client.registrations()
+    found = client.get("registrations")["registrations"]
     if as_json:
         show_json(found)
         return
@@ -132,13 +135,13 @@ def registrations(client: Client, as_json: bool) -> None:
 @click.argument("topic")
 @click.argument("host", required=False)
 @talks
-def ack(client: Client, topic: str, host: str | None) -> None:
+def ack_alive(client: Client, topic: str, host: str | None) -> None:
     """Renew a registration.
 
     Of one that another agent made: say that its host answered.
     """
     host = _host(client, host)
-    if not client.ack(topic, host):
+    if not client.ack_alive(topic, host):
         absent(f"{topic} of {host} is not registered (any more): register it again")
     click.echo(f"acknowledged {topic} of {host}")
 
@@ -147,12 +150,14 @@ def ack(client: Client, topic: str, host: str | None) -> None:
 @click.argument("topic")
 @click.argument("host")
 @talks
-def failure(client: Client, topic: str, host: str) -> None:
+def report_failure(client: Client, topic: str, host: str) -> None:
     """Say that HOST did not answer.
 
     It is probed now, and others are preferred meanwhile.
     """
     if not client.report_failure(topic, host):
+        if any((own.topic, own.host) == (topic, host) for own in client.registrations()):
+            absent(f"{topic} of {host} is registered with this very agent: unregister or drain it")
         absent(f"{topic} of {host} is not registered")
     click.echo(f"reported: {topic} of {host} is probed now")
 
@@ -174,30 +179,46 @@ def expire(client: Client, topic: str, host: str) -> None:
 @click.command()
 @click.argument("topic", required=False)
 @click.argument("host", required=False)
-@click.option("--undo", is_flag=True, help="Back into new picks.")
+@click.option("--undo", is_flag=True, help="Back into new picks, as undrain.")
 @talks
 def drain(client: Client, topic: str | None, host: str | None, undo: bool) -> None:
-    """Take a node, or a registration, out of new picks.
+    """Take a node, or registrations, out of new picks.
 
-    The whole node, or its registration TOPIC of HOST (its own name if left out).
+    The whole node; or, with TOPIC, all that the agent registered for it; or only HOST of it.
 
     It stays known and can still be named; work that runs is not touched.
     """
+    _drain(client, topic, host, draining=not undo)
+
+
+@click.command()
+@click.argument("topic", required=False)
+@click.argument("host", required=False)
+@talks
+def undrain(client: Client, topic: str | None, host: str | None) -> None:
+    """Take a node, or registrations, back into new picks.
+
+    The arguments are those of drain.
+    """
+    _drain(client, topic, host, draining=False)
+
+
+def _drain(client: Client, topic: str | None, host: str | None, *, draining: bool) -> None:
+    changed = client.drain(topic, host, draining=draining)
     if topic is None:
-        changed = client.drain(draining=not undo)
         what = "this node"
+    elif host is None:
+        what = topic if not changed else f"{topic} ({number(changed, 'host')})"
     else:
-        host = _host(client, host)
-        changed = client.drain(topic, host, draining=not undo)
         what = f"{topic} of {host}"
     if changed:
-        click.echo(f"{what} is in new picks again" if undo else f"{what} is draining")
+        click.echo(f"{what} is draining" if draining else f"{what} is in new picks again")
     else:
         click.echo(f"{what}: nothing to change")
 
 
 def _host(client: Client, host: str | None) -> str:
-    return str(client.status()["name"]) if host is None else host
+    return client.status().name if host is None else host
 
 
 def _pair(text: str) -> tuple[str, Any]:

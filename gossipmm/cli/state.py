@@ -26,7 +26,7 @@ def status(client: Client, check: bool, as_json: bool) -> None:
 
     How many live peers hold the same table, and who does not, since when.
     """
-    found = client.status()
+    found = client.get("status")
     fine = found["joined"] and not found["differ"] and not found["leaving"]
     if as_json:
         show_json(found)
@@ -87,7 +87,7 @@ def info(client: Client, as_json: bool) -> None:
 
     Its process, addresses, sockets, version and configuration.
     """
-    found, config = client.status(), client.config()
+    found, config = client.get("status"), client.config()
     if as_json:
         shown = ("name", "cluster", "version", "generation", "addresses", "process", "control")
         show_json({**{name: found[name] for name in shown}, "config": config})
@@ -123,7 +123,7 @@ def diff(client: Client, other: str, as_json: bool) -> None:
     Exit status 1 when they differ. Of a cluster at rest, no two should; news takes a moment.
     """
     with Client(other) as there:
-        ours, theirs = client.status(), there.status()
+        ours, theirs = client.get("status"), there.get("status")
         rows = [
             *_differences("member", _members(client), _members(there)),
             *_differences("host", _hosts(client), _hosts(there)),
@@ -159,14 +159,14 @@ def _members(client: Client) -> dict[str, str]:
         member["name"]: f"{member['status']}{' draining' if member['draining'] else ''}, "
         f"at {','.join(member['addresses'])}, generation {member['generation']}, "
         f"{number(member['registrations'], 'registration')}"
-        for member in client.members()
+        for member in client.get("members")["members"]
     }
 
 
 def _hosts(client: Client) -> dict[str, str]:
     return {
         f"{topic['topic']}.{host['host']}": f"{host['state']}, by {','.join(host['nodes'])}"
-        for topic in client.topics()
+        for topic in client.get("topics")["topics"]
         for host in topic["hosts"]
     }
 

@@ -84,8 +84,9 @@ class _Screen:
     def picture(self, height: int) -> RenderableType:
         """Ask and draw. Once an agent was reached, its absence is shown, not raised."""
         try:
-            status = self._client.status()
-            members, topics = self._client.members(), self._client.topics()
+            status = self._client.get("status")
+            members = self._client.get("members")["members"]
+            topics = self._client.get("topics")["topics"]
         except (AgentUnreachableError, ControlError) as exc:
             if self._before is None:
                 raise

@@ -43,7 +43,7 @@ def watch(
     told = 0
     try:
         for event in client.watch(
-            kinds=kinds, topics=topics, members=members, since=since, reconnect=False
+            *kinds, topics=topics, members=members, since=since, reconnect=False
         ):
             told += _show(event, as_json)
             if told == count:

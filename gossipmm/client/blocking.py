@@ -5,29 +5,25 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from urllib.parse import urlencode
 
-from gossipmm.client import calls
-from gossipmm.client.calls import Asked
-from gossipmm.client.events import EventReader
+from gossipmm.client import calls, key_calls
+from gossipmm.client.answers import clock
+from gossipmm.client.asked import Asked, waiting
+from gossipmm.client.events import Following
 from gossipmm.client.http11 import AnswerReader, request
 from gossipmm.client.place import Place, find
 from gossipmm.errors import AgentUnreachableError, GossipError
 
-__all__ = ("Client",)
+__all__ = ("Client", "ClientKeys")
 
 _T = TypeVar("_T")
 
 #: Connections kept open; a call takes one for itself.
 _KEPT = 16
-#: The agent sends a comment every 15 s: silence for so long means that it is gone.
-_SILENCE = 45.0
-#: Seconds between tries to reach an agent again, doubling.
-_AGAIN, _AGAIN_MOST = 0.2, 5.0
 _READ = 65536
 
 
@@ -54,10 +50,14 @@ class _Connection:
 
     def read(self, answer: AnswerReader) -> None:
         """Read more of an answer. Raises ConnectionError at the end, TimeoutError."""
+        answer.feed(self.receive())
+
+    def receive(self) -> bytes:
+        """Return what is received next. Raises ConnectionError at the end, TimeoutError."""
         data = self.sock.recv(_READ)
         if not data:
             raise ConnectionResetError("closed")
-        answer.feed(data)
+        return data
 
 
 class Client:
@@ -74,6 +74,8 @@ class Client:
         self._control = control
         self._place = control if isinstance(control, Place) else None
         self._timeout = timeout
+        #: Its keys of gossip.
+        self.keys = ClientKeys(self)
         self._idle: list[_Connection] = []
         self._pid = os.getpid()
 
@@ -102,90 +104,43 @@ class Client:
         for connection in idle:
             connection.close()
 
-    # -- lookups -------------------------------------------------------------------------------
+    # -- calls -----------------------------------------------------------------------------------
 
-    def queues(self, key: str, *, routing_key: str | None = None) -> list[tuple[str, str | None]]:
-        """Return the (queue key, host) tuples of a key; empty: nobody (``lookup`` says why)."""
-        return self.call(calls.queues(key, routing_key))
+    queues = waiting(calls.queues)
+    lookup = waiting(calls.lookup)
+    is_alive = waiting(calls.is_alive)
+    topics = waiting(calls.topics)
+    topic = waiting(calls.topic)
+    ring = waiting(calls.ring)
 
-    def lookup(self, key: str) -> dict[str, Any]:
-        """Return each host of a key with state, age and source, and what an empty answer means."""
-        return dict(self.call(calls.get("lookup", key)))
+    register = waiting(calls.register)
+    unregister = waiting(calls.unregister)
+    drain = waiting(calls.drain)
+    undrain = waiting(calls.undrain)
+    registrations = waiting(calls.registrations)
+    ack_alive = waiting(calls.ack_alive)
+    report_failure = waiting(calls.report_failure)
+    expire = waiting(calls.expire)
 
-    def topics(self) -> list[dict[str, Any]]:
-        """Return all topics with their hosts."""
-        return self.call(calls.listed("topics"))
+    members = waiting(calls.members)
+    member = waiting(calls.member)
+    why = waiting(calls.why)
+    forget = waiting(calls.forget)
+    status = waiting(calls.status)
+    agreement = waiting(calls.agreement)
+    health = waiting(calls.health)
+    conflict = waiting(calls.conflict)
+    stats = waiting(calls.stats)
+    config = waiting(calls.config)
+    join = waiting(calls.join)
+    leave = waiting(calls.leave)
+    log_level = waiting(calls.log_level)
+    set_log_level = waiting(calls.set_log_level)
+    get = waiting(calls.get)
 
-    def topic(self, topic: str) -> dict[str, Any]:
-        """Return one topic. Raises ControlError (``unknown-topic``)."""
-        return dict(self.call(calls.get("topics", topic)))
-
-    def ring(self) -> dict[str, list[str]]:
-        """Return the live hosts of each topic, as a classical ring."""
-        return dict(self.call(calls.get("ring")))
-
-    def members(self) -> list[dict[str, Any]]:
-        """Return all known members."""
-        return self.call(calls.listed("members"))
-
-    def member(self, name: str) -> dict[str, Any]:
-        """Return one member. Raises ControlError (``unknown-member``)."""
-        return dict(self.call(calls.get("members", name)))
-
-    def why(self, name: str) -> dict[str, Any]:
-        """Return why a member is held alive, suspect or dead. Raises ControlError."""
-        return dict(self.call(calls.get("members", name, "why")))
-
-    def status(self) -> dict[str, Any]:
-        """Return how the agent is, and how far others agree with its table."""
-        return dict(self.call(calls.get("status")))
-
-    def config(self) -> dict[str, Any]:
-        """Return the configuration that the agent uses."""
-        return self.call(calls.config())
-
-    # -- registrations -------------------------------------------------------------------------
-
-    def register(
-        self,
-        topic: str,
-        host: str,
-        metadata: Mapping[str, Any] | None = None,
-        *,
-        ttl: float | None = None,
-        draining: bool = False,
-    ) -> dict[str, Any]:
-        """Register a host for a topic; the same call again renews it. Raises RegistrationError.
-
-        With a ``ttl`` it ends so many seconds after the last ``ack``; ``registered`` sees to that.
-        """
-        return self.call(calls.register(topic, host, metadata, ttl, draining))
-
-    def unregister(self, topic: str, host: str) -> bool:
-        """End a registration of this agent; False: there was none."""
-        return self.call(calls.unregister(topic, host))
-
-    def registrations(self) -> list[dict[str, Any]]:
-        """Return the registrations made with this agent, and when they end."""
-        return self.call(calls.listed("registrations"))
-
-    def ack(self, topic: str, host: str) -> bool:
-        """Renew an own registration; of another's: say that it answered. False: unknown."""
-        return self.call(calls.said(topic, host, "ack"))
-
-    def report_failure(self, topic: str, host: str) -> bool:
-        """Say that a host did not answer: it is probed now, others preferred. False: unknown."""
-        return self.call(calls.said(topic, host, "failure"))
-
-    def expire(self, topic: str, host: str) -> bool:
-        """Hide a registration at this agent; its owner is asked. False: unknown."""
-        return self.call(calls.said(topic, host, "expire"))
-
-    def drain(
-        self, topic: str | None = None, host: str | None = None, *, draining: bool = True
-    ) -> int:
-        """Take a registration (with neither: the node) out of new picks; how many changed."""
-        return self.call(calls.drain(topic, host, draining))
+    def now(self) -> float:
+        """Return the clock of this process, to which all times in answers belong."""
+        return clock()
 
     @contextmanager
     def registered(
@@ -206,7 +161,7 @@ class Client:
         def keep() -> None:
             while not over.wait(ttl / 3):
                 try:
-                    if not self.ack(topic, host):
+                    if not self.ack_alive(topic, host):
                         self.register(topic, host, metadata, ttl=ttl)
                 except GossipError:
                     continue  # the agent may come back: the next round tries again
@@ -221,78 +176,40 @@ class Client:
             with suppress(GossipError):  # it ends with its ttl, if not now
                 self.unregister(topic, host)
 
-    # -- the agent -----------------------------------------------------------------------------
-
-    def join(self, *seeds: str, wait: float = 0.0) -> dict[str, Any]:
-        """Add seeds; wait up to so many seconds until a member answered. Raises SeedError."""
-        return self.call(calls.join(seeds, wait))
-
-    def leave(self) -> dict[str, Any]:
-        """Have the agent leave and end; returns ``confirmed``, ``told`` and ``share``."""
-        return self.call(calls.leave())
-
-    def forget(self, name: str) -> None:
-        """Forget a dead or left member on all nodes. Raises ControlError."""
-        return self.call(calls.forget(name))
-
-    def set_log_level(self, level: str) -> None:
-        """Change the level of the agent's log: debug, info, warning or error."""
-        self.call(calls.set_log_level(level))
-
     def watch(
         self,
-        *,
-        kinds: tuple[str, ...] = (),
-        topics: tuple[str, ...] = (),
-        members: tuple[str, ...] = (),
+        *kinds: str,
+        topics: Collection[str] = (),
+        members: Collection[str] = (),
         since: str | None = None,
         reconnect: bool = True,
     ) -> Iterator[dict[str, Any]]:
         """Yield events as they happen; the first is ``hello``. Raises ControlError at once.
 
-        With ``reconnect``, a lost connection is made anew for ever and resumed behind the last
-        event; each begins with a ``hello``. Where its ``resumed`` is False, events are missing:
-        read what you need anew. Without, the end of the connection ends the iterator, or raises
-        AgentUnreachableError if there never was one.
+        ``kinds``: only those (``member_died``); ``topics`` and ``members``: only events of one of
+        these. With ``reconnect``, a lost connection is made again for ever and resumed behind the
+        last event; each begins with a ``hello``. Where its ``resumed`` is False, events are
+        missing: read what you need again. Without, the end of the connection ends the iterator, or
+        raises AgentUnreachableError if there never was one.
         """
-        reader = EventReader(since)
-        query = calls.watch(kinds, topics, members)
-        pause = _AGAIN
+        following = Following(kinds, topics, members, since)
         while True:
             try:
-                for event in self._watch_once(query, reader):
-                    pause = _AGAIN
-                    yield event
-                if not reconnect:
-                    return
+                yield from self._follow(following)
             except AgentUnreachableError:
                 if not reconnect:
                     raise
-            time.sleep(pause)
-            pause = min(2 * pause, _AGAIN_MOST)
+            if not reconnect:
+                return
+            time.sleep(following.pause())
 
-    def _watch_once(
-        self, query: Mapping[str, str], reader: EventReader
-    ) -> Iterator[dict[str, Any]]:
+    def _follow(self, following: Following) -> Iterator[dict[str, Any]]:
         connection = _Connection(self.place, self._timeout)
         try:
-            last = {} if reader.last is None else {"since": reader.last}
-            target = f"/v1/watch?{urlencode({**query, **last})}"
-            answer = connection.ask(request("GET", target, None), self._timeout)
-            if answer.status != 200:
-                calls.get("watch").answer(answer.status, self._body(connection, answer))
-            connection.sock.settimeout(_SILENCE)
-            rest = b""
-            while True:
-                for part in answer.body():
-                    *lines, rest = (rest + part).split(b"\n")
-                    for line in lines:
-                        event = reader.take(line.decode())
-                        if event is not None:
-                            yield event
-                if answer.complete:
-                    return
-                connection.read(answer)
+            connection.sock.sendall(following.request())
+            while not following.over:
+                yield from following.feed(connection.receive())
+                connection.sock.settimeout(following.SILENCE)
         except OSError:
             return  # it is over, however it came
         finally:
@@ -351,3 +268,20 @@ class Client:
             connection.read(answer)
             parts.extend(answer.body())
         return b"".join(parts)
+
+
+class ClientKeys:
+    """The keys of gossip, at one agent: ``client.keys``. Changes need its Unix socket."""
+
+    def __init__(self, client: Client) -> None:
+        self.call = client.call
+
+    status = waiting(key_calls.status)
+    add = waiting(key_calls.add)
+    use = waiting(key_calls.use)
+    remove = waiting(key_calls.remove)
+    rotate = waiting(key_calls.rotate)
+    rotate_out_of_band = waiting(key_calls.rotate_out_of_band)
+    leave_behind = waiting(key_calls.leave_behind)
+    cancel = waiting(key_calls.cancel)
+    reload = waiting(key_calls.reload)

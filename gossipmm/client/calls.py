@@ -1,198 +1,270 @@
-"""The calls of the control API, as values: what to send, and how to read what comes back.
+"""The calls of the control API: what each sends, and what it makes of the answer.
 
-Both clients carry these out; nothing here does input or output. Answers are the JSON objects that
-the OpenAPI document describes (``GET /v1/openapi.json``), as plain dictionaries.
+Both clients are made of these functions: a parameter, a default, a docstring is written here and
+nowhere else. They answer with the values that an agent in this process gives (``gossipmm.verbs``);
+what was named and is not there is None, False or empty, never an exception.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from typing import Any, Generic, NamedTuple, TypeVar
-from urllib.parse import quote, urlencode
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from gossipmm.errors import (
-    AgentClosedError,
-    ControlError,
-    GossipError,
-    InvalidKeyError,
-    KeyringError,
-    LimitError,
-    RegistrationError,
-    SeedError,
+from gossipmm.answers import Joining, Lookup, NodeStatus
+from gossipmm.client import answers
+from gossipmm.client.asked import Asked, path
+from gossipmm.core.values.types import (
+    Address,
+    Agreement,
+    Evidence,
+    Health,
+    HostState,
+    MemberView,
+    OwnRegistration,
+    TopicView,
 )
 from gossipmm.names import check_registration, checked_metadata
 
-__all__ = ("Asked",)
+if TYPE_CHECKING:
+    from gossipmm.core.values.events import LeaveFinished
 
-_T = TypeVar("_T")
-
-_PREFIX = "urn:gossipmm:"
-#: Problems that are raised as the errors that an agent in this process would raise.
-_ERRORS: Mapping[str, type[GossipError]] = {
-    "invalid-key": InvalidKeyError,
-    "invalid-seed": SeedError,
-    "keyring-refused": KeyringError,
-    "leaving": AgentClosedError,
-    "limit": LimitError,
-    "registration-refused": RegistrationError,
-}
-#: Seconds that a waiting call may take beyond the agent's own limit.
+#: Kinds of problems that say: what was named is not there.
+_NO_REGISTRATION = ("unknown-registration",)
+_NO_MEMBER = ("unknown-member",)
+_NO_TOPIC = ("unknown-topic",)
+#: Seconds beyond the agent's own limit that a call which waits may take.
 _SLACK = 5.0
 #: The longest ``leave_timeout`` there is.
 _LEAVE = 60.0
 
 
-class Asked(NamedTuple, Generic[_T]):
-    """One call. ``patience``: seconds that it may take beyond the client's timeout."""
-
-    method: str
-    target: str
-    read: Callable[[int, Any], _T]
-    body: Any = None
-    patience: float = 0.0
-
-    def encoded(self) -> bytes | None:
-        """Return the body as JSON."""
-        return None if self.body is None else json.dumps(self.body).encode()
-
-    def answer(self, status: int, data: bytes) -> _T:
-        """Read the answer; raises what the agent said was wrong."""
-        try:
-            value = json.loads(data) if data else None
-        except ValueError:
-            raise ControlError(f"the answer to {self.target} is not JSON", status=status) from None
-        return self.read(status, value)
-
-
-def _raise(status: int, value: Any) -> None:
-    if status < 400:
-        return
-    problem = value if isinstance(value, dict) else {}
-    kind = str(problem.get("type", "")).removeprefix(_PREFIX)
-    words = str(problem.get("detail") or problem.get("title") or f"status {status}")
-    if kind in _ERRORS:
-        raise _ERRORS[kind](words)
-    raise ControlError(words, status=status, kind=kind)
-
-
-def _whole(status: int, value: Any) -> Any:
-    _raise(status, value)
+def _whole(value: Any) -> Any:
     return value
 
 
-def _found(status: int, value: Any) -> bool:
-    """Return False for a registration that does not exist: an answer, not an error."""
-    if status == 404:
-        return False
-    _raise(status, value)
+def _nothing(_: Any) -> None:
+    return None
+
+
+def _yes(_: Any) -> bool:
     return True
 
 
-def _path(*parts: str) -> str:
-    """Build a path; whatever a part contains, a slash included, stays within that part."""
-    # Proxies would take a part of dots alone for a step in the folder tree.
-    quoted = (quote(part, safe="~") if part.strip(".") else "%2E" * len(part) for part in parts)
-    return "/v1/" + "/".join(quoted)
-
-
 def get(*parts: str, **query: str | None) -> Asked[Any]:
-    """Ask for the object at a path."""
-    given = {name: value for name, value in query.items() if value is not None}
-    target = _path(*parts) + (f"?{urlencode(given)}" if given else "")
-    return Asked("GET", target, _whole)
+    """Return the JSON object at a path (``get("members", "a", "why")``), as the API gives it.
+
+    Shapes: ``GET /v1/openapi.json``. Raises ControlError also for what is not there.
+    """
+    return Asked("GET", path(*parts, **query), _whole)
 
 
-def queues(key: str, routing_key: str | None) -> Asked[list[tuple[str, str | None]]]:
-    """Ask for the hosts of a key."""
-
-    def read(status: int, value: Any) -> list[tuple[str, str | None]]:
-        _raise(status, value)
-        return [(queue, host) for queue, host in value["queues"]]
-
-    return Asked("GET", get("queues", key, routing_key=routing_key).target, read)
+# -- lookups ---------------------------------------------------------------------------------------
 
 
-def listed(what: str) -> Asked[list[dict[str, Any]]]:
-    """Ask for a list: members, topics, registrations."""
+def queues(
+    key: str, *, routing_key: str | bytes | None = None
+) -> Asked[list[tuple[str, str | None]]]:
+    """Return the (queue key, host) tuples of a key; empty: nobody (``lookup`` says why)."""
+    name = "routing_key_hex" if isinstance(routing_key, bytes) else "routing_key"
+    text = routing_key.hex() if isinstance(routing_key, bytes) else routing_key
+    return Asked("GET", path("queues", key, **{name: text}), _pairs)
 
-    def read(status: int, value: Any) -> list[dict[str, Any]]:
-        _raise(status, value)
-        return list(value[what])
 
-    return Asked("GET", _path(what), read)
+def _pairs(value: Any) -> list[tuple[str, str | None]]:
+    return [(queue, host) for queue, host in value["queues"]]
 
 
-def config() -> Asked[dict[str, Any]]:
-    """Ask for the configuration in use."""
+def lookup(key: str) -> Asked[Lookup]:
+    """Return the hosts of a key with state, age and source, and what "nobody" means."""
+    return Asked("GET", path("lookup", key), answers.lookup)
 
-    def read(status: int, value: Any) -> dict[str, Any]:
-        _raise(status, value)
-        return {setting["name"]: setting["value"] for setting in value["settings"]}
 
-    return Asked("GET", _path("config"), read)
+def is_alive(topic: str, host: str) -> Asked[bool]:
+    """Return whether the host is registered for the topic and held alive there."""
+
+    def read(value: Any) -> bool:
+        found = answers.topic(value).entries.get(host)
+        return found is not None and found.state is not HostState.STALE
+
+    return Asked("GET", path("topics", topic), read, missing=_NO_TOPIC, default=False)
+
+
+def topics() -> Asked[Mapping[str, TopicView]]:
+    """Return all known topics with their hosts."""
+
+    def read(value: Any) -> Mapping[str, TopicView]:
+        return {one["topic"]: answers.topic(one) for one in value["topics"]}
+
+    return Asked("GET", path("topics"), read)
+
+
+def topic(topic: str) -> Asked[TopicView | None]:
+    """Return one topic, or None."""
+    return Asked("GET", path("topics", topic), answers.topic, missing=_NO_TOPIC)
+
+
+def ring() -> Asked[dict[str, list[str]]]:
+    """Return the live hosts of each topic, as a classical ring."""
+    return Asked("GET", path("ring"), dict)
+
+
+# -- registrations ---------------------------------------------------------------------------------
+
+
+def _registration(topic: str, host: str | None, *more: str) -> str:
+    return path("registrations", topic, *(() if host is None else (host,)), *more)
 
 
 def register(
     topic: str,
-    host: str,
-    metadata: Mapping[str, Any] | None,
-    ttl: float | None,
-    draining: bool,
-) -> Asked[dict[str, Any]]:
-    """Register, or renew. Raises RegistrationError for what the agent would refuse."""
-    check_registration(topic, host)
-    body = {"metadata": checked_metadata(repr(topic), metadata), "ttl": ttl, "draining": draining}
-    return Asked("PUT", _path("registrations", topic, host), _whole, body)
+    host: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    *,
+    ttl: float | None = None,
+    draining: bool = False,
+) -> Asked[None]:
+    """Register a host (default: the agent's node) for a topic; again: renew the ``ttl``.
+
+    With a ``ttl`` it ends so many seconds after the last ``ack_alive``; ``registered`` sees to
+    that. Raises RegistrationError or LimitError; the state is then unchanged.
+    """
+    check_registration(topic, "default" if host is None else host)
+    items = checked_metadata(repr(topic), metadata)
+    body = {"metadata": items, "ttl": ttl, "draining": draining}
+    return Asked("PUT", _registration(topic, host), _nothing, body)
 
 
-def unregister(topic: str, host: str) -> Asked[bool]:
-    """End a registration."""
-    return Asked("DELETE", _path("registrations", topic, host), _found)
+def unregister(topic: str, host: str | None = None) -> Asked[bool]:
+    """End a registration of the agent's own; False: there was none."""
+    target = _registration(topic, host)
+    return Asked("DELETE", target, _yes, missing=_NO_REGISTRATION, default=False)
 
 
-def said(topic: str, host: str, what: str) -> Asked[bool]:
-    """Say something of a registration: ack, failure, expire."""
-    return Asked("POST", _path("registrations", topic, host, what), _found)
+def drain(
+    topic: str | None = None, host: str | None = None, *, draining: bool = True
+) -> Asked[int]:
+    """Take the agent's own registrations (without arguments: its node) out of new picks.
+
+    ``topic`` alone: all hosts registered for it there. Returns how many changed.
+    """
+    body = {"topic": topic, "host": host, "draining": draining}
+    return Asked("POST", path("drain"), lambda value: int(value["changed"]), body)
 
 
-def drain(topic: str | None, host: str | None, draining: bool) -> Asked[int]:
-    """Drain a registration, or with neither the node."""
-
-    def read(status: int, value: Any) -> int:
-        _raise(status, value)
-        return int(value["changed"])
-
-    if (topic is None) != (host is None):
-        raise RegistrationError("drain takes a topic and its host, or neither for the whole node")
-    path = _path("drain") if topic is None else _path("registrations", topic, host or "", "drain")
-    return Asked("POST", path, read, {"draining": draining})
+def undrain(topic: str | None = None, host: str | None = None) -> Asked[int]:
+    """Take them back into new picks; how many changed."""
+    return drain(topic, host, draining=False)
 
 
-def forget(name: str) -> Asked[None]:
-    """Forget a dead member."""
-    return Asked("DELETE", _path("members", name), _whole)
+def registrations() -> Asked[tuple[OwnRegistration, ...]]:
+    """Return what was registered with the agent, and when it ends."""
+
+    def read(value: Any) -> tuple[OwnRegistration, ...]:
+        return tuple(map(answers.registration, value["registrations"]))
+
+    return Asked("GET", path("registrations"), read)
 
 
-def join(seeds: tuple[str, ...], wait: float) -> Asked[dict[str, Any]]:
-    """Add seeds."""
+def ack_alive(topic: str, host: str) -> Asked[bool]:
+    """Renew a registration of the agent; of another's: say that it answered. False: unknown."""
+    return _said(topic, host, "ack_alive")
+
+
+def report_failure(topic: str, host: str) -> Asked[bool]:
+    """Say that a host did not answer: it is probed now, others preferred.
+
+    False: unknown, or registered with the agent itself.
+    """
+    return _said(topic, host, "report_failure")
+
+
+def expire(topic: str, host: str) -> Asked[bool]:
+    """Hide a registration at the agent; its owner is asked. False: unknown."""
+    return _said(topic, host, "expire")
+
+
+def _said(topic: str, host: str, what: str) -> Asked[bool]:
+    missing = (*_NO_REGISTRATION, "own-registration")
+    return Asked("POST", _registration(topic, host, what), _yes, missing=missing, default=False)
+
+
+# -- members ---------------------------------------------------------------------------------------
+
+
+def members() -> Asked[tuple[MemberView, ...]]:
+    """Return all known members, the agent's own node included, sorted by name."""
+    return Asked("GET", path("members"), lambda value: tuple(map(answers.member, value["members"])))
+
+
+def member(name: str) -> Asked[MemberView | None]:
+    """Return one member, or None."""
+    return Asked("GET", path("members", name), answers.member, missing=_NO_MEMBER)
+
+
+def why(name: str) -> Asked[tuple[Evidence, ...]]:
+    """Return a member's evidence trail: who said what of it, and when."""
+    return Asked("GET", path("members", name, "why"), answers.trail, missing=_NO_MEMBER, default=())
+
+
+def forget(name: str) -> Asked[bool]:
+    """Forget a dead or left member on all nodes; False: not known, or not dead."""
+    missing = (*_NO_MEMBER, "not-dead")
+    return Asked("DELETE", path("members", name), _yes, missing=missing, default=False)
+
+
+# -- the agent -------------------------------------------------------------------------------------
+
+
+def status() -> Asked[NodeStatus]:
+    """Return how the agent is, and how far others agree with its table."""
+    return Asked("GET", path("status"), answers.node_status)
+
+
+def agreement() -> Asked[Agreement]:
+    """Return the table's fingerprint, how many peers agree with it, and who does not."""
+    return Asked("GET", path("status"), lambda value: answers.node_status(value).agreement)
+
+
+def health() -> Asked[Health]:
+    """Return how well the node itself is: slow, deaf, its own loss, what waits to be told."""
+    return Asked("GET", path("status"), lambda value: answers.node_status(value).health)
+
+
+def conflict() -> Asked[tuple[Address, ...]]:
+    """Return addresses of another live process with the node's name; empty without one."""
+    return Asked("GET", path("status"), lambda value: answers.node_status(value).conflict)
+
+
+def stats() -> Asked[dict[str, Any]]:
+    """Return the core's counters as they stand now, by name."""
+    return Asked("GET", path("stats"), dict)
+
+
+def config() -> Asked[dict[str, Any]]:
+    """Return the configuration that the agent uses, by the names of its settings."""
+
+    def read(value: Any) -> dict[str, Any]:
+        return {setting["name"]: setting["value"] for setting in value["settings"]}
+
+    return Asked("GET", path("config"), read)
+
+
+def join(*seeds: str, wait: float = 0.0) -> Asked[Joining]:
+    """Add seeds; wait up to so many seconds until a member answered. Raises SeedError."""
     body = {"seeds": list(seeds), "wait": wait}
-    return Asked("POST", _path("join"), _whole, body, wait + _SLACK)
+    return Asked("POST", path("join"), answers.joining, body, wait + _SLACK)
 
 
-def leave() -> Asked[dict[str, Any]]:
-    """Leave, and end the agent."""
-    return Asked("POST", _path("leave"), _whole, None, _LEAVE + _SLACK)
+def leave() -> Asked[LeaveFinished]:
+    """Have the agent leave and end, and return how many members confirmed it."""
+    return Asked("POST", path("leave"), answers.left, None, _LEAVE + _SLACK)
 
 
-def set_log_level(level: str) -> Asked[Any]:
-    """Change the level of the log."""
-    return Asked("PUT", _path("log-level"), _whole, {"level": level})
+def log_level() -> Asked[str]:
+    """Return the level of the agent's log: debug, info, warning or error."""
+    return Asked("GET", path("log-level"), lambda value: str(value["level"]))
 
 
-def watch(
-    kinds: tuple[str, ...], topics: tuple[str, ...], members: tuple[str, ...]
-) -> dict[str, str]:
-    """Return the query of a watch."""
-    chosen = {"kind": kinds, "topic": topics, "member": members}
-    return {name: ",".join(values) for name, values in chosen.items() if values}
+def set_log_level(level: str) -> Asked[None]:
+    """Change the level of the agent's log: debug, info, warning or error."""
+    return Asked("PUT", path("log-level"), _nothing, {"level": level})

@@ -3,9 +3,69 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Iterator
 from typing import Any
 
-__all__ = ("EventReader",)
+from gossipmm.client.asked import path, problem
+from gossipmm.client.http11 import AnswerReader, request
+
+__all__ = ("EventReader", "Following")
+
+
+#: Seconds between tries to reach an agent again, doubling.
+_AGAIN, _AGAIN_MOST = 0.2, 5.0
+
+
+class Following:
+    """A watch, over as many connections as it takes, without any input or output."""
+
+    #: The agent sends a comment every 15 s: silence for so many seconds means that it is gone.
+    SILENCE = 45.0
+
+    def __init__(
+        self,
+        kinds: Collection[str],
+        topics: Collection[str],
+        members: Collection[str],
+        since: str | None,
+    ) -> None:
+        chosen = {"kind": kinds, "topic": topics, "member": members}
+        self._query = {name: ",".join(values) for name, values in chosen.items() if values}
+        self._reader = EventReader(since)
+        self._answer = AnswerReader()
+        self._rest = b""
+        self._pause = _AGAIN
+
+    def request(self) -> bytes:
+        """Return what to send on a new connection: it goes on behind the last event."""
+        self._answer, self._rest = AnswerReader(), b""
+        return request("GET", path("watch", **self._query, since=self._reader.last), None)
+
+    def feed(self, data: bytes) -> Iterator[dict[str, Any]]:
+        """Take what was received; yields the events in it. Raises ControlError."""
+        self._answer.feed(data)
+        for part in self._answer.body():
+            self._rest += part
+            if self._answer.status == 200:
+                *lines, self._rest = self._rest.split(b"\n")
+                for line in lines:
+                    event = self._reader.take(line.decode())
+                    if event is not None:
+                        self._pause = _AGAIN
+                        yield event
+        if self.over and self._answer.status != 200:
+            error, _ = problem(self._answer.status, json.loads(self._rest or b"null"))
+            raise error
+
+    @property
+    def over(self) -> bool:
+        """True once this connection brings no more."""
+        return self._answer.complete
+
+    def pause(self) -> float:
+        """Return how many seconds to wait before the next connection."""
+        now, self._pause = self._pause, min(2 * self._pause, _AGAIN_MOST)
+        return now
 
 
 class EventReader:

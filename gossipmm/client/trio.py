@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from urllib.parse import urlencode
 
 import trio
 
-from gossipmm.client import calls
-from gossipmm.client.calls import Asked
-from gossipmm.client.events import EventReader
+from gossipmm.client import calls, key_calls
+from gossipmm.client.answers import clock
+from gossipmm.client.asked import Asked, awaiting
+from gossipmm.client.events import Following
 from gossipmm.client.http11 import AnswerReader, request
 from gossipmm.client.place import Place, find
 from gossipmm.errors import AgentUnreachableError, GossipError
 
-__all__ = ("TrioClient",)
+__all__ = ("TrioClient", "TrioClientKeys")
 
 _T = TypeVar("_T")
 
 _KEPT = 16
-#: The agent sends a comment every 15 s: silence for so long means that it is gone.
-_SILENCE = 45.0
-_AGAIN, _AGAIN_MOST = 0.2, 5.0
 _READ = 65536
 
 
@@ -35,6 +32,8 @@ class TrioClient:
         self._control = control
         self._place = control if isinstance(control, Place) else None
         self._timeout = timeout
+        #: Its keys of gossip.
+        self.keys = TrioClientKeys(self)
         self._idle: list[trio.SocketStream] = []
 
     @property
@@ -62,89 +61,43 @@ class TrioClient:
         for stream in idle:
             await trio.aclose_forcefully(stream)
 
-    # -- lookups -------------------------------------------------------------------------------
+    # -- calls -----------------------------------------------------------------------------------
 
-    async def queues(
-        self, key: str, *, routing_key: str | None = None
-    ) -> list[tuple[str, str | None]]:
-        """Return the (queue key, host) tuples of a key."""
-        return await self.call(calls.queues(key, routing_key))
+    queues = awaiting(calls.queues)
+    lookup = awaiting(calls.lookup)
+    is_alive = awaiting(calls.is_alive)
+    topics = awaiting(calls.topics)
+    topic = awaiting(calls.topic)
+    ring = awaiting(calls.ring)
 
-    async def lookup(self, key: str) -> dict[str, Any]:
-        """Return each host of a key with state, age and source."""
-        return dict(await self.call(calls.get("lookup", key)))
+    register = awaiting(calls.register)
+    unregister = awaiting(calls.unregister)
+    drain = awaiting(calls.drain)
+    undrain = awaiting(calls.undrain)
+    registrations = awaiting(calls.registrations)
+    ack_alive = awaiting(calls.ack_alive)
+    report_failure = awaiting(calls.report_failure)
+    expire = awaiting(calls.expire)
 
-    async def topics(self) -> list[dict[str, Any]]:
-        """Return all topics with their hosts."""
-        return await self.call(calls.listed("topics"))
+    members = awaiting(calls.members)
+    member = awaiting(calls.member)
+    why = awaiting(calls.why)
+    forget = awaiting(calls.forget)
+    status = awaiting(calls.status)
+    agreement = awaiting(calls.agreement)
+    health = awaiting(calls.health)
+    conflict = awaiting(calls.conflict)
+    stats = awaiting(calls.stats)
+    config = awaiting(calls.config)
+    join = awaiting(calls.join)
+    leave = awaiting(calls.leave)
+    log_level = awaiting(calls.log_level)
+    set_log_level = awaiting(calls.set_log_level)
+    get = awaiting(calls.get)
 
-    async def topic(self, topic: str) -> dict[str, Any]:
-        """Return one topic."""
-        return dict(await self.call(calls.get("topics", topic)))
-
-    async def ring(self) -> dict[str, list[str]]:
-        """Return the live hosts of each topic."""
-        return dict(await self.call(calls.get("ring")))
-
-    async def members(self) -> list[dict[str, Any]]:
-        """Return all known members."""
-        return await self.call(calls.listed("members"))
-
-    async def member(self, name: str) -> dict[str, Any]:
-        """Return one member."""
-        return dict(await self.call(calls.get("members", name)))
-
-    async def why(self, name: str) -> dict[str, Any]:
-        """Return why a member is held alive, suspect or dead."""
-        return dict(await self.call(calls.get("members", name, "why")))
-
-    async def status(self) -> dict[str, Any]:
-        """Return how the agent is, and how far others agree."""
-        return dict(await self.call(calls.get("status")))
-
-    async def config(self) -> dict[str, Any]:
-        """Return the configuration that the agent uses."""
-        return await self.call(calls.config())
-
-    # -- registrations -------------------------------------------------------------------------
-
-    async def register(
-        self,
-        topic: str,
-        host: str,
-        metadata: Mapping[str, Any] | None = None,
-        *,
-        ttl: float | None = None,
-        draining: bool = False,
-    ) -> dict[str, Any]:
-        """Register a host for a topic, or renew it."""
-        return await self.call(calls.register(topic, host, metadata, ttl, draining))
-
-    async def unregister(self, topic: str, host: str) -> bool:
-        """End a registration of this agent; False: there was none."""
-        return await self.call(calls.unregister(topic, host))
-
-    async def registrations(self) -> list[dict[str, Any]]:
-        """Return the registrations made with this agent."""
-        return await self.call(calls.listed("registrations"))
-
-    async def ack(self, topic: str, host: str) -> bool:
-        """Renew an own registration; of another's: say that it answered."""
-        return await self.call(calls.said(topic, host, "ack"))
-
-    async def report_failure(self, topic: str, host: str) -> bool:
-        """Say that a host did not answer."""
-        return await self.call(calls.said(topic, host, "failure"))
-
-    async def expire(self, topic: str, host: str) -> bool:
-        """Hide a registration at this agent; its owner is asked."""
-        return await self.call(calls.said(topic, host, "expire"))
-
-    async def drain(
-        self, topic: str | None = None, host: str | None = None, *, draining: bool = True
-    ) -> int:
-        """Take a registration (with neither: the node) out of new picks."""
-        return await self.call(calls.drain(topic, host, draining))
+    def now(self) -> float:
+        """Return the clock of this process, to which all times in answers belong."""
+        return clock()
 
     @asynccontextmanager
     async def registered(
@@ -162,7 +115,7 @@ class TrioClient:
             while True:
                 await trio.sleep(ttl / 3)
                 try:
-                    if not await self.ack(topic, host):
+                    if not await self.ack_alive(topic, host):
                         await self.register(topic, host, metadata, ttl=ttl)
                 except GossipError:
                     continue  # the agent may come back: the next round tries again
@@ -182,74 +135,46 @@ class TrioClient:
             with trio.move_on_after(self._timeout, shield=True), suppress(GossipError):
                 await self.unregister(topic, host)
 
-    # -- the agent -----------------------------------------------------------------------------
-
-    async def join(self, *seeds: str, wait: float = 0.0) -> dict[str, Any]:
-        """Add seeds; wait up to so many seconds until a member answered."""
-        return await self.call(calls.join(seeds, wait))
-
-    async def leave(self) -> dict[str, Any]:
-        """Have the agent leave and end."""
-        return await self.call(calls.leave())
-
-    async def forget(self, name: str) -> None:
-        """Forget a dead or left member on all nodes."""
-        return await self.call(calls.forget(name))
-
-    async def set_log_level(self, level: str) -> None:
-        """Change the level of the agent's log."""
-        await self.call(calls.set_log_level(level))
-
     async def watch(
         self,
-        *,
-        kinds: tuple[str, ...] = (),
-        topics: tuple[str, ...] = (),
-        members: tuple[str, ...] = (),
+        *kinds: str,
+        topics: Collection[str] = (),
+        members: Collection[str] = (),
         since: str | None = None,
         reconnect: bool = True,
     ) -> AsyncGenerator[dict[str, Any], None]:
-        """Yield events as they happen, the first one ``hello``; use it with ``aclosing``."""
-        reader = EventReader(since)
-        query = calls.watch(kinds, topics, members)
-        pause = _AGAIN
+        """Yield events as they happen; the first is ``hello``. Raises ControlError at once.
+
+        ``kinds``: only those (``member_died``); ``topics`` and ``members``: only events of one of
+        these. With ``reconnect``, a lost connection is made again for ever and resumed behind the
+        last event; each begins with a ``hello``. Where its ``resumed`` is False, events are
+        missing: read what you need again. Without, the end of the connection ends the iterator, or
+        raises AgentUnreachableError if there never was one.
+        """
+        following = Following(kinds, topics, members, since)
         while True:
             stream: trio.SocketStream | None = None
             try:
                 stream = await self._connect()
-                last = {} if reader.last is None else {"since": reader.last}
-                target = f"/v1/watch?{urlencode({**query, **last})}"
-                answer = AnswerReader()
-                await stream.send_all(request("GET", target, None))
-                rest = b""
-                while not answer.complete:
-                    with trio.fail_after(_SILENCE):
+                await stream.send_all(following.request())
+                while not following.over:
+                    with trio.fail_after(following.SILENCE):
                         data = await stream.receive_some(_READ)
                     if not data:
                         break
-                    answer.feed(bytes(data))
-                    for part in answer.body():
-                        if answer.status != 200:
-                            calls.get("watch").answer(answer.status, part)
-                        *lines, rest = (rest + part).split(b"\n")
-                        for line in lines:
-                            event = reader.take(line.decode())
-                            if event is not None:
-                                pause = _AGAIN
-                                yield event
-                if not reconnect:
-                    return
+                    for event in following.feed(bytes(data)):
+                        yield event
             except AgentUnreachableError:
                 if not reconnect:
                     raise
             except (trio.TooSlowError, trio.BrokenResourceError):
-                if not reconnect:
-                    return
+                pass  # it is over, however it came
             finally:
                 if stream is not None:
                     await trio.aclose_forcefully(stream)
-            await trio.sleep(pause)
-            pause = min(2 * pause, _AGAIN_MOST)
+            if not reconnect:
+                return
+            await trio.sleep(following.pause())
 
     # -- transport -----------------------------------------------------------------------------
 
@@ -305,6 +230,23 @@ class TrioClient:
                 self._idle.append(stream)
             else:
                 await trio.aclose_forcefully(stream)
+
+
+class TrioClientKeys:
+    """The keys of gossip, at one agent: ``client.keys``. Changes need its Unix socket."""
+
+    def __init__(self, client: TrioClient) -> None:
+        self.call = client.call
+
+    status = awaiting(key_calls.status)
+    add = awaiting(key_calls.add)
+    use = awaiting(key_calls.use)
+    remove = awaiting(key_calls.remove)
+    rotate = awaiting(key_calls.rotate)
+    rotate_out_of_band = awaiting(key_calls.rotate_out_of_band)
+    leave_behind = awaiting(key_calls.leave_behind)
+    cancel = awaiting(key_calls.cancel)
+    reload = awaiting(key_calls.reload)
 
 
 async def _open_unix(path: str) -> trio.SocketStream:

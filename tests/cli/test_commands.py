@@ -87,6 +87,12 @@ def test_queues(run):
     first, second = run("queues", "compute")[1], run("queues", "compute")[1]
     assert {first, second} == {"compute.a\ta\n", "compute.b\tb\n"}
     assert len({run("queues", "compute", "--routing-key", "x")[1] for _ in range(3)}) == 1
+    assert (
+        run("queues", "compute", "--routing-key", "x")[1]
+        == (run("queues", "compute", "--routing-key-hex", "78")[1])
+    )
+    assert run("queues", "compute", "--routing-key-hex", "xy")[0] == 2
+    assert run("queues", "compute", "--routing-key", "x", "--routing-key-hex", "78")[0] == 2
     assert json.loads(run("queues", "volume", "-o", "json")[1]) == [
         {"key": "volume.disk-1", "host": "disk-1"}
     ]
@@ -104,6 +110,8 @@ def test_queues(run):
 
 
 def test_queues_at_length(run):
+    status, out, _ = run("lookup", "volume")
+    assert (status, rows(out)[1][:3]) == (0, ["disk-1", "yes", "live"])
     status, out, _ = run("queues", "volume", "--long")
     assert status == 0
     assert rows(out)[1][:3] == ["disk-1", "yes", "live"]
@@ -134,15 +142,20 @@ def test_a_registration_from_its_beginning_to_its_end(run):
     ]
     assert own["metadata"] == {"port": 80, "v": "1.2"}
     assert "web      a     up" in run("registrations")[1]
-    assert run("ack", "web") == (0, "acknowledged web of a\n", "")
-    assert run("drain", "web") == (0, "web of a is draining\n", "")
-    assert run("drain", "web")[1] == "web of a: nothing to change\n"
+    assert run("ack-alive", "web") == (0, "acknowledged web of a\n", "")
+    assert run("ack", "web") == (0, "acknowledged web of a\n", "")  # its name until 0.1
+    assert run("register", "web", "rack-7")[0] == 0
+    assert run("drain", "web", "a") == (0, "web of a is draining\n", "")
+    assert run("drain", "web") == (0, "web (1 host) is draining\n", "")  # the other one
+    assert run("drain", "web")[1] == "web: nothing to change\n"
     assert run("queues", "web") == (
         1,
         "",
         "gossipmm: web: nobody: no host of that topic may be picked just now\n",
     )
-    assert run("drain", "web", "--undo")[1] == "web of a is in new picks again\n"
+    assert run("drain", "web", "a", "--undo")[1] == "web of a is in new picks again\n"
+    assert run("undrain", "web")[1] == "web (1 host) is in new picks again\n"
+    assert run("unregister", "web", "rack-7")[0] == 0
     assert run("expire", "web", "a")[0] == 0
     assert run("unregister", "web") == (0, "unregistered web of a\n", "")
     assert run("unregister", "web") == (
@@ -150,14 +163,18 @@ def test_a_registration_from_its_beginning_to_its_end(run):
         "",
         "gossipmm: web of a is not registered with this agent\n",
     )
-    assert run("ack", "web")[0] == 1
-    assert run("failure", "web", "a")[0] == 1
-    assert run("failure", "compute", "b") == (
+    assert run("ack-alive", "web")[0] == 1
+    assert run("report-failure", "web", "a")[0] == 1
+    assert run("report-failure", "compute", "b") == (
         0,
         "reported: compute of b is probed now\n",
         "",
     )
-    assert run("failure", "compute", "a")[0] == 1
+    assert run("failure", "compute", "a") == (  # its name until 0.1
+        1,
+        "",
+        "gossipmm: compute of a is registered with this very agent: unregister or drain it\n",
+    )
 
 
 def test_what_the_agent_refuses_is_wrong_use(run):

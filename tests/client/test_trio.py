@@ -40,29 +40,33 @@ async def client(tmp_path):
 
 async def test_the_same_calls(client, log_level):
     assert await client.queues("compute") == [("compute.a", "a")]
-    assert (await client.lookup("nothing"))["status"] == "unknown_topic"
-    assert [topic["topic"] for topic in await client.topics()] == ["compute"]
-    assert (await client.topic("compute"))["picks"] == ["a"]
+    assert (await client.lookup("nothing")).status == "unknown_topic"
+    assert list(await client.topics()) == ["compute"]
+    assert (await client.topic("compute")).picks == ("a",)
     assert await client.ring() == {"compute": ["a"]}
-    assert [member["name"] for member in await client.members()] == ["a"]
-    assert (await client.member("a"))["self"] is True
-    assert (await client.why("a"))["status"] == "alive"
-    assert (await client.status())["joined"] is True
+    assert [member.name for member in await client.members()] == ["a"]
+    assert (await client.member("a")).status.label == "alive"
+    assert await client.why("zz") == ()
+    assert (await client.status()).joined is True
+    assert (await client.get("members", "a", "why"))["status"] == "alive"
     assert (await client.config())["register"] == ["compute"]
-    assert (await client.register("web", "h", {"port": 80}, ttl=9))["ttl"] == 9
-    assert await client.ack("web", "h") is True
+    await client.register("web", "h", {"port": 80}, ttl=9)
+    assert (await client.registrations())[-1].ttl == 9
+    assert await client.ack_alive("web", "h") is True
     assert await client.drain("web", "h") == 1
     assert await client.expire("web", "h") is True
     assert await client.report_failure("web", "zz") is False
     assert len(await client.registrations()) == 2
     assert await client.unregister("web", "h") is True
     assert await client.unregister("web", "h") is False
-    assert (await client.join("127.0.0.1:1"))["live"] == 1
+    assert (await client.join("127.0.0.1:1")).live == 1
     await client.set_log_level("info")
     with pytest.raises(RegistrationError, match="contains a dot"):
         await client.register("a.b", "x")
+    assert await client.log_level() == "info"
+    assert await client.forget("zz") is False
     with pytest.raises(ControlError, match="no member is called"):
-        await client.forget("zz")
+        await client.get("members", "zz")
     assert len(client._idle) == 1
 
 
@@ -88,7 +92,7 @@ async def test_many_tasks_share_one_client(client):
 
 
 async def test_registered_and_watch(client):
-    async with aclosing(client.watch(kinds=("host_changed",), reconnect=False)) as events:
+    async with aclosing(client.watch("host_changed", reconnect=False)) as events:
         assert (await anext(events))["event"] == "hello"
         async with client.registered("web", "h", ttl=0.3):
             assert (await anext(events))["host"] == "h"

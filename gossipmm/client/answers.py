@@ -1,0 +1,240 @@
+"""From the JSON of the control API to the values that an agent in this process would give.
+
+Ages become times of this process's own clock (``clock``), so that ``now() - member.heard`` is an
+age on every face. How long the answer was under way is not known, and not taken off.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from gossipmm.addresses import parse_address
+from gossipmm.answers import (
+    FoundHost,
+    Joining,
+    KeyHolder,
+    KeysStatus,
+    KeyStraggler,
+    Lookup,
+    LookupStatus,
+    NodeStatus,
+    RotationStatus,
+)
+from gossipmm.core.values.trail import EvidenceKind
+from gossipmm.core.values.types import (
+    Agreement,
+    Disagreement,
+    EntryState,
+    Evidence,
+    Health,
+    HostEntry,
+    HostState,
+    MemberView,
+    NodeState,
+    OwnRegistration,
+    Status,
+    TopicView,
+)
+
+if TYPE_CHECKING:
+    from gossipmm.core.values.events import LeaveFinished
+
+__all__ = (
+    "clock",
+    "joining",
+    "keys_status",
+    "left",
+    "lookup",
+    "member",
+    "node_status",
+    "registration",
+    "topic",
+    "trail",
+)
+
+clock = time.monotonic
+
+
+def member(value: Mapping[str, Any]) -> MemberView:
+    """Read a member."""
+    now = clock()
+    return MemberView(
+        name=value["name"],
+        generation=int(value["generation"]),
+        status=Status[value["status"].upper()],
+        node_state=NodeState[value["node_state"].upper()],
+        addresses=tuple(map(parse_address, value["addresses"])),
+        heartbeat=value["heartbeat"],
+        since=now - value["since_ago"],
+        heard=-inf if value["heard_ago"] is None else now - value["heard_ago"],
+        registrations=value["registrations"],
+        metadata=value["metadata"],
+        reason=value["reason"],
+    )
+
+
+def trail(value: Mapping[str, Any]) -> tuple[Evidence, ...]:
+    """Read why a member is as it is."""
+    now = clock()
+    return tuple(
+        Evidence(
+            now - line["ago"],
+            EvidenceKind(line["kind"]),
+            line["teller"],
+            line["heartbeat"],
+            line["detail"],
+        )
+        for line in value["evidence"]
+    )
+
+
+def topic(value: Mapping[str, Any]) -> TopicView:
+    """Read a topic with its hosts."""
+    now = clock()
+    return TopicView(
+        topic=value["topic"],
+        picks=tuple(value["picks"]),
+        fanout=tuple(value["fanout"]),
+        entries={
+            host["host"]: HostEntry(
+                topic=value["topic"],
+                host=host["host"],
+                state=HostState[host["state"].upper()],
+                nodes=tuple(host["nodes"]),
+                metadata=host["metadata"],
+                since=now - host["since_ago"],
+                heard=-inf if host["heard_ago"] is None else now - host["heard_ago"],
+            )
+            for host in value["hosts"]
+        },
+        stale=value["stale"],
+    )
+
+
+def lookup(value: Mapping[str, Any]) -> Lookup:
+    """Read the long answer to a key."""
+    return Lookup(
+        key=value["key"],
+        topic=value["topic"],
+        status=LookupStatus(value["status"]),
+        hosts=tuple(map(_found, value["hosts"])),
+        others=tuple(map(_found, value["others"])),
+    )
+
+
+def _found(host: Mapping[str, Any]) -> FoundHost:
+    return FoundHost(
+        key=host["key"],
+        host=host["host"],
+        state=None if host["state"] is None else HostState[host["state"].upper()],
+        age=host["heard_ago"],
+        in_state=host["since_ago"],
+        source=host["source"],
+        nodes=tuple(host["nodes"]),
+        metadata=host["metadata"],
+    )
+
+
+def registration(value: Mapping[str, Any]) -> OwnRegistration:
+    """Read a registration of the agent's own."""
+    return OwnRegistration(
+        topic=value["topic"],
+        host=value["host"],
+        metadata=value["metadata"],
+        state=EntryState.DRAINING if value["draining"] else EntryState.UP,
+        ttl=value["ttl"],
+        left=value["expires_in"],
+    )
+
+
+def node_status(value: Mapping[str, Any]) -> NodeStatus:
+    """Read how an agent is."""
+    now = clock()
+    return NodeStatus(
+        name=value["name"],
+        cluster=value["cluster"],
+        version=value["version"],
+        generation=int(value["generation"]),
+        addresses=tuple(map(parse_address, value["addresses"])),
+        uptime=value["uptime"],
+        joined=value["joined"],
+        leaving=value["leaving"],
+        conflict=tuple(map(parse_address, value["conflict"])),
+        trouble=value["trouble"],
+        agreement=Agreement(
+            fingerprint=int(value["fingerprint"], 16),
+            agree=value["agree"],
+            differ=tuple(
+                Disagreement(peer["name"], now - peer["since_ago"]) for peer in value["differ"]
+            ),
+            unheard=value["unheard"],
+        ),
+        # An agent of another version may have more to say of itself, or less.
+        health=Health(*(value["health"].get(name, 0) for name in Health._fields)),
+        members={Status[name.upper()]: count for name, count in value["members"].items()},
+        topics=value["topics"],
+        registrations=value["registrations"],
+        process=value["process"],
+    )
+
+
+def joining(value: Mapping[str, Any]) -> Joining:
+    """Read how far a join is."""
+    return Joining(tuple(value["seeds"]), value["joined"], value["live"], dict(value["failures"]))
+
+
+def left(value: Mapping[str, Any]) -> LeaveFinished:
+    """Read how a leave went."""
+    # A third of the import of the client, for the one call after which there is no other.
+    from gossipmm.core.values.events import LeaveFinished
+
+    return LeaveFinished(clock(), value["confirmed"], value["told"])
+
+
+def keys_status(value: Mapping[str, Any]) -> KeysStatus:
+    """Read the keys of an agent."""
+    return KeysStatus(
+        node=value["node"],
+        encrypted=value["encrypted"],
+        file=value["file"],
+        trouble=value["trouble"],
+        keys=_kids(value["keys"]),
+        retired=_kids(value["retired"]),
+        rotation=None if value["rotation"] is None else _rotation(value["rotation"]),
+        members=tuple(
+            KeyHolder(one["name"], one["live"], _kids(one["holds"]), one["covered"])
+            for one in value["members"]
+        ),
+        stragglers=tuple(
+            KeyStraggler(
+                one["name"],
+                parse_address(one["address"]),
+                bytes.fromhex(one["kid"]),
+                one["times"],
+                clock() - one["ago"],
+            )
+            for one in value["stragglers"]
+        ),
+    )
+
+
+def _rotation(value: Mapping[str, Any]) -> RotationStatus:
+    return RotationStatus(
+        phase=value["phase"],
+        kid=bytes.fromhex(value["kid"]),
+        replaces=bytes.fromhex(value["replaces"]),
+        out_of_band=value["out_of_band"],
+        since=clock() - value["since_ago"],
+        keep_left=value["keep_left"],
+        waits_for=tuple(value["waits_for"]),
+        without=tuple(value["without"]),
+        missing=value["missing"],
+        majority=value["majority"],
+    )
+
+
+def _kids(values: list[str]) -> tuple[bytes, ...]:
+    return tuple(map(bytes.fromhex, values))
