@@ -26,6 +26,7 @@ GOSSIPMM = (
     "embed",
     "sidecar",
     "cli",
+    "verbs",
     "__main__",
 )
 

@@ -1,0 +1,199 @@
+"""Verbs about members and about this node itself."""
+
+from __future__ import annotations
+
+from gossipmm.verbs.verb import Differs, Face, Scope, Verb
+from gossipmm.verbs.words import ASK_AGENT, ASK_CORE, BY_LIST, IN_STATUS, INSIDE_ONLY
+
+NODE = (
+    Verb(
+        "members",
+        Scope.NODE,
+        gives="tuple[MemberView, ...]",
+        http=("GET /v1/members",),
+        command="members",
+        absent={Face.MATCHMAKER: ASK_AGENT},
+    ),
+    Verb(
+        "member",
+        Scope.NODE,
+        "name: str",
+        "MemberView | None",
+        None,
+        http=("GET /v1/members/{name}",),
+        absent={
+            Face.MATCHMAKER: ASK_AGENT,
+            Face.COMMAND: "members, or why HOST",
+            Face.CONSOLE: "members, or why NAME",
+        },
+    ),
+    Verb(
+        "why",
+        Scope.NODE,
+        "name: str",
+        "tuple[Evidence, ...]",
+        (),
+        http=("GET /v1/members/{name}/why",),
+        command="why",
+        absent={Face.MATCHMAKER: ASK_AGENT},
+        differs={Face.COMMAND: Differs("a member, or what it registers", takes="host: str")},
+    ),
+    Verb(
+        "forget",
+        Scope.NODE,
+        "name: str",
+        "bool",
+        False,
+        http=("DELETE /v1/members/{name}",),
+        command="forget",
+        absent={Face.MATCHMAKER: ASK_AGENT},
+    ),
+    Verb(
+        "heard",
+        Scope.NODE,
+        "names: Iterable[str]",
+        "dict[str, float]",
+        absent={
+            **INSIDE_ONLY,
+            Face.NODE: BY_LIST,
+            Face.CLIENT: BY_LIST,
+            Face.SIMULATOR: BY_LIST,
+        },
+    ),
+    Verb(
+        "now",
+        Scope.NODE,
+        gives="float",
+        absent={**INSIDE_ONLY, Face.NODE: "is told the time", Face.SIMULATOR: "core_time()"},
+    ),
+    Verb(
+        "agreement",
+        Scope.NODE,
+        gives="Agreement",
+        absent=IN_STATUS,
+    ),
+    Verb("health", Scope.NODE, gives="Health", absent=IN_STATUS),
+    Verb("conflict", Scope.NODE, gives="tuple[Address, ...]", attribute=True, absent=IN_STATUS),
+    Verb(
+        "stats",
+        Scope.NODE,
+        gives="Stats",
+        attribute=True,
+        http=("GET /v1/stats",),
+        absent={
+            Face.MATCHMAKER: ASK_AGENT,
+            Face.COMMAND: "traffic is in status, everything in /metrics",
+            Face.CONSOLE: "gossipmm status, from another terminal",
+            Face.SIMULATOR: ASK_CORE,
+        },
+        differs={
+            face: Differs("the counters as they stood when asked", gives="dict[str, Any]")
+            for face in (Face.CHILD, Face.CLIENT)
+        },
+    ),
+    Verb(
+        "config",
+        Scope.NODE,
+        gives="Config",
+        attribute=True,
+        http=("GET /v1/config",),
+        command="info",
+        absent={Face.MATCHMAKER: ASK_AGENT, Face.CONSOLE: "gossipmm info"},
+        differs={
+            Face.CLIENT: Differs("an agent may know other settings", gives="dict[str, Any]"),
+        },
+    ),
+    Verb(
+        "status",
+        Scope.NODE,
+        gives="NodeStatus",
+        http=("GET /v1/status",),
+        command="status",
+        absent={
+            Face.NODE: "agreement, health, conflict and stats, one by one",
+            Face.MATCHMAKER: ASK_AGENT,
+            Face.CONSOLE: "gossipmm status, from another terminal",
+            Face.SIMULATOR: ASK_CORE,
+        },
+    ),
+    Verb(
+        "watch",
+        Scope.NODE,
+        "*kinds: type[Event] | str, topics: Collection[str] = (), members: Collection[str] = (), "
+        "buffer: int = 1024",
+        "Watch",
+        http=("GET /v1/watch",),
+        command="watch",
+        absent={
+            Face.NODE: "next_event()",
+            Face.MATCHMAKER: ASK_AGENT,
+            Face.CONSOLE: "the agent logs what happens",
+            Face.SIMULATOR: "cluster.watch",
+        },
+        differs={
+            Face.THREAD: Differs("an iterator that blocks", gives="ThreadWatch"),
+            Face.ASYNCIO: Differs("an iterator for asyncio", gives="AsyncWatch"),
+            Face.CHILD: Differs("an iterator that asks again and again", gives="ChildWatch"),
+            Face.CLIENT: Differs(
+                "events as JSON has them, with their words; resumed after a lost connection",
+                takes="*kinds: str, topics: Collection[str] = (), members: Collection[str] = (), "
+                "since: str | None = None, reconnect: bool = True",
+                gives="Iterator[dict[str, Any]]",
+            ),
+            Face.HTTP: Differs(
+                "server-sent events",
+                takes="kind: str, topic: str, member: str, since: str",
+            ),
+            Face.COMMAND: Differs(
+                "options may be repeated",
+                takes="*, kinds: str, topics: str, members: str, since: str",
+            ),
+        },
+    ),
+    Verb(
+        "join",
+        Scope.NODE,
+        "*seeds: str",
+        http=("POST /v1/join",),
+        command="join",
+        absent={Face.MATCHMAKER: ASK_AGENT, Face.SIMULATOR: "host.seeds"},
+        differs={
+            Face.NODE: Differs("the shell resolves names", takes="addresses: Iterable[Address]"),
+            Face.CLIENT: Differs(
+                "waits for an answer, if asked to",
+                takes="*seeds: str, wait: float = 0.0",
+                gives="Joining",
+            ),
+            Face.HTTP: Differs(
+                "waits for an answer, if asked to", takes="seeds: list[str], wait: float = 0"
+            ),
+            Face.COMMAND: Differs("waits for an answer", takes="seeds: str, *, wait: float"),
+        },
+    ),
+    Verb(
+        "wait_joined",
+        Scope.NODE,
+        "timeout: float | None = None",
+        "bool",
+        absent={
+            Face.NODE: "the event Joined",
+            Face.CLIENT: "join waits; GET /readyz tells",
+            Face.HTTP: "join waits; GET /readyz tells",
+            Face.COMMAND: "join waits; status --check tells",
+            Face.CONSOLE: "the agent logs it",
+            Face.SIMULATOR: "cluster.settle",
+        },
+    ),
+    Verb(
+        "leave",
+        Scope.NODE,
+        gives="LeaveFinished",
+        http=("POST /v1/leave",),
+        command="leave",
+        absent={Face.MATCHMAKER: ASK_AGENT, Face.CONSOLE: "Ctrl-C, or the end of the input"},
+        differs={
+            face: Differs("an event LeaveFinished follows", gives="None")
+            for face in (Face.NODE, Face.SIMULATOR)
+        },
+    ),
+)
