@@ -46,6 +46,7 @@ from gossipmm.core.sync.round import GossipRound
 from gossipmm.core.sync.transfer import Transfer
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
+from gossipmm.core.table.peers import agreement_of
 from gossipmm.core.table.self_record import SelfRecord
 from gossipmm.core.table.table import Table
 from gossipmm.core.values import events
@@ -53,7 +54,6 @@ from gossipmm.core.values.stats import Drop, Stats
 from gossipmm.core.values.types import (
     Address,
     Agreement,
-    Disagreement,
     Evidence,
     Generation,
     Health,
@@ -111,7 +111,7 @@ class Node:
             ),
         )
         self._detector = detector = Detector(local, outbox, broadcasts, probes, replies)
-        own_generations = OwnGenerations(local, outbox, broadcasts)
+        self._own_generations = own_generations = OwnGenerations(local, outbox, broadcasts)
         self._closed = closed = ClosedGenerations(local, outbox, detector, own_generations, replies)
         self._conflict = conflict = NameConflict(local, outbox, own_generations)
         self._seeds = seeds = Seeds(local, outbox)
@@ -356,6 +356,12 @@ class Node:
         self._leaving.leave()
         self._local.publish()
 
+    def set_addresses(self, addresses: Iterable[Address], now: float) -> None:
+        """Announce other addresses from now on. Raises ConfigError, LimitError [P2]."""
+        self._advance(now)
+        self._own_generations.move(tuple(addresses))
+        self._local.publish()
+
     def new_boot(self, now: float) -> None:
         """Seal with IVs that no copy of this process can use: after a jump of the wall clock."""
         self._advance(now)
@@ -430,17 +436,7 @@ class Node:
 
     def agreement(self, now: float) -> Agreement:
         """How many live peers agree with this table, who does not, and since when."""
-        agree = unheard = 0
-        differ = []
-        for member in self._local.table.peers.values():
-            if not member.peer_fingerprint:
-                unheard += 1
-            elif member.peer_fingerprint == self._local.table.fingerprint:
-                agree += 1
-            else:
-                since = member.differs_since
-                differ.append(Disagreement(member.name, now if since is None else since))
-        return Agreement(self._local.table.fingerprint, agree, tuple(differ), unheard)
+        return agreement_of(self.table, now)
 
     def health(self, now: float) -> Health:
         """How well this node itself is: slow, deaf, its own loss, what waits to be told."""

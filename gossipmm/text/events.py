@@ -78,6 +78,16 @@ def _impaired(event: events.SelfImpaired) -> str:
     )
 
 
+def _self_suspected(event: events.SelfSuspected) -> str:
+    if not event.active:
+        return "this node is suspected no longer, or seldom"
+    return (
+        f"this node is suspected again and again, and refutes ({event.times} times within a "
+        "minute): others do not reach it at the addresses that it announces, or its network "
+        "loses much, or it is starved of CPU"
+    )
+
+
 #: What is said of datagrams that are not of this cluster, by the reason: "datagrams from X ...";
 #: ``{key}`` is the id of their key.
 FOREIGN_TRAFFIC: Mapping[Drop, str] = {
@@ -135,8 +145,10 @@ EVENTS: Mapping[type, Callable[[Any, str], str]] = {
     events.ProbationEnded: lambda e, _: f"member {e.name} was steady: its probation is over",
     events.MemberLeft: lambda e, _: f"member {e.name} left",
     events.MemberReaped: lambda e, _: f"member {e.name} is forgotten; only a new start returns",
-    events.AddressChanged: lambda e, _: (
+    events.AddressChanged: lambda e, me: (
         f"member {e.name} moved from {_at(e.previous)} to {_at(e.addresses)}"
+        if e.name != me
+        else f"this node announces {_at(e.addresses)} from now on, no longer {_at(e.previous)}"
     ),
     events.SourceDiffers: lambda e, _: (
         f"member {e.name} announces {_at(e.addresses)} and sends from {format_address(e.source)}"
@@ -155,6 +167,7 @@ EVENTS: Mapping[type, Callable[[Any, str], str]] = {
         f"this node's timers were {e.late:.1f} s late: it holds its accusations for a while"
     ),
     events.SelfImpaired: lambda e, _: _impaired(e),
+    events.SelfSuspected: lambda e, _: _self_suspected(e),
     events.MemberImpaired: lambda e, _: (
         f"member {e.name} is impaired: its answers do not get through, it says; on probation, in "
         "no answer until it takes that back"

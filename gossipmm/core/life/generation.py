@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gossipmm.core.life.own_suspicions import OwnSuspicions
 from gossipmm.core.sending.broadcasts import BroadcastQueue
 from gossipmm.core.sending.outbox import Outbox
 from gossipmm.core.table.local_state import LocalState
@@ -10,7 +11,7 @@ from gossipmm.core.values import events
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.timers import Token, cancel
 from gossipmm.core.values.trail import EvidenceKind
-from gossipmm.core.values.types import MAX_GENERATION, Generation, make_generation
+from gossipmm.core.values.types import MAX_GENERATION, Address, Generation, make_generation
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import Page
 
@@ -27,6 +28,7 @@ class OwnGenerations:
         self._local = local
         self._outbox = outbox
         self._broadcasts = broadcasts
+        self._suspicions = OwnSuspicions(local)
         self._born_ms = local.own.generation >> 16
         self._born_at = local.now
         self._renew_after = local.now
@@ -53,6 +55,15 @@ class OwnGenerations:
             local.table.replace_page(local.me, page, local.now)
             if not local.own.left:
                 self._broadcasts.page(local.me, page.number)
+
+    def move(self, addresses: tuple[Address, ...]) -> None:
+        """Announce other addresses, in page 0. Raises ConfigError, LimitError [P2]."""
+        local = self._local
+        previous = local.own.addresses
+        if addresses == previous or local.own.leaving:
+            return
+        self.write([local.own.move(addresses)])
+        local.events.append(events.AddressChanged(local.now, local.own.name, previous, addresses))
 
     def raise_heartbeat(self) -> None:
         """Issue the next heartbeat; a life whose counter is at its end is followed by another.
@@ -125,6 +136,7 @@ class OwnGenerations:
             if heartbeat == own.heartbeat:
                 self.raise_heartbeat()
                 local.stats.own_refutations += 1
+                self._suspicions.refuted()
                 local.me.note(
                     local.now, EvidenceKind.REFUTED_OWN, teller.name, f"heartbeat {own.heartbeat}"
                 )

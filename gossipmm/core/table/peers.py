@@ -10,6 +10,7 @@ from typing import Final
 
 from gossipmm.core.table.member import Member
 from gossipmm.core.table.table import Table
+from gossipmm.core.values.types import Agreement, Disagreement
 
 #: Number of recent senders that are remembered.
 _RECENT: Final = 32
@@ -129,3 +130,18 @@ class Peers:
                 if len(chosen) == count:
                     break
         return list(chosen.values())
+
+
+def agreement_of(table: Table, now: float) -> Agreement:
+    """Return how many live peers agree with the table, who does not, and since when."""
+    agree = unheard = 0
+    differ = []
+    for member in table.peers.values():
+        if not member.peer_fingerprint:
+            unheard += 1
+        elif member.peer_fingerprint == table.fingerprint:
+            agree += 1
+        else:
+            since = member.differs_since
+            differ.append(Disagreement(member.name, now if since is None else since))
+    return Agreement(table.fingerprint, agree, tuple(differ), unheard)

@@ -182,6 +182,19 @@ class SelfRecord:
         self.state = state
         return self.page_zero()
 
+    def move(self, addresses: tuple[Address, ...]) -> Page:
+        """Change the addresses announced; return page 0.
+
+        Raises ConfigError or LimitError and then changes nothing.
+        """
+        _check_identity(self.name, addresses)
+        previous, self.addresses = self.addresses, addresses
+        try:
+            return self.page_zero()
+        except LimitError:
+            self.addresses = previous
+            raise
+
     def page_zero(self) -> Page:
         """Write page 0 again, at a higher version. Raises LimitError."""
         self._version += 1

@@ -105,7 +105,7 @@ class MemberReaped:
 
 @dataclass(frozen=True, slots=True)
 class AddressChanged:
-    """A member's record names other addresses than before."""
+    """The record of a member, or of this node itself, names other addresses than before."""
 
     at: float
     name: NodeId
@@ -202,6 +202,18 @@ class SelfImpaired:
 
 
 @dataclass(frozen=True, slots=True)
+class SelfSuspected:
+    """Others keep suspecting this node, which refutes each time (or that is over).
+
+    ``times`` is how often it refuted within the last minute.
+    """
+
+    at: float
+    active: bool
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
 class MemberImpaired:
     """A member says that its answers do not get through: on probation until it takes that back."""
 
@@ -290,6 +302,7 @@ Event: TypeAlias = (
     | Isolated
     | SelfSlow
     | SelfImpaired
+    | SelfSuspected
     | MemberImpaired
     | ForeignTraffic
     | KeysChanged

@@ -61,6 +61,7 @@ _LEVELS: dict[type, int] = {
     events.Isolated: logging.WARNING,
     events.SelfSlow: logging.WARNING,
     events.SelfImpaired: logging.WARNING,
+    events.SelfSuspected: logging.WARNING,
     events.MemberImpaired: logging.WARNING,
     events.ForeignTraffic: logging.WARNING,
     events.KeyWanted: logging.WARNING,

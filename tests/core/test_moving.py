@@ -1,0 +1,106 @@
+"""A node whose addresses change while it runs, and one that is suspected again and again."""
+
+from __future__ import annotations
+
+import pytest
+
+from gossipmm.core.values.events import AddressChanged, MemberDied, MemberSuspected, SelfSuspected
+from gossipmm.core.values.types import Address
+from gossipmm.core.wire import frame as wire
+from gossipmm.errors import ConfigError, LimitError
+from tests.helpers import Mesh, held, key_of
+
+NEW: Address = ("10.7.7.7", 7946)
+
+
+def three() -> Mesh:
+    mesh = Mesh("a", "b", "c")
+    mesh.settle()
+    mesh.run(2)
+    return mesh
+
+
+def move(mesh: Mesh, name: str, *addresses: Address) -> None:
+    """Give a node other addresses, which the network knows from now on."""
+    node = mesh[name]
+    mesh._by_address.pop(node.addresses[0])
+    for address in addresses:
+        mesh._by_address[address] = name
+    node.set_addresses(addresses, mesh.now)
+    mesh.flush(name)
+
+
+def test_a_node_that_moved_is_known_at_its_new_address_at_once_and_never_suspected() -> None:
+    """It announced the old address for ever, and was suspected once or twice a second [P2]."""
+    mesh = three()
+    before, generation = mesh["b"].addresses, mesh["b"].generation
+    move(mesh, "b", NEW)
+    mesh.run(0.1)
+    for name in "ac":
+        assert held(mesh[name], "b").addresses == (NEW,)
+        (event,) = mesh.told(name, AddressChanged)
+        assert (event.name, event.previous, event.addresses) == ("b", before, (NEW,))
+    assert [event.name for event in mesh.told("b", AddressChanged)] == ["b"]
+    assert mesh["b"].addresses == (NEW,)
+    assert mesh["b"].generation == generation
+    mesh.run(20)
+    assert mesh.agreed()
+    assert not any(
+        mesh.told(name, kind) for name in "abc" for kind in (MemberSuspected, MemberDied)
+    )
+
+
+def test_what_cannot_be_announced_changes_nothing() -> None:
+    """Nor do the same addresses again, or those of a node that leaves."""
+    mesh = three()
+    node = mesh["b"]
+    before, version = node.addresses, held(mesh["b"], "b").pages[0].version
+    with pytest.raises(ConfigError):
+        node.set_addresses([("example.org", 7946)], mesh.now)
+    with pytest.raises(ConfigError):
+        node.set_addresses([], mesh.now)
+    node.set_addresses(before, mesh.now)
+    assert (node.addresses, held(node, "b").pages[0].version) == (before, version)
+    node.leave(mesh.now)
+    node.set_addresses([NEW], mesh.now)
+    assert node.addresses == before
+
+
+def test_a_page_that_would_be_too_large_changes_nothing() -> None:
+    mesh = Mesh("a", metadata={"note": "x" * 280})
+    node = mesh["a"]
+    before = node.addresses
+    with pytest.raises(LimitError):
+        node.set_addresses([(f"fd00::{number}", 7946) for number in range(1, 9)], mesh.now)
+    assert node.addresses == before
+    node.drain(now=mesh.now)  # page 0 can still be written
+
+
+def accuse(mesh: Mesh, times: int, pause: float) -> None:
+    """Let x hold node a suspect so many times."""
+    x = mesh._members["x"]
+    for _ in range(times):
+        x.say("a", rows=wire.row(key_of(mesh["a"]), mesh["a"].heartbeat, wire.SUSPECT))
+        mesh.run(pause)
+
+
+def test_who_is_suspected_ten_times_in_a_minute_says_so_once_and_takes_it_back() -> None:
+    """It refuted for hours, and nothing on that host said that anything was wrong [P38]."""
+    mesh = Mesh("a")
+    mesh.puppets("x", "y")
+    accuse(mesh, 9, 1.0)
+    assert mesh.told("a", SelfSuspected) == []
+    accuse(mesh, 20, 1.0)
+    assert [event.active for event in mesh.told("a", SelfSuspected)] == [True]
+    mesh.run(58)
+    assert [event.active for event in mesh.told("a", SelfSuspected)] == [True]
+    mesh.run(3)
+    assert [event.active for event in mesh.told("a", SelfSuspected)] == [True, False]
+
+
+def test_who_is_suspected_now_and_then_says_nothing() -> None:
+    """As at 25 % loss: twice a minute."""
+    mesh = Mesh("a")
+    mesh.puppets("x", "y")
+    accuse(mesh, 30, 10.0)
+    assert mesh.told("a", SelfSuspected) == []
