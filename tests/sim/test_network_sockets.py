@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gossipmm_sim.engine.host import Startup
 from gossipmm_sim.engine.sockets import BINDS, Socket, family_of
 from tests.sim.quiet_node import boot, heard, hosts, say
 
@@ -223,7 +224,7 @@ class TestChanges:
 class TestWarmingUp:
     def test_datagrams_wait_until_a_started_process_reads_them(self):
         a, b = both = hosts(2)
-        a.warming = lambda: 0.07
+        a.startup = lambda: Startup(0.07, 0.0, 0.0)
         boot(both)
         say(b, a.address, b"one", wait=0.03)
         say(b, a.address, b"two", wait=0.03)
@@ -233,7 +234,7 @@ class TestWarmingUp:
 
     def test_its_timers_wait_too(self):
         a, _ = both = hosts(2)
-        a.warming = lambda: 0.07
+        a.startup = lambda: Startup(0.07, 0.0, 0.0)
         served = []
         boot(both)
         a.core.next_timer = lambda: a._base if not served else float("inf")
@@ -245,14 +246,14 @@ class TestWarmingUp:
 
     def test_what_it_says_at_its_start_goes_at_once(self):
         a, b = both = hosts(2)
-        a.warming = lambda: 0.07
+        a.startup = lambda: Startup(0.07, 0.0, 0.0)
         boot(both)
         say(a, b.address, wait=0.01)
         assert heard(b) == [(b"x", a.address)]
 
     def test_a_pause_that_begins_meanwhile_outlasts_it(self):
         a, b = both = hosts(2)
-        a.warming = lambda: 0.07
+        a.startup = lambda: Startup(0.07, 0.0, 0.0)
         boot(both)
         say(b, a.address, wait=0.01)
         a.pause()
@@ -263,7 +264,7 @@ class TestWarmingUp:
 
     def test_a_resumed_process_is_still_warming_up(self):
         a, b = both = hosts(2)
-        a.warming = lambda: 0.5
+        a.startup = lambda: Startup(0.5, 0.0, 0.0)
         boot(both)
         a.pause()
         say(b, a.address)
@@ -271,3 +272,26 @@ class TestWarmingUp:
         assert heard(a) == []
         a.cluster.advance(1)
         assert heard(a) == [(b"x", b.address)]
+
+    def test_a_start_beside_others_is_slow_for_a_while(self):
+        a, b = both = hosts(2)
+        a.startup = lambda: Startup(0.0, 0.1, 1.0)
+        boot(both)
+        for _ in range(5):
+            say(b, a.address, wait=0.0)
+        a.cluster.advance(0.25)
+        assert len(heard(a)) == 2
+        a.cluster.advance(1)
+        heard(a)
+        say(b, a.address, wait=0.01)
+        assert len(heard(a)) == 1
+
+    def test_a_start_that_was_cut_short_does_not_end_the_slowness_of_the_next_one(self):
+        a, b = both = hosts(2)
+        a.startup = lambda: Startup(0.0, 0.5, 1.0)
+        boot(both)
+        a.cluster.advance(0.9)
+        a.restart()
+        a.cluster.advance(0.2)
+        say(b, a.address)
+        assert heard(a) == []

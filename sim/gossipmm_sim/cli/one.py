@@ -32,6 +32,8 @@ def list_command(output: str) -> None:
         params = " ".join(f"{key}={value}" for key, value in one.params.items())
         extra = f"  [{params}]" if params else ""
         slow = "" if one.quick else " (slow)"
+        failing = {one.with_settings(each).known_failure for each in one.variants or ({},)} - {""}
+        slow += f" (known to fail: {', '.join(sorted(failing))})" if failing else ""
         click.echo(f"  {one.name:<48} {one.nodes:>5} hosts{slow}  {one.doc}{extra}")
     click.echo(f"\nswarm: a random subset of faults for each seed\nfaults: {', '.join(FAULTS)}")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from gossipmm.core.sealing.keyring import Key, Keyring
 from gossipmm_sim.engine.shell import Core, Shell
@@ -24,12 +24,22 @@ if TYPE_CHECKING:
     from gossipmm_sim.engine.cluster import Cluster
     from gossipmm_sim.engine.streams import Streams
 
-__all__ = ("FIRST_KEY", "Host")
+__all__ = ("FIRST_KEY", "Host", "Startup")
 
 #: Seconds after which a process that found no address to bind is started again.
 _RETRY: Final = 1.0
 #: The keyring that every host of an encrypted cluster begins with.
 FIRST_KEY: Final = Key(b"k1", b"\x01" * 32)
+
+
+class Startup(NamedTuple):
+    """What the start of a process takes, in seconds."""
+
+    #: Until its loop runs: datagrams wait.
+    cold: float
+    #: For each datagram and timer, for the first ``lasts`` seconds.
+    service: float
+    lasts: float
 
 
 class Host(Shell):
@@ -49,8 +59,8 @@ class Host(Shell):
         self.wanted: dict[tuple[str, str], dict[str, Any]] = {}
         self.seeds: tuple[Address, ...] | None = None
         self.stopped_at = 0.0
-        #: Seconds for which a process that starts does not run its loop; the next start's.
-        self.warming: Callable[[], float] = _at_once
+        #: What the next start of a process takes.
+        self.startup: Callable[[], Startup] = _at_once
         #: Keys of an encrypted cluster; kept over restarts, as a file is.
         self.keyring: Keyring = Keyring((FIRST_KEY,))
         self.envelope: CoseEnvelope | None = None
@@ -321,10 +331,13 @@ class Host(Shell):
         self.last_generation = core.generation
         self.up = True
         self.paused = self.blocked = False
-        cold = self.warming()
-        if cold > 0:
+        startup = self.startup()
+        if startup.cold > 0:
             self.cold = True
-            self.clock.at(self.clock.now + cold, self.warm_up, self.boots)
+            self.clock.at(self.clock.now + startup.cold, self.warm_up, self.boots)
+        if startup.service > 0:
+            self.slow(startup.service)
+            self.clock.at(self.clock.now + startup.lasts, self._started, self.boots)
         self.mode()
         self._timer = inf
         self.cluster.network.attach(self)
@@ -335,6 +348,11 @@ class Host(Shell):
         self.resolve(self.boots)
         if self.up:
             self.pump()
+
+    def _started(self, boots: int, _: object) -> None:
+        """End the slowness of a start."""
+        if boots == self.boots:
+            self.slow(0.0)
 
     def _start_again(self, _: object, __: object) -> None:
         if not self.up:
@@ -376,5 +394,5 @@ class Host(Shell):
         return self.cluster.live_count(self._core) <= 1
 
 
-def _at_once() -> float:
-    return 0.0
+def _at_once() -> Startup:
+    return Startup(0.0, 0.0, 0.0)

@@ -7,17 +7,29 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 
+from gossipmm_sim.engine.host import Startup
 from gossipmm_sim.engine.nat import KINDS, Nat
 from gossipmm_sim.engine.sockets import BINDS
+from gossipmm_sim.errors import UsageError
 from gossipmm_sim.faults.base import Context, Fault, Window, fault, select
 from gossipmm_sim.faults.hosts import Each, OnHosts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from random import Random
 
     from gossipmm_sim.engine.host import Host
 
-__all__ = ("AddAddress", "LoseAddress", "NoRoute", "Readdress", "SocketOf", "Translator", "Warm")
+__all__ = (
+    "AddAddress",
+    "LoseAddress",
+    "NoRoute",
+    "Readdress",
+    "Seeds",
+    "SocketOf",
+    "Translator",
+    "Warm",
+)
 
 _FAMILIES = {"v4": 4, "v6": 6}
 
@@ -70,29 +82,59 @@ class SocketOf(Fault):
         """Do nothing: it holds from the beginning."""
 
 
+@fault("seeds")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seeds(Fault):
+    """From the beginning, ``on`` join by one address of the host ``by``: its ``nth``, from 0."""
+
+    on: str
+    by: str
+    nth: int = 0
+
+    def prepare(self, run: Context, key: str) -> None:
+        """Set them. Raises UsageError when a host of ``by`` has fewer addresses."""
+        heard = [host.hears() for host in select(run, self.by)]
+        if any(self.nth >= len(addresses) for addresses in heard):
+            raise UsageError(f"seeds by={self.by} nth={self.nth}: there are fewer addresses")
+        for host in select(run, self.on):
+            host.seeds = tuple(addresses[self.nth] for addresses in heard)
+
+    def act(self, run: Context, key: str) -> None:
+        """Do nothing: it is so from the beginning."""
+
+
 @fault("warm")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warm(Fault):
     """A process of ``on`` that starts says hello, and reads its socket 50 to 100 ms later.
 
-    At each start, the first one included; datagrams wait meanwhile.
+    At each start, the first one included; datagrams wait meanwhile. With ``service`` it shares its
+    processor with others that start: each datagram and timer takes so many seconds for its first
+    ``lasts`` seconds.
     """
 
     on: str = "all"
     least: float = 0.05
     most: float = 0.1
+    service: float = 0.0
+    lasts: float = 1.0
 
     def __post_init__(self) -> None:
         Fault.__post_init__(self)
         if not 0 <= self.least <= self.most:
             raise ValueError(f"least={self.least:g} most={self.most:g}: not in this order from 0")
+        if self.service < 0 or self.lasts <= 0:
+            raise ValueError(f"service={self.service:g} lasts={self.lasts:g}: below 0")
 
     def prepare(self, run: Context, key: str) -> None:
         """Set up the hosts."""
         _from_the_start(run, self.on, partial(self._one, run))
 
     def _one(self, run: Context, host: Host) -> None:
-        host.warming = partial(run.stream(f"warm/{host.label}").uniform, self.least, self.most)
+        host.startup = partial(self._startup, run.stream(f"warm/{host.label}"))
+
+    def _startup(self, stream: Random) -> Startup:
+        return Startup(stream.uniform(self.least, self.most), self.service, self.lasts)
 
     def act(self, run: Context, key: str) -> None:
         """Do nothing: it holds from the beginning."""
