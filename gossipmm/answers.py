@@ -98,6 +98,8 @@ class NodeStatus(NamedTuple):
     conflict: tuple[Address, ...]
     #: Seed -> what is wrong with it, or with this node as it sees it, in words.
     trouble: Mapping[str, str]
+    #: Code -> what is wrong with the node or its machine, for as long as it lasts.
+    faults: Mapping[str, str]
     agreement: Agreement
     health: Health
     #: Members by status; a status that nobody has is left out.

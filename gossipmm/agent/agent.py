@@ -25,6 +25,7 @@ import trio
 from gossipmm.agent.control import AgentMatchMaker
 from gossipmm.agent.dialback import DialBack
 from gossipmm.agent.driver import Driver, IoStats
+from gossipmm.agent.faults import Faults
 from gossipmm.agent.keys import AgentKeys
 from gossipmm.agent.seeds import SeedResolver
 from gossipmm.agent.watch import Wanted, Watch, Watchers
@@ -75,6 +76,7 @@ class Agent:
         seeds: SeedResolver,
         keys: AgentKeys,
         dial_back: DialBack,
+        faults: Faults,
     ) -> None:
         #: The configuration in use, with the node's name filled in.
         self.config = config
@@ -82,6 +84,7 @@ class Agent:
         self._node = driver.node
         self._seeds = seeds
         self._dial_back = dial_back
+        self._faults = faults
         #: Its keys, and rotations of them.
         self.keys = keys
         self._watchers = Watchers(driver.stats)
@@ -224,6 +227,13 @@ class Agent:
                 trouble[seed] = words[0]
         return trouble
 
+    def faults(self) -> dict[str, str]:
+        """Return what is wrong with this node or its machine now: code -> words.
+
+        The codes are ``gossipmm.agent.faults.CODES``.
+        """
+        return self._faults.now()
+
     def seeds_tried(self, *seeds: str) -> bool:
         """Return whether each seed was resolved (or cannot be), and asked about this node."""
         resolved = self._seeds.resolved()
@@ -299,6 +309,7 @@ class Agent:
             leaving=self.leaving,
             conflict=self.conflict,
             trouble=self.seed_trouble(),
+            faults=self.faults(),
             agreement=self.agreement(),
             health=self.health(),
             members=Counter(view.status for view in self.members()),

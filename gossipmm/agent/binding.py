@@ -2,7 +2,7 @@
 
 * Bound to one address: that one is announced. Port 0 is replaced by the port that the system chose.
 * Bound to a wildcard: the primary address (the one towards the default route) is announced, of
-  both families for ``[::]``.
+  both families for ``[::]``. Without a default route it is the one that leads to a seed.
 * ``advertise`` replaces all this; without a port, or with port 0, it takes the bound one.
 * Anything but loopback requires a key, or ``insecure``.
 """
@@ -12,16 +12,22 @@ from __future__ import annotations
 import errno
 import ipaddress
 import os
+from collections.abc import Iterable
+from contextlib import suppress
 
-from gossipmm.addresses import format_address, parse_address
+import trio
+
+from gossipmm.addresses import format_address, parse_address, parse_seed
 from gossipmm.agent.network import Network, Port
 from gossipmm.config import Config
 from gossipmm.core.values.types import Address
 from gossipmm.errors import BindError
 
-__all__ = ("bind", "check_exposure", "is_loopback")
+__all__ = ("WILDCARDS", "bind", "check_exposure", "is_loopback", "machine_addresses")
 
-_WILDCARDS = {"0.0.0.0", "::"}
+WILDCARDS = frozenset({"0.0.0.0", "::"})
+#: Seconds in which seeds are resolved to find a route to one of them.
+_RESOLVE = 5.0
 
 
 async def bind(config: Config, network: Network) -> tuple[Port, tuple[Address, ...]]:
@@ -61,21 +67,60 @@ async def _announced(config: Config, network: Network, port: Port) -> tuple[Addr
     if config.advertise:
         name, wanted = parse_address(config.advertise, path="advertise", default_port=0)
         literal = await _literal(name, wanted or number, "advertise", network)
-        if literal in _WILDCARDS:
+        if literal in WILDCARDS:
             raise BindError(f"advertise: {config.advertise} is no address that others can send to")
         return ((literal.partition("%")[0], wanted or number),)
-    if host not in _WILDCARDS:
+    if host not in WILDCARDS:
         return (port.address,)
-    families = (True, False) if host == "::" else (False,)
-    found = [network.primary_address(v6=v6) for v6 in families]
-    addresses = tuple((literal, number) for literal in found if literal is not None)
+    addresses = machine_addresses(network, port.address)
+    if not addresses and config.join:
+        seeds = await _seeds(config, network)
+        addresses = machine_addresses(network, port.address, towards=seeds)
     if not addresses:
+        to_seeds = f", and none leads to a seed ({', '.join(config.join)})" if config.join else ""
         raise BindError(
-            f"bind: {config.bind} is every address of this machine and none has a default route: "
-            "write which one others shall use, for example "
+            f"bind: {config.bind} is every address of this machine and none has a default route"
+            f"{to_seeds}: write which one others shall use, for example "
             f'advertise = "{format_address(("192.0.2.1", number))}"'
         )
     return addresses
+
+
+def machine_addresses(
+    network: Network,
+    bound: Address,
+    *,
+    keep: Iterable[Address] = (),
+    towards: Iterable[Address] = (),
+) -> tuple[Address, ...]:
+    """Return what a socket bound to a wildcard is to be announced as: one address of each family.
+
+    One of ``keep`` that the machine still has, else the one towards the default route, else the one
+    towards the first of ``towards`` to which there is a route. Empty: the machine has none.
+    """
+    host, number = bound
+    found = []
+    for v6 in (True, False) if host == "::" else (False,):
+        kept = (literal for literal, _ in keep if (":" in literal) == v6)
+        literal = next(filter(network.has_address, kept), None)
+        literal = literal or network.primary_address(v6=v6)
+        if literal is None:
+            targets = (target for target, _ in towards if (":" in target) == v6)
+            literal = next(filter(None, map(network.source_towards, targets)), None)
+        if literal is not None:
+            found.append((literal, number))
+    return tuple(found)
+
+
+async def _seeds(config: Config, network: Network) -> list[Address]:
+    """Return the addresses of the seeds that can be resolved now."""
+    found: list[Address] = []
+    with trio.move_on_after(_RESOLVE):
+        for seed in map(parse_seed, config.join):
+            with suppress(OSError):
+                if not seed.srv:
+                    found.extend(await network.resolve(seed.host, seed.port))
+    return found
 
 
 async def _literal(name: str, number: int, path: str, network: Network) -> str:

@@ -103,7 +103,7 @@ class DialBack:
         bound: Address,
         send: Callable[[bytes, Address], None],
         cluster: str,
-        announced: tuple[Address, ...],
+        announced: Callable[[], tuple[Address, ...]],
         keys: Callable[[], Keyring | None],
         alone: Callable[[], bool],
         enabled: bool = True,
@@ -182,15 +182,16 @@ class DialBack:
 
     def seeds(self, addresses: Iterable[Address]) -> None:
         """Take the seeds as they resolve now; new ones are asked soon."""
-        seeds = tuple(address for address in addresses if address not in self._announced)
+        seeds = tuple(address for address in addresses if address not in self._announced())
         if set(seeds) - set(self._seeds):
             self._wanted.set()
         self._seeds = seeds
 
     def done(self, addresses: Iterable[Address]) -> bool:
         """Return whether all of these have been asked (or need not be)."""
+        announced = self._announced()
         return not self._enabled or all(
-            address in self._settled or address in self._announced for address in addresses
+            address in self._settled or address in announced for address in addresses
         )
 
     async def run(self) -> None:
@@ -233,7 +234,7 @@ class DialBack:
         self._say()
 
     async def _send_asks(self, asked: dict[bytes, _Asked]) -> None:
-        identity, announced = self.identity().pack(), _pack(self._announced[0])
+        identity, announced = self.identity().pack(), _pack(self._announced()[0])
         for pause in _AGAIN:
             await trio.sleep(pause)
             for nonce, each in asked.items():
@@ -273,7 +274,7 @@ class DialBack:
         return self._words_of_tries(asked)
 
     def _words_of_tries(self, asked: _Asked) -> str:
-        announced, seen = self._announced[0], asked.seen
+        announced, seen = self._announced()[0], asked.seen
         if 1 in asked.tried:
             return ""
         shown = format_address(announced)

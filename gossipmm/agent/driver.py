@@ -14,6 +14,7 @@ import trio
 
 from gossipmm.agent.clocks import Clocks
 from gossipmm.agent.dialback import MAGIC
+from gossipmm.agent.faults import Faults
 from gossipmm.agent.network import Network, Port
 from gossipmm.core.node import Node
 from gossipmm.core.values.events import Event
@@ -28,8 +29,20 @@ DRAIN = 128
 MAX_WAIT = 1.0
 #: Rounds of sending in one flush: a failed send may make the core send again at once.
 _ROUNDS = 3
+#: Seconds in which every send has to fail until it is said: a firewall's reload takes less.
+_FAILING = 3.0
+#: Of a send buffer that is full, or one datagram that is too large; says nothing of the others.
+_PASSING = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.EMSGSIZE})
 #: These are faults of this program, not of the network.
 _OURS = frozenset({errno.EBADF, errno.ENOTSOCK, errno.EFAULT})
+_HINTS = {
+    errno.ENETUNREACH: "it has no route to any other member or seed",
+    errno.EHOSTUNREACH: "it has no route to any other member or seed",
+    errno.ENETDOWN: "the network interface is down",
+    errno.EADDRNOTAVAIL: "the address that the agent is bound to is gone",
+    errno.EPERM: "a firewall rule on this machine refuses it",
+    errno.EACCES: "a firewall rule or a security policy on this machine refuses it",
+}
 
 
 class IoStats:
@@ -63,13 +76,21 @@ class Driver:
     """Couples a node to a port and a clock. ``tell`` takes each event, in order."""
 
     def __init__(
-        self, node: Node, port: Port, network: Network, tell: Callable[[Event], None]
+        self,
+        node: Node,
+        port: Port,
+        network: Network,
+        tell: Callable[[Event], None],
+        faults: Faults,
     ) -> None:
         self.node = node
         self.port = port
         self.now = network.now
         self.stats = IoStats()
         self._tell = tell
+        self._faults = faults
+        #: Core time since which every send failed; None: the last one did not.
+        self._failing: float | None = None
         #: Takes datagrams that are not gossip (``gossipmm.agent.dialback``).
         self.aside: Callable[[bytes, Address], None] = lambda _data, _source: None
         self._clocks = Clocks(network)
@@ -105,6 +126,10 @@ class Driver:
                     self.port.send(data, address)
                 except OSError as exc:
                     self._send_failed(exc, address)
+                else:
+                    if self._failing is not None:
+                        self._failing = None
+                        self._faults.clear("sends_fail", "datagrams leave this machine again")
         while (event := node.next_event()) is not None:
             self._tell(event)
         if self._wait is not None:
@@ -138,7 +163,18 @@ class Driver:
 
     def _send_failed(self, exc: OSError, address: Address) -> None:
         _count(self.stats.send_errors, exc)
-        self.node.send_failed(address, self.now())
+        now = self.now()
+        self.node.send_failed(address, now)
+        if exc.errno in _PASSING:
+            return
+        if self._failing is None:
+            self._failing = now
+        elif now - self._failing >= _FAILING:
+            why = f"{exc.strerror or exc} ({errno.errorcode.get(exc.errno or 0, 'no errno')})"
+            what = _HINTS.get(exc.errno or 0, "look at its network")
+            self._faults.set(
+                "sends_fail", f"nothing that this node sends leaves this machine: {why}: {what}"
+            )
 
 
 def _count(counts: dict[str, int], exc: OSError) -> None:

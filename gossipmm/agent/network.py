@@ -11,10 +11,12 @@ import random
 import socket
 import time
 from collections.abc import Sequence
-from typing import Any, Protocol
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 import trio
 
+from gossipmm.agent.machine import AddressWatch, has_address, source_towards
 from gossipmm.agent.udp import open_port
 from gossipmm.core.values.types import Address
 
@@ -46,6 +48,24 @@ class Port(Protocol):
         """Close the socket. Idempotent."""
 
 
+class Watching(Protocol):
+    """Tells of changes of this host's addresses, within a ``with`` block."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End."""
+
+    async def wait(self) -> None:
+        """Wait until something may have changed since the last call."""
+
+
 class Network(Protocol):
     """Sockets, names, clocks and randomness."""
 
@@ -60,6 +80,15 @@ class Network(Protocol):
 
     def primary_address(self, *, v6: bool) -> str | None:
         """Return the address that this host uses towards others; None: no route."""
+
+    def source_towards(self, host: str) -> str | None:
+        """Return the address that this host sends from to an IP literal; None: no route."""
+
+    def has_address(self, host: str) -> bool:
+        """Return whether an IP literal is an address of this host now."""
+
+    def watch_addresses(self) -> Watching:
+        """Return what tells when addresses or routes of this host may have changed."""
 
     def now(self) -> float:
         """Core time in seconds: monotonic, and runs on while the machine is suspended."""
@@ -112,16 +141,20 @@ class SystemNetwork:
 
     def primary_address(self, *, v6: bool) -> str | None:
         """Return the source address of the default route; sends nothing."""
-        family = socket.AF_INET6 if v6 else socket.AF_INET
-        # Documentation addresses (RFC 5737, RFC 3849): connecting a UDP socket only asks routing.
-        target = ("2001:db8::1" if v6 else "192.0.2.1", 9)
-        try:
-            with socket.socket(family, socket.SOCK_DGRAM) as probe:
-                probe.connect(target)
-                host = str(probe.getsockname()[0]).partition("%")[0]
-        except OSError:
-            return None
-        return None if host.startswith("fe80:") else host
+        # Documentation addresses (RFC 5737, RFC 3849): only routing is asked.
+        return source_towards("2001:db8::1" if v6 else "192.0.2.1")
+
+    def source_towards(self, host: str) -> str | None:
+        """Return the source address towards an IP literal; sends nothing."""
+        return source_towards(host)
+
+    def has_address(self, host: str) -> bool:
+        """Return whether an IP literal is an address of this machine now."""
+        return has_address(host)
+
+    def watch_addresses(self) -> AddressWatch:
+        """Return what tells when addresses or routes of this machine may have changed."""
+        return AddressWatch()
 
     async def refuses(self, address: Address, data: bytes) -> bool:
         """Return whether the system at an address says, soon, that nobody listens there (ICMP).

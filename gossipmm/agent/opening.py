@@ -21,14 +21,17 @@ from gossipmm.agent.agent import Agent
 from gossipmm.agent.binding import bind
 from gossipmm.agent.dialback import DialBack
 from gossipmm.agent.driver import Driver
+from gossipmm.agent.faults import Faults
 from gossipmm.agent.keys import AgentKeys
 from gossipmm.agent.network import Network, Port, SystemNetwork
+from gossipmm.agent.own_addresses import OwnAddresses
 from gossipmm.agent.seeds import SeedResolver
 from gossipmm.config import Config
 from gossipmm.core.node import Node
-from gossipmm.core.values.events import Event, GenerationRenewed
+from gossipmm.core.values.events import Event, GenerationRenewed, SelfSuspected
 from gossipmm.core.values.types import Address, Status, make_generation
 from gossipmm.keyfile import open_envelope
+from gossipmm.text.events import as_line
 
 __all__ = ("open_agent",)
 
@@ -83,12 +86,14 @@ class _Running:
         seeds: SeedResolver,
         dial_back: DialBack,
         remember: _Remember | None,
+        own_addresses: OwnAddresses | None,
     ) -> None:
         self.agent = agent
         self._driver = driver
         self._seeds = seeds
         self._dial_back = dial_back
         self._remember = remember
+        self._own_addresses = own_addresses
         self._scope = trio.CancelScope(shield=True)
         self._failed = False
 
@@ -103,6 +108,8 @@ class _Running:
                     nursery.start_soon(self._dial_back.run)
                     if self._remember is not None:
                         nursery.start_soon(self._remember.run)
+                    if self._own_addresses is not None:
+                        nursery.start_soon(self._own_addresses.run)
         except BaseExceptionGroup as group:
             self._failed = True
             self.agent.end("failed")
@@ -198,6 +205,11 @@ async def _prepare(
     def tell(event: Event) -> None:
         if isinstance(event, GenerationRenewed) and remember is not None:
             remember.changed()
+        elif isinstance(event, SelfSuspected):
+            if event.active:
+                faults.set("suspected", as_line(event, node.name), log=False)
+            else:
+                faults.clear("suspected")
         agent.keys.tell(event)
         agent.tell(event)
         seeds.look()
@@ -211,7 +223,8 @@ async def _prepare(
     def alone() -> bool:
         return not node.table.peers
 
-    driver = Driver(node, port, network, tell)
+    faults = Faults()
+    driver = Driver(node, port, network, tell, faults)
     seeds = SeedResolver(
         config.join,
         network,
@@ -226,17 +239,18 @@ async def _prepare(
         bound=port.address,
         send=driver.send_aside,
         cluster=config.cluster,
-        announced=addresses,
+        announced=lambda: node.addresses,
         keys=lambda: keys.ring,
         alone=alone,
         enabled=config.dial_back,
     )
     driver.aside = dial_back.take
-    agent = Agent(config, driver, seeds, keys, dial_back)
+    agent = Agent(config, driver, seeds, keys, dial_back, faults)
     remember = _Remember(config, driver, memory.peers) if config.state_file else None
     if remember is not None:
         await remember.save()  # before the first datagram: no generation is used twice
-    return _Running(agent, driver, seeds, dial_back, remember)
+    own = None if config.advertise else OwnAddresses(network, driver, faults, seeds)
+    return _Running(agent, driver, seeds, dial_back, remember, own)
 
 
 def _raise_single(group: BaseExceptionGroup[BaseException]) -> NoReturn:

@@ -207,6 +207,8 @@ def _status(agent: Agent) -> str:
     agreement = agent.agreement()
     peers = agreement.agree + agreement.unheard + len(agreement.differ)
     joined = "joined" if agent.table.joined else "not joined yet"
+    if faults := agent.faults():
+        joined = f"TROUBLE: {'; '.join(faults.values())}; {joined}"
     return (
         f"{joined}; {peers} live peers, {agreement.agree} agree; {len(agent.table.topics)} topics"
     )

@@ -18,7 +18,9 @@ _SHOWN = 5
 
 
 @click.command()
-@click.option("--check", is_flag=True, help="Exit status 1 unless all live peers agree.")
+@click.option(
+    "--check", is_flag=True, help="Exit status 1 unless all live peers agree, and all is well."
+)
 @talks
 @output_option
 def status(client: Client, check: bool, as_json: bool) -> None:
@@ -27,7 +29,8 @@ def status(client: Client, check: bool, as_json: bool) -> None:
     How many live peers hold the same table, and who does not, since when.
     """
     found = client.get("status")
-    fine = found["joined"] and not found["differ"] and not found["leaving"]
+    faults = found.get("faults")  # an agent of an older version does not tell
+    fine = found["joined"] and not found["differ"] and not found["leaving"] and not faults
     if as_json:
         show_json(found)
     else:
@@ -60,6 +63,8 @@ def _show_status(found: dict[str, Any]) -> None:
         rows.append(("IMPAIRED", what))
     if found["conflict"]:
         rows.append(("CONFLICT", f"this name is also used at {', '.join(found['conflict'])}"))
+    for words in found.get("faults", {}).values():
+        rows.append(("TROUBLE", words))
     for seed, words in found["trouble"].items():
         rows.append(("TROUBLE", f"seed {seed} {words}"))
     traffic = found["traffic"]

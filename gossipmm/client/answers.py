@@ -164,6 +164,7 @@ def node_status(value: Mapping[str, Any]) -> NodeStatus:
         leaving=value["leaving"],
         conflict=tuple(map(parse_address, value["conflict"])),
         trouble=value["trouble"],
+        faults=value.get("faults", {}),  # an older agent does not tell
         agreement=Agreement(
             fingerprint=int(value["fingerprint"], 16),
             agree=value["agree"],

@@ -84,6 +84,8 @@ class MemoryPort:
 
     def __init__(self, air: Air, address: Address) -> None:
         self.address = address
+        #: Where its datagrams come from: another one than ``address`` if that is a wildcard.
+        self.source = address
         self.closed = False
         #: errno that the next receives fail with.
         self.receive_errors: deque[int] = deque()
@@ -112,12 +114,14 @@ class MemoryPort:
 
     def send(self, data: bytes, address: Address) -> None:
         """Send, or fail as the test wishes."""
-        errors = self._air.send_errors.get(self.address)
+        errors = self._air.send_errors.get(self.source)
         if self.closed:
             _raise(errno.EBADF)
         if errors:
             _raise(errors.popleft())
-        self._air.carry(data, self.address, address)
+        if not self.source[0]:
+            _raise(errno.ENETUNREACH)
+        self._air.carry(data, self.source, address)
 
     def reaches(self, address: Address) -> bool:
         """IPv4 reaches IPv4."""
@@ -127,6 +131,7 @@ class MemoryPort:
         """Close."""
         self.closed = True
         self._air.ports.pop(self.address, None)
+        self._air.ports.pop(self.source, None)
 
 
 class MemoryNetwork:
@@ -137,6 +142,11 @@ class MemoryNetwork:
         self.primary = primary
         self.port: MemoryPort
         self.wall_offset = 0
+        #: Addresses of this host; None: it has whichever is asked about.
+        self.own: set[str] | None = None
+        #: Literal -> the address of this host towards it, without a default route.
+        self.links: dict[str, str] = {}
+        self._moved = trio.Event()
 
     def bind(self, host: str, port: int) -> MemoryPort:
         """Bind; port 0 takes a free one."""
@@ -144,8 +154,27 @@ class MemoryNetwork:
         if (host, number) in self.air.ports:
             _raise(errno.EADDRINUSE)
         self.port = MemoryPort(self.air, (host, number))
-        self.air.ports[host, number] = self.port
+        if host == "0.0.0.0" and self.own is None:
+            self.own = {self.primary} if self.primary else set()
+            self._plug()
+        else:
+            self.air.ports[host, number] = self.port
         return self.port
+
+    def move(self, *own: str, primary: str | None = None) -> None:
+        """Give a host with a wildcard port other addresses; the first is the primary one."""
+        self.own = set(own)
+        self.primary = primary or (own[0] if own else None)
+        self._plug()
+        self._moved.set()
+
+    def _plug(self) -> None:
+        """Let the port be reached at the primary address, and send from there."""
+        port = self.port
+        if port.source != port.address:
+            self.air.ports.pop(port.source, None)
+        port.source = (self.primary or next(iter(self.links.values()), ""), port.address[1])
+        self.air.ports[port.source] = port
 
     async def resolve(self, host: str, port: int) -> list[Address]:
         """Resolve literals as they are, names from ``air.names``."""
@@ -167,6 +196,34 @@ class MemoryNetwork:
     def primary_address(self, *, v6: bool) -> str | None:
         """Return what the test chose; never an IPv6 one."""
         return None if v6 else self.primary
+
+    def source_towards(self, host: str) -> str | None:
+        """Return what the test chose."""
+        return self.links.get(host)
+
+    def has_address(self, host: str) -> bool:
+        """Return whether the test gave this host an address."""
+        return self.own is None or host in self.own
+
+    def watch_addresses(self) -> MemoryNetwork:
+        """Tell of ``move``."""
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        pass
+
+    async def wait(self) -> None:
+        """Wait for ``move``."""
+        await self._moved.wait()
+        self._moved = trio.Event()
 
     def now(self) -> float:
         """Trio's clock."""

@@ -11,7 +11,7 @@ from tests.agent.memory_network import Air
 async def announced(air=None, primary="10.0.0.1", **fields):
     air = air or Air()
     port, addresses = await bind(Config(**fields), air.host(primary=primary))
-    assert port.address in air.ports
+    assert port.source in air.ports
     return port.address, addresses
 
 

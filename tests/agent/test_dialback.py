@@ -101,7 +101,7 @@ async def test_another_version(autojump_clock, air, monkeypatch):
 
     def identity(self):
         ours = own(self)
-        return ours._replace(protocol=7) if self._announced[0] == A else ours
+        return ours._replace(protocol=7) if self._announced()[0] == A else ours
 
     monkeypatch.setattr(DialBack, "identity", identity)
     assert await trouble(air) == ("is of another version: it speaks protocol 7, this node 1")
@@ -211,7 +211,7 @@ class Wire:
             bound=A,
             send=lambda data, address: self.sent.append((data, address)),
             cluster="gossipmm",
-            announced=(A,),
+            announced=lambda: (A,),
             keys=lambda: None,
             alone=lambda: True,
         )

@@ -182,6 +182,7 @@ class FakeAgent:
                 slow_peers=0,
             ),
             trouble=self.trouble,
+            faults={},
             fingerprint="9115a398bf5e138c",
             agree=max(0, live - 1 - len(self.differ)),
             unheard=0,

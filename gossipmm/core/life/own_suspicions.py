@@ -1,4 +1,4 @@
-"""Whether others suspect this node again and again, which it refutes each time.
+"""Notices that others suspect this node again and again, which it refutes each time.
 
 Each refutation looks like success, here and there, and a node that goes on like that for hours does
 harm: its hosts are second choice half of the time, and its peers log each turn. It can see so

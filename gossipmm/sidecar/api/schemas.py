@@ -374,6 +374,7 @@ class StatusAnswer(msgspec.Struct, kw_only=True):
     health: SelfHealth
     #: Seed -> what is wrong with it, or with this node as the seed sees it.
     trouble: dict[str, str]
+    faults: dict[str, str]  #: code -> what is wrong with this node or its machine now
     fingerprint: str
     #: Live peers by what was last heard of their fingerprint: equal, nothing yet, different.
     agree: Count

@@ -154,6 +154,7 @@ def status(state: State) -> schemas.StatusAnswer:
         impaired=found.health.impaired,
         health=schemas.SelfHealth(**found.health._asdict()),
         trouble=dict(found.trouble),
+        faults=dict(found.faults),
         fingerprint=f"{found.agreement.fingerprint:016x}",
         agree=found.agreement.agree,
         unheard=found.agreement.unheard,

@@ -25,6 +25,7 @@ from prometheus_client.core import (
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from gossipmm.agent.faults import CODES
 from gossipmm.core.values.stats import BOUNDS, Drop, Timing
 from gossipmm.core.values.types import NodeState, Status
 from gossipmm.core.wire.frame import KIND_NAMES
@@ -82,6 +83,14 @@ class _Collector(Collector):
             "gossipmm_watchers_dropped",
             "Watchers of events dropped because they read too slowly.",
             agent.io_stats.watchers_dropped,
+        )
+        faults = agent.faults()
+        yield _labelled(
+            GaugeMetricFamily,
+            "gossipmm_faults",
+            "1 while something is wrong with this node or its machine, as gossipmm status says.",
+            "fault",
+            {code: int(code in faults) for code in CODES},
         )
         yield _counter(
             "gossipmm_seed_failures", "Resolutions of a seed that failed.", agent.seed_failures

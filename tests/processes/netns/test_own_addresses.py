@@ -31,7 +31,6 @@ def suspicions(programs: list[Program]) -> int:
     return sum(len(program.told("member_suspected")) for program in programs)
 
 
-@pytest.mark.xfail(reason="own addresses are read once, at the start", raises=AssertionError)
 @pytest.mark.parametrize(
     ("bind", "old", "new"),
     [
@@ -62,7 +61,6 @@ def test_a_host_whose_address_changes_announces_the_new_one(site, bind, old, new
     complete(programs)
 
 
-@pytest.mark.xfail(reason="own addresses are read once, at the start", raises=AssertionError)
 def test_a_host_that_loses_its_address_says_so_itself_until_it_is_back(site):
     """It held everybody else for dead, and said nothing of itself.
 

@@ -1,0 +1,41 @@
+"""What is wrong with this node or its machine: said once, shown while it lasts, taken back.
+
+Each fault has a code, which metrics and programs go by, and words for people.
+"""
+
+from __future__ import annotations
+
+import logging
+
+__all__ = ("CODES", "Faults")
+
+#: Every code that there is:
+#: an announced address that the machine no longer has; no datagram leaves the machine; others
+#: suspect this node again and again; the state file cannot be written.
+CODES = ("address_gone", "sends_fail", "suspected", "state_file")
+
+_log = logging.getLogger(__name__)
+
+
+class Faults:
+    """The faults of one agent."""
+
+    def __init__(self) -> None:
+        self._words: dict[str, str] = {}
+
+    def set(self, code: str, words: str, *, log: bool = True) -> None:
+        """Take a fault, or other words for one; ``log`` is False if it is logged elsewhere."""
+        assert code in CODES
+        if self._words.get(code) != words:
+            self._words[code] = words
+            if log:
+                _log.warning("%s", words)
+
+    def clear(self, code: str, words: str = "") -> None:
+        """Take a fault back, and say so in ``words``; nothing if there was none."""
+        if self._words.pop(code, None) is not None and words:
+            _log.info("%s", words)
+
+    def now(self) -> dict[str, str]:
+        """Return the present faults: code -> words."""
+        return dict(self._words)
