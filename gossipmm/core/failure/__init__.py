@@ -1,1 +1,1 @@
-"""Who is alive."""
+"""Failure detection."""

@@ -1,4 +1,4 @@
-"""How many members each accuser holds suspect: one that accuses everybody is not heard further."""
+"""Counts the members that each accuser holds suspect: one that accuses everybody is ignored."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ __all__ = ("Accusations",)
 
 
 class Accusations:
-    """Accusers of all members, counted; at most ``limit`` open ones each, except for this node.
+    """Accusations by accuser; at most ``limit`` open ones each, except for this node.
 
-    ``me`` gives this node's own key: it has seen for itself.
+    ``me`` returns the key of this node, which has seen for itself.
     """
 
     def __init__(self, limit: int) -> None:
@@ -18,7 +18,7 @@ class Accusations:
         self._open: dict[int, int] = {}
 
     def heard(self, member: Member, accusers: list[int], me: int) -> list[int]:
-        """Those of the accusers that are heard: they accuse the member already, or few others.
+        """Return the accusers that are heard: they accuse the member already, or few others.
 
         [P31]
         """

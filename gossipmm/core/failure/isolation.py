@@ -1,4 +1,4 @@
-"""Whether this node is the one cut off: stale answers for a while [P92].
+"""Detects that this node may be the one cut off, and answers stale hosts for a while [P92].
 
 An isolated agent must not turn off an RPC that still works: when more than half of the live members
 vanish at once, a topic that has no live host left answers its last known ones, marked stale.
@@ -17,16 +17,16 @@ from gossipmm.mechanisms import Mechanism
 
 
 class Isolation:
-    """Counts burials, and keeps the vanished ones answerable for ``stale_for`` seconds."""
+    """Counts deaths, and keeps the vanished members answerable for ``stale_for`` seconds."""
 
     def __init__(self, local: LocalState) -> None:
         self._local = local
-        #: Burials within two maximum suspicions: (when, member).
+        #: Deaths within two maximum suspicions: (when, member).
         self._burials: deque[tuple[float, Member]] = deque()
         self._until: Token | None = None
 
     def count(self, member: Member) -> None:
-        """Take one more burial: perhaps more than half of the live members went at once [P92]."""
+        """Take one more death: more than half of the live members may have gone at once [P92]."""
         local = self._local
         if local.config.stale_for <= 0 or Mechanism.STALE_LOOKUPS in local.without:
             return

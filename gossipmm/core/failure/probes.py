@@ -1,7 +1,8 @@
 """Probes: every exchange asks a named target to answer, and only that target's answer counts.
 
-A SYN that is not answered is sent again on the scale of the measured round trip, then helpers are
-asked; what was not reached by the end is accused (or, when this node itself is to blame, held).
+An unanswered SYN is sent again on the scale of the measured round trip, then helpers are asked; a
+member not reached by the end is accused (or, when this node itself may be to blame, the accusation
+is held).
 """
 
 from __future__ import annotations
@@ -24,23 +25,23 @@ from gossipmm.core.values.types import Address, NodeId, NodeState, Status
 from gossipmm.core.wire import frame as wire
 from gossipmm.mechanisms import Mechanism
 
-#: When to try again, in units (on a LAN of 25 ms), and whether helpers are asked then. The tries
-#: after the helpers cost nothing until four have failed, and make wrong suspicions at 25 % loss
-#: five times rarer (simulated), with all the news that each would bring.
+#: When to try again, in units (25 ms on a LAN), and whether helpers are asked then. The tries after
+#: the helpers cost nothing until four have failed, and make false suspicions at 25 % loss five
+#: times rarer (simulated), with all the broadcasts that each would cause.
 _TRIES: Final = ((1, False), (3, False), (7, False), (8, True), (14, False))
 _TRIES_WITHOUT_RESENDS: Final = ((8, True),)
-#: A probe lasts one interval, or this many units where round trips are longer than that allows.
+#: A probe lasts one interval, or this many units where round trips are too long for that.
 _LASTS: Final = 20
-#: Low bits of a probe's identity that number the try, and come back in its answer: so an answer's
-#: round trip is known however many tries were on the way, as with QUIC's packet numbers [P66].
+#: Low bits of a probe's identity that number the try and come back in its answer, so that the round
+#: trip is known however many tries were under way, as with QUIC's packet numbers [P66].
 TRY: Final = 7
 
-#: Unanswered probes remembered, and for how many intervals a late answer makes this node take
-#: what it reads for as old as that.
+#: Unanswered probes remembered, and for how many intervals a late answer makes this node consider
+#: what it reads as old as that.
 _UNANSWERED: Final = 64
 _BEHIND_FOR: Final = 4
 
-#: Purposes whose failure accuses. The dead are dead already, and a helper reports only [P68].
+#: Purposes whose failure accuses. The dead are dead already, and a helper only reports [P68].
 _ACCUSES: Final = frozenset((Purpose.ROUND, Purpose.SUSPICION, Purpose.FAILURE))
 
 
@@ -68,8 +69,8 @@ class Probe:
         self.member = member
         self.purpose = purpose
         self.began = now
-        #: Where all tries went; None once they went to several addresses: an answer to a later
-        #: try can be guessed from the first.
+        #: Where all tries went; None once they went to several addresses: the answer to a later try
+        #: can be guessed from the first.
         self.to: Address | None = None
         #: When each try was sent.
         self.sent: list[float] = []
@@ -77,9 +78,10 @@ class Probe:
         self.unit = unit
         self.ends = now
         self.timer: Token | None = None
-        #: Whom to tell when the target answers: (helper-seeker, its probe's identity).
+        #: Nodes to tell when the target answers: (the one that asked for help, its probe's
+        #: identity).
         self.asked_by: list[tuple[Member, Address, int]] = []
-        #: Nobody at all was heard from its beginning to its last try.
+        #: True if nobody at all was heard from its beginning to its last try.
         self.deaf = False
         #: Address at which somebody else answered.
         self.wrong: Address | None = None
@@ -107,14 +109,14 @@ class Probes:
         self._open: dict[int, Probe] = {}
         self._by_member: dict[int, Probe] = {}
         self._deviation = 0.0
-        #: Probes that ended without an answer, and when they began: an answer that comes after
-        #: all says how far this node is behind with its reading.
+        #: Probes that ended without an answer, and when they began: an answer that still comes
+        #: tells how far this node is behind with its reading.
         self._unanswered: dict[int, float] = {}
 
     # -- asking ----------------------------------------------------------------------------
 
     def start(self, member: Member, purpose: Purpose) -> Probe | None:
-        """Probe a member now, unless that is under way already."""
+        """Probe a member now, unless a probe is under way already."""
         if not member.complete or member is self._local.me:
             return None
         probe = self._by_member.get(member.key)
@@ -152,7 +154,7 @@ class Probes:
         self._outbox.send(wire.SYN, member, address=address, probe=identity, rows=rows)
 
     def _step(self, probe: Probe) -> None:
-        """Time passed without an answer: the next try, with helpers perhaps, or the end [P65]."""
+        """Make the next try, possibly with helpers, or end the probe: no answer came [P65]."""
         local = self._local
         if probe.timer is not None:
             # A timer that fires late (a busy host) must not eat the time left for an answer.
@@ -191,7 +193,7 @@ class Probes:
     # -- answers ---------------------------------------------------------------------------
 
     def answered(self, identity: int, sender: Member | None, source: Address) -> bool:
-        """An ACK came. True when the target of an open probe answered it, in time [P64, P69]."""
+        """Take an ACK. True when the target of an open probe answered it, in time [P64, P69]."""
         local = self._local
         probe = self._open.get(identity & ~TRY)
         number = identity & TRY
@@ -205,7 +207,7 @@ class Probes:
             return False
         member = probe.member
         if sender is not member and Mechanism.TARGET_RULE not in local.without:
-            # Somebody else lives at that address now: evidence against the target.
+            # Another node lives at that address now: evidence against the target.
             local.stats.drop(Drop.WRONG_ANSWERER)
             if probe.wrong is None:
                 probe.wrong = source
@@ -232,7 +234,7 @@ class Probes:
         return True
 
     def helped(self, identity: int, key: int, helper: Member) -> None:
-        """A helper says that the target answered it."""
+        """Take a helper's report that the target answered it."""
         probe = self._open.get(identity)
         if probe is None or probe.member.key != key:
             return
@@ -266,7 +268,7 @@ class Probes:
     # -- helping ---------------------------------------------------------------------------
 
     def help(self, key: int, seeker: Member, source: Address, identity: int) -> None:
-        """Answer at once with the best that is known of the target; then try to reach it [P67]."""
+        """Answer at once with the best known about the target; then try to reach it [P67]."""
         local = self._local
         member = local.table.by_key.get(key)
         if member is None or member is local.me or not member.complete:
@@ -296,7 +298,7 @@ class Probes:
             del self._by_member[probe.member.key]
 
     def drop(self, member: Member) -> None:
-        """The member died or left: its probe has nothing more to say."""
+        """Drop the probe of a member that died or left."""
         probe = self._by_member.get(member.key)
         if probe is not None:
             self._close(probe)
@@ -322,7 +324,7 @@ class Probes:
         self._on_failed(member, probe.began, detail)
 
     def _must_hold(self, probe: Probe) -> bool:
-        """Slow or deaf just now: ask again instead of accusing, for a bounded time."""
+        """Ask again instead of accusing, for a bounded time: this node is slow or deaf."""
         local = self._local
         member = probe.member
         slow = local.now < local.slow_until and Mechanism.LATE_HOLD not in local.without
@@ -339,7 +341,7 @@ class Probes:
             self.start(member, Purpose.SUSPICION)
 
     def begin_again(self) -> None:
-        """This node stood still: what was open proves nothing; ask anew."""
+        """Start open probes again: this node stood still, so they prove nothing."""
         for probe in list(self._open.values()):
             self._close(probe)
             if probe.purpose in _ACCUSES and probe.member.key in self._local.table.peers:

@@ -1,4 +1,4 @@
-"""How well this node itself is, as it may say so: what the detector goes by [P85, P86]."""
+"""The health of this node as it can measure it; the detector relies on it [P85, P86]."""
 
 from __future__ import annotations
 

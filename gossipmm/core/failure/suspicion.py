@@ -1,20 +1,20 @@
-"""Pure functions under the detector: how long, how often, with what probability."""
+"""Pure functions of the detector: how long, how often, with what probability."""
 
 from __future__ import annotations
 
 from math import log, log2
 from typing import Final
 
-#: How much of the measured loss lengthens a suspicion: at 25 % loss each way about every second
-#: answered exchange needs a second try.
+#: Factor by which the measured loss lengthens a suspicion: at 25 % loss each way, about every
+#: second answered exchange needs a second try.
 LOSS_STRETCH: Final = 1.0
 
 
 def suspicion_timeout(low: float, high: float, confirmed: int, expected: int) -> float:
-    """Seconds from suspicion to death with ``confirmed`` independent confirmations [P32].
+    """Return the seconds from suspicion to death with ``confirmed`` confirmations [P32].
 
     From ``high`` with none down to ``low`` with ``expected``, by the logarithm (Lifeguard,
-    arXiv:1707.00788, section IV.B). Nobody to expect any from means ``low``.
+    arXiv:1707.00788, section IV.B). Where none can be expected it is ``low``.
     """
     if expected <= 0:
         return low
@@ -23,7 +23,7 @@ def suspicion_timeout(low: float, high: float, confirmed: int, expected: int) ->
 
 
 def suspicion_low(minimum: float, members: int, loss: float) -> float:
-    """Shortest suspicion: grows with log N above 128 members and with this node's own loss.
+    """Return the shortest suspicion: it grows with log N above 128 members, and with loss.
 
     [P32, P88]
     """
@@ -31,17 +31,17 @@ def suspicion_low(minimum: float, members: int, loss: float) -> float:
 
 
 def expected_confirmations(most: int, members: int) -> int:
-    """How many members other than this node and the accused may confirm."""
+    """Return how many members other than this node and the accused may confirm."""
     return max(0, min(most, members - 2))
 
 
 def crowd(members: int, wanted: float = 6.0) -> float:
-    """Probability with which each of ``members`` acts so that about ``wanted`` do [P39]."""
+    """Return the probability for each of ``members`` with which about ``wanted`` act [P39]."""
     return min(1.0, wanted / max(members, 1))
 
 
 def retry_probability(ages: list[float], members: int, interval: float) -> float:
-    """Probability that this node tries one dead member in this interval [P44].
+    """Return the probability that this node tries one dead member in this interval [P44].
 
     min(0.25, 4 D / N) while they are fresh; each falls with its age, to one try per 30 s of the
     whole cluster after ten minutes.
@@ -54,18 +54,18 @@ def retry_probability(ages: list[float], members: int, interval: float) -> float
 
 
 def retry_weight(age: float) -> float:
-    """Weight of one dead member among those to be tried: 1 when fresh, falling over 600 s."""
+    """Return the weight of one dead member among those to be tried: 1 when fresh, 0 after 600 s."""
     return max(0.0, 1.0 - age / 600.0)
 
 
 def probation(returns: int, free: int, most: float) -> float:
-    """Seconds on probation after so many returns within the flap window; 0: at once [P45]."""
+    """Return the seconds on probation after so many returns in the flap window; 0: none [P45]."""
     return 0.0 if returns <= free else min(2.0**returns, most)
 
 
 def resend_unit(base: float, rtt: float, deviation: float, interval: float) -> float:
-    """The time unit of resends: the smallest allowed, or the measured round trip's scale [P65].
+    """Return the time unit of resends: the smallest allowed, or the scale of the round trip [P65].
 
-    As TCP's retransmission timer (RFC 6298): rtt + 4 x its deviation.
+    Like TCP's retransmission timer (RFC 6298): rtt + 4 x its deviation.
     """
     return min(max(base, rtt + 4.0 * deviation), 2.0 * interval)

@@ -1,1 +1,1 @@
-"""This node's own lives and registrations."""
+"""The generations and registrations of this node."""

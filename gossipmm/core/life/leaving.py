@@ -1,4 +1,4 @@
-"""Leaving: every live member is told, and asked to confirm."""
+"""Leaving: every live member is told and asked to confirm."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from gossipmm.core.wire import frame as wire
 
 __all__ = ("Leaving",)
 
-#: A leave is told again after these times (seconds) to whom did not confirm.
+#: A leave is repeated after these times (seconds) to members that did not confirm.
 _AGAIN: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
 
 
 class Leaving:
-    """This node's leave: whom it was told, and who confirmed it."""
+    """This node's leave: the members that were told, and those that confirmed it."""
 
     def __init__(
         self, local: LocalState, outbox: Outbox, conflict: NameConflict, seeds: Seeds
@@ -35,7 +35,7 @@ class Leaving:
         self._tries = 0
 
     def leave(self) -> None:
-        """Say to every live member that this node leaves, and count who confirms [P83]."""
+        """Tells every live member that this node leaves, and counts who confirms [P83]."""
         local = self._local
         if local.own.leaving:
             return
@@ -43,7 +43,7 @@ class Leaving:
         self._probe = local.rng.getrandbits(64) or 1
         self._told = dict(local.table.peers) if self._conflict.current is None else {}
         if not local.table.peers and self._conflict.current is None:
-            self._seeds.tell(self._probe)  # one may hold this record since the last knock
+            self._seeds.tell(self._probe)  # one may hold this record since the last join probe
         local.timers.at(local.now + local.config.leave_timeout, self._over)
         self._tell(None)
 
@@ -62,7 +62,7 @@ class Leaving:
         local.timers.at(local.now + wait, self._tell)
 
     def hear_confirmed(self, probe: int, sender: int) -> bool:
-        """True when an ACK confirms the leave."""
+        """Return True when an ACK confirms the leave."""
         if not self._local.own.leaving or probe != self._probe:
             return False
         if sender in self._told:

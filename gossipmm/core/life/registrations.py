@@ -1,4 +1,4 @@
-"""What a program says of registrations: its own ones, and how it fared with others'."""
+"""A program's statements about registrations: its own, and its experience with others'."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from gossipmm.core.values.types import EntryState, NodeState, Status
 from gossipmm.core.wire import frame as wire
 from gossipmm.errors import RegistrationError
 
-#: A change written anew because somebody expired it: at most once in so many seconds.
+#: A page written again because somebody expired a registration: at most once in so many seconds.
 _REWRITE_EVERY: Final = 1.0
 
 
 class Registrations:
-    """Changes this node's own record, and acts on first-hand experience with other hosts."""
+    """Changes this node's record, and acts on first-hand experience with other hosts."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Registrations:
         *,
         draining: bool = True,
     ) -> int:
-        """Take registrations, or without topic and host the whole node, out of picks (or back).
+        """Take registrations, or without topic and host the node, out of picks (or put them back).
 
         Returns how many registrations changed; for the node, 1 or 0 [P10].
         """
@@ -118,7 +118,7 @@ class Registrations:
         return changed
 
     def renew(self, topic: str, host: str) -> bool:
-        """Acknowledge an own registration: its time to live begins again. False: unknown."""
+        """Acknowledge a registration: its time to live begins again. False: not this node's."""
         local = self._local
         if local.own.find(topic, host) is None:
             return False
@@ -129,9 +129,9 @@ class Registrations:
         return True
 
     def ack_alive(self, topic: str, host: str) -> bool:
-        """A message was delivered to the host: first-hand evidence for its owners' life [P13].
+        """Report that a message was delivered to the host: its owners are alive [P13].
 
-        For an own registration the same as ``renew``. False: nobody registers it.
+        For a registration of this node the same as ``renew``. False: nobody registers it.
         """
         if self._local.own.find(topic, host) is not None:
             return self.renew(topic, host)
@@ -148,7 +148,7 @@ class Registrations:
         return bool(owners)
 
     def report_failure(self, topic: str, host: str) -> bool:
-        """A message could not be delivered: probe the owners now, prefer others meanwhile [P13].
+        """Report that a message could not be delivered: probe the owners, prefer others [P13].
 
         Never gossiped as a death. False: nobody registers it.
         """
@@ -166,7 +166,7 @@ class Registrations:
     def expire(self, topic: str, host: str) -> bool:
         """Hide a registration here at its current version, and ask its owner whether it stands.
 
-        If it does, the owner writes it anew (a higher version), which shows it again. False:
+        If it does, the owner writes it again (a higher version), which shows it again. False:
         nobody registers it [P12].
         """
         local = self._local
@@ -186,7 +186,7 @@ class Registrations:
         return found
 
     def rewrite(self, topic: str, host: str) -> None:
-        """Somebody expired an own registration that still stands: write its page anew [P12]."""
+        """Write the page of a registration that somebody expired again: it stands [P12]."""
         local = self._local
         if local.own.find(topic, host) is None:
             return

@@ -1,14 +1,14 @@
-"""Whether this node's own answers get through: measured by whoever has to ask again.
+"""Detects that this node's replies are being lost, by how often its probers have to ask again.
 
-A node that hears well and loses most of what it sends is never found dead: a fifth of its answers
-is enough to refute every suspicion within milliseconds, while the callers of its programs lose four
-answers of five. No other member can tell: each of a thousand probes it once in minutes. But all
-those probes come here, and a member that asks a third time, with the same probe, has had neither
-of the first two answers. When most of the last probes were asked so, this node says of itself that
-it is impaired, in page 0, and all others hold it on probation: known and probed, in no lookup.
+A node that hears well but loses most of what it sends is never found dead: a fifth of its replies
+is enough to refute every suspicion within milliseconds, while callers of its programs lose four
+replies of five. No other member can tell: each of a thousand probes it once in minutes. But all
+those probes arrive here, and a member that asks a third time, in the same probe, has received
+neither of the first two replies. When most of the last probes needed that, this node announces in
+page 0 that it is impaired, and all others hold it on probation: known and probed, but in no lookup.
 
-It says so only while few others do. When many lose their answers, it is the network, and a service
-that works now and then is better than none.
+It does so only while few others do. When many nodes lose their replies, the network is to blame,
+and a service that works now and then is better than none.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ from gossipmm.mechanisms import Mechanism
 
 __all__ = ("ReplyLoss",)
 
-#: Probes that are looked at, and how many of them must have been asked a third time. With a share
-#: p of the answers lost that is p squared of them: 0.64 at 80 %. Where the network loses half of
-#: everything each way it is 0.34 (standard deviation 0.05): 51 of 96 is 3.9 deviations away.
+#: Size of the window of probes, and how many of them must have been asked a third time. If a share
+#: p of the replies is lost, these are p squared of them: 0.64 at 80 %. Where the network loses half
+#: of everything each way it is 0.34 (standard deviation 0.05): 51 of 96 is 3.9 deviations away.
 _WINDOW: Final = 96
 _IMPAIRED, _FINE = 51, 19
 #: A member asks a third time after 50 ms more than the second, on a LAN.
 _THIRD: Final = 2
 #: Shortest time impaired, in seconds; it doubles with each time within the flap window.
 _AT_LEAST, _AT_MOST = 30.0, 600.0
-#: Share of the live members that may be impaired, this node included.
+#: Share of the live members that may be impaired, including this node.
 _SHARE: Final = 0.25
-#: Intervals between two probes of one member that count. The predecessor on the ring asks every
-#: four, all others less often: an insider that asks all the time is a fifth of the window.
+#: Intervals between two probes by one member that count. The predecessor on the ring asks every
+#: four, all others less often: an insider that asks all the time makes up a fifth of the window.
 _APART: Final = 3.5
-#: Probes looked at at a time: about one an interval comes, of however many members.
+#: Open probes tracked at a time: about one per interval arrives, however many members there are.
 _MOST_OPEN: Final = 256
-#: Marks a probe that was counted.
+#: Marks a probe that has been counted.
 _COUNTED: Final = TRY + 1
 
 
 class ReplyLoss:
-    """Counts the probes whose sender did not hear this node's answers."""
+    """Counts the probes whose sender did not hear this node's replies."""
 
     def __init__(
         self,
@@ -56,16 +56,16 @@ class ReplyLoss:
     ) -> None:
         self._local = local
         self._own = own_generations
-        #: Probes that were answered just now: when first, and which try that was.
+        #: Probes that were answered just now: when first, and which try it was.
         self._open: dict[int, tuple[float, int]] = {}
-        #: One bit for each of the last probes, newest lowest: its answers were lost.
+        #: One bit for each of the last probes, the newest lowest: set if its replies were lost.
         self._lost = 0
         #: When this node became impaired, within the flap window.
         self._times: list[float] = []
 
     @property
     def impaired(self) -> bool:
-        """True while this node says that its answers do not get through."""
+        """True while this node says that its replies are being lost."""
         return self._local.own.impaired
 
     @property
@@ -74,7 +74,7 @@ class ReplyLoss:
         return self._lost.bit_count() / _WINDOW
 
     def asked(self, sender: Member, probe: int) -> None:
-        """A member that is known asked this node, which answers [P90]."""
+        """Count a probe by a known member, which this node answers [P90]."""
         local = self._local
         now = local.now
         self._settle(now)
@@ -88,14 +88,14 @@ class ReplyLoss:
             return
         when, first = known
         if now - when < 0.5 * local.config.resend_base:
-            # Both waited here to be read, perhaps: nothing was answered before it was sent.
+            # Both may have waited here to be read, so that no reply was sent before the second one.
             self._open[identity] = (when, max(first, number))
         elif first != _COUNTED and number >= first + _THIRD:
             self._open[identity] = (when, _COUNTED)
             self._count(lost=True)
 
     def _settle(self, now: float) -> None:
-        """Count the probes that nobody asked again in time as answered."""
+        """Count probes that were not repeated in time as answered."""
         limit = now - 2 * self._local.config.gossip_interval
         while self._open:
             identity, (when, first) = next(iter(self._open.items()))
@@ -111,7 +111,7 @@ class ReplyLoss:
     # -- what follows from it ------------------------------------------------------------------
 
     def review(self) -> None:
-        """Once an interval: say so, or take it back [P91]."""
+        """Announce it, or take it back; called once an interval [P91]."""
         local = self._local
         if Mechanism.IMPAIRED in local.without:
             return

@@ -1,12 +1,12 @@
-"""Rotation: what this node does about its keys, and about the others' (see ``register.py``).
+"""Key rotation: what this node does about its keys, and about others' (``rotation_state.py``).
 
-Sans-IO: the keys are values, and what must outlive a restart is handed out (``ring``, told by a
-KeysChanged event) and reported back once it is written (``saved``). Only what is written is told
-to the others, given to them, or counted for the next phase: a crash at any point takes nothing
-back that somebody relied on.
+Sans-IO: the keys are values, and what must outlive a restart is handed out (``ring``, announced by
+a KeysChanged event) and reported back once it is written (``saved``). Only what is written is
+announced to the others, given to them, or counted for the next phase, so that a crash at any point
+takes nothing back on which somebody relied.
 
-The new key goes, in option 12 of a sealed datagram, straight from a member that holds it to one
-that tells that it does not. It is in no page, event or trail.
+The new key goes straight from a member that holds it to one that announces that it does not, in
+option 12 of a sealed datagram. It is in no page, event or trail.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ from gossipmm.errors import KeyringError, LimitError
 
 __all__ = ("Rotation",)
 
-#: Tellers that a member without the key has in an interval, on average; and members that one
-#: node gives the key to in an interval at most.
+#: Members that give the key to one without it in an interval, on average; and members to which one
+#: node gives the key in an interval, at most.
 _TELLERS: Final = 4
 _AT_ONCE: Final = 32
-#: Epochs end long before a register would be refused.
+#: Epochs end long before a state would be refused.
 _LAST_EPOCH: Final = (1 << 31) - 2
 _MAX_PAGE_ZERO: Final = 400
 
@@ -84,14 +84,14 @@ class Rotation:
     # -- what others say -----------------------------------------------------------------------
 
     def hear_told(self, told: Told) -> None:
-        """A member's page 0: perhaps its register is higher."""
+        """Take a member's page 0, whose rotation state may be higher."""
         if self.ring is not None:
             self._merge(told.register)
             if self._timer is None:
                 self._wake(self._local.now)
 
     def hear_key(self, value: Any) -> None:
-        """The key of a rotation by gossip, from a member that holds it."""
+        """Take the key of a rotation by gossip, from a member that holds it."""
         ring, register, secret = self.ring, register_of(value[0]), value[1]
         if ring is None or register is None:
             return
@@ -104,7 +104,7 @@ class Rotation:
             try:
                 ring = ring.add(Key(now.new, secret))
             except KeyringError:
-                return  # no room for it, or no key at all: this node stays behind, and is named
+                return  # no room for it, or not a key at all: this node stays behind, and is named
             self._change(applied(ring, now))
 
     def _merge(self, register: RotationState) -> None:
@@ -115,7 +115,7 @@ class Rotation:
             self._adopt(new)
 
     def _adopt(self, ring: Keyring, behind: tuple[NodeId, ...] = ()) -> None:
-        """Take a keyring whose register is higher."""
+        """Take a keyring whose rotation state is higher."""
         local = self._local
         register = ring.rotation
         before = self.ring
@@ -140,12 +140,12 @@ class Rotation:
 
     @property
     def ring(self) -> Keyring | None:
-        """The keys in use, and the register; None: this node does not encrypt."""
+        """The keys in use, and the rotation state; None: this node does not encrypt."""
         return self._envelope.keyring
 
     @property
     def unsaved(self) -> bool:
-        """Whether the shell has still to write ``ring`` (and then to call ``saved``)."""
+        """Whether the shell still has to write ``ring`` (and then to call ``saved``)."""
         return self.ring != self._saved
 
     @property
@@ -172,7 +172,7 @@ class Rotation:
         )
 
     def saved(self, ring: Keyring, now: float) -> None:
-        """The shell wrote this keyring: from now on others may rely on it [P116]."""
+        """Note that the shell wrote this keyring: from now on others may rely on it [P116]."""
         self._enter(now)
         local = self._local
         self._saved = ring
@@ -190,13 +190,13 @@ class Rotation:
     # -- what the operator says ----------------------------------------------------------------
 
     def add(self, key: Key, now: float) -> None:
-        """Receive with one more key. Raises KeyringError."""
+        """Accept one more key. Raises KeyringError."""
         self._enter(now)
         ring = self._need().add(key)
         self._change(applied(ring, ring.rotation))
 
     def use(self, kid: bytes, now: float, *, force: bool = False) -> None:
-        """Send with another key, on this node only. Raises KeyringError: who could not read it."""
+        """Send with another key, on this node only. Raises KeyringError: who cannot read it."""
         self._enter(now)
         ring = self._at_rest().use(kid)
         deaf = [m.name for m in self._standings(NEVER) if m.live and m.holds and kid not in m.holds]
@@ -208,7 +208,7 @@ class Rotation:
         self._change(ring)
 
     def remove(self, kid: bytes, now: float, *, force: bool = False) -> None:
-        """Accept a key no longer, on this node only. Raises KeyringError: who still uses it."""
+        """Stop accepting a key, on this node only. Raises KeyringError: who still uses it."""
         self._enter(now)
         ring = self._at_rest().remove(kid)
         using = [m.name for m in self._standings(NEVER) if m.live and m.holds[:1] == (kid,)]
@@ -220,7 +220,7 @@ class Rotation:
         self._change(ring)
 
     def replace(self, ring: Keyring, now: float) -> None:
-        """Take a keyring from a file that was changed by hand; the higher register counts."""
+        """Take a keyring from a file that was changed by hand; the higher rotation state counts."""
         self._enter(now)
         held = self._need()
         if ring.rotation > held.rotation:
@@ -250,13 +250,13 @@ class Rotation:
         else:
             kid = key
             if ring.find(kid) is None:
-                ring.use(kid)  # says which keys there are
+                ring.use(kid)  # names the keys there are
         if kid == ring.sending.kid:
             raise KeyringError(f"key {kid.hex()} is the one that sends already")
         self._begin(ring, kid, ring.sending.kid, out_of_band=out_of_band, keep=keep)
 
     def cancel(self, now: float) -> None:
-        """Go back: rotate to the key that was to be replaced, which all still hold."""
+        """Rotate back to the key that was to be replaced, which all still hold."""
         self._enter(now)
         ring = self._need()
         register = ring.rotation
@@ -318,7 +318,7 @@ class Rotation:
     # -- how far it is -------------------------------------------------------------------------
 
     def progress(self, now: float) -> Progress | None:
-        """How far the last rotation is; None: this node does not encrypt."""
+        """Return how far the last rotation has come; None: this node does not encrypt."""
         ring = self.ring
         if ring is None:
             return None
@@ -337,7 +337,7 @@ class Rotation:
         )
 
     def stragglers(self) -> tuple[Straggler, ...]:
-        """Who sent with a retired key and is not back since, by address."""
+        """Return the senders that used a retired key and are not back since, by address."""
         local = self._local
         if not isinstance(self._envelope, CoseEnvelope):
             return ()
@@ -363,7 +363,7 @@ class Rotation:
         return tuple(found)
 
     def _left_since(self, register: RotationState) -> int:
-        """How many took part in a rotation and left."""
+        """Return how many members took part in a rotation and left."""
         left = 0
         for member in self._local.table.by_name.values():
             if member.status is Status.LEFT and member.complete:
@@ -381,7 +381,7 @@ class Rotation:
             self._timer = self._local.timers.at(when, self._go_on)
 
     def _go_on(self, _: object) -> None:
-        """Once an interval, as long as a rotation is under way."""
+        """Go on with the rotation; called once an interval while one is under way."""
         local = self._local
         self._timer = None
         ring = self.ring
@@ -394,7 +394,7 @@ class Rotation:
         self._wake(local.now + local.config.gossip_interval)
 
     def _give(self, ring: Keyring, register: RotationState) -> None:
-        """Give the new key to live members that tell that they do not have it [P118]."""
+        """Give the new key to live members that announce that they do not have it [P118]."""
         local = self._local
         key = ring.find(register.new)
         if key is None:
@@ -424,7 +424,7 @@ class Rotation:
         if obstacles(members, register, without, expired=expired):
             return
         if register.phase is Phase.USE and not expired:
-            # After a restart: a member that is down may not be known here again.
+            # After a restart, a member that is down may not be known here again.
             if table.peers and not table.knows_gone:
                 return
             if missing(members, register, without, left):
@@ -439,7 +439,7 @@ class Rotation:
 
 
 def _check_room(local: LocalState) -> None:
-    """Refuse at the start what would not fit during a rotation. Raises LimitError."""
+    """Refuse at the start what would not fit later in a rotation. Raises LimitError."""
     own = local.own
     size = len(own.page_zero().raw) + MAX_TOLD
     if size > _MAX_PAGE_ZERO:

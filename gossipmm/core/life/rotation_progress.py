@@ -1,8 +1,8 @@
-"""How far a rotation of keys got, from what each member tells of its keys: pure functions.
+"""How far a key rotation has come, from what each member announces about its keys: pure functions.
 
-Nobody who lives is left behind unasked: a live member that does not hold the new key holds the
-rotation up until an operator names it. Who is down can only hold up the last step, the removal of
-the old key, and only for ``keep`` seconds; until then it is given the new key if it comes back.
+No live member is left behind unasked: one that does not hold the new key delays the rotation until
+an operator names it. A member that is down can only delay the last step, the removal of the old
+key, and only for ``keep`` seconds; until then it is given the new key if it comes back.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ __all__ = (
 
 
 class Standing(NamedTuple):
-    """A member, as far as a rotation goes."""
+    """A member, as far as a rotation is concerned."""
 
     name: NodeId
     live: bool
-    #: Ids of the keys that it holds, the one that it sends with first; empty: it does not tell.
+    #: Ids of the keys that it holds, the sending one first; empty: it does not say.
     holds: tuple[bytes, ...]
-    #: It is as far as the present phase asks.
+    #: True if it has come as far as the present phase requires.
     covered: bool
 
 
 class Progress(NamedTuple):
-    """How far a rotation is, as this node sees it."""
+    """How far a rotation has come, as this node sees it."""
 
     register: RotationState
     #: Core time at which this phase was heard of here.
@@ -45,20 +45,20 @@ class Progress(NamedTuple):
     members: tuple[Standing, ...]
     #: The members that the phase waits for.
     waits_for: tuple[Standing, ...]
-    #: Members that there were at the start, and that this node has not heard of since it started.
+    #: Number of members at the start that this node has not heard of since it started.
     missing: int
-    #: More than half of the members are as far as this phase asks.
+    #: More than half of the members have come as far as this phase requires.
     majority: bool
-    #: Named: not waited for.
+    #: Members that were named, and are not waited for.
     without: tuple[NodeId, ...]
-    #: What this node does is written to its file.
+    #: What this node does has been written to its file.
     saved: bool
 
 
 class Straggler(NamedTuple):
-    """Who sends with a key that was removed here: it missed a rotation and needs the new key."""
+    """A sender that uses a key removed here: it missed a rotation and needs the new key."""
 
-    #: The member that was at that address; empty: none that is known.
+    #: The member known at that address; empty: none.
     name: NodeId
     address: Address
     kid: bytes
@@ -67,7 +67,7 @@ class Straggler(NamedTuple):
 
 
 def standing(name: NodeId, told: Told | None, register: RotationState, *, live: bool) -> Standing:
-    """Return how far a member is."""
+    """Return how far a member has come."""
     holds = told.holds if told is not None else ()
     asked = holds if register.phase is Phase.ADD else holds[:1]
     return Standing(name, live, holds, register.new in asked)
@@ -76,9 +76,9 @@ def standing(name: NodeId, told: Told | None, register: RotationState, *, live: 
 def has_majority(
     members: Sequence[Standing], register: RotationState, without: Collection[NodeId], left: int
 ) -> bool:
-    """Whether enough members are covered that no other half of a split can do the same [P117].
+    """Return whether so many members are covered that no other half of a split can match it [P117].
 
-    Counted against those known here and against those that there were at the start, without those
+    Counted against those known here, and against those that existed at the start, without those
     that have left since and those that were named.
     """
     counted = [member for member in members if member.name not in without]
@@ -91,7 +91,7 @@ def missing(
 ) -> int:
     """Return how many of the members at the start are not known here, not even as down or left.
 
-    A node that restarted may not have heard of the dead again: they hold the last step up, too.
+    A node that restarted may not have heard of the dead again; they also delay the last step.
     """
     counted = sum(member.name not in without for member in members)
     return max(0, register.members - left - len(set(without)) - counted)

@@ -1,1 +1,1 @@
-"""What leaves this node."""
+"""Everything that leaves this node."""

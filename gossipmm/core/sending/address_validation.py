@@ -1,8 +1,8 @@
-"""Nothing large goes to an address before its holder has shown to be there.
+"""Address validation: nothing large goes to an address whose holder may be elsewhere.
 
-UDP sources can be forged, and a record may name anybody's address. What is asked from an address
-that is not proved is kept here for a moment, and the address is asked in turn (a SYN with a random
-probe id, shorter than the request); the answer proves it, and then the request is served.
+UDP sources can be forged, and a record may name anybody's address. A request from an address that
+is not validated is kept here for a moment, and the address is asked in turn (a SYN with a random
+probe id, shorter than the request); the answer validates it, and then the request is served.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ from gossipmm.core.wire import frame as wire
 
 __all__ = ("AddressValidation",)
 
-#: Addresses asked at a time, and requests kept of each.
+#: Addresses asked at a time, and requests kept for each.
 _ADDRESSES: Final = 256
 _REQUESTS: Final = 4
-#: Seconds that a request is worth serving: whoever wants it still has asked again by then.
+#: Seconds for which a request is worth serving: a sender that still wants it has asked again by
+#: then.
 _SERVE_WITHIN: Final = 2.0
-#: Seconds after which a further request makes the question be asked again: it may be lost.
+#: Seconds after which a further request repeats the question, which may have been lost.
 _AGAIN_AFTER: Final = 0.05
 
 
 class _Question:
-    """One address that was asked."""
+    """An address that was asked."""
 
     __slots__ = ("address", "asked_at", "at", "identity", "requests")
 
@@ -43,7 +44,7 @@ class _Question:
 
 
 class AddressValidation:
-    """Addresses asked for a proof, and what waits for it."""
+    """Addresses being validated, and the requests that wait for that."""
 
     def __init__(self, local: LocalState, outbox: Outbox, admission: Admission) -> None:
         self._local = local
@@ -51,13 +52,13 @@ class AddressValidation:
         self._admission = admission
         self._by_address: dict[Address, _Question] = {}
         self.open: dict[int, _Question] = {}
-        #: Requests whose address is proved now; the node serves them next.
+        #: Requests whose address is validated now; the node serves them next.
         self.ready: list[Callable[[], None]] = []
-        #: True while they are served: what still lacks a proof then is not asked for it again.
+        #: True while they are served: what is still not validated then is not asked again.
         self.serving = False
 
     def missing(self, address: Address) -> bool:
-        """Whether the address is not proved."""
+        """Return whether the address is not validated."""
         return address not in self._admission.proved
 
     def ask(
@@ -67,7 +68,7 @@ class AddressValidation:
         key: int,
         request: Callable[[], None] | None,
     ) -> None:
-        """Ask for a proof, and keep the request until then. ``key``: of whom it is expected.
+        """Ask the address, and keep the request until it answers. ``key``: of the expected member.
 
         [P96]
         """
@@ -95,7 +96,7 @@ class AddressValidation:
         del self.open[question.identity]
 
     def answered(self, identity: int) -> bool:
-        """True when an ACK brings the proof that was asked for; what waited for it is ready."""
+        """Return True when an ACK validates its address; waiting requests are then ready."""
         question = self.open.get(identity)
         if question is None:
             return False
@@ -107,7 +108,7 @@ class AddressValidation:
         return True
 
     def serve(self) -> None:
-        """Serve what waited."""
+        """Serve the requests that waited."""
         ready, self.ready = self.ready, []
         self.serving = True
         try:

@@ -1,10 +1,10 @@
-"""What is new, and how often it was told.
+"""The broadcast queue: changes to push, and how often each was pushed.
 
-News (a changed page, a suspicion, a refutation, a death, a leave) goes at once to ``fanout`` live
-peers and to as many more after ``second_push``; whoever finds it new does the same. There is one
-slot a member, whose content is read when it is sent: a newer claim replaces the older one, and
-the queue is bounded by the number of members. Afterwards claims ride for a while as rows on the
-exchanges.
+A change (of a page, a suspicion, a refutation, a death, a leave) goes at once to ``fanout`` live
+peers and to as many more after ``second_push``; every receiver that finds it new does the same. The
+queue has one slot per member, whose content is read when it is sent: a newer claim replaces the
+older one, and the queue is bounded by the number of members. Afterwards claims are piggybacked for
+a while, as rows of exchanges.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from gossipmm.core.values.types import Status
 from gossipmm.core.wire import frame as wire
 from gossipmm.mechanisms import Mechanism
 
-#: Order of telling: own refutation, deaths, suspicions, the rest [P76].
+#: Order of pushing: this node's refutation, deaths, suspicions, the rest [P76].
 OWN_REFUTATION, DEATH, SUSPICION, OTHER = 0, 1, 2, 3
 
-#: With an empty budget pushes are this many times ``second_push`` apart. A thousand joins in ten
+#: With an empty budget, pushes are this many times ``second_push`` apart. A thousand joins in ten
 #: seconds then take a fifth of the datagrams; below a tenth of the budget nothing waits.
 _GATHER: Final = 12
 
@@ -33,7 +33,7 @@ _PRIORITY: Final = {Status.DEAD: DEATH, Status.SUSPECT: SUSPICION}
 
 
 class _Slot:
-    """What is to be told of one member [P74]."""
+    """The change to push about one member [P74]."""
 
     __slots__ = ("claim", "due", "pages", "pushes", "since")
 
@@ -46,7 +46,7 @@ class _Slot:
 
 
 class BroadcastQueue:
-    """The queue of pushes, its byte budget, and the rows that exchanges carry [P72]."""
+    """The queue of pushes, its byte budget, and the rows piggybacked on exchanges [P72]."""
 
     def __init__(self, local: LocalState, outbox: Outbox) -> None:
         self._local = local
@@ -56,37 +56,37 @@ class BroadcastQueue:
         self._budget = local.config.news_burst
         self._filled_at = local.now
         self._told: set[int] = set()
-        #: No push before this time: under load news waits a little, to travel together.
+        #: No push before this time: under load changes wait a little, to travel together.
         self._not_before = local.now
-        #: Member key -> exchanges that its claim still rides on.
+        #: Member key -> exchanges on which its claim will still be piggybacked.
         self._riding: dict[int, int] = {}
 
     @property
     def waiting(self) -> int:
-        """Members of whom news waits to be pushed."""
+        """Return the number of members with changes that wait to be pushed."""
         return len(self._slots)
 
     # -- putting in ------------------------------------------------------------------------
 
     def claim(self, member: Member) -> None:
-        """The verdict on a member changed: tell it at once."""
+        """Push the changed verdict on a member at once."""
         slot = self._slot(member.key)
         slot.claim = True
         self.ride(member)
 
     def page(self, member: Member, number: int) -> None:
-        """A page is new here: tell it, with the member's heartbeat, at once."""
+        """Push a page that is new here at once, with the member's heartbeat."""
         slot = self._slot(member.key)
         slot.claim = True
         slot.pages.add(number)
 
     def ride(self, member: Member) -> None:
-        """Let the claim ride on exchanges only (again)."""
+        """Piggyback the claim on exchanges, without a push (again)."""
         self._riding.pop(member.key, None)
         self._riding[member.key] = 3 * max(1, int(log2(self._local.table.live_count())) + 1)
 
     def retry(self) -> None:
-        """The first peer came: what could not be told to anybody is told now."""
+        """Push what could not be told to anybody: the first peer has come."""
         if self._slots:
             self._wake(self._local.now)
 
@@ -116,7 +116,7 @@ class BroadcastQueue:
         due = [(key, slot) for key, slot in self._slots.items() if slot.due <= now]
         if due:
             if not self._local.table.peers:
-                # Nobody to tell: of this node's own pages the first peer is told (see retry).
+                # Nobody to tell: the first peer is told this node's own pages (see retry).
                 own = self._slots.get(self._local.me.key)
                 self._slots = {self._local.me.key: own} if own is not None else {}
                 return
@@ -181,7 +181,7 @@ class BroadcastQueue:
         return rows, pages
 
     def _receivers(self) -> list[Member]:
-        """Half of them heard from in the last seconds: after a mass failure others are gone.
+        """Return receivers, half of them heard from in the last seconds: others may have failed.
 
         [P73]
         """
@@ -202,7 +202,7 @@ class BroadcastQueue:
         self._filled_at = local.now
 
     def _postpone(self, key: int, slot: _Slot) -> None:
-        """No room now: try again shortly; after two intervals leave it to the exchanges [P75]."""
+        """Try again shortly, for lack of room; after two intervals leave it to exchanges [P75]."""
         local = self._local
         if local.now - slot.since > 2 * local.config.gossip_interval:
             local.stats.drop(Drop.NEWS_BUDGET)
@@ -213,7 +213,7 @@ class BroadcastQueue:
     # -- rows on exchanges -----------------------------------------------------------------
 
     def exchange_rows(self, to: Member | None, room: int) -> bytes:
-        """Rows for a SYN: claims that still ride; without any, one ordinary fresh heartbeat.
+        """Return rows for a SYN: piggybacked claims; without any, one ordinary fresh heartbeat.
 
         [P77]
         """
@@ -226,7 +226,7 @@ class BroadcastQueue:
         return claim_row(latest, local.now)
 
     def riding_rows(self, to: Member | None, room: int) -> bytes:
-        """Claims that still ride on exchanges, as many as fit [P77]."""
+        """Return the piggybacked claims, as many as fit [P77]."""
         local = self._local
         if not self._riding or Mechanism.SUSPECT_ROWS in local.without:
             return b""
@@ -246,7 +246,7 @@ class BroadcastQueue:
             left = self._riding.pop(key) - 1
             member = local.table.by_key.get(key)
             if member is not None and (left > 0 or member.status is Status.SUSPECT):
-                self._riding[key] = max(left, 1)  # to the end: the others have their turn
+                self._riding[key] = max(left, 1)  # to the end: the others get their turn
         for key in [key for key in self._riding if key not in local.table.by_key]:
             del self._riding[key]
         return b"".join(parts)

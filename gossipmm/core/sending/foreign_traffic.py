@@ -1,4 +1,4 @@
-"""Say that others use this port: another cluster, another key, somebody without one."""
+"""Reports that others use this port: another cluster, another key, or nodes without one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gossipmm.core.values.types import Address
 
 __all__ = ("FOREIGN", "ForeignTraffic")
 
-#: What says that a datagram is not of this cluster, rather than damaged.
+#: Reasons that mean that a datagram is not of this cluster, rather than damaged.
 FOREIGN: Final = frozenset(
     (
         Drop.CLUSTER,
@@ -25,15 +25,15 @@ FOREIGN: Final = frozenset(
         Drop.NOT_AUTHENTIC,
     )
 )
-#: Seconds until the same is told again, and how many different things are remembered as told.
+#: Seconds until the same is reported again, and how many reports are remembered.
 _AGAIN_AFTER: Final = 600.0
 _MOST: Final = 64
 
 
 class ForeignTraffic:
-    """Tells each reason once, for however many datagrams: a flood is not to flood the events.
+    """Reports each reason once, for however many datagrams: a flood must not flood the events.
 
-    Nodes that missed a rotation (genuine, but with a retired key) are told one by one.
+    Nodes that missed a rotation (genuine, but with a retired key) are reported one by one.
     """
 
     def __init__(self, local: LocalState) -> None:
@@ -41,7 +41,7 @@ class ForeignTraffic:
         self._told: dict[tuple[Drop, Address | None], float] = {}
 
     def heard(self, reason: Drop, source: Address, data: bytes) -> None:
-        """A datagram was refused for one of the reasons above [P113]."""
+        """Take note of a datagram that was refused for one of the reasons above [P113]."""
         now = self._local.now
         what = (reason, source if reason is Drop.RETIRED_KEY else None)
         if now - self._told.get(what, -inf) < _AGAIN_AFTER:
@@ -55,7 +55,7 @@ class ForeignTraffic:
         self._local.events.append(events.ForeignTraffic(now, source, reason, kid.hex()))
 
     def _is_underway(self, kid: bytes, source: Address) -> bool:
-        """Whether a live member uses another key by now: this one was sent just before."""
+        """Return whether a live member uses another key by now: this one was sent just before."""
         for member in self._local.table.peers.values():
             if source in member.addresses:
                 told = member.pages[0].keys

@@ -1,4 +1,4 @@
-"""What goes into a datagram, asked before it is added; and the rows that tell of a member."""
+"""Packs datagrams: asks whether something fits before it is added; and makes rows about members."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from gossipmm.core.table.member import Member
 from gossipmm.core.values.types import Status
 from gossipmm.core.wire import frame as wire
 
-#: Datagrams sent in answer to one request. The receiver paces a transfer by asking for more.
+#: Datagrams sent in answer to one request; the receiver paces a transfer by asking for more.
 BURST: Final = 12
-#: Room kept for the claim about the receiver that may be put in front, and for longer heads.
+#: Room kept for the claim about the receiver that may go in front, and for longer heads.
 _RESERVE: Final = wire.ROW_SIZE + 2 + 4
 
 
 def claim_row(member: Member, now: float) -> bytes:
-    """One row that says what is held of a member; empty when there is nothing to say [P24]."""
+    """Return one row that says how a member is held; empty when there is nothing to say [P24]."""
     status = member.status
     if status is Status.SUSPECT or (status is Status.PROBATION and member.suspected):
         return wire.row(member.key, member.s, wire.SUSPECT, 0)
@@ -32,7 +32,7 @@ def claim_row(member: Member, now: float) -> bytes:
 
 
 def claim_rows(member: Member, now: float, most: int) -> bytes:
-    """As claim_row; a suspicion is followed by its accusers, up to ``most`` of them [P30]."""
+    """Return claim_row; a suspicion is followed by its accusers, up to ``most`` of them [P30]."""
     first = claim_row(member, now)
     if not member.suspected:
         return first
@@ -81,5 +81,5 @@ class Packer:
 
 
 def encoded_pages(pages: list[bytes]) -> bytes:
-    """Options of a datagram that brings pages, encoded once for all its receivers."""
+    """Return the options of a datagram with pages, encoded once for all its receivers."""
     return cbor2.dumps({wire.OPT_PAGES: pages}) if pages else b""

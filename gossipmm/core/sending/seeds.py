@@ -1,4 +1,4 @@
-"""The addresses to join by, and the question that is put to whoever is there."""
+"""The addresses to join by, and the join probe that is sent there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _AT_ONCE: Final = 8
 
 
 class Seeds:
-    """The seeds as they resolved last, without this node's own addresses."""
+    """The seeds as they last resolved, without this node's addresses."""
 
     def __init__(self, local: LocalState, outbox: Outbox) -> None:
         self._local = local
@@ -31,13 +31,13 @@ class Seeds:
         self.addresses = [address for address in addresses if address not in own]
 
     def some(self) -> list[Address]:
-        """As many as are asked at once while nobody is known."""
+        """Return as many as are asked at once while nobody is known."""
         if len(self.addresses) <= _AT_ONCE:
             return self.addresses
         return self._local.rng.sample(self.addresses, _AT_ONCE)
 
     def ask(self, address: Address, probe: int = 0) -> None:
-        """SYN to whoever is at the address, with page 0, so that the answerer knows this node.
+        """Send a SYN with page 0 to whoever is at the address: who answers knows this node.
 
         [P79]
         """
@@ -46,6 +46,6 @@ class Seeds:
         self._outbox.send(wire.SYN, Stranger(address), probe=probe or self.probe, options=options)
 
     def tell(self, probe: int) -> None:
-        """Show the seeds the last page 0; nobody waits for what they answer."""
+        """Show the seeds the last page 0; nobody waits for their answers."""
         for address in self.addresses[:_AT_ONCE]:
             self.ask(address, probe)

@@ -1,1 +1,1 @@
-"""Tables come together."""
+"""Makes tables agree."""

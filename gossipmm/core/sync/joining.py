@@ -1,4 +1,4 @@
-"""Joining by the seeds, and finding other halves of a split through them."""
+"""Joins by the seeds, and finds the other halves of a split through them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ("Joining",)
 
 
 class Joining:
-    """Asks the seeds, all of them while nobody is known; whoever answers is pulled from."""
+    """Asks the seeds, all of them while nobody is known, and pulls from whoever answers."""
 
     def __init__(
         self, local: LocalState, admission: Admission, seeds: Seeds, transfer: Transfer
@@ -43,14 +43,14 @@ class Joining:
         elif local.chance(1.0 / (len(peers) + 1)):
             chosen = [seeds[int(local.rng.random() * len(seeds))]]
             if any(chosen[0] in member.addresses for member in local.peers.all()):
-                return  # a live member is there: nothing to heal
+                return  # a live member is there: no split to heal
         else:
             return
         for address in chosen:
             self._seeds.ask(address)
 
     def answered(self, probe: int, sender: int, source: Address) -> bool:
-        """True when an ACK answers a question to a seed; while not joined, all records follow."""
+        """Return True when an ACK answers a join probe; while not joined, all records follow."""
         if probe != self._seeds.probe:
             return False
         local = self._local

@@ -1,4 +1,4 @@
-"""When the next exchange begins: sooner for a node that has just joined."""
+"""Paces exchanges: they begin sooner for a node that has just joined."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from gossipmm.core.values.timers import Token, cancel
 
 __all__ = ("Pace",)
 
-#: A joiner's first exchanges come faster, to find soon what the transfer missed: of 100 nodes
-#: joining one seed at once, some learn of others only after they were served.
+#: A joiner's first exchanges come faster, to find what the transfer missed: when 100 nodes join one
+#: seed at once, some learn of others only after they were served.
 _HURRIES: Final = 4
 _HURRY: Final = 0.2
 
@@ -28,7 +28,7 @@ class Pace:
 
     @property
     def hurried(self) -> bool:
-        """True for a node that joined just now: it does not wait to ask what it lacks."""
+        """True for a node that has just joined: it does not wait to ask for what it lacks."""
         return self._hurries > 0
 
     def begin(self, tick: Callable[[object], None]) -> None:
@@ -50,14 +50,14 @@ class Pace:
         self._next = local.timers.at(local.now + wait, self._tick)
 
     def joined(self) -> None:
-        """This table agrees with a peer's, or has all of it, for the first time [P80]."""
+        """Note that this table agrees with a peer's, or has all of it, for the first time [P80]."""
         local = self._local
         local.table.joined = local.table.agreed = True
         local.events.append(events.Joined(local.now, local.table.live_count()))
         self.hurry()
 
     def hurry(self) -> None:
-        """This node has just joined: exchange at once, and a few times faster than usual [P81]."""
+        """Exchange at once, and a few times faster than usual: this node has just joined [P81]."""
         local = self._local
         cancel(self._next)
         self._hurries = _HURRIES

@@ -1,4 +1,4 @@
-"""The slow care for the dead: tried again, reaped; and for this node, alone for very long."""
+"""Probes and reaps the dead, and starts over when this node was alone for very long."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ("Reaper",)
 
 
 class Reaper:
-    """Probes the dead now and then, and forgets who is gone for ``reap_after``."""
+    """Probes the dead now and then, and forgets members that are gone for ``reap_after``."""
 
     def __init__(
         self,
@@ -36,11 +36,11 @@ class Reaper:
         self._closed = closed
         self._probes = probes
         self._seeds = seeds
-        #: Since when nobody was reached, if nobody was ever since.
+        #: Time since which nobody was reached.
         self._alone_since = local.now
 
     def begin(self) -> None:
-        """Begin to look for records to be reaped."""
+        """Begin to look for records to reap."""
         local = self._local
         local.timers.at(local.now + self._reap_every(), self._reap)
 
@@ -48,7 +48,7 @@ class Reaper:
         return min(300.0, max(0.5, self._local.config.reap_after / 20))
 
     def try_gone(self) -> None:
-        """Once an interval: probe whoever may be returning, and perhaps one of the dead [P44]."""
+        """Probe members that may be returning, and perhaps a dead one; once an interval [P44]."""
         local = self._local
         members = local.table.live_count()
         if Mechanism.DEAD_RETRY in local.without:
@@ -81,15 +81,16 @@ class Reaper:
                 self._closed.close(member)
 
     def watch_loneliness(self) -> None:
-        """Once an interval: nobody was reached for so long that the others may have moved on."""
+        """Check whether nobody was reached for so long that the others may have moved on."""
         local = self._local
         if local.now - max(local.last_heard, self._alone_since) > local.config.reap_after / 2:
             self._begin_anew()
 
     def _begin_anew(self) -> None:
-        """Nobody reached for reap_after / 2: the others may have reaped what is held here [P51].
+        """Start over: nobody was reached for reap_after / 2, others may have reaped all [P51].
 
-        Forget all but the own record, keep the addresses as seeds, join as a new generation.
+        Forget all but this node's record, keep the addresses as seeds, and join as a new
+        generation.
         """
         local = self._local
         self._alone_since = local.now

@@ -1,4 +1,4 @@
-"""What happens once an interval: this node's own life, one exchange, seeds and the dead."""
+"""The gossip round, once an interval: this node's heartbeat, one exchange, seeds and the dead."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class GossipRound:
         self._reaper.watch_loneliness()
 
     def _raise_heartbeat(self, window: float) -> None:
-        """Only a node that hears is alive: a deaf one's heartbeat stands still [P21]."""
+        """Raise the heartbeat if this node hears others: a deaf one's stands still [P21]."""
         local = self._local
         hears = local.now - local.last_heard <= window or Mechanism.HEARING_RULE in local.without
         if hears:

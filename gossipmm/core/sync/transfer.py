@@ -1,7 +1,7 @@
-"""The bulk transfer at join: all records of one peer, paced by whoever asks for them.
+"""The bulk transfer at join: all records of one peer, paced by the node that asks for them.
 
-In order of (page number, record key), so that a joiner knows everybody soon, however large some
-records are; and without a pause between two bursts but the question for the next one.
+They come in order of (page number, record key), so that a joiner knows everybody soon, however
+large some records are; only the question for the next burst separates two bursts.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from gossipmm.core.wire import frame as wire
 
 __all__ = ("Transfer",)
 
-#: A pull that brings nothing for so long is asked again, so often.
+#: A pull that brings nothing for so long is repeated, so often.
 _WAIT: Final = 0.1
 _TRIES: Final = 10
 
 
 class Transfer:
-    """This node's own transfer, if one is under way, and its answers to those of others."""
+    """The transfer of this node, if one is under way, and its answers to those of others."""
 
     def __init__(
         self,
@@ -47,9 +47,9 @@ class Transfer:
         self._timer: Token | None = None
 
     def pull(self, address: Address, target: int, *, gone: bool = False) -> None:
-        """Begin (or go on with) a bulk transfer from whoever answers at the address.
+        """Begin, or go on with, a bulk transfer from whoever answers at the address.
 
-        ``gone``: only of members that are dead or left.
+        ``gone``: only records of members that are dead or left.
         """
         if self._from is None:
             self._from = address
@@ -78,7 +78,7 @@ class Transfer:
             self._ask_for_more(target)
 
     def hear_more(self, cursor: list[int], sender: int) -> None:
-        """The last datagram of a burst says where the transfer stands [P58]."""
+        """Take the position of the transfer from the last datagram of a burst [P58]."""
         if self._from is None:
             return
         cancel(self._timer)
@@ -114,7 +114,7 @@ class Transfer:
             rows = self._replies.tell(member) if number == 0 else b""
             packer.add(rows, [member.pages[number].raw])
             if len(packer.filled) >= BURST:
-                # The page just added opened one datagram too many: it comes next time.
+                # The page just added opened one datagram too many: it goes into the next burst.
                 ended = False
                 break
             last = (number, key)

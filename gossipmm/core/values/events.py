@@ -1,4 +1,4 @@
-"""What the core tells the world: values returned by ``Node.next_event()``, in order.
+"""Events of the core: values returned by ``Node.next_event()``, in order.
 
 Each has ``at``, the core time in seconds at which it happened. ``name`` is a node's name.
 """
@@ -16,7 +16,7 @@ from gossipmm.core.values.types import Address, Generation, Heartbeat, HostState
 
 @dataclass(frozen=True, slots=True)
 class MemberJoined:
-    """A name not known before, or one that had left or been reaped, is alive."""
+    """A name that was not known, or had left or been reaped, is alive."""
 
     at: float
     name: NodeId
@@ -26,7 +26,7 @@ class MemberJoined:
 
 @dataclass(frozen=True, slots=True)
 class MemberRestarted:
-    """A known name came with a higher generation; the old one's registrations are gone."""
+    """A known name has a higher generation; the registrations of the old one are gone."""
 
     at: float
     name: NodeId
@@ -57,7 +57,7 @@ class MemberRefuted:
 
 @dataclass(frozen=True, slots=True)
 class MemberDied:
-    """This node's own suspicion timer ended: the member is out of lookups here."""
+    """This node's suspicion timer ended: the member is dead here, and out of lookups."""
 
     at: float
     name: NodeId
@@ -68,7 +68,7 @@ class MemberDied:
 
 @dataclass(frozen=True, slots=True)
 class MemberReturned:
-    """A member held dead was reached, on evidence younger than its burial here."""
+    """A member held dead was reached, on evidence younger than its death here."""
 
     at: float
     name: NodeId
@@ -79,7 +79,7 @@ class MemberReturned:
 
 @dataclass(frozen=True, slots=True)
 class ProbationEnded:
-    """The member was reachable without a break for its probation: in lookups again."""
+    """The member was reachable throughout its probation, and is in lookups again."""
 
     at: float
     name: NodeId
@@ -87,7 +87,7 @@ class ProbationEnded:
 
 @dataclass(frozen=True, slots=True)
 class MemberLeft:
-    """The member said that it leaves."""
+    """The member announced that it leaves."""
 
     at: float
     name: NodeId
@@ -125,7 +125,7 @@ class SourceDiffers:
 
 @dataclass(frozen=True, slots=True)
 class NameConflict:
-    """Two live processes use one name. ``ours`` is True on the older of the two itself."""
+    """Two live processes use one name. ``ours`` is True at the older of the two."""
 
     at: float
     name: NodeId
@@ -136,7 +136,7 @@ class NameConflict:
 
 @dataclass(frozen=True, slots=True)
 class GenerationRenewed:
-    """This node took a new generation of its own, for ``reason``."""
+    """This node took a new generation, for ``reason``."""
 
     at: float
     generation: Generation
@@ -157,7 +157,7 @@ class HostChanged:
 
 @dataclass(frozen=True, slots=True)
 class RegistrationExpired:
-    """A registration of this node ran out of its time to live and was unregistered."""
+    """The time to live of a registration of this node ended, and it was unregistered."""
 
     at: float
     topic: Topic
@@ -183,7 +183,7 @@ class Isolated:
 
 @dataclass(frozen=True, slots=True)
 class SelfSlow:
-    """This node's own timers fired ``late`` seconds late: it holds its accusations."""
+    """This node's timers fired ``late`` seconds late: it holds its accusations."""
 
     at: float
     late: float
@@ -191,7 +191,7 @@ class SelfSlow:
 
 @dataclass(frozen=True, slots=True)
 class SelfImpaired:
-    """This node's own answers do not get through (or do again): others hold it on probation.
+    """This node's replies are being lost (or no longer are): others hold it on probation.
 
     ``lost`` is the share of the last probes whose sender had to ask a third time.
     """
@@ -215,7 +215,7 @@ class SelfSuspected:
 
 @dataclass(frozen=True, slots=True)
 class MemberImpaired:
-    """A member says that its answers do not get through: on probation until it takes that back."""
+    """A member says that its replies are being lost: on probation until it takes that back."""
 
     at: float
     name: NodeId
@@ -223,10 +223,10 @@ class MemberImpaired:
 
 @dataclass(frozen=True, slots=True)
 class ForeignTraffic:
-    """Datagrams come that are not of this cluster: told once a reason, and later again.
+    """Datagrams arrive that are not of this cluster: announced once per reason, and again later.
 
-    ``reason`` says why they are refused; ``kid`` the key id (hex) of a key that this node does
-    not accept, where the datagram names one. With the reason ``retired_key`` (told for each
+    ``reason`` says why they are refused; ``kid`` the key id (hex) of a key that this node does not
+    accept, where the datagram names one. With the reason ``retired_key`` (announced for each
     address) the sender had a key that was removed here: it missed a rotation.
     """
 
@@ -238,7 +238,7 @@ class ForeignTraffic:
 
 @dataclass(frozen=True, slots=True)
 class KeysChanged:
-    """This node's keys, or its part in a rotation, changed: the shell has to write them down.
+    """This node's keys, or its part in a rotation, changed: the shell has to write them.
 
     Ids (hex) only: the keys themselves are in ``Node.keys.ring``.
     """
@@ -251,7 +251,7 @@ class KeysChanged:
 
 @dataclass(frozen=True, slots=True)
 class KeyWanted:
-    """A rotation out of band: the key of this id has to come from this node's own file."""
+    """A rotation out of band needs the key of this id from this node's own file."""
 
     at: float
     kid: str
@@ -261,7 +261,7 @@ class KeyWanted:
 class KeyRotation:
     """A rotation of keys begins a phase here: ``add``, ``use`` or ``done``.
 
-    ``missing``: members that were not as far when this node ended the phase before; they need
+    ``missing``: members that had not come as far when this node ended the previous phase; they need
     the new key by hand. Empty where another node ended it.
     """
 

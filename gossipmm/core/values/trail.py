@@ -1,4 +1,4 @@
-"""The evidence trail of a member: what was said of it, by whom, and what this node made of it."""
+"""The evidence trail of a member: what was said about it, by which node, to what effect."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ("EvidenceKind",)
 
 
 class EvidenceKind(StrEnum):
-    """What a line of a trail reports. Values are stable names: append only.
+    """Kinds of lines in a trail. Values are stable names: append only.
 
     The sentence of each is in ``gossipmm.text.evidence``.
     """
@@ -19,14 +19,14 @@ class EvidenceKind(StrEnum):
     CONFIRMED = "confirmed"  #: another accuser of one that is suspected
     REFUTED = "refuted"  #: a fresher heartbeat ended the suspicion
     BURIED = "buried"  #: the suspicion ran out: dead here
-    DEATH_HEARD = "death_heard"  #: an old death, told by another
-    RETURNING = "returning"  #: alive, on evidence older than its burial here
+    DEATH_HEARD = "death_heard"  #: an old death, reported by another
+    RETURNING = "returning"  #: alive, on evidence older than its death here
     RETURNED = "returned"  #: reached, back from the dead
     LEFT = "left"  #: it said that it leaves
     PROBATION_ENDED = "probation_ended"
-    IMPAIRED = "impaired"  #: it says that its answers do not get through
-    IMPAIRED_OWN = "impaired_own"  #: this node's own answers do not
-    UNIMPAIRED_OWN = "unimpaired_own"  #: this node's own answers do again
+    IMPAIRED = "impaired"  #: it says that its replies are being lost
+    IMPAIRED_OWN = "impaired_own"  #: this node's replies are being lost
+    UNIMPAIRED_OWN = "unimpaired_own"  #: this node's replies arrive again
     HELD = "held"  #: this node may be to blame: its accusation waits
     OTHER_ANSWERED = "other_answered"  #: another node answers at its address
     REACHED_BY_HELPER = "reached_by_helper"

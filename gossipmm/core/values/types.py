@@ -14,16 +14,16 @@ from typing import Final, NamedTuple, TypeAlias
 
 from gossipmm.core.values.trail import EvidenceKind
 
-#: A node's name: non-empty UTF-8, at most ``limits.MAX_NAME`` bytes, unique in its cluster.
+#: A node's name: non-empty UTF-8, at most ``names.MAX_NAME`` bytes, unique in its cluster.
 NodeId: TypeAlias = str
-#: One life of a node: milliseconds of wall clock x 2**16 + 16 random bits. Higher supersedes.
+#: One life of a name: milliseconds of wall clock x 2**16 + 16 random bits. Higher supersedes.
 Generation: TypeAlias = int
 #: A counter that only its owner raises (unsigned, 32 bits on the wire).
 Heartbeat: TypeAlias = int
 #: IP literal without brackets and UDP port, as the socket layer gives them (no scope id).
 Address: TypeAlias = tuple[str, int]
 Topic: TypeAlias = str
-#: What metadata values may be. Keys are strings.
+#: Values that metadata can hold. Keys are strings.
 Scalar: TypeAlias = str | int | bool
 Metadata: TypeAlias = Mapping[str, Scalar]
 
@@ -31,29 +31,29 @@ NO_METADATA: Final[Metadata] = MappingProxyType({})
 
 
 class NodeState(IntEnum):
-    """What a node says of itself in page 0 of its record. Wire values: append only."""
+    """What a node says about itself in page 0 of its record. Wire values: append only."""
 
     UP = 0
     DRAINING = 1
     LEFT = 2
-    IMPAIRED = 3  #: its answers do not get through, by its own measure: on probation
+    IMPAIRED = 3  #: its replies are being lost, by its own measure: on probation
 
 
 class EntryState(IntEnum):
-    """What an owner says of one registration. Wire values: append only."""
+    """What an owner says about one registration. Wire values: append only."""
 
     UP = 0
     DRAINING = 1
 
 
 class Status(IntEnum):
-    """What *this* node holds of another one (never on the wire as such)."""
+    """What *this* node holds another one to be (never on the wire as such)."""
 
     UNKNOWN = 0  #: heard of, but no record or no evidence of life yet: in no lookup
     ALIVE = 1
     SUSPECT = 2
     DEAD = 3
-    RETURNING = 4  #: held dead; a higher heartbeat came, on evidence older than the burial
+    RETURNING = 4  #: held dead; a higher heartbeat came, on evidence older than the death here
     #: Came back too often, or says itself that it is impaired: reachable, in no lookup until it
     #: has been steady.
     PROBATION = 5
@@ -66,7 +66,7 @@ class Status(IntEnum):
 
 
 class Registration(NamedTuple):
-    """One entry of an owner's record: this host serves this topic."""
+    """One entry of an owner's record: a host that serves a topic."""
 
     topic: Topic
     host: str
@@ -83,7 +83,7 @@ class OwnRegistration(NamedTuple):
     state: EntryState
     #: Seconds to live from each acknowledgement on; None: as long as the node.
     ttl: float | None
-    #: Seconds left of them; None: as long as the node.
+    #: Seconds left; None: as long as the node.
     left: float | None
 
 
@@ -113,7 +113,7 @@ class HostEntry(NamedTuple):
     metadata: Metadata
     #: Core time (seconds) at which the entry took this state here.
     since: float
-    #: Core time (seconds) of the freshest evidence of life of its owner.
+    #: Core time (seconds) of the freshest evidence that its owner is alive.
     heard: float
 
 
@@ -128,7 +128,7 @@ class TopicView(NamedTuple):
     picks: tuple[str, ...]
     #: Hosts for a fanout: all live and suspected ones, not draining; else the stale ones.
     fanout: tuple[str, ...]
-    #: All that is known of the topic by host, draining ones included. Never mutated.
+    #: Everything known about the topic, by host, draining ones included. Never mutated.
     entries: Mapping[str, HostEntry]
     #: True when ``picks`` are the last known ones of a topic without a live host.
     stale: bool = False
@@ -154,7 +154,7 @@ class MemberView(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """One line of a member's bounded evidence trail: who said what of it, and when."""
+    """One line of a member's bounded evidence trail: who said what about it, and when."""
 
     at: float
     kind: EvidenceKind
@@ -171,7 +171,7 @@ class Disagreement(NamedTuple):
 
 
 class Agreement(NamedTuple):
-    """How far the live peers agree with this node's table, as last heard from each."""
+    """How far the live peers agree with this node's table, as each last reported."""
 
     fingerprint: int
     agree: int
@@ -180,23 +180,23 @@ class Agreement(NamedTuple):
 
 
 class Health(NamedTuple):
-    """This node's own state at one moment."""
+    """The state of this node at one moment."""
 
-    #: Its own timers fired late just now: it holds its accusations.
+    #: Its timers fired late just now: it holds its accusations.
     slow: bool
     #: It heard nobody for two intervals, although more than one other member lives.
     deaf: bool
-    #: Members whose accusation it holds back because of either.
+    #: Members whose accusation it holds back because of either of these.
     held: int
     #: Share of answered probes that needed more than one try (smoothed): its own loss.
     loss: float
     #: Smoothed round trip in seconds; 0 before the first answer.
     rtt: float
-    #: Its own answers do not get through: it is on probation everywhere.
+    #: Its replies are being lost: it is on probation everywhere.
     impaired: bool
     #: Share of the last probes of this node whose sender asked a third time.
     unheard: float
-    #: Members of whom news waits to be pushed.
+    #: Members with changes that wait to be broadcast.
     news: int
     #: Live peers that said within the last two intervals that their timers fire late.
     slow_peers: int
