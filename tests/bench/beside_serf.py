@@ -16,9 +16,11 @@ of one run does so far less. What counts as the same thing in both:
   agent's own output has it, so that starting ``serf tags`` does not count.
 * *dead*: ours declared dead, Serf's failed. Ours is *out of lookups* before that, when suspected;
   Serf lists a suspect as alive.
-* *leave*: SIGINT, which both take as a graceful leave, until the last of the others knows.
-* *heal*: halves cut for some time; until all list all again. Later figures have one member less
-  each time, as each crash and leave takes one away.
+* *leave*: SIGINT, which both take as a graceful leave, until the last of the others no longer lists
+  it. A Serf agent that misses the intent to leave takes the leave for a crash: such are counted.
+* *heal*: halves cut for some time; until all list all again. Serf tries to reach the failed every
+  30 s, all agents at about the same moment: the cuts of the repetitions end at different times of
+  that span. Each crash and each leave, which come afterwards, takes one member away.
 * *idle*: after a rest, IP packets and bytes sent, CPU and wake-ups, over a span that has room for
   Serf's full exchanges over TCP (every 30 s).
 
@@ -61,6 +63,7 @@ ROWS = {
     "crash_first_s": ("killed: dead for the first", "{:.2f} s"),
     "crash_dead_s": ("killed: dead for all", "{:.2f} s"),
     "leave_ms": ("leave known to all", "{:.0f} ms"),
+    "leave_as_crash": ("leave taken for a crash, by", "{:.0f} nodes"),
     "heal_s": ("halves cut for {split:g} s: all list all again", "{:.2f} s"),
     "idle_bytes_per_s": ("idle: bytes sent by a node", "{:.0f} B/s"),
     "idle_packets_per_s": ("idle: packets sent by a node", "{:.2f}/s"),
@@ -69,6 +72,11 @@ ROWS = {
     "rss_mib": ("RSS of a node", "{:.1f} MiB"),
     "pss_mib": ("PSS of a node", "{:.1f} MiB"),
 }
+
+#: Seconds between two tries of a Serf agent to reach one that failed. All agents of a cluster
+#: start together, so all try together: the cuts of the repetitions are spread over that time, or
+#: all would end just before such a moment, or all just after it.
+RECONNECT = 30.0
 
 Figures = dict[str, list[float]]
 
@@ -102,14 +110,15 @@ def _said(words: list[str]) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def once(kind: Kind, options: argparse.Namespace) -> Iterator[dict[str, float]]:
-    """Measure one cluster of a kind."""
+def once(kind: Kind, options: argparse.Namespace, number: int) -> Iterator[dict[str, float]]:
+    """Measure one cluster of a kind, the ``number``-th of it."""
     with Cluster(kind, options.nodes) as cluster:
         yield cluster.join()
         yield cluster.idle(options.settle, options.idle)
         for _ in range(options.times):
             yield cluster.change()
         if options.split:
+            time.sleep(RECONNECT * number / options.repeat)
             yield cluster.heal(options.split)
         for _ in range(options.times):
             yield cluster.crash()
@@ -124,6 +133,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "machine": machine(),
         "load_before": os.getloadavg()[0],
+        "unfinished": [],
     }
     fields = ("nodes", "repeat", "times", "settle", "idle", "split", "encrypted")
     record |= {field: getattr(options, field) for field in fields}
@@ -131,16 +141,19 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         for kind_of in KINDS:
             with tempfile.TemporaryDirectory() as folder:
                 kind = kind_of(Path(folder), encrypted=options.encrypted)
-                for figures in once(kind, options):
-                    shown = ", ".join(f"{key} {value:.4g}" for key, value in figures.items())
-                    print(f"{number + 1}/{options.repeat} {kind.name}: {shown}", file=sys.stderr)
-                    for key, value in figures.items():
-                        found[kind.name][key].append(round(value, 4))
+                try:
+                    for figures in once(kind, options, number):
+                        shown = ", ".join(f"{key} {value:.4g}" for key, value in figures.items())
+                        print(f"{number + 1} {kind.name}: {shown}", file=sys.stderr, flush=True)
+                        for key, value in figures.items():
+                            found[kind.name][key].append(round(value, 4))
+                except TimeoutError as exc:  # what one of them does not do is a result as well
+                    record["unfinished"].append(f"{kind.name}, repetition {number + 1}: {exc}")
     return record | found
 
 
 def table(record: dict[str, Any], *, markdown: bool) -> str:
-    """Write a record as a table: medians, and ours divided by Serf's."""
+    """Write a record as a table: medians (smallest and largest), and ours divided by Serf's."""
     lines = []
     for key, (words, form) in ROWS.items():
         ours, serf = record["ours"].get(key), record["serf"].get(key)
@@ -148,23 +161,30 @@ def table(record: dict[str, Any], *, markdown: bool) -> str:
             continue
         one, other = median(ours), median(serf)
         ratio = f"{one / other:.2g}" if other else "-"
-        cells = (
-            words.format(**record),
-            form.format(one),
-            form.format(other),
-            ratio,
-            str(len(ours)),
-        )
+        shown = (words.format(**record), cell(form, ours), cell(form, serf))
+        cells = (*shown, ratio, str(len(ours)))
         if markdown:
             lines.append(f"| {' | '.join(cells)} |")
         else:
-            lines.append(f"{cells[0]:48}{cells[1]:>18}{cells[2]:>18}{cells[3]:>10}{cells[4]:>4}")
+            lines.append(f"{cells[0]:48}{cells[1]:>34}{cells[2]:>34}{cells[3]:>8}{cells[4]:>4}")
     heads = ("", "ours", "Serf", "ours / Serf", "runs")
     if markdown:
         top = [f"| {' | '.join(heads)} |", "|---|---|---|---|---|"]
     else:
-        top = [f"{heads[0]:48}{heads[1]:>18}{heads[2]:>18}{'ratio':>10}{'n':>4}"]
-    return "\n".join([heading(record), "", *top, *lines])
+        top = [f"{heads[0]:48}{heads[1]:>34}{heads[2]:>34}{'ratio':>8}{'n':>4}"]
+    return "\n".join([heading(record), "", *top, *lines, *unfinished(record)])
+
+
+def unfinished(record: dict[str, Any]) -> list[str]:
+    """Say what did not come to its end."""
+    return [f"\nNot finished: {words}." for words in record["unfinished"]]
+
+
+def cell(form: str, figures: list[float]) -> str:
+    """Write the median of some figures, and between which they were."""
+    number = form.split()[0].removesuffix("/s")
+    low, high = number.format(min(figures)), number.format(max(figures))
+    return form.format(median(figures)) + (f" ({low}-{high})" if low != high else "")
 
 
 def heading(record: dict[str, Any]) -> str:

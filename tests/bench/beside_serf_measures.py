@@ -214,14 +214,18 @@ class Cluster:
         }
 
     def leave(self) -> dict[str, float]:
-        """Let one agent leave; how long from the signal until all others know that it left."""
+        """Let one agent leave; how long from the signal until no other lists it."""
         leaver = self._nodes.pop()
         began = time.monotonic()
         leaver.process.send_signal(self._kind.leave)
-        left = self._told("left", leaver.name, self._nodes, began)
+        out = self._told("out", leaver.name, self._nodes, began)
         leaver.process.wait(LIMIT)
         leaver.kill()
-        return {"leave_ms": 1000 * (max(left.values()) - began)}
+        crashed = [node.first("dead", leaver.name, began) for node in self._nodes]
+        return {
+            "leave_ms": 1000 * (max(out.values()) - began),
+            "leave_as_crash": float(sum(at is not None for at in crashed)),
+        }
 
     # -- parts -----------------------------------------------------------------------------
 

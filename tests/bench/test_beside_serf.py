@@ -26,6 +26,7 @@ RECORD = {
     "nodes": 10,
     "split": 60.0,
     "encrypted": False,
+    "unfinished": [],
     "ours": {"crash_dead_s": [1.0, 3.0, 2.0], "heal_s": [0.5], "rss_mib": [30.0], "leave_ms": []},
     "serf": {"crash_dead_s": [8.0, 4.0, 9.0], "heal_s": [40.0], "rss_mib": [0.0], "leave_ms": [1]},
 }
@@ -112,7 +113,7 @@ def test_a_table_of_medians_and_ratios():
     assert shown[2:] == [
         "|  | ours | Serf | ours / Serf | runs |",
         "|---|---|---|---|---|",
-        "| killed: dead for all | 2.00 s | 8.00 s | 0.25 | 3 |",
+        "| killed: dead for all | 2.00 s (1.00-3.00) | 8.00 s (4.00-9.00) | 0.25 | 3 |",
         "| halves cut for 60 s: all list all again | 0.50 s | 40.00 s | 0.013 | 1 |",
         "| RSS of a node | 30.0 MiB | 0.0 MiB | - | 1 |",
     ]
@@ -123,6 +124,12 @@ def test_every_row_can_be_written():
     figures = {key: [1.0] for key in ROWS}
     record = {**RECORD, "ours": figures, "serf": figures}
     assert len(table(record, markdown=True).splitlines()) == 4 + len(ROWS)
+
+
+def test_what_did_not_come_to_its_end_is_told():
+    record = {**RECORD, "unfinished": ["serf, repetition 2: after 240 s: not all list all"]}
+    shown = table(record, markdown=True)
+    assert shown.endswith("\n\nNot finished: serf, repetition 2: after 240 s: not all list all.")
 
 
 def test_the_version_of_serf():
