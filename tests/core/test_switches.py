@@ -1,0 +1,86 @@
+"""The mechanisms whose absence no scenario shows: here the switch itself shows what each does.
+
+``gossipmm_sim.search.ablation`` has the others, each with a promise that breaks without it.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from gossipmm.core.values.claim import Claim
+from gossipmm.core.values.events import MemberReaped, MemberSuspected
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.types import Status
+from gossipmm.core.wire import frame as wire
+from gossipmm.mechanisms import Mechanism
+from tests.helpers import Mesh, dropped, held
+from tests.puppets import Puppet
+
+OFF_AND_ON = pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+
+
+def mesh(mechanism: Mechanism, on: bool, *names: str, **fields: float) -> Mesh:
+    without = frozenset() if on else frozenset({mechanism})
+    return Mesh(*names, without=without, **fields)
+
+
+def hears_suspicion(listener: Puppet, about: Puppet, *kinds: int) -> bool:
+    return any(
+        key == about.key and claim == Claim.SUSPECT
+        for frame in listener.heard
+        if not kinds or frame.kind in kinds
+        for key, _, claim, _ in wire.rows_in(frame.rows)
+    )
+
+
+@OFF_AND_ON
+def test_floors_keep_a_reaped_generation_closed(on: bool) -> None:
+    net = mesh(Mechanism.FLOORS, on, "a", reap_after=10.0)
+    x, y = net.puppets("x", "y")
+    net.rules["x is gone"] = lambda packet: x.addresses[0] in (packet.source, packet.target)
+    net.until(lambda: bool(net.told("a", MemberReaped, "x")), within=60, step=0.5)
+    y.say("a", pages=[x.page_zero()])
+    net.run(0.1)
+    assert dropped(net["a"], Drop.CLOSED_GENERATION) == (1 if on else 0)
+    assert ("x" in net["a"].table.by_name) is not on
+
+
+@OFF_AND_ON
+def test_the_accused_is_told_with_the_next_datagram(on: bool) -> None:
+    net = mesh(Mechanism.ACCUSED_IS_TOLD, on, "a")
+    x, y = net.puppets("x", "y")
+    net.run(1)
+    x.heard.clear()
+    y.say("a", rows=wire.row(x.key, x.heartbeat, wire.SUSPECT))
+    net.run(0.05)
+    probes = [frame for frame in x.heard if frame.kind == wire.SYN]
+    assert probes, "it is asked at once whether it lives"
+    assert hears_suspicion(x, x, wire.SYN) is on
+
+
+@OFF_AND_ON
+def test_suspicions_ride_on_exchanges(on: bool) -> None:
+    net = mesh(Mechanism.SUSPECT_ROWS, on, "a")
+    x, y, z = net.puppets("x", "y", "z")
+    net.rules["x is gone"] = lambda packet: x.addresses[0] in (packet.source, packet.target)
+    y.say("a", rows=wire.row(x.key, x.heartbeat, wire.SUSPECT))
+    net.run(0.9)
+    assert held(net["a"], "x").status is Status.SUSPECT
+    assert hears_suspicion(z, x, wire.SYN, wire.ACK) is on
+
+
+@OFF_AND_ON
+def test_a_late_node_holds_its_accusations(on: bool) -> None:
+    """Without the other hold, which would see that it heard nobody meanwhile."""
+    without = {Mechanism.DEAF_HOLD} | (set() if on else {Mechanism.LATE_HOLD})
+    net = Mesh("a", without=frozenset(without))
+    x, _ = net.puppets("x", "y")
+    net.run(2)
+    net.rules["x is gone"] = lambda packet: x.addresses[0] in (packet.source, packet.target)
+    for _ in range(4):
+        net.freeze("a")
+        net.run(0.9)
+        net.thaw("a")
+        net.run(0.3)  # less than it holds them for
+    assert bool(net.told("a", MemberSuspected, "x")) is not on
+    assert bool(net["a"].stats.probes_held) is on
