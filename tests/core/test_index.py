@@ -8,6 +8,7 @@ import pytest
 
 from gossipmm.core.values.events import HostChanged
 from gossipmm.core.values.types import EntryState, HostState, Registration, TopicView
+from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.frame import SUSPECT, row
 from tests.helpers import Mesh
 from tests.puppets import Puppet
@@ -199,6 +200,8 @@ def test_expire_hides_a_registration_here_until_its_owner_writes_it_anew() -> No
     mesh["a"].register("t", "h", now=mesh.now)
     mesh.run(0.1)
     assert mesh["b"].expire("t", "h", now=mesh.now)
+    mesh.flush("b")
+    assert mesh.sent[-1].frame.options == {wire.OPT_EXPIRE: ["t", "h"]}
     view = mesh["b"].table.topic("t")
     assert view is not None
     assert view.picks == ()

@@ -1,0 +1,123 @@
+"""Every metric moves with what it is of, and there is a test that moves it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gossipmm.agent import Agent
+from gossipmm.agent.faults import CODES
+from gossipmm.core.values.types import Agreement, Disagreement
+from tests.agent.memory_network import Air
+from tests.sidecar.helpers import agents
+from tests.sidecar.test_metrics import values
+
+HEALTH = {
+    "queue_depth": ("news", 11),
+    "impaired": ("impaired", True),
+    "unheard_ratio": ("unheard", 0.25),
+    "accusations_held": ("held", 12),
+    "probe_loss_ratio": ("loss", 0.125),
+    "round_trip_seconds": ("rtt", 0.5),
+}
+STATS = {
+    "own_refutations_total": "own_refutations",
+    "udp_sent_datagrams_total": "sent_datagrams",
+    "udp_received_bytes_total": "received_bytes",
+    "udp_received_datagrams_total": "received_datagrams",
+    "late_steps_total": "late_steps",
+}
+EVENTS = {"host_changes_total": "HostChanged", "registrations_expired_total": "RegistrationExpired"}
+#: Metrics with a label: (sample, value of the label).
+LABELLED = {
+    ("udp_send_errors_total", "EPERM"): lambda agent: agent.io_stats.send_errors,
+    ("udp_receive_errors_total", "EPERM"): lambda agent: agent.io_stats.receive_errors,
+    ("messages_sent_total", "syn"): lambda agent: agent.stats.sent_by_kind,
+}
+PROBES = {"answered": "probes_answered", "helped": "probes_helped", "failed": "probes_failed"}
+
+
+@pytest.fixture
+async def air():
+    async with Air() as air:
+        yield air
+
+
+@pytest.fixture
+async def agent(autojump_clock, air):
+    async with agents(air, "a", "b") as (a, _):
+        yield a
+
+
+def metric(agent: Agent, name: str, *labels: str) -> float:
+    return values(agent)[(f"gossipmm_{name}", *labels)]
+
+
+@pytest.mark.parametrize("name", HEALTH)
+async def test_figures_of_health(agent, monkeypatch, name):
+    field, value = HEALTH[name]
+    health = agent.health()._replace(**{field: value})
+    assert metric(agent, name) != float(value)
+    monkeypatch.setattr(agent, "health", lambda: health)
+    assert metric(agent, name) == float(value)
+
+
+@pytest.mark.parametrize("name", STATS)
+async def test_counters_of_the_core(agent, name):
+    before = metric(agent, name)
+    setattr(agent.stats, STATS[name], getattr(agent.stats, STATS[name]) + 1000)
+    assert metric(agent, name) == before + 1000
+
+
+@pytest.mark.parametrize("name", EVENTS)
+async def test_counters_of_events(agent, name):
+    agent.io_stats.events[EVENTS[name]] = 7
+    assert metric(agent, name) == 7
+
+
+@pytest.mark.parametrize("sample", LABELLED, ids=str)
+async def test_counters_by_label(agent, sample):
+    name, label = sample
+    LABELLED[sample](agent)[label] = 9
+    assert metric(agent, name, label) == 9
+
+
+@pytest.mark.parametrize("result", PROBES)
+async def test_probes_by_result(agent, result):
+    setattr(agent.stats, PROBES[result], 9000)
+    assert metric(agent, "probes_total", result) == 9000
+
+
+async def test_watchers_seeds_and_the_build(agent, monkeypatch):
+    from importlib.metadata import version
+
+    agent.io_stats.watchers_dropped = 3
+    assert metric(agent, "watchers_dropped_total") == 3
+    monkeypatch.setattr(type(agent), "seed_failures", property(lambda self: 4))
+    assert metric(agent, "seed_failures_total") == 4
+    assert metric(agent, "build_info", version("gossipmm")) == 1
+
+
+@pytest.mark.parametrize("code", CODES)
+async def test_what_is_wrong_with_the_node(agent, monkeypatch, code):
+    assert metric(agent, "faults", code) == 0
+    monkeypatch.setattr(agent, "faults", lambda: {code: "in words"})
+    assert metric(agent, "faults", code) == 1
+
+
+async def test_how_long_the_longest_difference_lasts(agent, monkeypatch):
+    since = (agent.now() - 2.0, agent.now() - 5.0)
+    differ = tuple(Disagreement(f"n{number}", at) for number, at in enumerate(since))
+    monkeypatch.setattr(agent, "agreement", lambda: Agreement(1, 0, differ, 0))
+    assert metric(agent, "agreement_differs_seconds") == pytest.approx(5.0, abs=1.0)
+
+
+def test_there_is_a_test_of_every_metric():
+    here = Path(__file__).parent
+    names = re.search(r'names = """(.*?)"""', (here / "test_metrics.py").read_text(), re.DOTALL)
+    assert names is not None
+    texts = "".join(path.read_text() for path in here.glob("test_metrics*.py"))
+    quoted = set(re.findall(r'"(?:gossipmm_)?(\w+?)(?:_total|_count|_bucket)?"', texts))
+    assert set(names[1].split()) - quoted == set()

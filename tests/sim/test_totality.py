@@ -1,0 +1,230 @@
+"""Nothing the protocol can say or count is left that no test makes happen.
+
+Most of it happens in a score of short simulations, which are looked into here. What they do not
+reach has a test of its own, named in ``BY_TEST``: an entry that is not needed fails, and so does
+one whose test is gone or does not speak of it. Checks of the simulator: ``test_judges.py``.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import typing
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gossipmm.core.values import events, stats
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.wire import frame as wire
+from gossipmm.mechanisms import Mechanism
+from gossipmm_sim.faults import FAULTS
+from gossipmm_sim.runs.run import Run
+from gossipmm_sim.runs.scenario import find, scenarios
+from gossipmm_sim.search.ablation import ABLATIONS
+from gossipmm_sim.search.swarm import swarm
+
+TESTS = Path(__file__).parents[1]
+
+#: Scenarios and what is set in them; together about five seconds of one core.
+RUNS: tuple[tuple[str, Mapping[str, Any]], ...] = (
+    ("name_service_down_at_boot", {}),
+    ("staggered_reaping", {}),
+    ("corrupt_bits_without_checksum", {}),
+    ("a_life_i_never_lived", {}),
+    ("socket_errors", {}),
+    ("a_heartbeat_i_never_issued", {"what": "max_counter"}),
+    ("address_taken_over_by_another_node", {}),
+    ("leave_then_stale_alive", {}),
+    (
+        "deleted_then_really_back",
+        {"faults": ("crash at=1 on=3", "restart at=40 on=3 lose_state=true wall=-3600")},
+    ),
+    ("members_that_do_not_exist", {}),
+    ("paused_node_does_not_accuse", {"length": 3}),
+    ("join_wrong_cluster", {}),
+    ("ttl_expires", {}),
+    ("restart_with_the_clock_stepped_back", {}),
+    ("flood", {}),
+    ("a_page_in_my_name", {"what": "left"}),
+    ("key_rotation_half_way_with_restarts", {}),
+    ("insider_jumps_counters", {}),
+    ("late_joiner_learns_small_records_first", {}),
+    ("insider_accuses_everybody", {"max_accusations": 8}),
+)
+
+#: What no run above makes happen -> the test that does: (file, function).
+BY_TEST: dict[str, tuple[str, str]] = {
+    "Drop.BAD_OPTION": ("core/test_strict.py", "test_known_options_have_a_type_and_a_range"),
+    "Drop.BAD_PAGE": (
+        "core/test_hostile.py",
+        "test_bad_pages_are_counted_one_by_one_and_the_good_ones_kept",
+    ),
+    "Drop.BEHIND_WINDOW": ("core/test_sessions.py", "test_the_window_does_what_a_set_would"),
+    "Drop.FLOOR_FORGOTTEN": (
+        "core/test_table.py",
+        "test_closed_generations_are_bounded_the_oldest_goes_first_and_is_counted",
+    ),
+    "Drop.LATE_CHALLENGE": (
+        "core/test_proving.py",
+        "test_what_was_sent_to_one_node_cannot_be_played_to_another",
+    ),
+    "Drop.MAX_RECORD": ("core/test_limits.py", "test_a_record_has_at_most_so_many_bytes"),
+    "Drop.MAX_REGISTRATIONS": (
+        "core/test_table.py",
+        "test_registrations_beyond_the_limit_are_refused_page_by_page",
+    ),
+    "Drop.MAX_TABLE": (
+        "core/test_limits.py",
+        "test_the_table_has_at_most_so_many_bytes_and_the_own_record_is_free",
+    ),
+    "Drop.NOT_ALLOWED": (
+        "core/test_admission.py",
+        "test_a_node_reads_nothing_from_outside_its_networks_and_no_record_that_points_there",
+    ),
+    "Drop.NOT_ENCRYPTED": ("core/test_envelope.py", "test_plain_and_sealed_say_so_to_each_other"),
+    "Drop.OWN_LEFT": (
+        "core/test_identity.py",
+        "test_what_is_false_of_this_node_is_counted_and_answered_by_a_new_life",
+    ),
+    "Drop.PEER_RATE": ("core/test_admission.py", "test_a_member_has_a_budget_too"),
+    "Drop.TOO_LARGE": (
+        "core/test_strict.py",
+        "test_what_is_larger_than_any_datagram_of_ours_is_refused_unread",
+    ),
+    "Drop.TOO_OLD": ("core/test_closing.py", "test_what_is_older_than_reap_after_is_not_accepted"),
+    "Drop.UNKNOWN_KIND": ("core/test_hostile.py", "test_a_refused_datagram_changes_nothing"),
+    "Drop.VERSION": ("core/test_hostile.py", "test_a_refused_datagram_changes_nothing"),
+    "OPT_EXPIRE": (
+        "core/test_index.py",
+        "test_expire_hides_a_registration_here_until_its_owner_writes_it_anew",
+    ),
+    "OPT_KEY": ("transcripts/scenes.py", "a_key_is_rotated"),
+    "stats.digests_truncated": (
+        "core/test_reconcile.py",
+        "test_what_does_not_fit_goes_with_the_next_ones_from_a_random_bucket_on",
+    ),
+    "stats.impaired": (
+        "core/test_egress.py",
+        "test_a_node_that_is_hardly_heard_is_in_no_lookup_and_comes_back_when_it_is",
+    ),
+    "AddressChanged": (
+        "core/test_identity.py",
+        "test_a_change_of_address_within_a_life_is_an_event",
+    ),
+    "KeyRotation": (
+        "core/test_rotation.py",
+        "test_one_call_changes_the_key_of_all_and_nobody_is_lost",
+    ),
+    "KeyWanted": (
+        "core/test_rotation.py",
+        "test_out_of_band_the_key_comes_from_each_file_and_never_by_gossip",
+    ),
+    "KeysChanged": ("transcripts/scenes.py", "a_key_is_rotated"),
+    "MemberImpaired": (
+        "core/test_egress.py",
+        "test_a_node_that_is_hardly_heard_is_in_no_lookup_and_comes_back_when_it_is",
+    ),
+    "SelfSuspected": (
+        "core/test_moving.py",
+        "test_who_is_suspected_ten_times_in_a_minute_says_so_once_and_takes_it_back",
+    ),
+    "SelfImpaired": (
+        "core/test_egress.py",
+        "test_a_node_that_is_hardly_heard_is_in_no_lookup_and_comes_back_when_it_is",
+    ),
+}
+
+
+def everything() -> dict[str, set[str]]:
+    """What there is, by kind."""
+    return {
+        "reasons of drops": {f"Drop.{one.name}" for one in Drop},
+        "options": {name for name in vars(wire) if name.startswith("OPT_")},
+        "counters": {f"stats.{name}" for name in stats._COUNTERS},
+        "events": {one.__name__ for one in typing.get_args(events.Event)},
+    }
+
+
+@cache
+def reached() -> frozenset[str]:
+    """What happened in the runs."""
+    by_value = {one.value: f"Drop.{one.name}" for one in Drop}
+    options = {getattr(wire, name): name for name in vars(wire) if name.startswith("OPT_")}
+    found: set[str] = set()
+
+    def look(host: Any, data: bytes, _: object) -> None:
+        try:
+            frame = wire.decode_untrusted(data, wire.cluster_tag(host.config.cluster))
+        except wire.Refused:
+            return  # sealed, or an attacker's
+        found.update(options[one] for one in frame.options if one in options)
+
+    for name, settings in RUNS:
+        run = Run(find(name).with_settings(settings), 7)
+        run.cluster.network.tap = look
+        result = run.execute()
+        assert result.ok, f"{name}: {result.failures}"
+        for figure, value in result.figures.items():
+            kind, _, what = figure.partition(".")
+            if value and kind in ("dropped", "core", "events"):
+                found.add(
+                    by_value[what]
+                    if kind == "dropped"
+                    else f"stats.{what}"
+                    if kind == "core"
+                    else what
+                )
+    return frozenset(found)
+
+
+@pytest.mark.parametrize("kind", everything())
+def test_all_of_it_happens_in_a_run_or_in_a_test(kind):
+    missing = everything()[kind] - reached() - BY_TEST.keys()
+    assert not missing, f"{kind} that no test makes happen: {sorted(missing)}"
+
+
+def test_no_entry_is_for_what_happens_anyway_or_is_gone():
+    known = set().union(*everything().values())
+    assert not {one for one in BY_TEST if one in reached() or one not in known}
+
+
+@pytest.mark.parametrize("what", BY_TEST)
+def test_the_test_that_is_named_is_there_and_speaks_of_it(what):
+    file, function = BY_TEST[what]
+    text = (TESTS / file).read_text()
+    defined = {one.name for one in ast.walk(ast.parse(text)) if isinstance(one, ast.FunctionDef)}
+    assert function in defined
+    assert what in text
+
+
+def test_each_mechanism_can_be_switched_off_and_is_missed():
+    by_switch = (TESTS / "core/test_switches.py").read_text()
+    missing = [
+        one
+        for one in Mechanism
+        if one not in ABLATIONS and f"mesh(Mechanism.{one.name}" not in by_switch
+    ]
+    # Of a late node the other hold is switched off as well, so it builds its own.
+    assert missing == [Mechanism.LATE_HOLD]
+    assert "{Mechanism.LATE_HOLD}" in by_switch
+
+
+def test_each_kind_of_fault_is_used():
+    """By a scenario, the swarm or an ablation; or a test of the simulator has it as text."""
+    texts = [text for one in (*scenarios().values(), *variants()) for text in one.faults]
+    texts += [text for one in ABLATIONS.values() for text in one.scenario.faults]
+    texts += [text for seed in range(200) for text in swarm(seed).faults]
+    used = {text.split()[0] for text in texts}
+    sources = "".join(path.read_text() for path in (TESTS / "sim").glob("test_*.py"))
+    used |= {kind for kind in FAULTS if re.search(rf"""["']{kind}[ "']""", sources)}
+    assert set(FAULTS) - used == set()
+
+
+def variants():
+    return [
+        one.with_settings(settings) for one in scenarios().values() for settings in one.variants
+    ]
