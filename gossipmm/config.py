@@ -106,7 +106,9 @@ class Config:
     news_rate: float = 65536.0
     news_burst: float = 65536.0
     #: Largest UDP payload sent, envelope included. 1,200 passes every path that IPv6 allows
-    #: (RFC 8200 section 5 minus headers; as QUIC, RFC 9000 section 14).
+    #: (RFC 8200 section 5 minus headers; as QUIC, RFC 9000 section 14). Smaller values are for
+    #: networks with smaller paths, such as VPNs in VPNs: give all members the same. Pages of a
+    #: record are 200 bytes smaller, so long metadata may not fit any more.
     max_datagram: int = 1200
 
     # -- memory of the dead ----------------------------------------------------------------
@@ -177,7 +179,8 @@ class Config:
         for name, low, high in _RANGES:
             value = getattr(self, name)
             if not low <= value <= high:
-                raise ConfigError(f"{value!r} is not between {low} and {high}", path=name)
+                why = _WHY.get(name, "")
+                raise ConfigError(f"{value!r} is not between {low} and {high}{why}", path=name)
         # A node without a name takes the host's when it is opened.
         if self.name and (reason := why_not_name("node name", self.name)):
             raise ConfigError(reason, path="name")
@@ -226,7 +229,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("second_push", 0.001, 5.0),
     ("news_rate", 1200.0, 1e9),
     ("news_burst", 1200.0, 1e9),
-    ("max_datagram", 1200, 1452),
+    ("max_datagram", 548, 1452),
     ("reap_after", 10.0, 604_800.0),
     ("max_floors", 0, 1_000_000),
     ("stale_for", 0.0, 86_400.0),
@@ -246,6 +249,14 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("dns_port", 0, 65535),
     ("seed_interval", 1.0, 3600.0),
 )
+
+#: Field -> why its range is what it is, where a number alone would not be understood.
+_WHY = {
+    "max_datagram": (
+        ": every path carries 548 bytes (IPv4's 576 minus headers), an Ethernet 1,452 (minus those "
+        "of IPv6), and a member's addresses and metadata have to fit in one datagram"
+    )
+}
 
 #: Presets, each as its differences from the defaults (``lan``).
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(

@@ -8,10 +8,12 @@ and shorten the wait of the driving task.
 from __future__ import annotations
 
 import errno
+import logging
 from collections.abc import Callable
 
 import trio
 
+from gossipmm.addresses import format_address
 from gossipmm.agent.clocks import Clocks
 from gossipmm.agent.dialback import MAGIC
 from gossipmm.agent.faults import Faults
@@ -35,6 +37,9 @@ _FAILING = 3.0
 _PASSING = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.EMSGSIZE})
 #: These are faults of this program, not of the network.
 _OURS = frozenset({errno.EBADF, errno.ENOTSOCK, errno.EFAULT})
+
+_log = logging.getLogger(__name__)
+
 _HINTS = {
     errno.ENETUNREACH: "it has no route to any other member or seed",
     errno.EHOSTUNREACH: "it has no route to any other member or seed",
@@ -91,6 +96,7 @@ class Driver:
         self._faults = faults
         #: Core time since which every send failed; None: the last one did not.
         self._failing: float | None = None
+        self._said_too_large = False
         #: Takes datagrams that are not gossip (``gossipmm.agent.dialback``).
         self.aside: Callable[[bytes, Address], None] = lambda _data, _source: None
         self._clocks = Clocks(network)
@@ -125,7 +131,7 @@ class Driver:
                 try:
                     self.port.send(data, address)
                 except OSError as exc:
-                    self._send_failed(exc, address)
+                    self._send_failed(exc, address, len(data))
                 else:
                     if self._failing is not None:
                         self._failing = None
@@ -161,10 +167,19 @@ class Driver:
         except OSError as exc:
             _count(self.stats.send_errors, exc)
 
-    def _send_failed(self, exc: OSError, address: Address) -> None:
+    def _send_failed(self, exc: OSError, address: Address, size: int) -> None:
         _count(self.stats.send_errors, exc)
         now = self.now()
-        self.node.send_failed(address, now)
+        too_large = exc.errno == errno.EMSGSIZE
+        self.node.send_failed(address, now, size if too_large else 0)
+        if too_large and not self._said_too_large:
+            self._said_too_large = True
+            _log.warning(
+                "a datagram of %d bytes to %s is larger than this machine's link carries and was "
+                "not sent: raise the MTU there, or set max_datagram on all members",
+                size,
+                format_address(address),
+            )
         if exc.errno in _PASSING:
             return
         if self._failing is None:

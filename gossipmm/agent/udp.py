@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import errno
 import socket
+import sys
+from contextlib import suppress
 from typing import Any
 
 import trio
@@ -24,6 +26,11 @@ _READ = 2048
 #: Translated addresses kept; the table of a large cluster fits.
 _TARGETS = 16_384
 _MAPPED = "::ffff:"
+#: IP_MTU_DISCOVER and IPV6_MTU_DISCOVER, and the value IP_PMTUDISC_PROBE of both (linux/in.h,
+#: linux/in6.h): datagrams are never fragmented, and are sent whatever the kernel was told of the
+#: path. So a size that does not get through is lost, which this program sees itself (RFC 8899), and
+#: nobody can shrink a path with forged ICMP. IP_PMTUDISC_DO would believe that.
+_MTU_DISCOVER, _V6_MTU_DISCOVER, _PROBE = 10, 23, 3
 
 
 def open_port(host: str, port: int) -> UdpPort:
@@ -41,11 +48,21 @@ def open_port(host: str, port: int) -> UdpPort:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, sockaddr[0] != "::")
+        _never_fragment(sock)
         sock.bind(sockaddr)
     except BaseException:
         sock.close()
         raise
     return UdpPort(sock)
+
+
+def _never_fragment(sock: socket.socket) -> None:
+    if sys.platform != "linux":
+        return
+    with suppress(OSError):  # a sandbox that lacks it: fragments are no harm then
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, _V6_MTU_DISCOVER, _PROBE)
+        sock.setsockopt(socket.IPPROTO_IP, _MTU_DISCOVER, _PROBE)  # IPv4 on a dual-stack one too
 
 
 class UdpPort:

@@ -367,10 +367,13 @@ class Node:
         self._advance(now)
         self._envelope.new_boot()
 
-    def send_failed(self, address: Address, now: float) -> None:
-        """The shell could not send there: counted; the probe goes on with its next try [P70]."""
+    def send_failed(self, address: Address, now: float, size: int = 0) -> None:
+        """Count a send that the system refused; the probe goes on with its next try [P70].
+
+        ``size``: it was refused because that many bytes are more than the link carries.
+        """
         self._advance(now)
-        self._local.stats.drop(Drop.SEND_FAILED)
+        self._local.stats.drop(Drop.SEND_TOO_LARGE if size else Drop.SEND_FAILED)
 
     # -- what a reader sees ----------------------------------------------------------------------
 

@@ -36,6 +36,7 @@ DROPS: Mapping[Drop, str] = {
     Drop.LATE_ACK: "answers that came too late",
     Drop.WRONG_ANSWERER: "answers by another node than the one asked",
     Drop.SEND_FAILED: "that the system did not send",
+    Drop.SEND_TOO_LARGE: "that the system did not send because the link carries less",
     Drop.NEWS_BUDGET: "news that found no room within news_rate",
     Drop.FLOOR_FORGOTTEN: "minimum generations forgotten above max_floors",
     Drop.NOT_ENCRYPTED: "not encrypted, although this node has a keyring",

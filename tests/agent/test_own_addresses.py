@@ -167,3 +167,18 @@ async def test_where_the_kernel_may_not_be_asked_it_is_looked_now_and_then(
     with AddressWatch() as watch:
         await watch.wait()
     assert 1 <= trio.current_time() - began <= 5
+
+
+async def test_a_datagram_that_the_link_does_not_carry_is_said_once(autojump_clock, air, caplog):
+    """It was one counter more; nothing is wrong with the other datagrams."""
+    here = air.host(primary=OLD)
+    async with (
+        open_agent(config("a"), network=air.host(primary=SEED)),
+        open_agent(config("b", SEED), network=here) as b,
+    ):
+        await b.wait_joined()
+        air.send_errors[OLD, 7946] = deque([errno.EMSGSIZE] * 40)
+        await trio.sleep(10)
+        assert b.stats.dropped["send_too_large"] > 2
+        assert len(said(caplog, "larger than this machine's link carries")) == 1
+        assert b.faults() == {}

@@ -134,3 +134,20 @@ def test_core_time_does_not_go_back():
     network = SystemNetwork()
     assert network.now() <= network.now()
     assert network.wall_ms() > 1_700_000_000_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="options of Linux")
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "::"])
+def test_no_datagram_is_fragmented_nor_shrunk_by_what_routers_say(host):
+    """The kernel cut datagrams into fragments, which VPNs and firewalls lose in silence.
+
+    What a router says of a path is anybody's word: with IP_PMTUDISC_PROBE (3) it changes nothing.
+    """
+    port = open_port(host, 0)
+    try:
+        sock = port._sock
+        assert sock.getsockopt(socket.IPPROTO_IP, 10) == 3
+        if ":" in host:
+            assert sock.getsockopt(socket.IPPROTO_IPV6, 23) == 3
+    finally:
+        port.close()

@@ -62,6 +62,8 @@ class Packer:
             self._rows.append(rows)
             self._room -= len(rows)
         for page in pages:
+            if len(page) + 8 > self._limit:
+                continue  # of a member with a larger max_datagram: others pass it on
             size = len(page) + 3 + (0 if self._pages else 5)
             if size > self._room:
                 self._close()

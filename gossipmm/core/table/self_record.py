@@ -40,6 +40,9 @@ from gossipmm.names import check_registration, checked_metadata, why_not_name
 
 _Name = tuple[str, str]
 
+#: Bytes that a datagram needs beside a page: frame, envelope and two rows.
+_BESIDE_PAGE = 200
+
 
 @dataclass(slots=True)
 class _Slot:
@@ -89,7 +92,9 @@ class SelfRecord:
         self._version = 0
         self._slots: list[_Slot] = []
         self._where: dict[_Name, int] = {}
-        self._room = MAX_PAGE - page_overhead(name)
+        #: Most bytes of a page: it has to leave room for the rest of a datagram.
+        self._page_limit = min(MAX_PAGE, config.max_datagram - _BESIDE_PAGE)
+        self._room = self._page_limit - page_overhead(name)
 
     @property
     def leaving(self) -> bool:
@@ -126,6 +131,11 @@ class SelfRecord:
         """
         entry = _registration(topic, host, metadata, state)
         raw = encode_entry(entry)
+        if len(raw) > self._room:
+            raise LimitError(
+                f"{topic!r} of {host!r} takes {len(raw)} bytes, more than the {self._room} that "
+                f"max_datagram = {self._config.max_datagram} leaves: shorten its metadata"
+            )
         name = (topic, host)
         number = self._where.get(name)
         if number is None:
@@ -199,7 +209,7 @@ class SelfRecord:
         """Write page 0 again, at a higher version. Raises LimitError."""
         self._version += 1
         hides = self.impaired and self.state is not NodeState.LEFT
-        return encode_page_zero(
+        page = encode_page_zero(
             self.name,
             self.generation,
             self._version,
@@ -208,6 +218,13 @@ class SelfRecord:
             self.metadata,
             self.keys,
         )
+        if len(page.raw) > self._page_limit:
+            raise LimitError(
+                f"addresses and metadata of {self.name!r} take {len(page.raw)} bytes, more than "
+                f"the {self._page_limit} that max_datagram = {self._config.max_datagram} leaves: "
+                "shorten the metadata"
+            )
+        return page
 
     def _page(self, number: int) -> Page:
         self._version += 1

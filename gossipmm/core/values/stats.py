@@ -33,6 +33,7 @@ class Drop(StrEnum):
     LATE_ACK = "late_ack"
     WRONG_ANSWERER = "wrong_answerer"
     SEND_FAILED = "send_failed"
+    SEND_TOO_LARGE = "send_too_large"
     NEWS_BUDGET = "news_budget"
     FLOOR_FORGOTTEN = "floor_forgotten"
     NOT_ENCRYPTED = "not_encrypted"  #: plain, and this node has keys
