@@ -28,20 +28,22 @@ from gossipmm.core.life.leaving import Leaving
 from gossipmm.core.life.registrations import Registrations
 from gossipmm.core.life.reply_loss import ReplyLoss
 from gossipmm.core.life.rotation import Rotation
-from gossipmm.core.receiver import Receiver
+from gossipmm.core.receiver import Parts, Receiver
 from gossipmm.core.sealing.admission import Admission
 from gossipmm.core.sealing.envelope import Envelope, PlainEnvelope
 from gossipmm.core.sending.address_validation import AddressValidation
 from gossipmm.core.sending.broadcasts import BroadcastQueue
-from gossipmm.core.sending.foreign_traffic import FOREIGN, ForeignTraffic
+from gossipmm.core.sending.foreign_traffic import ForeignTraffic
 from gossipmm.core.sending.outbox import Outbox
 from gossipmm.core.sending.replies import Replies
 from gossipmm.core.sending.seeds import Seeds
 from gossipmm.core.sync.anti_entropy import AntiEntropy
 from gossipmm.core.sync.claims import Claims
+from gossipmm.core.sync.fingerprints import Fingerprints
 from gossipmm.core.sync.joining import Joining
 from gossipmm.core.sync.pace import Pace
 from gossipmm.core.sync.reaper import Reaper
+from gossipmm.core.sync.records import Records
 from gossipmm.core.sync.round import GossipRound
 from gossipmm.core.sync.transfer import Transfer
 from gossipmm.core.table.local_state import LocalState
@@ -62,7 +64,6 @@ from gossipmm.core.values.types import (
     NodeId,
     OwnRegistration,
 )
-from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import Page, page_untrusted
 
 #: A pause of so many seconds may have been a snapshot's: somebody else may have lived on from it.
@@ -98,8 +99,8 @@ class Node:
         self.config = config
         self.table: Table = local.table
         self.stats: Stats = local.stats
-        broadcasts, replies = BroadcastQueue(local, outbox), Replies(local, outbox)
-        self._validation = AddressValidation(local, outbox, admission)
+        broadcasts, replies = BroadcastQueue(local, outbox), Replies(local)
+        validation = AddressValidation(local, outbox, admission)
         probes = Probes(
             local,
             outbox,
@@ -110,119 +111,64 @@ class Node:
                 member, heartbeat, at, by
             ),
         )
-        self._detector = detector = Detector(local, outbox, broadcasts, probes, replies)
-        self._own_generations = own_generations = OwnGenerations(local, outbox, broadcasts)
-        self._closed = closed = ClosedGenerations(local, outbox, detector, own_generations, replies)
-        self._conflict = conflict = NameConflict(local, outbox, own_generations)
-        self._seeds = seeds = Seeds(local, outbox)
-        self._leaving = leaving = Leaving(local, outbox, conflict, seeds)
-        claims = Claims(local, detector, own_generations, replies)
-        self._reply_loss = reply_loss = ReplyLoss(local, own_generations)
-        self._pace = pace = Pace(local)
+        detector = Detector(local, outbox, broadcasts, probes)
+        own_generations = OwnGenerations(local, broadcasts)
+        closed = ClosedGenerations(local, outbox, detector, own_generations, replies)
+        conflict = NameConflict(local, outbox, own_generations)
+        seeds = Seeds(local, outbox)
+        pace = Pace(local)
         transfer = Transfer(local, outbox, replies, pace)
-        self._joining = joining = Joining(local, admission, seeds, transfer)
+        claims = Claims(local, detector, own_generations, replies)
+        anti_entropy = AntiEntropy(local, outbox, claims, replies)
         #: Its keys, and the cluster's rotations of them.
         self.keys = Rotation(local, outbox, self._envelope, self._advance, own_generations)
-        anti_entropy = AntiEntropy(
-            local,
-            outbox,
-            admission,
-            page_reader,
-            claims,
-            detector,
-            closed,
-            conflict,
-            self.keys,
-            broadcasts,
-            self._validation,
-            transfer,
-            pace,
-            replies,
+        self._parts = parts = Parts(
+            admission=admission,
+            envelope=self._envelope,
+            foreign_traffic=ForeignTraffic(local),
+            validation=validation,
+            broadcasts=broadcasts,
+            replies=replies,
+            detector=detector,
+            probes=probes,
+            own_generations=own_generations,
+            closed=closed,
+            conflict=conflict,
+            leaving=Leaving(local, outbox, conflict, seeds),
+            registrations=Registrations(local, outbox, own_generations, probes),
+            reply_loss=ReplyLoss(local, own_generations),
+            rotation=self.keys,
+            claims=claims,
+            records=Records(local, broadcasts, detector, closed, conflict, self.keys),
+            fingerprints=Fingerprints(local, validation, anti_entropy, transfer, pace),
+            anti_entropy=anti_entropy,
+            transfer=transfer,
+            joining=Joining(local, admission, seeds, transfer),
         )
         reaper = Reaper(local, detector, own_generations, closed, probes, seeds)
         GossipRound(
-            local, own_generations, conflict, reply_loss, probes, joining, reaper, pace
+            local,
+            own_generations,
+            conflict,
+            parts.reply_loss,
+            probes,
+            parts.joining,
+            reaper,
+            pace,
         ).begin()
-        self._registrations = Registrations(local, outbox, own_generations, probes)
-        self._broadcasts = broadcasts
-        self._probes, self._transfer = probes, transfer
-        self._foreign_traffic = ForeignTraffic(local)
-        self._tag = wire.cluster_tag(config.cluster)
-        self._budget_of = admission.proved.get
-        #: An envelope lets nobody pass whose address is not proved.
-        self._proves = not isinstance(self._envelope, PlainEnvelope)
+        self._receiver = Receiver(local, outbox, parts, page_reader)
         self._called_at = now
         self._late = 2 * config.gossip_interval
         self._lateness = 0.5 * config.gossip_interval
-        self._receiver = Receiver(
-            local,
-            outbox,
-            claims,
-            detector,
-            reply_loss,
-            own_generations,
-            closed,
-            conflict,
-            leaving,
-            broadcasts,
-            probes,
-            self._validation,
-            anti_entropy,
-            self._registrations,
-            joining,
-            self.keys,
-            transfer,
-            replies,
-        )
         own_generations.begin([own.page_zero()])
-        self._local.publish()
+        local.publish()
 
     # -- the five verbs ------------------------------------------------------------------------
 
     def receive_datagram(self, data: bytes, source: Address, now: float) -> None:
         """Take one datagram from the network. Never raises on its bytes: see ``stats.dropped``."""
-        local = self._local
         self._advance(now)
-        stats = local.stats
-        stats.received_datagrams += 1
-        stats.received_bytes += len(data)
-        budget = self._budget_of(source)
-        if budget is None:
-            refused_at_once = self._admission.refuses(source, local.now)
-            if refused_at_once is not None:
-                stats.drop(refused_at_once)
-                return
-        frame = None
-        try:
-            opened = self._envelope.open_untrusted(data, source, local.now)
-            if opened is not None:
-                frame = wire.decode_untrusted(opened, self._tag)
-        except wire.Refused as refused:
-            stats.drop(refused.reason)
-            if refused.reason in FOREIGN:
-                self._foreign_traffic.heard(refused.reason, source, data)
-        if self._envelope.waiting:
-            self._outbox.send_waiting()
-        if frame is None:
-            return
-        if frame.sender == local.me.key:
-            stats.drop(Drop.FROM_MYSELF)
-            return
-        if budget is not None:
-            budget.left -= 1.0
-            if budget.left < 0.0 and self._admission.exceeds(budget, local.now):
-                stats.drop(Drop.PEER_RATE)
-                return
-        elif self._proves:
-            self._admission.prove(source, local.now)
-        else:
-            self._outbox.limited, self._outbox.allowance = source, 3 * len(data)
-        name = wire.KIND_NAMES[frame.kind]
-        stats.received_by_kind[name] = stats.received_by_kind.get(name, 0) + 1
-        self._receiver.receive(frame, source)
-        self._outbox.limited = None
-        if self._validation.ready:
-            self._validation.serve()
+        self._receiver.receive(data, source)
         self._local.publish()
 
     def handle_timer(self, now: float) -> None:
@@ -260,7 +206,7 @@ class Node:
             if overdue > self._lateness:
                 local.is_behind(late, now + 0.2 * self.config.gossip_interval)
             if overdue > self._late:
-                self._detector.was_late(overdue, late)
+                self._parts.detector.was_late(overdue, late)
         if now > self._called_at:
             local.now = self._called_at = now
 
@@ -269,7 +215,7 @@ class Node:
     def join(self, addresses: Iterable[Address], now: float) -> None:
         """Set the seeds to their current resolution. Call again after each resolution."""
         self._advance(now)
-        self._joining.join(list(dict.fromkeys(addresses)))
+        self._parts.joining.join(list(dict.fromkeys(addresses)))
         self._local.publish()
 
     def register(
@@ -287,12 +233,12 @@ class Node:
         Raises RegistrationError or LimitError and then changes nothing.
         """
         self._advance(now)
-        self._registrations.register(topic, host, metadata, ttl=ttl, draining=draining)
+        self._parts.registrations.register(topic, host, metadata, ttl=ttl, draining=draining)
         self._local.publish()
 
     def unregister(self, topic: str, host: str, *, now: float) -> bool:
         """Remove one registration, and nothing else. False: it was not registered here."""
-        return self._say(self._registrations.unregister, topic, host, now)
+        return self._say(self._parts.registrations.unregister, topic, host, now)
 
     def drain(
         self,
@@ -307,27 +253,27 @@ class Node:
         Returns how many registrations changed; for the node, 1 or 0.
         """
         self._advance(now)
-        changed = self._registrations.drain(topic, host, draining=draining)
+        changed = self._parts.registrations.drain(topic, host, draining=draining)
         self._local.publish()
         return changed
 
     def renew(self, topic: str, host: str, *, now: float) -> bool:
         """Acknowledge an own registration: its time to live begins again. False: unknown."""
-        return self._say(self._registrations.renew, topic, host, now)
+        return self._say(self._parts.registrations.renew, topic, host, now)
 
     def ack_alive(self, topic: str, host: str, *, now: float) -> bool:
         """A message was delivered to the host: first-hand evidence for its owners' life.
 
         For an own registration the same as ``renew``. False: nobody registers it.
         """
-        return self._say(self._registrations.ack_alive, topic, host, now)
+        return self._say(self._parts.registrations.ack_alive, topic, host, now)
 
     def report_failure(self, topic: str, host: str, *, now: float) -> bool:
         """A message could not be delivered: probe the owners now, prefer others meanwhile.
 
         Never gossiped as a death. False: nobody registers it.
         """
-        return self._say(self._registrations.report_failure, topic, host, now)
+        return self._say(self._parts.registrations.report_failure, topic, host, now)
 
     def expire(self, topic: str, host: str, *, now: float) -> bool:
         """Hide a registration here at its current version, and ask its owner whether it stands.
@@ -335,7 +281,7 @@ class Node:
         If it does, the owner writes it anew (a higher version), which shows it again. False:
         nobody registers it.
         """
-        return self._say(self._registrations.expire, topic, host, now)
+        return self._say(self._parts.registrations.expire, topic, host, now)
 
     def _say(self, verb: Callable[[str, str], bool], topic: str, host: str, now: float) -> bool:
         self._advance(now)
@@ -346,20 +292,20 @@ class Node:
     def forget(self, name: NodeId, *, now: float) -> bool:
         """Close the generation of a dead or left member by hand, everywhere. False: not dead."""
         self._advance(now)
-        closed = self._closed.forget(name)
+        closed = self._parts.closed.forget(name)
         self._local.publish()
         return closed
 
     def leave(self, now: float) -> None:
         """Leave gracefully; a LeaveFinished event follows within ``config.leave_timeout``."""
         self._advance(now)
-        self._leaving.leave()
+        self._parts.leaving.leave()
         self._local.publish()
 
     def set_addresses(self, addresses: Iterable[Address], now: float) -> None:
         """Announce other addresses from now on. Raises ConfigError, LimitError [P2]."""
         self._advance(now)
-        self._own_generations.move(tuple(addresses))
+        self._parts.own_generations.move(tuple(addresses))
         self._local.publish()
 
     def new_boot(self, now: float) -> None:
@@ -410,7 +356,7 @@ class Node:
     @property
     def conflict(self) -> tuple[Address, ...]:
         """Addresses of another live process with this node's name; empty without one."""
-        conflict = self._conflict.current
+        conflict = self._parts.conflict.current
         return conflict.page.addresses if conflict is not None else ()
 
     def registrations(self, now: float) -> tuple[OwnRegistration, ...]:
@@ -443,4 +389,6 @@ class Node:
 
     def health(self, now: float) -> Health:
         """How well this node itself is: slow, deaf, its own loss, what waits to be told."""
-        return health_of(self._local, now, self._reply_loss.lost, self._broadcasts.waiting)
+        return health_of(
+            self._local, now, self._parts.reply_loss.lost, self._parts.broadcasts.waiting
+        )

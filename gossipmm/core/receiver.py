@@ -1,10 +1,11 @@
-"""What a datagram does: each part of a frame goes to the part of the core whose matter it is."""
+"""What a datagram does: it is let in, read, and each part of it goes to whose matter it is."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from math import inf
-from typing import Final
+from typing import Final, NamedTuple
 
 from gossipmm.core.failure.detector import Detector
 from gossipmm.core.failure.probes import Probes
@@ -15,129 +16,194 @@ from gossipmm.core.life.leaving import Leaving
 from gossipmm.core.life.registrations import Registrations
 from gossipmm.core.life.reply_loss import ReplyLoss
 from gossipmm.core.life.rotation import Rotation
+from gossipmm.core.sealing.admission import Admission
+from gossipmm.core.sealing.envelope import Envelope, PlainEnvelope
 from gossipmm.core.sending.address_validation import AddressValidation
 from gossipmm.core.sending.broadcasts import BroadcastQueue
-from gossipmm.core.sending.outbox import Outbox, Stranger
+from gossipmm.core.sending.foreign_traffic import FOREIGN, ForeignTraffic
+from gossipmm.core.sending.inbound import Inbound
+from gossipmm.core.sending.outbox import Outbox
 from gossipmm.core.sending.replies import Replies
 from gossipmm.core.sync.anti_entropy import AntiEntropy
 from gossipmm.core.sync.claims import Claims
+from gossipmm.core.sync.fingerprints import Fingerprints
 from gossipmm.core.sync.joining import Joining
+from gossipmm.core.sync.records import Records
 from gossipmm.core.sync.transfer import Transfer
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
 from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.stats import Drop
-from gossipmm.core.values.types import Address, Heartbeat
+from gossipmm.core.values.types import Address
 from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.pages import Page, pages_untrusted
+
+__all__ = ("Parts", "Receiver")
 
 #: What is answered with more than a datagram, or sends others something: only for proved addresses.
 _LARGE: Final = (wire.OPT_DIGEST, wire.OPT_BUCKETS, wire.OPT_WANT, wire.OPT_PULL)
+#: Options that are no request, nor an answer to one.
+_NO_REQUEST: Final = frozenset((wire.OPT_PAGES, wire.OPT_KEY, wire.OPT_SLOW))
+#: Bytes that may go to an address that is not proved, for each byte from there [P95].
+_ALLOWED: Final = 3
+
+
+class Parts(NamedTuple):
+    """Whose matter the parts of a datagram are: made by ``Node``, for ``Receiver``."""
+
+    admission: Admission
+    envelope: Envelope
+    foreign_traffic: ForeignTraffic
+    validation: AddressValidation
+    broadcasts: BroadcastQueue
+    replies: Replies
+    detector: Detector
+    probes: Probes
+    own_generations: OwnGenerations
+    closed: ClosedGenerations
+    conflict: NameConflict
+    leaving: Leaving
+    registrations: Registrations
+    reply_loss: ReplyLoss
+    rotation: Rotation
+    claims: Claims
+    records: Records
+    fingerprints: Fingerprints
+    anti_entropy: AntiEntropy
+    transfer: Transfer
+    joining: Joining
 
 
 class Receiver:
-    """Reads frames that were opened and decoded; decides nothing about members itself."""
+    """Reads datagrams; decides nothing about members itself."""
 
     def __init__(
         self,
         local: LocalState,
         outbox: Outbox,
-        claims: Claims,
-        detector: Detector,
-        reply_loss: ReplyLoss,
-        own_generations: OwnGenerations,
-        closed: ClosedGenerations,
-        conflict: NameConflict,
-        leaving: Leaving,
-        broadcasts: BroadcastQueue,
-        probes: Probes,
-        validation: AddressValidation,
-        anti_entropy: AntiEntropy,
-        registrations: Registrations,
-        joining: Joining,
-        rotation: Rotation,
-        transfer: Transfer,
-        replies: Replies,
+        parts: Parts,
+        page_reader: Callable[[bytes], Page],
     ) -> None:
         self._local = local
         self._outbox = outbox
-        self._claims = claims
-        self._detector = detector
-        self._reply_loss = reply_loss
-        self._own = own_generations
-        self._closed = closed
-        self._conflict = conflict
-        self._leaving = leaving
-        self._broadcasts = broadcasts
-        self._probes = probes
-        self._validation = validation
-        self._anti_entropy = anti_entropy
-        self._registrations = registrations
-        self._joining = joining
-        self._rotation = rotation
-        self._transfer = transfer
-        self._replies = replies
+        self._parts = parts
+        self._page_reader = _allowing(parts.admission, page_reader)
+        self._tag = wire.cluster_tag(local.config.cluster)
+        self._budget_of = parts.admission.proved.get
+        #: An envelope lets nobody pass whose address is not proved.
+        self._proves = not isinstance(parts.envelope, PlainEnvelope)
         self._silence = 2 * local.config.gossip_interval
 
-    def receive(self, frame: wire.Frame, source: Address) -> None:
-        """Act on a frame: records first, then the sender's own life, claims, requests, answers.
+    # -- the door ------------------------------------------------------------------------------
+
+    def receive(self, data: bytes, source: Address) -> None:
+        """Take one datagram from the network. Never raises on its bytes: see ``stats.dropped``."""
+        local, admission = self._local, self._parts.admission
+        stats = local.stats
+        stats.received_datagrams += 1
+        stats.received_bytes += len(data)
+        budget = self._budget_of(source)
+        if budget is None:
+            refused_at_once = admission.refuses(source, local.now)
+            if refused_at_once is not None:
+                stats.drop(refused_at_once)
+                return
+        frame = self._frame_untrusted(data, source)
+        if frame is None:
+            return
+        if frame.sender == local.me.key:
+            stats.drop(Drop.FROM_MYSELF)
+            return
+        if budget is not None:
+            budget.left -= 1.0
+            if budget.left < 0.0 and admission.exceeds(budget, local.now):
+                stats.drop(Drop.PEER_RATE)
+                return
+        elif self._proves:
+            admission.prove(source, local.now)
+        name = wire.KIND_NAMES[frame.kind]
+        stats.received_by_kind[name] = stats.received_by_kind.get(name, 0) + 1
+        limited = budget is None and not self._proves
+        if limited:
+            self._outbox.limit(source, _ALLOWED * len(data))
+        options = frame.options
+        pages = pages_untrusted(options, self._page_reader, stats) if options else ()
+        self._act(Inbound(frame, source, pages, local.me, local.now))
+        if limited:
+            self._outbox.end_limit()
+        validation = self._parts.validation
+        if validation.ready:
+            validation.serve()
+
+    def _act_again(self, frame: wire.Frame, source: Address) -> None:
+        """Act on a frame that had to wait for a proof of its sender's address."""
+        local = self._local
+        pages = pages_untrusted(frame.options, self._page_reader, local.stats)
+        self._act(Inbound(frame, source, pages, local.me, local.now))
+
+    def _frame_untrusted(self, data: bytes, source: Address) -> wire.Frame | None:
+        """Open and decode; None, counted by reason, when there is nothing to act on."""
+        local, envelope = self._local, self._parts.envelope
+        frame = None
+        try:
+            opened = envelope.open_untrusted(data, source, local.now)
+            if opened is not None:
+                frame = wire.decode_untrusted(opened, self._tag)
+        except wire.Refused as refused:
+            local.stats.drop(refused.reason)
+            if refused.reason in FOREIGN:
+                self._parts.foreign_traffic.heard(refused.reason, source, data)
+        if envelope.waiting:
+            self._outbox.send_waiting()
+        return frame
+
+    # -- what it says --------------------------------------------------------------------------
+
+    def _act(self, inbound: Inbound) -> None:
+        """Act on a datagram: records first, then its sender's own life, claims, requests, answers.
 
         [P107]
         """
-        local = self._local
-        sender = local.table.by_key.get(frame.sender)
-        local.sender_key = frame.sender
-        local.known_to_sender = frame.known if frame.target == local.me.key else 0
+        local, parts, frame = self._local, self._parts, inbound.frame
+        inbound.sender = local.table.by_key.get(frame.sender)
+        if inbound.pages:
+            # What else the datagram says may be about them; perhaps its sender's record is there.
+            parts.records.hear_pages(inbound)
+            inbound.sender = local.table.by_key.get(frame.sender)
+        sender = inbound.sender
         options = frame.options
-        if options:
-            sender = self._receive_records(frame, sender)
-        delayed = False
+        if wire.OPT_KEY in options:
+            parts.rotation.hear_key(options[wire.OPT_KEY])
         if sender is not None:
-            delayed = frame.heartbeat < sender.k
-            self._first_hand(sender, frame.heartbeat, source)
-            if not sender.complete:
-                self._replies.ask(sender.key)
+            inbound.delayed = frame.heartbeat < sender.k
+            self._hear_sender(inbound, sender)
+            if frame.rows:
+                parts.claims.hear_rows(inbound, sender, frame.rows)
+            if sender.complete and not options.keys() <= _NO_REQUEST:
+                self._hear_requests(inbound, sender)
         else:
-            asks = frame.kind == wire.SYN
-            self._closed.stranger(frame.sender, options.get(wire.OPT_WANT, ()), asks=asks)
-        if frame.rows:
-            if sender is not None:
-                self._claims.hear_rows(frame.rows, sender, delayed=delayed)
-            else:
-                self._claims.hear_stranger(frame.rows)
-        if options and sender is not None and sender.complete:
-            self._receive_requests(frame, sender, source, delayed=delayed)
+            parts.closed.hear_stranger(inbound)
+            if frame.rows:
+                parts.claims.hear_stranger(frame.rows)
         if frame.kind == wire.SYN:
-            self._answer_syn(frame, sender, source)
+            self._answer_syn(inbound)
         elif frame.kind == wire.ACK:
-            self._receive_ack(frame, sender, source)
-        if self._outbox.reply:
-            room = self._room_to_reply(frame, sender, source) - 8
-            rows, given = self._outbox.reply.take(room)
-            to = sender or Stranger(source, frame.sender)
-            self._outbox.send(wire.NEWS, to, address=source, rows=rows, options=given)
+            self._hear_ack(inbound)
+        if inbound.said is not None and inbound.said:
+            rows, given = inbound.take_reply(self._room_to_reply(inbound) - 8)
+            self._outbox.send(
+                wire.NEWS, inbound.answers_to, address=inbound.source, rows=rows, options=given
+            )
 
-    def _receive_records(self, frame: wire.Frame, sender: Member | None) -> Member | None:
-        """Pages first: what else the datagram says may be about them."""
-        local = self._local
-        pages = frame.options.get(wire.OPT_PAGES)
-        if pages:
-            self._anti_entropy.hear_pages(pages, sender, quiet=wire.OPT_MORE in frame.options)
-            if sender is None or local.table.by_key.get(sender.key) is not sender:
-                sender = local.table.by_key.get(frame.sender)
-        if wire.OPT_KEY in frame.options:
-            self._rotation.hear_key(frame.options[wire.OPT_KEY])
-        if sender is not None and wire.OPT_SLOW in frame.options:
-            sender.slow_until = local.now + 2 * local.config.gossip_interval
-        return sender
-
-    def _first_hand(self, sender: Member, heartbeat: Heartbeat, source: Address) -> None:
+    def _hear_sender(self, inbound: Inbound, sender: Member) -> None:
         """The sender's own heartbeat, in every datagram of its own [P42]."""
-        local = self._local
-        now = local.now
+        local, parts = self._local, self._parts
+        now, source, heartbeat = local.now, inbound.source, inbound.frame.heartbeat
         if now - local.last_heard > self._silence and local.last_heard > -inf:
             # As if the socket had not been read meanwhile: this may be as old as the silence.
             local.is_behind(now - local.last_heard, now + 0.1 * self._silence)
+        inbound.sent_at = local.sent_at()
         local.last_heard = sender.seen_at = now
         local.peers.heard(sender)
         if source != sender.source:
@@ -146,103 +212,121 @@ class Receiver:
                 local.events.append(
                     events.SourceDiffers(now, sender.name, source, sender.addresses)
                 )
+        if wire.OPT_SLOW in inbound.frame.options:
+            sender.slow_until = now + 2 * local.config.gossip_interval
         if heartbeat > sender.k:
-            if sender.buried_at is None:
-                self._detector.hear_alive(sender, heartbeat, now, sender.name)
-            else:
-                # It may be a replay: what is held dead has to answer a probe of our own.
-                self._detector.hear_alive(sender, heartbeat, -1e18, sender.name)
+            # Of who is held dead it may be a replay: it has to answer a probe of this node's.
+            evidence = now if sender.buried_at is None else -1e18
+            parts.detector.hear_alive(sender, heartbeat, evidence, sender.name)
         if sender.buried_at is not None:
-            self._probes.start(sender, Purpose.RETURNING)
+            parts.probes.start(sender, Purpose.RETURNING)
+        if not sender.complete:
+            parts.replies.ask(inbound.reply, sender.key)
 
-    def _room_to_reply(self, frame: wire.Frame, sender: Member | None, source: Address) -> int:
+    def _room_to_reply(self, inbound: Inbound) -> int:
         """Room for rows and options; what is too large for it goes once the source is proved."""
-        room = self._outbox.room_for(source) - wire.FRAME_SIZE - wire.ROW_SIZE
-        if source == self._outbox.limited and self._outbox.reply.larger_than(room - 18):
-            request = partial(self.receive, frame, source)
-            self._validation.ask(source, sender, frame.sender, request)
-            room = self._outbox.room_for(source) - wire.FRAME_SIZE - wire.ROW_SIZE
+        outbox, source = self._outbox, inbound.source
+        room = outbox.room_for(source) - wire.FRAME_SIZE - wire.ROW_SIZE
+        said = inbound.said
+        if outbox.is_limited(source) and said is not None and said.larger_than(room - 18):
+            self._ask_proof(inbound, source)
+            room = outbox.room_for(source) - wire.FRAME_SIZE - wire.ROW_SIZE
         return room
 
-    def _receive_requests(
-        self, frame: wire.Frame, sender: Member, source: Address, *, delayed: bool
-    ) -> None:
-        local = self._local
+    def _ask_proof(self, inbound: Inbound, address: Address) -> None:
+        """Read the datagram again once the sender has shown to be at the address."""
+        frame = inbound.frame
+        request = partial(self._act_again, frame, inbound.source)
+        self._parts.validation.ask(address, inbound.sender, frame.sender, request)
+
+    def _hear_requests(self, inbound: Inbound, sender: Member) -> None:
+        """What it asks for, and what it answers to questions of this node's."""
+        parts, frame = self._parts, inbound.frame
         options = frame.options
-        where = sender.addresses[0]
-        if self._validation.missing(where) and any(key in options for key in _LARGE):
-            self._validation.ask(where, sender, sender.key, partial(self.receive, frame, source))
-            return
+        if any(key in options for key in _LARGE):
+            where = sender.addresses[0]
+            if parts.validation.missing(where):
+                self._ask_proof(inbound, where)
+                return
         if (floors := options.get(wire.OPT_FLOORS)) is not None:
-            self._closed.hear_floors(floors, sender)
+            parts.closed.hear_floors(floors, sender)
         if (digest := options.get(wire.OPT_DIGEST)) is not None:
-            self._anti_entropy.hear_digest(sender, digest[0], digest[1], digest[2], delayed=delayed)
+            parts.anti_entropy.hear_digest(inbound, sender, *digest[:3])
         if (buckets := options.get(wire.OPT_BUCKETS)) is not None:
-            self._anti_entropy.hear_buckets(sender, buckets[0], buckets[1], buckets[2])
+            parts.anti_entropy.hear_buckets(sender, *buckets[:3])
         if (want := options.get(wire.OPT_WANT)) is not None:
-            self._anti_entropy.hear_want(sender, want)
+            parts.anti_entropy.hear_want(inbound, sender, want)
         if (cursor := options.get(wire.OPT_PULL)) is not None:
-            self._transfer.hear_pull(sender, cursor)
+            parts.transfer.hear_pull(sender, cursor)
         if more := options.get(wire.OPT_MORE):
-            self._transfer.hear_more(more, frame.sender)
-        if (expired := options.get(wire.OPT_EXPIRE)) is not None and frame.target == local.me.key:
-            self._registrations.rewrite(expired[0], expired[1])
+            parts.transfer.hear_more(more, frame.sender)
+        expired = options.get(wire.OPT_EXPIRE)
+        if expired is not None and frame.target == self._local.me.key:
+            parts.registrations.rewrite(expired[0], expired[1])
         key = options.get(wire.OPT_TARGET)
         if key is not None:
             if frame.kind == wire.HELP:
-                self._probes.help(key, sender, source, frame.probe)
+                parts.probes.help(key, sender, inbound.source, frame.probe)
             elif frame.kind == wire.HELPED and wire.OPT_REACHED in options:
-                self._probes.helped(frame.probe, key, sender)
+                parts.probes.helped(frame.probe, key, sender)
 
-    def _answer_syn(self, frame: wire.Frame, sender: Member | None, source: Address) -> None:
+    def _answer_syn(self, inbound: Inbound) -> None:
         """A question. Whoever lives at this address answers for itself, with its own key [P63]."""
-        local = self._local
-        own = local.own
+        local, parts = self._local, self._parts
+        frame, sender = inbound.frame, inbound.sender
         if frame.target == local.me.key:
-            if frame.known >= own.heartbeat:
-                if frame.known > own.heartbeat:
-                    local.stats.drop(Drop.OWN_HEARTBEAT)
-                    if sender is not None:
-                        self._own.renew(
-                            f"{sender.name} knows a heartbeat that this node never issued"
-                        )
-                else:
-                    self._own.raise_heartbeat()
+            parts.own_generations.hear_known(frame.known, sender)
             if frame.known and sender is not None:
-                own.acknowledged = True
-                self._reply_loss.asked(sender, frame.probe)
+                local.own.acknowledged = True
+                parts.reply_loss.asked(sender, frame.probe)
         elif frame.target:
             local.stats.drop(Drop.NOT_FOR_ME)
-        room = self._room_to_reply(frame, sender, source) - 18
-        rows, options = self._outbox.reply.take(room) if self._outbox.reply else (b"", None)
+        room = self._room_to_reply(inbound) - 18
+        rows, options = inbound.take_reply(room)
         if not options:
-            rows += self._broadcasts.riding_rows(sender, room - len(rows))
+            rows += parts.broadcasts.riding_rows(sender, room - len(rows))
         self._outbox.send(
             wire.ACK,
-            sender or Stranger(source, frame.sender),
-            address=source,
+            inbound.answers_to,
+            address=inbound.source,
             probe=frame.probe,
             rows=rows,
             options=options,
         )
         if sender is not None and sender.key in local.table.peers:
-            self._anti_entropy.compare(sender, frame.fingerprint, may_send=True)
+            parts.fingerprints.compare(sender, frame.fingerprint, may_send=True)
 
-    def _receive_ack(self, frame: wire.Frame, sender: Member | None, source: Address) -> None:
-        local = self._local
+    def _hear_ack(self, inbound: Inbound) -> None:
+        """An answer to a question of this node's: of a probe, a join probe, a watch, a leave."""
+        local, parts = self._local, self._parts
+        frame, sender, source = inbound.frame, inbound.sender, inbound.source
         if frame.known and frame.target == local.me.key and sender is not None:
             local.own.acknowledged = True
-        if self._validation.open and self._validation.answered(frame.probe):
+        if parts.validation.open and parts.validation.answered(frame.probe):
             return
         answers = (
-            self._leaving.hear_confirmed(frame.probe, frame.sender)
-            or self._joining.answered(frame.probe, frame.sender, source)
-            or self._conflict.answered(frame.probe, frame.sender)
-            or self._probes.answered(frame.probe, sender, source)
+            parts.leaving.hear_confirmed(frame.probe, frame.sender)
+            or parts.joining.answered(frame.probe, frame.sender, source)
+            or parts.conflict.answered(frame.probe, frame.sender)
+            or parts.probes.answered(frame.probe, sender, source)
         )
         if not answers:
             return
         if sender is not None:
-            self._anti_entropy.compare(sender, frame.fingerprint, may_send=False)
+            parts.fingerprints.compare(sender, frame.fingerprint, may_send=False)
         elif wire.OPT_FLOORS in frame.options:
-            self._closed.hear_floors(frame.options[wire.OPT_FLOORS], None)
+            parts.closed.hear_floors(frame.options[wire.OPT_FLOORS], None)
+
+
+def _allowing(admission: Admission, read: Callable[[bytes], Page]) -> Callable[[bytes], Page]:
+    """Return a reader that also refuses pages with addresses that are not allowed [P93]."""
+    if not admission.has_allow_list:
+        return read
+
+    def read_allowed(raw: bytes) -> Page:
+        page = read(raw)
+        if not all(admission.allows(host) for host, _ in page.addresses):
+            raise wire.Refused(Drop.NOT_ALLOWED)
+        return page
+
+    return read_allowed

@@ -69,7 +69,7 @@ class Scene:
         node = self.node
         node._local.now = self.now
         member = node.table.by_name[puppet.name]
-        probe = node._probes.start(member, "round")
+        probe = node._parts.probes.start(member, "round")
         assert probe is not None
         self.drain()
         return probe.identity

@@ -48,7 +48,7 @@ class Recorder:
     def walk(self) -> Walk:
         """Count."""
         files = [file for file, _ in self.steps]
-        rooms = [file.split("/")[0] for file in files]
+        rooms = [file.split("/")[0] if "/" in file else "top" for file in files]
         return Walk(
             len(files),
             len(set(self.steps)),
@@ -78,10 +78,11 @@ def record() -> Recorder:
     pair.a.register("volume", "a", now=pair.now)
     pair.a.handle_timer(pair.a.next_timer())
     data, _ = pair.a.datagrams_to_send()[0]
+    source = pair.a.addresses[0]
     recorder = Recorder()
     sys.setprofile(recorder)
     try:
-        pair.b.receive_datagram(data, pair.a.addresses[0], pair.now)
+        pair.b.receive_datagram(data, source, pair.now)
     finally:
         sys.setprofile(None)
     assert pair.b.table.topic("volume") is not None

@@ -34,7 +34,7 @@ def test_an_answer_of_somebody_whose_page_0_is_not_here_yet_is_survived() -> Non
     node = mesh["a"]
     seed.say("a", pages=[seed.page(1, Registration("compute", "seed"))])
     mesh.run(1)
-    node._pace.hurry()
-    seed.say("a", kind=wire.ACK, probe=node._seeds.probe, fingerprint=12345)
+    node._parts.transfer._pace.hurry()
+    seed.say("a", kind=wire.ACK, probe=node._parts.joining._seeds.probe, fingerprint=12345)
     mesh.run(0.5)
     assert seed.key in node.table.by_key

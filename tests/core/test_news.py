@@ -135,7 +135,7 @@ def test_the_order_is_own_refutation_deaths_suspicions_pages() -> None:
     x[2].say("a", pages=[x[2].page(1, Registration("t", "h"))])
     mesh.run(0.2)
     mesh.sent.clear()
-    news = node._broadcasts
+    news = node._parts.broadcasts
     news.page(held(node, "x2"), 1)
     news.claim(held(node, "x1"))
     news.claim(held(node, "x0"))

@@ -78,7 +78,7 @@ def test_many_that_ask_and_never_answer_take_bounded_memory() -> None:
         x.say("a", pages=[x.page_zero()], options={wire.OPT_MORE: []})
         for _ in range(8):
             x.say("a", options=REQUESTS["pull"])
-    proofs = mesh["a"]._validation
+    proofs = mesh["a"]._parts.validation
     assert len(proofs.open) == len(proofs._by_address) == 256
     assert max(len(question.requests) for question in proofs.open.values()) == 4
 

@@ -179,7 +179,7 @@ class Tape:
 
     def _boot(self, mark: bytes) -> str:
         for label, member in self.mesh._members.items():
-            envelope = member._c.envelope
+            envelope = member._envelope
             if isinstance(envelope, CoseEnvelope) and envelope.boot.startswith(mark):
                 return label
         return "an earlier life"

@@ -20,7 +20,6 @@ from gossipmm.core.failure.suspicion import (
 )
 from gossipmm.core.sending.broadcasts import BroadcastQueue
 from gossipmm.core.sending.outbox import Outbox
-from gossipmm.core.sending.replies import Replies
 from gossipmm.core.table.liveness import NEVER, Outcome
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
@@ -46,13 +45,11 @@ class Detector:
         outbox: Outbox,
         broadcasts: BroadcastQueue,
         probes: Probes,
-        replies: Replies,
     ) -> None:
         self._local = local
         self._outbox = outbox
         self._broadcasts = broadcasts
         self._probes = probes
-        self._replies = replies
         self._isolation = Isolation(local)
         self._accusations = Accusations(local.config.max_accusations)
         self._jump = local.config.jump
@@ -96,7 +93,9 @@ class Detector:
             if local.chance(crowd(local.table.live_count())):
                 self._probes.start(member, Purpose.RETURNING)
         else:
-            self.settle(member, teller)
+            before, after = local.table.refresh(member, local.now)
+            if after is not before:
+                self.status_changed(member, before, teller)
         return outcome
 
     def _jumps(self, member: Member, heartbeat: int) -> bool:
@@ -113,16 +112,13 @@ class Detector:
         else:
             self._broadcasts.claim(member)
 
-    def settle(self, member: Member, teller: NodeId, was: Status | None = None) -> None:
+    def status_changed(self, member: Member, before: Status, teller: NodeId) -> None:
         """After a page or a first sign of life: tell what became of the member.
 
-        ``was`` is its status before the page, which the table has judged already.
+        ``before`` is its status until then; the table has judged it since.
         """
         local = self._local
-        before, after = local.table.refresh(member, local.now)
-        before = before if was is None else was
-        if after is before:
-            return
+        after = member.status
         if after is Status.LEFT:
             self._end_suspicion(member)
             self._end_probation(member)
@@ -241,12 +237,7 @@ class Detector:
                 local.stats.drop(Drop.MAX_ACCUSATIONS)
                 return Outcome.IGNORED
         outcome = member.hear_suspect(heartbeat)
-        if outcome is Outcome.CONTRADICTED:
-            # Only a claim of life refutes: two that hold it returning, each at a burial below the
-            # other's heartbeat, would answer one another for ever.
-            if member.buried_at is None and Mechanism.REFUTATION_BY_ANYONE not in local.without:
-                self._replies.answer(member)
-        elif outcome in (Outcome.SUSPECTED, Outcome.RAISED, Outcome.CONFIRMED):
+        if outcome in (Outcome.SUSPECTED, Outcome.RAISED, Outcome.CONFIRMED):
             self._suspect(member, outcome, accusers, teller.name)
         return outcome
 
@@ -393,7 +384,7 @@ class Detector:
         self._tell(member, was)
         self._isolation.count(member)
 
-    def hear_dead(self, member: Member, heartbeat: int, age: float, teller: Member) -> None:
+    def hear_dead(self, member: Member, heartbeat: int, age: float, teller: Member) -> Outcome:
         """Take a claim "dead". Everyone buries for himself: it counts as a suspicion [P34, P35].
 
         Except for one older than any suspicion lasts, of somebody who is not held alive here: that
@@ -402,16 +393,16 @@ class Detector:
         """
         local = self._local
         if self._jumps(member, heartbeat):
-            return
+            return Outcome.IGNORED
         old = age > 2 * local.config.suspicion_max and member.status not in _LIVE
         if heartbeat < member.k or not (old or Mechanism.EVERYONE_BURIES in local.without):
             outcome = self.hear_suspect(member, heartbeat, [teller.key], teller)
             if member.status is Status.DEAD and outcome is not Outcome.CONTRADICTED:
                 member.gone_at = min(member.gone_at, local.now - age)
-            return
+            return outcome
         if member.status is Status.DEAD:
             member.gone_at = min(member.gone_at, local.now - age)
-            return
+            return Outcome.IGNORED
         before = member.status
         member.merge(s=heartbeat)
         member.bury(local.now - age)
@@ -426,6 +417,7 @@ class Detector:
                 )
             )
             self._isolation.count(member)
+        return Outcome.IGNORED
 
     def forget(self, member: Member) -> None:
         """The record goes away: nothing of it may act any more."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from gossipmm.core.failure.detector import Detector
 from gossipmm.core.life.generation import OwnGenerations
+from gossipmm.core.sending.inbound import Inbound
 from gossipmm.core.sending.outbox import Outbox
 from gossipmm.core.sending.replies import Replies
 from gossipmm.core.table.local_state import LocalState
@@ -53,27 +53,29 @@ class ClosedGenerations:
         self._superseded_keys[held.key] = held.name
         self._detector.forget(held)
 
-    def stranger(self, key: int, wants: Iterable[Sequence[Any]], *, asks: bool) -> None:
+    def hear_stranger(self, inbound: Inbound) -> None:
         """A datagram of an unknown key: an old life, a closed one, or somebody new [P48, P82].
 
         If it asks who this node is, it is told: else two that hold nothing of each other would
-        ask one another for ever. That its life is over it is told only when it ``asks`` (by a
-        SYN): two that have closed each other would otherwise tell one another for ever.
+        ask one another for ever. That its life is over it is told only when it asks by a SYN: two
+        that have closed each other would otherwise tell one another for ever.
         """
+        frame = inbound.frame
+        asks = frame.kind == wire.SYN
         local = self._local
-        if any(want[0] == local.me.key for want in wants):
-            self._outbox.reply.pages.append(local.me.pages[0].raw)
-        name = self._superseded_keys.get(key)
+        if any(want[0] == local.me.key for want in frame.options.get(wire.OPT_WANT, ())):
+            inbound.reply.pages.append(local.me.pages[0].raw)
+        name = self._superseded_keys.get(frame.sender)
         member = local.table.by_name.get(name) if name is not None else None
-        floor = local.table.floor_of_key(key)
+        floor = local.table.floor_of_key(frame.sender)
         if member is not None and member.complete:
             if asks:
-                self._outbox.reply.pages.append(member.pages[0].raw)
+                inbound.reply.pages.append(member.pages[0].raw)
         elif floor is not None:
             if asks:
-                self._outbox.reply.floors.append(list(floor))
+                inbound.reply.floors.append(list(floor))
         else:
-            self._replies.ask(key)
+            self._replies.ask(inbound.reply, frame.sender)
 
     def hear_floors(self, floors: list[list[object]], teller: Member | None) -> None:
         """Generations that somebody closed [P49].

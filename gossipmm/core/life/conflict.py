@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from gossipmm.core.life.generation import OwnGenerations
+from gossipmm.core.sending.inbound import Inbound
 from gossipmm.core.sending.outbox import Outbox, Stranger
 from gossipmm.core.table.local_state import LocalState
-from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.trail import EvidenceKind
@@ -50,10 +50,11 @@ class NameConflict:
         held = self._held
         return held if held is not None and held.ours == self._local.own.generation else None
 
-    def hear_page(self, page: Page, teller: Member | None) -> None:
+    def hear_page(self, inbound: Inbound, page: Page) -> None:
         """A page in this node's own name [P16, P120]."""
         local = self._local
         own = local.own
+        teller = inbound.sender
         if page.generation == own.generation:
             held = local.me.pages.get(page.number)
             if held is not None and (held.version > page.version or held.raw == page.raw):
@@ -63,7 +64,7 @@ class NameConflict:
                 self._own.renew(f"{teller.name} told a page that this node never wrote")
             return
         if page.generation < own.generation:
-            self._older_life(page)
+            self._older_life(inbound, page)
             return
         overlap = set(page.addresses) & set(own.addresses)
         if not own.acknowledged or page.state is NodeState.LEFT or overlap:
@@ -73,12 +74,12 @@ class NameConflict:
         elif page.number == 0 and teller is not None:
             self._begin(page)
 
-    def _older_life(self, page: Page) -> None:
+    def _older_life(self, inbound: Inbound, page: Page) -> None:
         """An earlier life of this name is still told, or still lives elsewhere."""
         local = self._local
-        self._outbox.reply.pages.append(local.me.pages[0].raw)
+        inbound.reply.pages.append(local.me.pages[0].raw)
         key = wire.record_key(local.config.cluster, page.name, page.generation)
-        lives = key == local.sender_key and page.number == 0
+        lives = key == inbound.frame.sender and page.number == 0
         elsewhere = not set(page.addresses) & set(local.own.addresses)
         if lives and elsewhere and key not in self._told:
             if len(self._told) >= _TOLD:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from gossipmm.core.life.own_suspicions import OwnSuspicions
 from gossipmm.core.sending.broadcasts import BroadcastQueue
-from gossipmm.core.sending.outbox import Outbox
+from gossipmm.core.sending.inbound import Inbound
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.timers import Token, cancel
 from gossipmm.core.values.trail import EvidenceKind
-from gossipmm.core.values.types import MAX_GENERATION, Address, Generation, make_generation
+from gossipmm.core.values.types import (
+    MAX_GENERATION,
+    Address,
+    Generation,
+    Heartbeat,
+    make_generation,
+)
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import Page
 
@@ -24,9 +30,8 @@ _RENEW_MIN, _RENEW_MAX = 10.0, 600.0
 class OwnGenerations:
     """Begins this node's lives, writes their pages and raises their heartbeats."""
 
-    def __init__(self, local: LocalState, outbox: Outbox, broadcasts: BroadcastQueue) -> None:
+    def __init__(self, local: LocalState, broadcasts: BroadcastQueue) -> None:
         self._local = local
-        self._outbox = outbox
         self._broadcasts = broadcasts
         self._suspicions = OwnSuspicions(local)
         self._born_ms = local.own.generation >> 16
@@ -120,7 +125,19 @@ class OwnGenerations:
         local.me.note(local.now, EvidenceKind.RENEWED, local.own.name, reason)
         local.events.append(events.GenerationRenewed(local.now, generation, previous, reason))
 
-    def hear_of_me(self, heartbeat: int, claim: int, teller: Member) -> None:
+    def hear_known(self, known: Heartbeat, teller: Member | None) -> None:
+        """A SYN says which heartbeat of this node its sender knows: this one is to be above.
+
+        [P63]
+        """
+        if known > self._local.own.heartbeat:
+            self._local.stats.drop(Drop.OWN_HEARTBEAT)
+            if teller is not None:
+                self.renew(f"{teller.name} knows a heartbeat that this node never issued")
+        elif known == self._local.own.heartbeat:
+            self.raise_heartbeat()
+
+    def hear_of_me(self, inbound: Inbound, heartbeat: int, claim: int, teller: Member) -> None:
         """A row about this node itself: refute, or find out that it is out of date [P17, P38]."""
         local = self._local
         own = local.own
@@ -141,6 +158,6 @@ class OwnGenerations:
                     local.now, EvidenceKind.REFUTED_OWN, teller.name, f"heartbeat {own.heartbeat}"
                 )
                 self._broadcasts.claim(local.me)
-            if local.known_to_sender < own.heartbeat:
+            if inbound.known < own.heartbeat:
                 # Whoever knows it already lacks an answer to a probe, and would answer this one.
-                self._outbox.reply.rows.append(local.own_row())
+                inbound.reply.rows.append(local.own_row())

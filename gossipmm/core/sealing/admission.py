@@ -53,6 +53,11 @@ class Admission:
         self._others = Budget(_BURST * self._source_rate, now)
         self._swept_at = now
 
+    @property
+    def has_allow_list(self) -> bool:
+        """True when not everybody is allowed."""
+        return bool(self._networks)
+
     def allows(self, host: str) -> bool:
         """Return whether the allow list (empty: everybody) has that IP literal [P93]."""
         if not self._networks:

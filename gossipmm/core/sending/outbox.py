@@ -15,7 +15,7 @@ from gossipmm.core.values.types import Address, Status
 from gossipmm.core.wire import frame as wire
 from gossipmm.mechanisms import Mechanism
 
-__all__ = ("Outbox", "Reply", "Stranger")
+__all__ = ("Outbox", "Stranger")
 
 
 class Stranger(NamedTuple):
@@ -23,53 +23,6 @@ class Stranger(NamedTuple):
 
     address: Address
     key: int = 0
-
-
-class Reply:
-    """What the datagram being read makes this node say to its sender, gathered into one."""
-
-    __slots__ = ("floors", "pages", "rows", "wants")
-
-    def __init__(self) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        """Begin with nothing to say."""
-        self.rows: list[bytes] = []
-        self.wants: list[list[object]] = []
-        self.floors: list[list[object]] = []
-        self.pages: list[bytes] = []
-
-    def __bool__(self) -> bool:
-        return bool(self.rows or self.wants or self.floors or self.pages)
-
-    def larger_than(self, room: int) -> bool:
-        """Whether some of it would not fit (by the largest size that each part can have)."""
-        size = sum(map(len, self.rows)) + sum(len(page) + 10 for page in self.pages)
-        size += 90 * len(self.floors)
-        size += sum(len(want[1]) + 24 for want in self.wants if isinstance(want[1], bytes))
-        return size > room
-
-    def take(self, room: int) -> tuple[bytes, dict[int, Any]]:
-        """Return rows and options that fit ``room`` bytes, and forget the rest."""
-        options: dict[int, Any] = {}
-        rows: list[bytes] = []
-        for row in self.rows:
-            if len(row) <= room:
-                rows.append(row)
-                room -= len(row)
-        for key, items in ((wire.OPT_FLOORS, self.floors), (wire.OPT_WANT, self.wants)):
-            for item in items:
-                size = len(cbor2.dumps(item))
-                if size + 6 <= room:
-                    options.setdefault(key, []).append(item)
-                    room -= size + 6
-        for page in dict.fromkeys(self.pages):
-            if len(page) + 10 <= room:
-                options.setdefault(wire.OPT_PAGES, []).append(page)
-                room -= len(page) + 10
-        self.clear()
-        return b"".join(rows), options
 
 
 class Outbox:
@@ -80,11 +33,10 @@ class Outbox:
         self._envelope = envelope
         self._tag = wire.cluster_tag(local.config.cluster)
         self._out: list[tuple[bytes, Address]] = []
-        self.reply = Reply()
-        #: Where the datagram being read came from if that is not proved, and bytes that may go
-        #: there in answer to it.
-        self.limited: Address | None = None
-        self.allowance = 0
+        #: An address that is not proved, of which a datagram is being read: no more than
+        #: ``_allowance`` bytes may go there meanwhile.
+        self._limited: Address | None = None
+        self._allowance = 0
         #: Several keys are in use, so that it matters which of them somebody can read.
         self.several_keys = False
         #: Most bytes of a frame that the envelope leaves in a datagram.
@@ -175,15 +127,27 @@ class Outbox:
         for name, data, address in waiting:
             self._queue(name, data, address)
 
+    def limit(self, address: Address, allowance: int) -> None:
+        """Let no more than so many bytes go to an address that is not proved [P95]."""
+        self._limited, self._allowance = address, allowance
+
+    def end_limit(self) -> None:
+        """The datagram of that address has been read."""
+        self._limited = None
+
+    def is_limited(self, address: Address) -> bool:
+        """Whether an allowance stands for the address."""
+        return address == self._limited
+
     def room_for(self, address: Address) -> int:
         """Most bytes of a frame that an answer to the datagram being read may have [P95]."""
-        return min(self.room, self.allowance) if address == self.limited else self.room
+        return min(self.room, self._allowance) if address == self._limited else self.room
 
     def _queue(self, name: str, data: bytes, address: Address) -> None:
         stats = self._local.stats
-        if address == self.limited:
-            self.allowance -= len(data)
-            if self.allowance < 0:
+        if address == self._limited:
+            self._allowance -= len(data)
+            if self._allowance < 0:
                 stats.drop(Drop.AMPLIFICATION)
                 return
         stats.sent_datagrams += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from gossipmm.core.sending.outbox import Outbox
+from gossipmm.core.sending.inbound import Reply
 from gossipmm.core.sending.packing import claim_rows
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
@@ -18,9 +18,8 @@ _KNOWN_CLAIMS: Final = frozenset((wire.ALIVE, wire.SUSPECT, wire.DEAD, wire.LEFT
 class Replies:
     """Fills the reply to a datagram: rows, records wanted, closed generations."""
 
-    def __init__(self, local: LocalState, outbox: Outbox) -> None:
+    def __init__(self, local: LocalState) -> None:
         self._local = local
-        self._outbox = outbox
         self._asked: dict[int, float] = {}
 
     def want(self, member: Member) -> list[Any]:
@@ -38,7 +37,7 @@ class Replies:
         local = self._local
         return local.own_row() if member is local.me else claim_rows(member, local.now, 0)
 
-    def unknown(self, key: int, claim: int) -> None:
+    def unknown(self, reply: Reply, key: int, claim: int) -> None:
         """A claim about a member without a record here: ask for it, or say that it is closed.
 
         [P40, P48]
@@ -47,15 +46,13 @@ class Replies:
         floor = local.table.floor_of_key(key)
         if floor is not None:
             if floor[0] == local.own.name:
-                self._outbox.reply.pages.append(
-                    local.me.pages[0].raw
-                )  # an earlier life of this node
+                reply.pages.append(local.me.pages[0].raw)  # an earlier life of this node
             else:
-                self._outbox.reply.floors.append(list(floor))
+                reply.floors.append(list(floor))
         elif claim in _KNOWN_CLAIMS:
-            self.ask(key)
+            self.ask(reply, key)
 
-    def ask(self, key: int) -> None:
+    def ask(self, reply: Reply, key: int) -> None:
         """Ask the sender of this datagram for a record: a few times an interval at most [P40]."""
         local = self._local
         if local.now - self._asked.get(key, -1e9) < 0.2 * local.config.gossip_interval:
@@ -64,8 +61,8 @@ class Replies:
             self._asked.clear()
         self._asked[key] = local.now
         member = local.table.by_key.get(key)
-        self._outbox.reply.wants.append(self.want(member) if member else [key, b""])
+        reply.wants.append(self.want(member) if member else [key, b""])
 
-    def answer(self, claim_of: Member) -> None:
-        """A stale accusation: answer its reporter with the fresher heartbeat."""
-        self._outbox.reply.rows.append(self.tell(claim_of))
+    def answer(self, reply: Reply, claim_of: Member) -> None:
+        """Answer with what is held of a member."""
+        reply.rows.append(self.tell(claim_of))

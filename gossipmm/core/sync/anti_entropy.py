@@ -9,43 +9,24 @@ them asks for itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from math import ceil, log2
 from typing import Any, Final
 
-from gossipmm.core.failure.detector import Detector
-from gossipmm.core.life.closed_generations import ClosedGenerations
-from gossipmm.core.life.conflict import NameConflict
-from gossipmm.core.life.rotation import Rotation
-from gossipmm.core.sealing.admission import Admission
-from gossipmm.core.sending.address_validation import AddressValidation
-from gossipmm.core.sending.broadcasts import BroadcastQueue
+from gossipmm.core.sending.inbound import Inbound
 from gossipmm.core.sending.outbox import Outbox
 from gossipmm.core.sending.packing import BURST, Packer, claim_rows
 from gossipmm.core.sending.replies import Replies
 from gossipmm.core.sync.claims import Claims
-from gossipmm.core.sync.pace import Pace
-from gossipmm.core.sync.transfer import Transfer
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
-from gossipmm.core.table.table import Put
-from gossipmm.core.values import events
-from gossipmm.core.values.stats import Drop
-from gossipmm.core.values.types import Address, Status
+from gossipmm.core.values.types import Status
 from gossipmm.core.wire import frame as wire
-from gossipmm.core.wire.pages import Page
-from gossipmm.mechanisms import Mechanism
 
 #: Rows of a digest that fit one datagram of 1,200 bytes: above, buckets.
 _SMALL: Final = 54
 #: Members a bucket on average, and most buckets (as bits).
 _BUCKET: Final = 16
 _MAX_BITS: Final = 7
-#: Least time between two digests of one node, in intervals.
-_DIGEST_GAP: Final = 0.15
-#: Intervals without agreement or digest after which one is sent whatever changes meanwhile.
-_DIGEST_LATEST: Final = 2
 _ALL_PAGES: Final = range(1 << 16)
 
 _STATE_CLAIMS: Final = {
@@ -65,72 +46,13 @@ class AntiEntropy:
         self,
         local: LocalState,
         outbox: Outbox,
-        admission: Admission,
-        page_reader: Callable[[bytes], Page],
         claims: Claims,
-        detector: Detector,
-        closed: ClosedGenerations,
-        conflict: NameConflict,
-        rotation: Rotation,
-        broadcasts: BroadcastQueue,
-        validation: AddressValidation,
-        transfer: Transfer,
-        pace: Pace,
         replies: Replies,
     ) -> None:
         self._local = local
         self._outbox = outbox
-        self._admission = admission
-        self._page_reader = page_reader
         self._claims = claims
-        self._detector = detector
-        self._closed = closed
-        self._conflict = conflict
-        self._rotation = rotation
-        self._broadcasts = broadcasts
-        self._validation = validation
-        self._transfer = transfer
         self._replies = replies
-        self._pace = pace
-        self._digest_at = local.now
-        self._agreed_at = local.now
-
-    # -- fingerprints ----------------------------------------------------------------------
-
-    def compare(self, peer: Member, fingerprint: int, *, may_send: bool) -> None:
-        """An exchange brought a peer's fingerprint [P53, P59]."""
-        local = self._local
-        table = local.table
-        if not peer.complete:
-            return  # its page 0 is not here yet: the tables differ, and it is asked for
-        peer.peer_fingerprint = fingerprint
-        if fingerprint == table.fingerprint:
-            peer.differs_since = None
-            self._agreed_at = local.now
-            if not table.joined:
-                self._pace.joined()
-            if not table.knows_gone:
-                self._transfer.pull(peer.addresses[0], peer.key, gone=True)
-            return
-        if peer.differs_since is None:
-            peer.differs_since = local.now
-        interval = local.config.gossip_interval
-        # Where something changes all the time no fingerprint ever stands: then now and then.
-        stood = (
-            local.now - table.changed_at > interval
-            or local.now - max(self._agreed_at, self._digest_at) > _DIGEST_LATEST * interval
-        )
-        if (
-            (stood if may_send else self._pace.hurried)
-            and local.now - self._digest_at >= _DIGEST_GAP * interval
-            and Mechanism.DIGESTS not in local.without
-        ):
-            if self._validation.missing(peer.addresses[0]):
-                again = partial(self.compare, peer, fingerprint, may_send=may_send)
-                self._validation.ask(peer.addresses[0], peer, peer.key, again)
-                return
-            self._digest_at = local.now
-            self._send_digest(peer)
 
     # -- digests ---------------------------------------------------------------------------
 
@@ -153,7 +75,8 @@ class AntiEntropy:
         claim = _STATE_CLAIMS.get(status, wire.UNHEARD)
         return wire.digest_row(member.key, heartbeat, claim, age, member.page_hash_bytes())
 
-    def _send_digest(self, peer: Member) -> None:
+    def send_digest(self, peer: Member) -> None:
+        """Send a digest, or, of a large table, the hashes of its buckets first [P54]."""
         local = self._local
         records = self._records()
         if len(records) <= _SMALL:
@@ -215,12 +138,9 @@ class AntiEntropy:
         )
 
     def hear_digest(
-        self, peer: Member, bits: int, covered: bytes, rows: bytes, *, delayed: bool
+        self, inbound: Inbound, peer: Member, bits: int, covered: bytes, rows: bytes
     ) -> None:
-        """Take the claims, ask for pages that differ, offer records that the peer lacks [P55].
-
-        ``delayed`` as for ``hear_rows``: the age of its evidence is not known.
-        """
+        """Take the claims, ask for pages that differ, offer records that the peer lacks [P55]."""
         local = self._local
         seen: set[int] = set()
         wants: list[list[Any]] = []
@@ -232,8 +152,7 @@ class AntiEntropy:
                 wants.append(self._replies.want(member))
             claims.append(wire.row(key, heartbeat, claim, age))
         # Rows of unknown members ask for their records by themselves.
-        plain = b"".join(claims)
-        self._claims.hear_rows(plain, peer, delayed=delayed)
+        self._claims.hear_rows(inbound, peer, b"".join(claims))
         self._tell_differences(rows, peer)
         if wants:
             self._send_wants(peer, wants)
@@ -282,7 +201,7 @@ class AntiEntropy:
 
     # -- pages -----------------------------------------------------------------------------
 
-    def hear_want(self, peer: Member, wants: list[list[Any]]) -> None:
+    def hear_want(self, inbound: Inbound, peer: Member, wants: list[list[Any]]) -> None:
         """Send the pages above the versions that the peer holds; ask back for higher ones [P56]."""
         local = self._local
         answers: list[tuple[Member, dict[int, int], range]] = []
@@ -293,7 +212,7 @@ class AntiEntropy:
             if member is None:
                 floor = local.table.floor_of_key(key)
                 if floor is not None:
-                    self._outbox.reply.floors.append(list(floor))
+                    inbound.reply.floors.append(list(floor))
                 continue
             asked = range(want[2], want[3]) if len(want) > 3 else _ALL_PAGES
             answers.append((member, held, asked))
@@ -328,56 +247,3 @@ class AntiEntropy:
             local.stats.pages_sent += len(raws)
             options = {wire.OPT_PAGES: raws, wire.OPT_MORE: []}
             self._outbox.send(wire.NEWS, peer, rows=rows, options=options)
-
-    def hear_pages(self, raws: list[bytes], teller: Member | None, *, quiet: bool) -> None:
-        """Take pages from anybody; push on what is new, unless it came by reconciliation.
-
-        [P6, P57]
-        """
-        local = self._local
-        for raw in raws:
-            page = self._read_page(raw)
-            if page is None:
-                continue
-            if not all(self._admission.allows(host) for host, _ in page.addresses):
-                local.stats.drop(Drop.NOT_ALLOWED)
-                continue
-            if page.name == local.own.name:
-                self._conflict.hear_page(page, teller)
-                continue
-            held = local.table.by_name.get(page.name)
-            if held is not None and page.generation > held.generation:
-                self._closed.supersede(held)
-            before = held.addresses if held is not None else ()
-            was = held.status if held is not None else Status.UNKNOWN
-            put, member = local.table.put(page, local.now)
-            if put is Put.NEW and member is not None:
-                same = member is held
-                self._page_changed(member, before if same else ())
-                by = teller.name if teller is not None else page.name
-                self._detector.settle(member, by, was if same else Status.UNKNOWN)
-                if page.keys is not None:
-                    self._rotation.hear_told(page.keys)
-                if not quiet:
-                    self._broadcasts.page(member, page.number)
-            elif put is Put.OLDER and member is not None and member.complete:
-                self._outbox.reply.pages.append(member.pages[0].raw)
-            elif put is Put.CLOSED:
-                self._outbox.reply.floors.append([page.name, local.table.floors[page.name]])
-
-    def _read_page(self, raw: bytes) -> Page | None:
-        try:
-            return self._page_reader(raw)
-        except wire.Refused as refused:
-            self._local.stats.drop(refused.reason)
-            return None
-
-    def _page_changed(self, member: Member, before: tuple[Address, ...]) -> None:
-        """Ask for what a new record still lacks; tell a change of address within a life."""
-        local = self._local
-        if not member.complete:
-            self._outbox.reply.wants.append([member.key, wire.vector(member.versions)])
-        elif before and before != member.addresses:
-            local.events.append(
-                events.AddressChanged(local.now, member.name, before, member.addresses)
-            )

@@ -9,7 +9,9 @@ from typing import Final
 
 from gossipmm.core.failure.detector import Detector
 from gossipmm.core.life.generation import OwnGenerations
+from gossipmm.core.sending.inbound import Inbound
 from gossipmm.core.sending.replies import Replies
+from gossipmm.core.table.liveness import Outcome
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values.stats import Drop
@@ -38,14 +40,10 @@ class Claims:
         self._own = own_generations
         self._replies = replies
 
-    def hear_rows(self, rows: bytes, teller: Member, *, delayed: bool) -> None:
-        """Take the claims of a datagram [P25, P29].
-
-        ``delayed``: a later one of the same sender overtook it, so that its evidence is of unknown
-        age (a replay, perhaps).
-        """
+    def hear_rows(self, inbound: Inbound, teller: Member, rows: bytes) -> None:
+        """Take the claims of a datagram that a member sent [P25, P29]."""
         local = self._local
-        detector, by_key = self._detector, local.table.by_key
+        by_key = local.table.by_key
         accused: tuple[Member, int] | None = None
         accusers: list[int] = []
         for key, heartbeat, claim, age_code in wire.rows_in(rows):
@@ -54,49 +52,78 @@ class Claims:
                     accusers.append(key)
                 continue
             if accused is not None:
-                detector.hear_suspect(accused[0], accused[1], accusers or [teller.key], teller)
+                self._hear_accusation(inbound, *accused, accusers, teller)
                 accused = None
             if claim > wire.ACCUSER:
                 continue  # of a later version
             if heartbeat >= wire.MAX_COUNTER:
                 local.stats.drop(Drop.OUT_OF_RANGE)
-                continue
-            if key == local.me.key:
-                self._own.hear_of_me(heartbeat, claim, teller)
-                continue
-            member = by_key.get(key)
-            if member is None:
-                if claim in _GONE and wire.AGES[age_code] > local.config.reap_after:
-                    local.stats.drop(Drop.TOO_OLD)
-                else:
-                    self._replies.unknown(key, claim)
-                continue
-            if claim == wire.ALIVE:
+            elif key == local.me.key:
+                self._own.hear_of_me(inbound, heartbeat, claim, teller)
+            elif (member := by_key.get(key)) is None:
+                self._hear_unknown(inbound, key, claim, wire.AGES[age_code])
+            elif claim == wire.ALIVE:
                 if heartbeat > member.k or member.buried_at is not None:
                     # What a sender says of itself proves no more than that it was sent once.
-                    age = _LONG_AGO if delayed or member is teller else wire.AGES[age_code]
+                    unknown_age = inbound.delayed or member is teller
+                    age = _LONG_AGO if unknown_age else wire.AGES[age_code]
                     # Of the dead, what waited here to be read counts from when it was sent.
-                    told_at = local.sent_at() if member.buried_at is not None else local.now
-                    detector.hear_alive(member, heartbeat, told_at - age, teller.name)
-            elif claim == wire.SUSPECT or claim == wire.DEAD:
-                if (
-                    teller.status is not Status.ALIVE
-                    and Mechanism.SUSPECT_TELLER not in local.without
-                ):
-                    local.stats.drop(Drop.SUSPECT_TELLER)
-                elif member.status is Status.LEFT:
-                    self._replies.answer(member)  # its own word ends the matter
-                elif claim == wire.SUSPECT:
+                    told_at = inbound.sent_at if member.buried_at is not None else local.now
+                    self._detector.hear_alive(member, heartbeat, told_at - age, teller.name)
+            elif claim == wire.LEFT:
+                self._hear_left(inbound, member, wire.AGES[age_code])
+            elif self._may_accuse(inbound, member, teller):
+                if claim == wire.SUSPECT:
                     accused = (member, heartbeat)
                     accusers = []
                 else:
-                    self._hear_dead_row(member, heartbeat, wire.AGES[age_code], teller)
-            elif claim == wire.LEFT:
-                self._hear_left_row(member, wire.AGES[age_code])
+                    self._hear_dead(inbound, member, heartbeat, wire.AGES[age_code], teller)
         if accused is not None:
-            detector.hear_suspect(accused[0], accused[1], accusers or [teller.key], teller)
+            self._hear_accusation(inbound, *accused, accusers, teller)
 
-    def _hear_left_row(self, member: Member, age: float) -> None:
+    def _hear_unknown(self, inbound: Inbound, key: int, claim: int, age: float) -> None:
+        """A claim about a member without a record here."""
+        if claim in _GONE and age > self._local.config.reap_after:
+            self._local.stats.drop(Drop.TOO_OLD)
+        else:
+            self._replies.unknown(inbound.reply, key, claim)
+
+    def _may_accuse(self, inbound: Inbound, member: Member, teller: Member) -> bool:
+        """Whether an accusation by the teller counts; of who left, its own word ends the matter."""
+        local = self._local
+        if teller.status is not Status.ALIVE and Mechanism.SUSPECT_TELLER not in local.without:
+            local.stats.drop(Drop.SUSPECT_TELLER)
+            return False
+        if member.status is Status.LEFT:
+            self._replies.answer(inbound.reply, member)
+            return False
+        return True
+
+    def _hear_accusation(
+        self,
+        inbound: Inbound,
+        member: Member,
+        heartbeat: int,
+        accusers: list[int],
+        teller: Member,
+    ) -> None:
+        outcome = self._detector.hear_suspect(member, heartbeat, accusers or [teller.key], teller)
+        self._contradict(inbound, member, outcome)
+
+    def _contradict(self, inbound: Inbound, member: Member, outcome: Outcome) -> None:
+        """A stale accusation: answer its reporter with the fresher heartbeat.
+
+        Only a claim of life refutes: two that hold it returning, each at a burial below the other's
+        heartbeat, would answer one another for ever.
+        """
+        if (
+            outcome is Outcome.CONTRADICTED
+            and member.buried_at is None
+            and Mechanism.REFUTATION_BY_ANYONE not in self._local.without
+        ):
+            self._replies.answer(inbound.reply, member)
+
+    def _hear_left(self, inbound: Inbound, member: Member, age: float) -> None:
         """Only its own page 0 makes a member left; of a left one the larger age counts.
 
         [P46, P84]
@@ -107,7 +134,16 @@ class Claims:
         elif member.status is Status.LEFT:
             member.gone_at = min(member.gone_at, local.now - age)
         else:
-            self._replies.ask(member.key)
+            self._replies.ask(inbound.reply, member.key)
+
+    def _hear_dead(
+        self, inbound: Inbound, member: Member, heartbeat: int, age: float, teller: Member
+    ) -> None:
+        if age > self._local.config.reap_after:
+            self._local.stats.drop(Drop.TOO_OLD)
+        else:
+            outcome = self._detector.hear_dead(member, heartbeat, age, teller)
+            self._contradict(inbound, member, outcome)
 
     def hear_stranger(self, rows: bytes) -> None:
         """Rows of a sender without a record here: good news counts, accusations do not [P82]."""
@@ -117,14 +153,7 @@ class Claims:
             if claim == wire.ALIVE and member is not None and member is not local.me:
                 if heartbeat < wire.MAX_COUNTER:
                     # Perhaps an old datagram of an earlier life: its age is not known.
-                    self._detector.hear_alive(
-                        member, heartbeat, local.now - _LONG_AGO, "a newcomer"
-                    )
+                    evidence = local.now - _LONG_AGO
+                    self._detector.hear_alive(member, heartbeat, evidence, "a newcomer")
             else:
                 local.stats.drop(Drop.UNKNOWN_TELLER)
-
-    def _hear_dead_row(self, member: Member, heartbeat: int, age: float, teller: Member) -> None:
-        if age > self._local.config.reap_after:
-            self._local.stats.drop(Drop.TOO_OLD)
-        else:
-            self._detector.hear_dead(member, heartbeat, age, teller)

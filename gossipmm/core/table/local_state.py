@@ -43,10 +43,6 @@ class LocalState:
         #: Until when this node holds its accusations because its own timers fired late.
         self.slow_until: float = -inf
         self.me: Member
-        #: Record key of the sender of the datagram being read.
-        self.sender_key = 0
-        #: The heartbeat at which that sender knows this node; 0 when it does not say.
-        self.known_to_sender = 0
         #: For a moment after its own pause, this node reads datagrams that waited for up to so
         #: long: their evidence is older than it looks.
         self.behind_by = 0.0

@@ -35,6 +35,7 @@ class Member(Liveness):
         "accusers",
         "addresses",
         "asked_at",
+        "complete",
         "contribution",
         "differs_since",
         "doubted",
@@ -70,6 +71,8 @@ class Member(Liveness):
         self.generation = generation
         self.key = key
         self.pages: dict[int, Page] = {}
+        #: Page 0 is here: before, it is neither probed nor suspected nor hashed [P7].
+        self.complete = False
         #: XOR over pages of a hash of (number, version): equal when the page versions are.
         self.page_hash = 0
         #: Bytes of all pages.
@@ -112,11 +115,6 @@ class Member(Liveness):
         self.trail: deque[Evidence] | None = None
 
     @property
-    def complete(self) -> bool:
-        """True once page 0 is here: before, it is neither probed nor suspected nor hashed [P7]."""
-        return 0 in self.pages
-
-    @property
     def versions(self) -> dict[int, int]:
         """Page number -> version held."""
         return {number: page.version for number, page in self.pages.items()}
@@ -135,6 +133,7 @@ class Member(Liveness):
         self.page_hash ^= _hash_version(page.number, page.version)
         self.pages[page.number] = page
         if page.number == 0:
+            self.complete = True
             self.addresses = page.addresses
             self.node_state = page.state
             self.metadata = page.metadata
@@ -154,7 +153,7 @@ class Member(Liveness):
         """The status for readers: the verdict, under what the record itself says [P26]."""
         if self.node_state is NodeState.LEFT:
             return Status.LEFT
-        if not self.pages or 0 not in self.pages:
+        if not self.complete:
             return Status.UNKNOWN
         result = super().judged()
         damped = self.probation_until is not None or self.node_state is NodeState.IMPAIRED

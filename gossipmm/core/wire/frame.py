@@ -143,9 +143,8 @@ def digest_row(
     return _DIGEST_ROW.pack(key, heartbeat, claim, age_code, page_hash)
 
 
-def rows_in(rows: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """Yield (key, heartbeat, claim, age code)."""
-    return _ROW.iter_unpack(rows)
+#: Yields (key, heartbeat, claim, age code) of rows.
+rows_in: Final[Callable[[bytes], Iterator[tuple[int, int, int, int]]]] = _ROW.iter_unpack
 
 
 def digest_rows_in(rows: bytes) -> Iterator[tuple[int, int, int, int, bytes]]:

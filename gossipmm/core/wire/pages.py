@@ -8,7 +8,7 @@ entries ``[topic, host, state, metadata]`` (trailing defaults left out).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from ipaddress import ip_address
 from types import MappingProxyType
@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 import cbor2
 
 from gossipmm.core.values.rotation_state import Told, told_of
-from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.stats import Drop, Stats
 from gossipmm.core.values.types import (
     MAX_GENERATION,
     NO_METADATA,
@@ -29,7 +29,7 @@ from gossipmm.core.values.types import (
     NodeState,
     Registration,
 )
-from gossipmm.core.wire.frame import MAX_COUNTER, Refused, loads_untrusted
+from gossipmm.core.wire.frame import MAX_COUNTER, OPT_PAGES, Refused, loads_untrusted
 from gossipmm.errors import LimitError
 from gossipmm.names import MAX_METADATA_ITEMS, is_name, why_not_host, why_not_topic
 
@@ -155,6 +155,19 @@ def page_untrusted(raw: bytes) -> Page:
     return Page(
         name, generation, number, version, raw, entries=tuple(map(_entry_untrusted, entries))
     )
+
+
+def pages_untrusted(
+    options: Mapping[int, Any], read: Callable[[bytes], Page], stats: Stats
+) -> list[Page]:
+    """Read the pages in a frame's options, by ``read``; those that it refuses are counted."""
+    pages = []
+    for raw in options.get(OPT_PAGES, ()):
+        try:
+            pages.append(read(raw))
+        except Refused as refused:
+            stats.drop(refused.reason)
+    return pages
 
 
 def _page_zero(

@@ -1,0 +1,99 @@
+"""One datagram while it is read: what it says, who sent it, and what is said in return."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cbor2
+
+from gossipmm.core.sending.outbox import Stranger
+from gossipmm.core.table.member import Member
+from gossipmm.core.values.types import Address, Heartbeat
+from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.pages import Page
+
+__all__ = ("Inbound", "Reply")
+
+
+class Reply:
+    """What a datagram makes this node say to its sender, gathered into one."""
+
+    __slots__ = ("floors", "pages", "rows", "wants")
+
+    def __init__(self) -> None:
+        self.rows: list[bytes] = []
+        self.wants: list[list[object]] = []
+        self.floors: list[list[object]] = []
+        self.pages: list[bytes] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.wants or self.floors or self.pages)
+
+    def larger_than(self, room: int) -> bool:
+        """Whether some of it would not fit (by the largest size that each part can have)."""
+        size = sum(map(len, self.rows)) + sum(len(page) + 10 for page in self.pages)
+        size += 90 * len(self.floors)
+        size += sum(len(want[1]) + 24 for want in self.wants if isinstance(want[1], bytes))
+        return size > room
+
+    def fitting(self, room: int) -> tuple[bytes, dict[int, Any]]:
+        """Return the rows and options that fit ``room`` bytes; the rest is not said."""
+        options: dict[int, Any] = {}
+        rows: list[bytes] = []
+        for row in self.rows:
+            if len(row) <= room:
+                rows.append(row)
+                room -= len(row)
+        for key, items in ((wire.OPT_FLOORS, self.floors), (wire.OPT_WANT, self.wants)):
+            for item in items:
+                size = len(cbor2.dumps(item))
+                if size + 6 <= room:
+                    options.setdefault(key, []).append(item)
+                    room -= size + 6
+        for page in dict.fromkeys(self.pages):
+            if len(page) + 10 <= room:
+                options.setdefault(wire.OPT_PAGES, []).append(page)
+                room -= len(page) + 10
+        return b"".join(rows), options
+
+
+class Inbound:
+    """One datagram that was let in."""
+
+    __slots__ = ("delayed", "frame", "known", "pages", "said", "sender", "sent_at", "source")
+
+    def __init__(
+        self, frame: wire.Frame, source: Address, pages: Sequence[Page], me: Member, now: float
+    ) -> None:
+        self.frame = frame
+        self.source = source
+        #: Those of its pages that can be read.
+        self.pages = pages
+        #: The sender's record, once there is one: perhaps it is in this very datagram.
+        self.sender: Member | None = None
+        #: The heartbeat at which the sender knows this node; 0 when it does not say.
+        self.known: Heartbeat = frame.known if frame.target == me.key else 0
+        #: A later datagram of the same sender overtook this one (which is a replay, perhaps).
+        self.delayed = False
+        #: Core time at which it was sent, at the earliest.
+        self.sent_at = now
+        #: What is said in return; None: nothing so far.
+        self.said: Reply | None = None
+
+    @property
+    def reply(self) -> Reply:
+        """What is said in return, to be added to."""
+        if self.said is None:
+            self.said = Reply()
+        return self.said
+
+    @property
+    def answers_to(self) -> Member | Stranger:
+        """Whom to answer, at ``source``."""
+        return self.sender or Stranger(self.source, self.frame.sender)
+
+    def take_reply(self, room: int) -> tuple[bytes, dict[int, Any] | None]:
+        """Take what is said in return and fits, as rows and options; the rest is forgotten."""
+        said, self.said = self.said, None
+        return said.fitting(room) if said else (b"", None)

@@ -1,0 +1,80 @@
+"""Fingerprints: whether a peer's table and this one agree, and what follows if they do not.
+
+Fingerprints travel in every exchange. Only when two have differed while this node's stood still
+for an interval does a digest follow.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from gossipmm.core.sending.address_validation import AddressValidation
+from gossipmm.core.sync.anti_entropy import AntiEntropy
+from gossipmm.core.sync.pace import Pace
+from gossipmm.core.sync.transfer import Transfer
+from gossipmm.core.table.local_state import LocalState
+from gossipmm.core.table.member import Member
+from gossipmm.mechanisms import Mechanism
+
+__all__ = ("Fingerprints",)
+
+#: Least time between two digests of one node, in intervals.
+_DIGEST_GAP: Final = 0.15
+#: Intervals without agreement or digest after which one is sent whatever changes meanwhile.
+_DIGEST_LATEST: Final = 2
+
+
+class Fingerprints:
+    """Compares fingerprints, and asks for what one table lacks."""
+
+    def __init__(
+        self,
+        local: LocalState,
+        validation: AddressValidation,
+        anti_entropy: AntiEntropy,
+        transfer: Transfer,
+        pace: Pace,
+    ) -> None:
+        self._local = local
+        self._validation = validation
+        self._anti_entropy = anti_entropy
+        self._transfer = transfer
+        self._pace = pace
+        self._digest_at = local.now
+        self._agreed_at = local.now
+
+    def compare(self, peer: Member, fingerprint: int, *, may_send: bool) -> None:
+        """An exchange brought a peer's fingerprint [P53, P59]."""
+        local = self._local
+        table = local.table
+        if not peer.complete:
+            return  # its page 0 is not here yet: the tables differ, and it is asked for
+        peer.peer_fingerprint = fingerprint
+        if fingerprint == table.fingerprint:
+            peer.differs_since = None
+            self._agreed_at = local.now
+            if not table.joined:
+                self._pace.joined()
+            if not table.knows_gone:
+                self._transfer.pull(peer.addresses[0], peer.key, gone=True)
+            return
+        if peer.differs_since is None:
+            peer.differs_since = local.now
+        interval = local.config.gossip_interval
+        # Where something changes all the time no fingerprint ever stands: then now and then.
+        stood = (
+            local.now - table.changed_at > interval
+            or local.now - max(self._agreed_at, self._digest_at) > _DIGEST_LATEST * interval
+        )
+        if (
+            (stood if may_send else self._pace.hurried)
+            and local.now - self._digest_at >= _DIGEST_GAP * interval
+            and Mechanism.DIGESTS not in local.without
+        ):
+            if self._validation.missing(peer.addresses[0]):
+                again = partial(self.compare, peer, fingerprint, may_send=may_send)
+                self._validation.ask(peer.addresses[0], peer, peer.key, again)
+                return
+            self._digest_at = local.now
+            self._anti_entropy.send_digest(peer)
