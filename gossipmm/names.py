@@ -1,6 +1,6 @@
-"""The one door for names: which clusters, nodes, topics, hosts and metadata there may be.
+"""The rules for names, in one place: of clusters, nodes, topics, hosts and metadata.
 
-Every face asks here, so that one mistake has one answer, whether a program, a command, a
+Every face asks here, so that one mistake gets one answer, whether a program, a command, a
 configuration file or the control API made it. Standard library only: the clients need it too.
 """
 
@@ -55,7 +55,7 @@ def _is_utf8(value: str) -> bool:
     return not any(0xD800 <= ord(char) < 0xE000 for char in value)
 
 
-# -- why not: a sentence, empty when it is allowed --------------------------------------------
+# -- why not: a sentence; empty when it is allowed --------------------------------------------
 
 
 def why_not_string(what: str, value: object) -> str:
@@ -117,7 +117,7 @@ def _why_not_text(what: str, value: object) -> str:
     return "" if _is_utf8(value) else f"{what} {value!r} is not valid UTF-8 text"
 
 
-# -- doors ---------------------------------------------------------------------------------
+# -- checks --------------------------------------------------------------------------------
 
 
 def check_registration(topic: object, host: object) -> None:

@@ -6,7 +6,7 @@
 
 Everything runs in one nursery, inside ``async with``. However the block ends (normally, by an
 exception, by cancellation), the agent first leaves gracefully, for at most ``leave_timeout``
-seconds. What the network does to it, it survives and counts; a programming error ends it, and
+seconds. It survives and counts whatever the network does to it; a programming error ends it, and
 the block, with that error. Call it from the Trio run that opened it; only ``table`` and
 ``matchmaker`` are for any thread.
 """
@@ -50,9 +50,9 @@ if TYPE_CHECKING:
 
 __all__ = ("Agent", "installed_version")
 
-#: Seconds that the core may be late with its own end of a leave before the shell ends it.
+#: Seconds by which the core may be late in ending a leave before the shell ends it.
 _LEAVE_GRACE = 0.5
-#: Seconds between two looks at ``table.joined``.
+#: Seconds between two checks of ``table.joined``.
 _JOIN_LOOK = 1.0
 
 _T = TypeVar("_T")
@@ -104,7 +104,7 @@ class Agent:
 
     @property
     def generation(self) -> int:
-        """This life of the node; a higher one supersedes."""
+        """The current generation of this node; a higher one supersedes."""
         return self._node.generation
 
     @property
@@ -159,7 +159,7 @@ class Agent:
     def drain(
         self, topic: str | None = None, host: str | None = None, *, draining: bool = True
     ) -> int:
-        """Take own registrations (without arguments: the node) out of new picks.
+        """Take registrations of this agent (without arguments: the node) out of new picks.
 
         ``topic`` alone: all hosts registered for it here. Returns how many changed.
         """
@@ -180,11 +180,11 @@ class Agent:
     # -- what a caller learned -------------------------------------------------------------
 
     def ack_alive(self, topic: str, host: str) -> bool:
-        """Say that a host answered: evidence of life for its owners. False: unknown here."""
+        """Report that a host answered: its owners are alive. False: unknown here."""
         return self._told(self._node.ack_alive(topic, host, now=self._open()))
 
     def report_failure(self, topic: str, host: str) -> bool:
-        """Say that a host did not answer: its owners are probed now, others preferred."""
+        """Report that a host did not answer: its owners are probed now, others preferred."""
         return self._told(self._node.report_failure(topic, host, now=self._open()))
 
     def expire(self, topic: str, host: str) -> bool:
@@ -214,7 +214,7 @@ class Agent:
 
     @property
     def seed_failures(self) -> int:
-        """Resolutions of a seed that failed so far."""
+        """Number of failed resolutions of seeds so far."""
         return self._seeds.failures
 
     def seed_trouble(self) -> dict[str, str]:
@@ -285,7 +285,7 @@ class Agent:
         return {name: view.heard for name, view in views if view is not None}
 
     def why(self, name: str) -> tuple[Evidence, ...]:
-        """Return a member's evidence trail: who said what of it, and when."""
+        """Return a member's evidence trail: who said what about it, and when."""
         return self._node.why(name)
 
     def agreement(self) -> Agreement:
@@ -293,7 +293,7 @@ class Agent:
         return self._node.agreement(self.now())
 
     def health(self) -> Health:
-        """Return how well this node itself is: slow, deaf, its own loss, what waits to be told."""
+        """Return the health of this node: slow, deaf, its loss, what waits to be broadcast."""
         return self._node.health(self.now())
 
     def status(self) -> NodeStatus:
@@ -349,7 +349,7 @@ class Agent:
         self._open()
         with trio.move_on_after(inf if timeout is None else timeout):
             while not self.table.joined:
-                # A node that turns out to have nobody but itself to join has no event to tell.
+                # A node that turns out to have only itself to join has no event to tell it so.
                 with trio.move_on_after(_JOIN_LOOK):
                     await self._joined.wait()
                 self._open()

@@ -58,13 +58,13 @@ async def open_agent(
         try:
             await _outlast(thread.ended, _nothing)
         finally:
-            thread.close()  # the thread's last instructions
+            thread.close()  # the last instructions of the thread
 
 
 def _awaited(
     method: Callable[Concatenate[Agent, _P], _T],
 ) -> Callable[Concatenate[AsyncAgent, _P], Coroutine[Any, Any, _T]]:
-    """Make a call of the agent one that a coroutine awaits."""
+    """Turn a call of the agent into one that a coroutine awaits."""
 
     @wraps(method)
     async def call(self: AsyncAgent, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -194,8 +194,8 @@ class AsyncAgent:
     ) -> AsyncWatch:
         """Watch events: an async iterator; arguments as ``Agent.watch``.
 
-        Watches from ``async with``, or from its first step on. One that falls ``buffer`` events
-        behind is dropped and told so by WatchOverflowError.
+        Watches from ``async with``, or from its first step on. A watch that falls ``buffer`` events
+        behind is dropped, and told so by WatchOverflowError.
         """
         opening = partial(self._agent.watch, *kinds, topics=topics, members=members, buffer=buffer)
         return AsyncWatch(self._thread, opening)
@@ -224,7 +224,7 @@ class AsyncWatch:
 
     async def __anext__(self) -> Event:
         watch = await self._opened()
-        # A step that is cancelled on this side goes on on the other one, so no event is lost.
+        # A step that is cancelled on this side continues on the other one, so no event is lost.
         if self._step is None:
             self._step = asyncio.wrap_future(self._thread.spawn(watch.__anext__))
             self._step.add_done_callback(_seen)
@@ -260,7 +260,7 @@ def _nothing() -> None:
 
 
 async def _outlast(future: Future[_T], stop: Callable[[], object]) -> _T:
-    """Wait for the other thread. When cancelled, call ``stop``, and still wait for its end."""
+    """Wait for the other thread. When cancelled, call ``stop``, and wait on for it to end."""
     bridge = asyncio.wrap_future(future)
     try:
         return await asyncio.shield(bridge)
@@ -276,6 +276,6 @@ async def _outlast(future: Future[_T], stop: Callable[[], object]) -> _T:
 
 
 def _seen(future: asyncio.Future[Any]) -> None:
-    """Keep an error that nobody waits for any more from being logged as never retrieved."""
+    """Keep an error that nobody waits for from being logged as never retrieved."""
     if not future.cancelled():
         future.exception()

@@ -1,4 +1,4 @@
-"""The verbs of an agent for programs that block: what its thread, or its process, is asked.
+"""The verbs of an agent for programs that block: those of its thread, or its process.
 
 ``ThreadAgent`` and ``ChildAgent`` have them, and ``MatchMakerGossip.agent`` is one of these.
 """
@@ -25,14 +25,14 @@ __all__ = ("BlockingAgent", "EventIterator")
 
 
 class EventIterator(Iterator[Event], Protocol):
-    """Events from the moment it was made; ends when the agent closes."""
+    """The events since it was created; ends when the agent closes."""
 
     def close(self) -> None:
         """Stop watching. Idempotent."""
 
 
 class BlockingAgent(OwnedAgent, Protocol):
-    """Everything that may be asked of an agent, from any thread that its kind allows."""
+    """Everything that an agent can be asked, from any thread that its kind allows."""
 
     #: The configuration in use.
     config: Config
@@ -50,7 +50,7 @@ class BlockingAgent(OwnedAgent, Protocol):
         """Return one member, or None."""
 
     def why(self, name: str) -> tuple[Evidence, ...]:
-        """Return a member's evidence trail: who said what of it, and when."""
+        """Return a member's evidence trail: who said what about it, and when."""
 
     def forget(self, name: str) -> bool:
         """Close a dead member's generation by hand; False: not known, or not dead."""
@@ -59,7 +59,7 @@ class BlockingAgent(OwnedAgent, Protocol):
         """Return the table's fingerprint, how many peers agree with it, and who does not."""
 
     def health(self) -> Health:
-        """Return how well this node itself is: slow, deaf, its own loss, what waits to be told."""
+        """Return the health of this node: slow, deaf, its loss, what waits to be broadcast."""
 
     @property
     def conflict(self) -> tuple[Address, ...]:

@@ -1,12 +1,12 @@
-"""The agent in a process of its own: for programs that gevent or eventlet patched.
+"""The agent in a process of its own, for programs that gevent or eventlet patched.
 
     mm = ChildMatchMaker(name="host-a", bind="10.0.0.1:7946", join=["seed:7946"])
     mm.register("compute", "host-a")
     mm.queues("compute")
 
-Standard library only, no Trio in this process. Each call is one question over a socket (about
-0.1 ms), which a green thread waits for as for any other socket; an unchanged topic is not sent
-again. The child ends, leaving the cluster, when this process does, however it dies.
+Standard library only, no Trio in this process. Each call is one question over a socket (about 0.1
+ms), for which a green thread waits as for any other socket; an unchanged topic is not sent again.
+The child leaves the cluster and ends when this process does, however that dies.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from gossipmm.settings import load_config
 
 __all__ = ("ChildAgent", "ChildMatchMaker", "ChildWatch")
 
-#: Seconds after which a child that does not answer is given up.
+#: Seconds after which an unresponsive child is given up.
 _PATIENCE = 10.0
-#: Seconds between two looks whether the table is joined.
+#: Seconds between two checks whether the table is joined.
 _JOIN_LOOK = 0.02
-#: Seconds between two looks for new events.
+#: Seconds between two checks for new events.
 _WATCH_LOOK = 0.05
 _READ = 65536
 
@@ -64,7 +64,7 @@ class ChildMatchMaker(MatchMakerGossip):
 def _asked(
     method: Callable[Concatenate[Any, _P], _T],
 ) -> Callable[Concatenate[ChildAgent, _P], _T]:
-    """Make a verb a question to the child; the answer comes back as the verb's annotation says."""
+    """Turn a verb into a question to the child; its annotation types the answer."""
     name = method.__name__
 
     @wraps(method)
@@ -118,7 +118,7 @@ class ChildAgent:
         with theirs:
             try:
                 self._process = subprocess.Popen(
-                    # -P: what lies in the working directory is not for import.
+                    # -P: files in the working directory must not be imported.
                     [self._python, "-P", "-m", "gossipmm.embed.child_process"],
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
@@ -172,7 +172,7 @@ class ChildAgent:
     # -- calls -----------------------------------------------------------------------------
 
     def _ask(self, call: str, *args: Any, **options: Any) -> Any:
-        """Ask the child, and return or raise what it says."""
+        """Ask the child, and return or raise its answer."""
         if os.getpid() != self._pid:
             raise ForkedError(f"the agent was opened in process {self._pid}, before the fork")
         with self._lock:
@@ -192,14 +192,14 @@ class ChildAgent:
         except OSError:
             raise self._lost() from None
         except BaseException:
-            # A green thread was killed here, perhaps half way through the line.
+            # A green thread was killed here, possibly half way through the line.
             self._hang_up("was interrupted in the middle of a call")
             raise
 
     def _receive(self, number: int) -> dict[str, Any]:
         while True:
             for reply in self._lines:
-                # Older ones answer calls whose green thread was killed while it waited.
+                # Older answers are for calls whose green thread was killed while it waited.
                 if reply["id"] == number:
                     return reply
             sock = self._socket
@@ -270,7 +270,7 @@ class ChildAgent:
     leave = _asked(BlockingAgent.leave)
 
     def heard(self, names: Iterable[str]) -> dict[str, float]:
-        """Core time at which each named member that is known was last heard of."""
+        """Return the core time at which each named member that is known was last heard of."""
         found: dict[str, float] = self._ask("heard", list(names))
         return found
 
@@ -356,12 +356,12 @@ class _ChildTable:
 
     @property
     def joined(self) -> bool:
-        """Whether the table agreed with a peer's."""
+        """True once the table agreed with a peer's."""
         return bool(self._agent._ask("joined"))
 
 
 class _Topics(Mapping[str, TopicView]):
-    """Topic -> its view: the very one of the last time when nothing in it changed."""
+    """Topic -> its view: the same object as last time if nothing in it changed."""
 
     def __init__(self, agent: ChildAgent) -> None:
         self._agent = agent
@@ -389,8 +389,8 @@ class _Topics(Mapping[str, TopicView]):
 def _forget_in_fork() -> None:
     """Let go of the sockets in a forked child: they would keep the agent from ending.
 
-    The descriptor is replaced, not closed: its object, and whatever loop it belongs to, is the
-    parent's business.
+    The descriptor is replaced, not closed: its object, and any loop that it belongs to, are the
+    parent's.
     """
     for agent in list(_running.values()):
         if agent._socket is not None:

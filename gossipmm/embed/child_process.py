@@ -1,8 +1,8 @@
 """The child of ``gossipmm.embed.child``: an agent that answers its parent on standard input.
 
 It ends when that ends, which is when its parent does, however it dies; and, because a fork of the
-parent may hold the other end open, when the parent is not its parent any more. It leaves first.
-SIGTERM makes it leave, too; SIGINT is for the parent to act on.
+parent may hold the other end open, also when it has got another parent. It leaves first. SIGTERM
+also makes it leave; SIGINT is for the parent to act on.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from gossipmm.embed.pipe import Lines, config_from, dump, error_to, view_to
 from gossipmm.embed.plain import plain
 from gossipmm.errors import GossipError
 
-#: Seconds between two looks at who the parent is.
+#: Seconds between two checks who the parent is.
 _PARENT_INTERVAL = 1.0
 _READ = 65536
 
 
-#: What is asked of the agent itself.
+#: Calls that go to the agent itself.
 _VERBS = frozenset(
     (
         *("register", "unregister", "drain", "undrain", "renew", "registrations"),
@@ -42,38 +42,38 @@ _VERBS = frozenset(
 
 
 class _Calls:
-    """What the parent may ask. Each public name is a call; results are plain values."""
+    """The calls that the parent may make: each public name is one; results are plain values."""
 
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
-        #: topic -> (view, its number here): a view that the parent has is not sent again.
+        #: Topic -> (view, its number here): a view that the parent has is not sent again.
         self._sent: dict[str, tuple[TopicView, int]] = {}
         self._numbers = 0
         self._watches: dict[int, Watch] = {}
 
     def __getattr__(self, name: str) -> Any:
-        """A verb of the agent (of those that the other end knows)."""
+        """Return the answer of a verb of the agent (one that the other end knows)."""
         if name not in _VERBS:
             raise AttributeError(f"{name!r} is not a call")
         return getattr(self._agent, name)
 
     def conflict(self) -> list[Address]:
-        """Addresses of another live process with this node's name."""
+        """Return the addresses of another live process with this node's name."""
         return list(self._agent.conflict)
 
     def stats(self) -> dict[str, object]:
-        """All counters, by name."""
+        """Return all counters, by name."""
         return self._agent.stats.as_dict()
 
     def watch(self, kinds: list[str], topics: list[str], members: list[str], buffer: int) -> int:
-        """Begin to watch; the number of the watch."""
+        """Begin to watch; return the number of the watch."""
         self._numbers += 1
         watch = self._agent.watch(*kinds, topics=topics, members=members, buffer=buffer)
         self._watches[self._numbers] = watch
         return self._numbers
 
     def watched(self, number: int) -> tuple[list[Event], bool]:
-        """Events since the last time, and whether there will be no more."""
+        """Return the events since the last time, and whether there will be no more."""
         watch = self._watches.get(number)
         return watch.take() if watch is not None else ([], True)
 
@@ -84,15 +84,15 @@ class _Calls:
             watch.close()
 
     def joined(self) -> bool:
-        """Whether the table agreed with a peer's."""
+        """Return whether the table agreed with a peer's."""
         return self._agent.table.joined
 
     def topics(self) -> list[str]:
-        """All known topics."""
+        """Return all known topics."""
         return list(self._agent.table.topics)
 
     def view(self, topic: str, known: int) -> Any:
-        """A topic's view and its number; only the number if it is the one ``known``, or None."""
+        """Return a topic's view and its number; only the number if the parent knows it, or None."""
         view = self._agent.table.topics.get(topic)
         if view is None:
             self._sent.pop(topic, None)
@@ -115,7 +115,7 @@ class _Parent:
         self._lines = Lines()
 
     async def requests(self) -> Any:
-        """Yield what the parent asks, until it is gone."""
+        """Yield the parent's requests, until it is gone."""
         while True:
             for request in self._lines:
                 yield request

@@ -28,10 +28,11 @@ class MatchMakerGossip(TableMatchMaker):
             mm.register("compute", "host-a")
             mm.queues("compute")              # [("compute.host-b", "host-b")]
 
-    Building one raises ConfigError, SeedError or RingFileError; opening BindError, or PatchedError
-    where gevent or eventlet rule (there: ``gossipmm.embed.child.ChildMatchMaker``); any call
-    after ``close`` AgentClosedError, and in a child forked after opening ForkedError (both are a
-    MatchMakerException). A matchmaker for an agent that exists already: ``over``.
+    Building one raises ConfigError, SeedError or RingFileError; opening it BindError, or
+    PatchedError under gevent or eventlet (use ``gossipmm.embed.child.ChildMatchMaker`` there).
+    After ``close`` any call raises AgentClosedError, and in a child forked after opening
+    ForkedError (both are a MatchMakerException). ``over`` makes a matchmaker for an agent that
+    exists already.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class MatchMakerGossip(TableMatchMaker):
         **fields: Any,
     ) -> None:
         if config is None:
-            # Keywords are the whole configuration: no file, no environment is read beside them.
+            # Keywords are the whole configuration: no file and no environment is read besides them.
             environ = {"GOSSIPMM_CONFIG": ""} if fields or agent else None
             config = load_config(environ=environ, **fields)
         elif fields:
@@ -72,15 +73,15 @@ class MatchMakerGossip(TableMatchMaker):
         return cls(config=config, heartbeat_interval=heartbeat_interval, agent=(reader, control))
 
     def open(self) -> Self:
-        """Open the agent now; does nothing when it is open. Returns this matchmaker."""
+        """Open the agent now, unless it is open. Returns this matchmaker."""
         return super().open()
 
     def close(self) -> None:
-        """Leave the cluster and stop the agent (one given to ``over`` is only let go).
+        """Leave the cluster and stop the agent (one given to ``over`` is only released).
 
         Every call that waits in another thread is woken with AgentClosedError. Idempotent.
         """
-        forked = self._end()  # from here on nobody opens another one
+        forked = self._end()  # from here on nobody can open another one
         owned, self._owned = self._owned, None
         if not forked:
             self.stop_heartbeat()
@@ -109,7 +110,7 @@ class MatchMakerGossip(TableMatchMaker):
     def wait_joined(self, timeout: float | None = None) -> bool:
         """Wait until the table has agreed with a peer; False when ``timeout`` seconds passed.
 
-        An agent given to ``over`` is not waited for: the answer is how it stands.
+        An agent given to ``over`` is not waited for: the answer is whether it has by now.
         """
         self.open()
         owned = self._owned
@@ -127,7 +128,7 @@ class MatchMakerGossip(TableMatchMaker):
         return agent
 
     def _ready(self) -> None:
-        """Open the agent, or say why it can not be used. Leaves it open in this process."""
+        """Open the agent, or say why it cannot be used. Leaves it open in this process."""
         with self._opening:
             self._check()
             if self._opened == UNOPENED:

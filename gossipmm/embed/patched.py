@@ -1,4 +1,4 @@
-"""Whether gevent or eventlet replaced the blocking parts of the standard library in this process.
+"""Detects that gevent or eventlet replaced the blocking parts of this process's standard library.
 
 Trio cannot run beside them: their ``select`` has no epoll, and their threads are not threads.
 """
@@ -13,7 +13,7 @@ __all__ = ("refuse_patched", "who_patched")
 
 
 def who_patched() -> str:
-    """Return "gevent" or "eventlet" if that patched threads, sockets or select; else ""."""
+    """Return "gevent" or "eventlet" if one of them patched threads, sockets or select; else ""."""
     gevent = sys.modules.get("gevent.monkey")
     if gevent is not None and any(
         gevent.is_module_patched(module) for module in ("socket", "select", "threading")

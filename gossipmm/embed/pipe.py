@@ -1,4 +1,4 @@
-"""What a program and the agent in its child process say to each other: one JSON object a line.
+"""Messages between a program and the agent in its child process: one JSON object per line.
 
     {"id": 7, "call": "register", "args": ["compute", "host-a", null], "options": {"ttl": 30.0}}
     {"id": 7, "result": null}
@@ -32,13 +32,13 @@ __all__ = (
 
 
 class Lines:
-    """Bytes in, whole lines out, decoded. An interrupted reader loses nothing."""
+    """Turns bytes into whole lines, decoded. An interrupted reader loses nothing."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> None:
-        """Take what was received."""
+        """Take received bytes."""
         self._buffer += data
 
     def __iter__(self) -> Iterator[dict[str, Any]]:

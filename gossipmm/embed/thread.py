@@ -44,12 +44,12 @@ _log = logging.getLogger(__name__)
 
 #: Agents of this process that run, by identity.
 _running: dict[int, ThreadAgent] = {}
-#: Seconds that an agent may need to end beyond its leave_timeout.
+#: Seconds that an agent may take to end beyond its leave_timeout.
 _GRACE = 10.0
 
 
 class Job(Future[_T]):
-    """An asynchronous call in the Trio thread. ``stop`` cancels it there."""
+    """An asynchronous call in the Trio thread; ``stop`` cancels it there."""
 
     def __init__(self, token: trio.lowlevel.TrioToken) -> None:
         super().__init__()
@@ -58,14 +58,14 @@ class Job(Future[_T]):
 
     def stop(self) -> None:
         """Cancel the call. The future ends when it has really ended."""
-        with suppress(trio.RunFinishedError):  # then it ended with the agent
+        with suppress(trio.RunFinishedError):  # it has ended with the agent
             self._token.run_sync_soon(self.scope.cancel)
 
 
 def _waited(
     method: Callable[Concatenate[Agent, _P], _T],
 ) -> Callable[Concatenate[ThreadAgent, _P], _T]:
-    """Make a call of the agent one that any thread may make, and that waits for its answer."""
+    """Turn a call of the agent into one that any thread may make, and that waits for its answer."""
 
     @wraps(method)
     def call(self: ThreadAgent, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -88,9 +88,9 @@ class ThreadAgent:
         self._token: trio.lowlevel.TrioToken | None = None
         self._nursery: trio.Nursery | None = None
         self._close_asked = trio.Event()
-        #: Ends when the socket is bound, or with what kept it from that.
+        #: Done when the socket is bound, or with the error that prevented it.
         self.started: Future[Agent] = Future()
-        #: Ends when the thread has nothing more to do.
+        #: Done when the thread has nothing more to do.
         self.ended: Future[None] = Future()
         self._why_ended = "was closed"
         self._waiting: set[Future[Any]] = set()
@@ -111,7 +111,7 @@ class ThreadAgent:
             raise
 
     def begin(self) -> None:
-        """Start the thread; ``started`` tells the rest."""
+        """Start the thread; ``started`` tells how that went."""
         refuse_patched("an agent in a thread")
         if self._thread is not None:
             raise RuntimeError("an agent is started once: build another one")
@@ -123,7 +123,7 @@ class ThreadAgent:
         self._thread.start()
 
     def ask_to_close(self) -> None:
-        """Begin to close; ``ended`` tells when that is done. Idempotent, never raises."""
+        """Begin to close; ``ended`` is done when that is. Idempotent, never raises."""
         if os.getpid() != self._pid or self._thread is None:
             return
         started = self.started
@@ -158,7 +158,7 @@ class ThreadAgent:
         finally:
             _running.pop(id(self), None)
             self.ended.set_result(None)
-            # Trio runs all that it has accepted before it ends; this is for when it breaks.
+            # Trio runs everything it has accepted before it ends; this is for when it breaks.
             for waiting in list(self._waiting):
                 self._fail(waiting)
 
@@ -176,7 +176,7 @@ class ThreadAgent:
 
     @property
     def agent(self) -> Agent:
-        """The agent itself. To be touched in its Trio thread only (but for ``table``)."""
+        """The agent itself. Use it only in its Trio thread (except for ``table``)."""
         if os.getpid() != self._pid:
             raise ForkedError(f"the agent was opened in process {self._pid}, before the fork")
         if not self.started.done():
@@ -244,15 +244,15 @@ class ThreadAgent:
         return job
 
     def _fail(self, future: Future[Any]) -> None:
-        """End a call of which nothing will come any more."""
+        """End a call that can no longer finish."""
         self._waiting.discard(future)
         with suppress(InvalidStateError):  # cancelled, or failed already by the ending thread
             future.set_exception(self._closed())
 
     def _soon(self, function: Callable[..., object], *args: Any, once: bool = False) -> bool:
-        """Run something in the Trio thread, some time; False: it has ended.
+        """Run something in the Trio thread, soon; False: that thread has ended.
 
-        What is accepted does run: Trio empties its queue before it ends.
+        Whatever is accepted runs: Trio empties its queue before it ends.
         """
         _ = self.agent
         assert self._token is not None
@@ -317,10 +317,10 @@ class ThreadAgent:
     registrations = _waited(Agent.registrations)
 
     def ack_alive(self, topic: str, host: str) -> bool:
-        """Say that a host answered; False: it is in no lookup here.
+        """Report that a host answered; False: it is in no lookup here.
 
-        Does not wait, because a caller may say it for every message that it delivers: the evidence
-        is taken soon, and once where it was given several times meanwhile.
+        Does not wait, because a caller may report every message that it delivers: the evidence is
+        taken soon, and only once if it was reported several times meanwhile.
         """
         if not self._soon(self._acknowledge, topic, host, once=True):
             raise self._closed()
@@ -391,7 +391,7 @@ class ThreadWatch(Iterator[Event]):
 
     def __next__(self) -> Event:
         try:
-            # A step that is interrupted on this side goes on on the other one: no event is lost.
+            # A step that is interrupted on this side continues on the other one: no event is lost.
             if self._step is None:
                 self._step = self._thread.spawn(self._watch.__anext__)
             event = self._step.result()
@@ -413,14 +413,14 @@ class ThreadWatch(Iterator[Event]):
 
 
 class _Recording:
-    """A network that remembers the sockets it gave, to close them in a forked child."""
+    """A network that remembers its sockets, to close them in a forked child."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
         self.ports: list[Port] = []
 
     def bind(self, host: str, port: int) -> Port:
-        """Bind, and remember."""
+        """Bind a socket, and remember it."""
         bound = self._network.bind(host, port)
         self.ports.append(bound)
         return bound
@@ -430,7 +430,7 @@ class _Recording:
 
 
 def _forget_in_child() -> None:
-    """Close the inherited sockets: else the port stays taken for as long as this child lives."""
+    """Close the inherited sockets: otherwise the port stays taken while this child lives."""
     for agent in list(_running.values()):
         for port in agent._network.ports:
             port.close()

@@ -1,8 +1,8 @@
-"""The matchmaker: from a key to the hosts that a message is for.
+"""The matchmaker: turns a key into the hosts that a message is for.
 
-A key is ``topic`` (one live host of it), ``topic.host`` (that host) or ``fanout~topic`` (all
-live hosts). ``TableMatchMaker`` answers from the gossiped table of an agent, ``MatchMakerGossip``
-from that of an agent which it opens itself; the static ones and the base classes are those of the
+A key is ``topic`` (one live host of it), ``topic.host`` (that host) or ``fanout~topic`` (all live
+hosts). ``TableMatchMaker`` answers from the gossiped table of an agent, ``MatchMakerGossip`` from
+that of an agent that it opens itself; the static ones and the base classes are those of the
 classical matchmaker (OpenStack's RPC layer, 2012-2014).
 """
 

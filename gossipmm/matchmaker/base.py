@@ -1,7 +1,7 @@
-"""What all matchmakers have in common, and the base of those with a heartbeat.
+"""The base of all matchmakers, and of those with a heartbeat.
 
-Thread-safe: any method may be called from any thread. ``HeartbeatMatchMakerBase`` is for a
-backend of your own: define ``ack_alive``, ``backend_register`` and ``backend_unregister``.
+Thread-safe: any method may be called from any thread. ``HeartbeatMatchMakerBase`` is for your own
+backend: define ``ack_alive``, ``backend_register`` and ``backend_unregister``.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _log = logging.getLogger(__name__)
 
 
 def is_duration(value: object) -> bool:
-    """Whether the value is a finite number of seconds above 0."""
+    """Return whether the value is a finite number of seconds above 0."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < inf
 
 
 class MatchMakerBase:
     """Resolves keys by its bindings; registering and heartbeats do nothing here.
 
-    Methods that say whether something is so return None here: this matchmaker does not know.
+    Methods that return whether something is true return None here: this matchmaker does not know.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class MatchMakerBase:
         self.bindings: tuple[tuple[Binding, Exchange, bool], ...] = ()
 
     def add_binding(self, binding: Binding, rule: Exchange, last: bool = True) -> None:
-        """Ask ``rule`` about keys that match ``binding``; with ``last``, nobody behind it."""
+        """Ask ``rule`` about keys that match ``binding``; with ``last``, nothing after it."""
         for given in (binding, rule):
             if isinstance(given, type):
                 name = given.__name__
@@ -46,8 +46,8 @@ class MatchMakerBase:
     def queues(self, key: str) -> list[Match]:
         """Return the (queue key, host) tuples that the key resolves to; an empty list when none do.
 
-        Goes through the bindings in order, and stops behind the first match that was added with
-        ``last``. Raises InvalidKeyError for what is no key.
+        Goes through the bindings in order, and stops after the first match that was added with
+        ``last``. Raises InvalidKeyError for anything that is not a key.
         """
         check_key(key)
         found: list[Match] = []
@@ -62,7 +62,7 @@ class MatchMakerBase:
         """Register a host for a topic on the backend."""
 
     def unregister(self, key: str, host: str) -> bool | None:
-        """End a registration; whether there was one."""
+        """End a registration; return whether there was one."""
         return None
 
     def ack_alive(self, key: str, host: str) -> bool | None:
@@ -70,11 +70,11 @@ class MatchMakerBase:
         return None
 
     def is_alive(self, topic: str, host: str) -> bool | None:
-        """Whether the host is alive."""
+        """Return whether the host is alive."""
         return None
 
     def expire(self, topic: str, host: str) -> bool | None:
-        """End a host's registration from outside; whether there was one."""
+        """End a host's registration from outside; return whether there was one."""
         return None
 
     def send_heartbeats(self) -> None:
@@ -114,7 +114,7 @@ class HeartbeatMatchMakerBase(MatchMakerBase):
 
     @property
     def heartbeats(self) -> tuple[tuple[str, str], ...]:
-        """The (key, host) pairs registered here, oldest first: what a round acknowledges."""
+        """The (key, host) pairs registered here, oldest first; a round acknowledges them."""
         return tuple(self._registrations)
 
     @property
@@ -133,8 +133,8 @@ class HeartbeatMatchMakerBase(MatchMakerBase):
     def ack_alive(self, key: str, host: str) -> bool | None:
         """Acknowledge that the host is alive. A subclass defines it.
 
-        Called for each registration in every heartbeat round; when the backend has forgotten the
-        registration, make it anew.
+        Called for each registration in every heartbeat round; if the backend has forgotten the
+        registration, make it again.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define ack_alive()")
 
@@ -166,16 +166,16 @@ class HeartbeatMatchMakerBase(MatchMakerBase):
     def send_heartbeats(self) -> None:
         """Acknowledge every registration once.
 
-        One that fails does not keep the others from their turn; the first error is raised behind
-        the last of them. Registrations may come and go meanwhile.
+        A failure does not keep the others from their turn; the first error is raised after the last
+        of them. Registrations may come and go meanwhile.
         """
         self._send_heartbeats(lambda: False)
 
     def start_heartbeat(self) -> None:
         """Send heartbeats every ``heartbeat_interval`` seconds in a thread, beginning now.
 
-        Raises MatchMakerException when nothing was registered. Does nothing when it runs already.
-        A round that fails is logged, and the next one tried.
+        Raises MatchMakerException if nothing was registered. Does nothing if it is running already.
+        A round that fails is logged, and the next one is tried.
         """
         with self._changing:
             if not self._registrations:
@@ -197,7 +197,7 @@ class HeartbeatMatchMakerBase(MatchMakerBase):
 
     @property
     def _pause(self) -> float:
-        """Seconds to the next round."""
+        """Return the seconds to the next round."""
         return self.heartbeat_interval
 
     def _send_heartbeats(self, stopped: Callable[[], bool]) -> None:
@@ -222,7 +222,7 @@ class HeartbeatMatchMakerBase(MatchMakerBase):
 
 
 class _Heart(threading.Thread):
-    """The heartbeat's thread. A daemon: a program that forgets it still ends."""
+    """Run the heartbeat, in a daemon thread: a program that forgets it still ends."""
 
     def __init__(
         self, beat: Callable[[Callable[[], bool]], None], pause: Callable[[], float]
@@ -249,7 +249,7 @@ class _Heart(threading.Thread):
         self._wake.set()
 
     def stop(self) -> None:
-        """Let no acknowledgement begin any more."""
+        """Let no further acknowledgement begin."""
         self._stopped = True
         self._wake.set()
 

@@ -1,4 +1,4 @@
-"""Bindings: which keys an exchange is asked about.
+"""Bindings decide which keys an exchange is asked about.
 
 A matchmaker asks its bindings in the order in which they were added. Subclass ``Binding`` for a
 rule of your own.
@@ -10,10 +10,10 @@ from gossipmm.matchmaker.keys import FANOUT_PREFIXES
 
 
 class Binding:
-    """A rule that says whether a key is for the exchange that it was added with."""
+    """A rule that decides whether a key is for the exchange it was added with."""
 
     def test(self, key: str) -> bool:
-        """Whether the key matches. A subclass defines it."""
+        """Return whether the key matches. A subclass defines it."""
         raise NotImplementedError(f"{type(self).__name__} does not define test(key)")
 
 
@@ -21,7 +21,7 @@ class DirectBinding(Binding):
     """Keys that name a host by a dot: ``topic.host``."""
 
     def test(self, key: str) -> bool:
-        """Whether there is a dot in the key."""
+        """Return whether there is a dot in the key."""
         return "." in key
 
 
@@ -29,7 +29,7 @@ class TopicBinding(Binding):
     """Bare keys: ``topic``."""
 
     def test(self, key: str) -> bool:
-        """Whether there is no dot in the key."""
+        """Return whether there is no dot in the key."""
         return "." not in key
 
 
@@ -40,5 +40,5 @@ class FanoutBinding(Binding):
     """
 
     def test(self, key: str) -> bool:
-        """Whether the key begins with a fanout prefix."""
+        """Return whether the key begins with a fanout prefix."""
         return key.startswith(FANOUT_PREFIXES)

@@ -1,4 +1,4 @@
-"""Exchanges: what a key resolves to. Subclass ``Exchange`` for hash tables, DNS and the like.
+"""Exchanges resolve keys. Subclass ``Exchange`` for hash tables, DNS and the like.
 
 ``run(key)`` returns a new list of (queue key, host) tuples; the caller may change it. The host is
 None where none is known (``StubExchange``). The exchanges over the gossiped table are in
@@ -35,7 +35,7 @@ class StubExchange(Exchange):
     """Leaves the key as it is, without a host."""
 
     def run(self, key: str) -> list[Match]:
-        """``[(key, None)]``."""
+        """Return ``[(key, None)]``."""
         return [(key, None)]
 
 
@@ -56,7 +56,7 @@ class DirectExchange(Exchange):
     """Sends ``topic.host`` to the host that it names, known or not."""
 
     def run(self, key: str) -> list[Match]:
-        """Return the key itself, with all behind its first dot as the host."""
+        """Return the key itself, with everything after its first dot as the host."""
         return [(key, split_direct(key)[1])]
 
 
@@ -73,7 +73,7 @@ class RingExchange(Exchange):
         self.ring: Ring = configured_ring() if ring is None else check_ring(ring)
 
     def hosts(self, topic: str) -> tuple[str, ...]:
-        """Return the topic's hosts in ring order; none, and a warning, when it is not there."""
+        """Return the topic's hosts in ring order; none, with a warning, when it is not there."""
         hosts = self.ring.get(topic, ())
         if not hosts:
             _log.warning(
@@ -102,7 +102,7 @@ class FanoutRingExchange(RingExchange):
     """Every host of the topic."""
 
     def run(self, key: str) -> list[Match]:
-        """Every host in ring order, or an empty list when the topic is unknown."""
+        """Return every host in ring order, or an empty list when the topic is unknown."""
         topic = fanout_topic(key)
         return [(f"{FANOUT}{topic}.{host}", host) for host in self.hosts(topic)]
 

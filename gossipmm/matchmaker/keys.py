@@ -1,11 +1,11 @@
-"""What a key means: one host of a topic, a given host, or all hosts of a topic.
+"""The meaning of keys: one host of a topic, a given host, or all hosts of a topic.
 
     topic                one host of the topic (no dot)
     topic.host           that host; split at the first dot, so a host may have dots, a topic may not
     fanout~topic         all hosts of the topic; ``fanout.topic`` is the API page's spelling of it
 
-In a fanout key the topic ends at the first dot behind the prefix. So that no key is ambiguous, a
-topic that is registered has no dot, no ``~``, and is not ``fanout`` (``gossipmm.names``).
+In a fanout key the topic ends at the first dot after the prefix. So that no key is ambiguous, a
+registered topic has no dot and no ``~``, and is not ``fanout`` (``gossipmm.names``).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _EMPTY = frozenset(("", *FANOUT_PREFIXES))
 
 
 def check_key(key: str) -> None:
-    """Refuse what is no key at all; takes about 0.1 us for an ordinary key.
+    """Refuse what is not a key at all; takes about 0.1 us for an ordinary key.
 
     Raises InvalidKeyError for anything but a string, an empty one, one with control characters,
     and a fanout prefix without a topic.
@@ -44,7 +44,7 @@ def check_key(key: str) -> None:
 
 
 def split_direct(key: str) -> tuple[str, str]:
-    """``topic.host`` as (topic, host). Raises InvalidKeyError when either is missing."""
+    """Return ``topic.host`` as (topic, host). Raises InvalidKeyError when either is missing."""
     topic, _, host = key.partition(".")
     if not topic or not host:
         raise InvalidKeyError(f"key {key!r} is not of the form 'topic.host'")
@@ -74,6 +74,6 @@ def topic_of(key: str) -> str:
 
 
 def check_host(host: str) -> None:
-    """Refuse a host that is not even a string: None, as a stub exchange gives it, is none."""
+    """Refuse a host that is not a string, such as the None of a stub exchange."""
     if reason := why_not_string("host", host):
         raise InvalidKeyError(reason)

@@ -1,4 +1,4 @@
-"""What the gossip matchmaker needs of an agent: a table to read, and calls to make.
+"""What the gossip matchmaker needs from an agent: a table to read, and calls to make.
 
 Any object with these members will do: the Trio agent, the agent in a background thread, a
 simulated one. Times are core time in seconds (the agent's own clock), as floats.
@@ -21,13 +21,13 @@ class TableReader(Protocol):
 
     @property
     def joined(self) -> bool:
-        """Whether the table agreed with at least one peer (or has none to agree with)."""
+        """True once the table agreed with at least one peer (or has none to agree with)."""
 
 
 class AgentControl(Protocol):
-    """What a program tells its agent. Synchronous; from any thread that the embedding allows.
+    """What a program can tell its agent. Synchronous; from any thread that the embedding allows.
 
-    After the agent was closed each raises AgentClosedError, in a forked child ForkedError.
+    Once the agent is closed each raises AgentClosedError, in a forked child ForkedError.
     """
 
     @property
@@ -38,7 +38,7 @@ class AgentControl(Protocol):
         """Core time."""
 
     def heard(self, names: Iterable[str]) -> dict[str, float]:
-        """Core time of the freshest evidence of life of each named node that is known."""
+        """Return the core time of the freshest evidence of life of each known, named node."""
 
     def register(
         self,
@@ -55,12 +55,12 @@ class AgentControl(Protocol):
         """
 
     def unregister(self, topic: str, host: str | None = None) -> bool:
-        """End an own registration; False: there was none."""
+        """End a registration of this agent; False: there was none."""
 
     def drain(
         self, topic: str | None = None, host: str | None = None, *, draining: bool = True
     ) -> int:
-        """Take own registrations (without arguments: the node) out of new picks.
+        """Take registrations of this agent (without arguments: the node) out of new picks.
 
         ``topic`` alone: all hosts registered for it here. Returns how many changed.
         """
@@ -69,13 +69,13 @@ class AgentControl(Protocol):
         """Take them back into new picks; how many changed."""
 
     def renew(self, topic: str, host: str) -> bool:
-        """Renew the time to live of an own registration; False: not registered."""
+        """Renew the time to live of a registration of this agent; False: not registered."""
 
     def registrations(self) -> tuple[OwnRegistration, ...]:
         """Return what was registered with this agent, and when it ends."""
 
     def ack_alive(self, topic: str, host: str) -> bool:
-        """First-hand evidence of life for the owners of a registration; False: unknown."""
+        """Report first-hand evidence that a registration's owners are alive; False: unknown."""
 
     def report_failure(self, topic: str, host: str) -> bool:
         """Probe the owners now and prefer others meanwhile; False: unknown."""

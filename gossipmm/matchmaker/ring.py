@@ -17,7 +17,7 @@ from gossipmm.errors import RingFileError
 #: Topic -> its hosts, in the order of the file.
 Ring: TypeAlias = dict[str, tuple[str, ...]]
 
-#: Where the classical matchmaker looked when no file was configured.
+#: Where the classical matchmaker looks when no file is configured.
 CLASSICAL_RING_FILE = "/etc/oslo/matchmaker_ring.json"
 
 
@@ -56,7 +56,7 @@ def load_ring(path: str | os.PathLike[str]) -> Ring:
 
 
 def ring_of(topics: Mapping[str, TopicView]) -> dict[str, list[str]]:
-    """Return the hosts that a fanout would reach now, as a ring; a topic without any is left out.
+    """Return the hosts that a fanout would reach now, as a ring; topics without any are left out.
 
     (A classical matchmaker fails on a topic whose list is empty.)
     """

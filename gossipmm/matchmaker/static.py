@@ -1,4 +1,4 @@
-"""Matchmakers that know their hosts beforehand: none, one, or those of a ring."""
+"""Matchmakers with hosts known beforehand: none, one, or those of a ring."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Exchanges over the gossiped table.
 
-Each reads one immutable TopicView a call: no lock, no wait, whatever changes meanwhile. While the
+Each call reads one immutable TopicView: no lock, no wait, whatever changes meanwhile. While the
 table is not yet joined, hosts of a ring file stand in for those that the table does not know.
 """
 
@@ -21,7 +21,7 @@ _NOTHING: tuple[str, ...] = ()
 
 
 class NoTable:
-    """The table of an agent that is not open yet: it knows nothing."""
+    """The empty table of an agent that is not open yet."""
 
     topics: Mapping[str, TopicView] = {}
     joined = False
@@ -30,17 +30,17 @@ class NoTable:
 class TableExchange(Exchange):
     """Base: the table, and the ring that stands in for it while it is not joined."""
 
-    #: What the queue keys of its results begin with, before the topic.
+    #: Prefix of the queue keys in its results, before the topic.
     prefix = ""
 
     def __init__(self, reader: TableReader, ring: Ring | None = None) -> None:
         self.reader = reader
         self.ring = ring
-        #: topic -> hosts of table and ring, as answered last: an equal answer is the same tuple.
+        #: Topic -> hosts of table and ring, as last answered: an equal answer is the same tuple.
         self._merged: dict[str, tuple[str, ...]] = {}
 
     def attach(self, reader: TableReader, name: str) -> None:
-        """Read another table from now on: that of the agent of the node ``name``."""
+        """Read another table from now on: that of the agent of node ``name``."""
         self.reader = reader
 
     def topic_of(self, key: str) -> str:
@@ -130,17 +130,17 @@ class TableTopicExchange(TableExchange):
         self._turns = RoundRobin()
 
     def attach(self, reader: TableReader, name: str) -> None:
-        """Read another table, beginning each topic at a place that depends on ``name``."""
+        """Read another table, beginning each topic at a position that depends on ``name``."""
         super().attach(reader, name)
         self._turns = RoundRobin(name, known=lambda: self.reader.topics)
 
     def candidates(self, key: str, topic: str, view: TopicView | None) -> tuple[str, ...]:
-        """Live hosts; suspects only while nobody is live; else stale ones."""
+        """Return live hosts; suspects only while nobody is live; else stale ones."""
         return view.picks if view is not None else _NOTHING
 
     def run(self, key: str) -> list[Match]:
         """Return the next host in turn, or an empty list."""
-        # hosts(), written out: this is the call that every cast and call of a program makes.
+        # hosts(), inlined: every cast and call of a program comes through here.
         view = self.reader.topics.get(key)
         hosts = view.picks if view is not None else _NOTHING
         if self.ring is not None and not self.reader.joined:
@@ -167,7 +167,7 @@ class TableDirectExchange(TableExchange):
         self.check = check
 
     def topic_of(self, key: str) -> str:
-        """All before the first dot."""
+        """Return everything before the first dot."""
         return split_direct(key)[0]
 
     def candidates(self, key: str, topic: str, view: TopicView | None) -> tuple[str, ...]:
@@ -191,7 +191,7 @@ class TableDirectExchange(TableExchange):
         return (host,) if unknown and host in ring else hosts
 
     def run(self, key: str) -> list[Match]:
-        """``[(key, host)]``, or an empty list when the host is not alive."""
+        """Return ``[(key, host)]``, or an empty list when the host is not alive."""
         topic, host = split_direct(key)
         view = self.reader.topics.get(topic)
         if self._answers(host, view):
@@ -203,11 +203,11 @@ class TableDirectExchange(TableExchange):
 
 
 class _Result(NamedTuple):
-    """What a fanout answered last: good for as long as the hosts are the same tuple."""
+    """The last answer of a fanout, valid for as long as the hosts are the same tuple."""
 
     hosts: tuple[str, ...]
     matches: list[Match]
-    #: The pair of every host answered lately.
+    #: The pairs of hosts answered lately.
     pairs: dict[str, Match]
 
 
@@ -222,15 +222,15 @@ class TableFanoutExchange(TableExchange):
         self._limit = 64
 
     def topic_of(self, key: str) -> str:
-        """Return what is behind the prefix, up to the first dot."""
+        """Return what follows the prefix, up to the first dot."""
         return fanout_topic(key)
 
     def candidates(self, key: str, topic: str, view: TopicView | None) -> tuple[str, ...]:
-        """All live and suspected hosts that are not draining; else stale ones."""
+        """Return all live and suspected hosts that are not draining; else stale ones."""
         return view.fanout if view is not None else _NOTHING
 
     def run(self, key: str) -> list[Match]:
-        """Every host, sorted by name; a new list each time."""
+        """Return every host, sorted by name; a new list each time."""
         topic = fanout_topic(key)
         hosts = self.hosts(key, topic, self.reader.topics.get(topic))
         known = self._results.get(topic)
@@ -241,7 +241,7 @@ class TableFanoutExchange(TableExchange):
     def _remember(self, topic: str, hosts: tuple[str, ...], before: _Result | None) -> _Result:
         if not hosts:
             return _Result(hosts, [], {})
-        # Pairs are kept from change to change: the first lookup behind a change among 1,000 hosts
+        # Pairs are kept from change to change: the first lookup after a change among 1,000 hosts
         # then takes 30 us instead of 110. Other threads may add the same pairs meanwhile.
         pairs = before.pairs if before is not None else {}
         if len(pairs) > 2 * len(hosts) + 16:

@@ -1,6 +1,6 @@
 """The matchmaker over the gossiped table: what an RPC host uses instead of a ring or a Redis.
 
-``queues`` reads a local, immutable table: it takes no lock, asks nobody and never waits. What
+``queues`` reads a local, immutable table: it takes no lock, asks nobody and never waits. Whatever
 changes something (``register``, ``report_failure``, ...) is a call to the agent.
 """
 
@@ -30,12 +30,12 @@ from gossipmm.matchmaker.table import (
 )
 from gossipmm.names import check_registration, checked_metadata
 
-#: In place of a count of forks: no agent is open yet, or none will be any more.
+#: In place of a count of forks: no agent is open yet, or none ever will be again.
 UNOPENED = -1
 CLOSED = -2
 
-#: How often this process's line was forked. Reading it is what a lookup does to notice a fork:
-#: asking for the process id is a system call, 0.05 to 0.2 us of the 1 us that a lookup takes.
+#: How often this process's ancestry was forked. A lookup reads it to notice a fork: asking for the
+#: process id is a system call, 0.05 to 0.2 us of the 1 us that a lookup takes.
 _forks = 0
 
 
@@ -48,7 +48,7 @@ os.register_at_fork(after_in_child=_count_fork)
 
 
 class _Options(NamedTuple):
-    """What a registration was made with, to make it again."""
+    """Arguments of a registration, to make it again."""
 
     metadata: Mapping[str, Any] | None = None
     ttl: float | None = None
@@ -58,9 +58,9 @@ class _Options(NamedTuple):
 class TableMatchMaker(HeartbeatMatchMakerBase):
     """Resolves keys by the live hosts of a table; changes go to the agent whose table it is.
 
-    The agent is opened and closed by somebody else; ``gossipmm.MatchMakerGossip`` opens its own.
-    Only ``ring_file`` and ``direct_checks_liveness`` of ``config`` are used. Raises RingFileError.
-    After ``close`` any call raises AgentClosedError, and in a child forked since ForkedError.
+    Somebody else opens and closes the agent; ``gossipmm.MatchMakerGossip`` opens its own. Only
+    ``ring_file`` and ``direct_checks_liveness`` of ``config`` are used. Raises RingFileError. After
+    ``close`` any call raises AgentClosedError, and in a child forked since ForkedError.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
             self.stop_heartbeat()
 
     def wait_joined(self, timeout: float | None = None) -> bool:
-        """Whether the table has agreed with a peer, as it stands.
+        """Return whether the table has agreed with a peer by now.
 
         An agent that somebody else opened is not waited for, whatever the ``timeout``.
         """
@@ -116,7 +116,7 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
         self.close()
 
     def _ready(self) -> None:
-        """Say why the agent can not be used, where it can not."""
+        """Return why the agent cannot be used, if it cannot."""
         with self._opening:
             self._check()
 
@@ -138,7 +138,7 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
         self._opened = _forks
 
     def _end(self) -> bool:
-        """Answer nothing from now on; whether it was opened by a process that this is a fork of."""
+        """Answer nothing from now on; return whether a process that this is a fork of opened it."""
         with self._opening:
             forked = self._opened not in (_forks, UNOPENED, CLOSED)
             self._opened = CLOSED
@@ -155,9 +155,9 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
     def queues(self, key: str, *, routing_key: str | bytes | None = None) -> list[Match]:
         """Return the (queue key, host) tuples of a key.
 
-        ``topic``: one live host, in turn; with ``routing_key`` the same host each time for as
-        long as it is live. ``topic.host``: that host if it is alive. ``fanout~topic``: all live
-        hosts. An empty list means nobody; ``lookup`` tells the kinds of nobody apart.
+        ``topic``: one live host, in turn; with ``routing_key`` the same host each time for as long
+        as it is live. ``topic.host``: that host if it is alive. ``fanout~topic``: all live hosts.
+        An empty list means nobody; ``lookup`` says which kind of nobody.
         """
         if self._opened != _forks:
             self._ready()
@@ -174,7 +174,7 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
         return found
 
     def lookup(self, key: str) -> Lookup:
-        """Return each host with state, age and source, and which kind of nobody an empty one is.
+        """Return each host with state, age and source, and what an empty answer means.
 
         Takes no turn of the round robin. A call to the agent (for the ages), unlike ``queues``.
         """
@@ -197,7 +197,7 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
         return Lookup(key, topic_of(key), LookupStatus.UNKNOWN_TOPIC)
 
     def is_alive(self, topic: str, host: str) -> bool:
-        """Whether the host is registered for the topic and held alive here.
+        """Return whether the host is registered for the topic and held alive here.
 
         Draining, doubted and suspected hosts are alive until their death is established; the
         stale ones of an agent that may be cut off are not.
@@ -245,15 +245,15 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
         if ttl is not None and not is_duration(ttl):
             raise RegistrationError(f"a ttl is a number of seconds above 0, not {ttl!r}")
         items = checked_metadata(repr(key), metadata)
-        self._agent()  # whatever is wrong with it is raised before anything changes here
+        self._agent()  # raises whatever is wrong with it before anything changes here
         with self._changing:
             pause = self._pause
             before = self._options.get((key, host))
             options = _Options(items or None, ttl, draining)
             self._options[key, host] = options
             try:
-                # What registering acknowledges in the base class, it renews here by itself: one
-                # call to the agent, so one change of threads.
+                # The base class registers and then acknowledges; here registering renews by itself:
+                # one call to the agent, so one change of threads.
                 self.backend_register(key, f"{key}.{host}")
             except BaseException:
                 if before is None:
@@ -288,9 +288,9 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
         return self._agent().unregister(key, key_host[len(key) + 1 :])
 
     def ack_alive(self, key: str, host: str) -> bool:
-        """Say that the host is alive: a message was delivered to it, or it is this program's own.
+        """Report that the host is alive: a message reached it, or it is this program's own.
 
-        For another node's host this is first-hand evidence of life. An own registration is
+        For another node's host this is first-hand evidence of life. A registration of this agent is
         renewed, and made again if it had expired. ``key`` may be a topic, or a queue key that
         ``queues`` returned. False: no such registration is known.
         """
@@ -307,7 +307,7 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
             return True
 
     def start_heartbeat(self) -> None:
-        """Renew all own registrations in the background, each well within its time to live.
+        """Renew all registrations of this agent in the background, each well in time.
 
         Raises MatchMakerException when nothing was registered.
         """
@@ -315,7 +315,7 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
         super().start_heartbeat()
 
     def report_failure(self, key: str, host: str) -> bool:
-        """Say that a message to the host failed: its owner is probed now, others are preferred.
+        """Report that a message to the host failed: its owner is probed now, others are preferred.
 
         Never gossiped as a death. ``key`` as in ``ack_alive``. False: no such registration.
         """
@@ -325,7 +325,8 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
     def expire(self, topic: str, host: str) -> bool:
         """Hide a registration here at once, as it stands. False: no such registration.
 
-        Its owner is asked; if the registration still stands, it writes it anew and shows it again.
+        Its owner is asked; if the registration still stands, it writes it again, which shows it
+        again.
         """
         check_host(host)
         return self._agent().expire(topic_of(topic), host)
@@ -333,7 +334,7 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
     def drain(
         self, topic: str | None = None, host: str | None = None, *, draining: bool = True
     ) -> int:
-        """Take own registrations (or, without arguments, the whole node) out of new picks.
+        """Take registrations of this agent (without arguments: the whole node) out of new picks.
 
         ``topic`` alone: all hosts registered for it here. They stay in direct lookups, shown as
         draining. Returns how many changed.
@@ -343,7 +344,7 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
             for (key, name), options in self._options.items():
                 node = topic is None and host is None
                 if not node and topic in (None, key) and host in (None, name):
-                    # Made again after it expired, it is as it was then.
+                    # If it is made again after it expired, it is as it was then.
                     self._options[key, name] = options._replace(draining=draining)
         return changed
 
@@ -357,6 +358,6 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
 
     @property
     def _pause(self) -> float:
-        """Seconds to the next round: a third of the shortest time to live, if that is less."""
+        """Return the seconds to the next round: at most a third of the shortest time to live."""
         ttls = [options.ttl for options in list(self._options.values()) if options.ttl]
         return min([self.heartbeat_interval, *(ttl / 3 for ttl in ttls)])

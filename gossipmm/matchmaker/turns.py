@@ -1,4 +1,4 @@
-"""Which host is next: round robin under churn, and rendezvous hashing.
+"""Chooses the next host: round robin under churn, and rendezvous hashing.
 
 Both work on an immutable tuple of hosts that the caller took from the table, take no lock and
 never wait, from any number of threads.
@@ -27,19 +27,19 @@ class Turn:
         self.successors: dict[int, Turn] = {}
 
     def last(self) -> str:
-        """Return the host used last. Uses up one place: only for a walk that is being replaced."""
+        """Return the host used last, using up one position: for a walk that is replaced."""
         return self.hosts[(self.advance() - 1) % self.size]
 
 
 class RoundRobin:
-    """One walk a topic. When its hosts change, it continues after the host used last.
+    """One walk per topic. When its hosts change, it continues after the host used last.
 
-    Exact between changes; at a change at most one pick too many or too few for each thread then
+    Exact between changes; at a change, at most one pick too many or too few for each thread then
     running (a thread may still hold the walk that was replaced).
 
-    ``spread`` moves the first pick of each topic, so that many short-lived programs, each with
-    its own, do not all begin with the first host. ``known`` are the topics that are worth
-    remembering; others are forgotten when there are too many.
+    ``spread`` moves the first pick of each topic, so that many short-lived programs, each with its
+    own walk, do not all begin with the first host. ``known`` are the topics worth remembering;
+    others are forgotten when there are too many.
     """
 
     __slots__ = ("_known", "_limit", "_spread", "_turns")
@@ -60,10 +60,10 @@ class RoundRobin:
         return turn.hosts[turn.advance() % turn.size]
 
     def _renew(self, topic: str, hosts: tuple[str, ...], turn: Turn | None) -> Turn:
-        """Replace a walk. Of several threads here at once, all take the walk of the first."""
+        """Replace a walk. If several threads are here at once, all take the walk of the first."""
         if turn is None:
             self._forget()
-            # A lost race gives the other thread's walk, over hosts that were as current as ours.
+            # A lost race returns the other thread's walk, over hosts that were as current as ours.
             return self._turns.setdefault(topic, Turn(hosts, self._first(topic)))
         start = bisect_right(hosts, turn.last())
         turn = turn.successors.setdefault(id(hosts), Turn(hosts, start))
@@ -90,10 +90,10 @@ class RoundRobin:
 def rendezvous(routing_key: str | bytes, hosts: tuple[str, ...]) -> str:
     """Return the host with the highest weight for this key (Thaler and Ravishankar, 1998).
 
-    The weight is BLAKE2b-64 of the host's name, keyed with BLAKE2b-256 of the routing key: the
-    same in every process and on every machine. When a host goes, only its own keys move; when one
-    comes, it takes its share from all others. About 0.7 us a host. Raises InvalidKeyError for a
-    routing key that is neither string nor bytes.
+    The weight is BLAKE2b-64 of the host's name, keyed with BLAKE2b-256 of the routing key: the same
+    in every process and on every machine. When a host leaves, only its keys move; when one joins,
+    it takes its share from all others. About 0.7 us a host. Raises InvalidKeyError for a routing
+    key that is neither string nor bytes.
     """
     if isinstance(routing_key, str):
         routing_key = routing_key.encode("utf-8", "surrogatepass")

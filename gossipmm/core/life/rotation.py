@@ -145,7 +145,7 @@ class Rotation:
 
     @property
     def unsaved(self) -> bool:
-        """Whether the shell still has to write ``ring`` (and then to call ``saved``)."""
+        """True while the shell still has to write ``ring`` (and then to call ``saved``)."""
         return self.ring != self._saved
 
     @property

@@ -32,7 +32,7 @@ class SimulatedAgent:
 
     @property
     def joined(self) -> bool:
-        """Whether the table agreed with at least one peer."""
+        """True once the table agreed with at least one peer."""
         return bool(self._host.table.joined)
 
     def now(self) -> float:
@@ -40,7 +40,7 @@ class SimulatedAgent:
         return self._host.core_time()
 
     def heard(self, names: Iterable[str]) -> dict[str, float]:
-        """Core time of the freshest evidence of life of each named node that is known."""
+        """Return the core time of the freshest evidence of life of each known, named node."""
         members = ((name, self._host.member(name)) for name in names)
         return {name: member.heard for name, member in members if member is not None}
 
@@ -57,7 +57,7 @@ class SimulatedAgent:
         self._host.register(topic, host, metadata, ttl=ttl, draining=draining)
 
     def unregister(self, topic: str, host: str | None = None) -> bool:
-        """End an own registration."""
+        """End a registration of this host."""
         return self._host.unregister(topic, host)
 
     def drain(
@@ -71,7 +71,7 @@ class SimulatedAgent:
         return self._host.undrain(topic, host)
 
     def renew(self, topic: str, host: str) -> bool:
-        """Renew the time to live of an own registration."""
+        """Renew the time to live of a registration of this host."""
         return self._host.renew(topic, host)
 
     def registrations(self) -> tuple[OwnRegistration, ...]:
@@ -79,7 +79,7 @@ class SimulatedAgent:
         return self._host.registrations()
 
     def ack_alive(self, topic: str, host: str) -> bool:
-        """First-hand evidence of life for the owners of a registration."""
+        """Report first-hand evidence that the owners of a registration are alive."""
         return self._host.ack_alive(topic, host)
 
     def report_failure(self, topic: str, host: str) -> bool:

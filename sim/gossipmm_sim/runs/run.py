@@ -34,7 +34,7 @@ SAMPLE = 0.5
 STEP = 0.05
 #: Events per second and host at which a run is ended: a loop, not a protocol.
 STORM = 5000
-#: Samples of ten seconds, between the first and the last of which rates are taken.
+#: Number of samples over which rates are measured: ten seconds.
 _WINDOW = 20
 #: Verdicts of a run that came to no end.
 _ENDED_BY = {Violation.STORM: "no_storm", Violation.RAISED: "no_exception"}

@@ -24,8 +24,8 @@ from gossipmm_sim.search.swarm import swarm
 
 __all__ = ("SOMETIMES", "Job", "jobs", "parse_seeds", "parse_shard", "run_campaign", "work")
 
-#: Figures of which each must be above zero somewhere in a campaign: a mechanism that never acted
-#: was not tested, however green the campaign is.
+#: Figures that must all be above zero somewhere in a campaign: a mechanism that never acted was not
+#: tested, however green the campaign is.
 SOMETIMES = (
     "core.suspicions",
     "core.suspicions_confirmed",

@@ -19,8 +19,8 @@ __all__ = ("swarm",)
 #: Faults act in this many seconds behind the warm-up; then everything must come together.
 ACTING = 30.0
 CALM = 25.0
-#: Who is not alone looks its seeds up again every 30 s: so long may a seed be lost that moved while
-#: no name was resolved, or that is the only one and has nobody but itself to join by.
+#: A host that is not alone resolves its seeds again every 30 s: so long may a seed be lost that
+#: moved while no name was resolved, or that is the only one and has nobody but itself to join by.
 SEEDS = 32.0
 
 
