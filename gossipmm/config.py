@@ -108,7 +108,7 @@ class Config:
     #: Largest UDP payload sent, envelope included. 1,200 passes every path that IPv6 allows
     #: (RFC 8200 section 5 minus headers; as QUIC, RFC 9000 section 14). Smaller values are for
     #: networks with smaller paths, such as VPNs in VPNs: give all members the same. Pages of a
-    #: record are 200 bytes smaller, so long metadata may not fit any more.
+    #: record are 200 bytes smaller, so long metadata may no longer fit.
     max_datagram: int = 1200
 
     # -- memory of the dead ----------------------------------------------------------------

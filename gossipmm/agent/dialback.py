@@ -63,6 +63,11 @@ _WHILE_ALONE = 30.0
 #: Answers a second, and at once.
 _RATE, _BURST = 10.0, 20.0
 
+_MYSELF = (
+    "is this node itself, by another address: with no other seed, it is a cluster of one until "
+    "others join it"
+)
+
 _log = logging.getLogger(__name__)
 
 
@@ -87,10 +92,12 @@ class _Asked:
     seen: Address | None = None
     tried: frozenset[int] = frozenset()
     refused: bool = False
+    #: The question came back here: this node is at that address itself.
+    myself: bool = False
 
     @property
     def complete(self) -> bool:
-        return self.refused or (self.identity is not None and 1 in self.tried)
+        return self.refused or self.myself or (self.identity is not None and 1 in self.tried)
 
 
 class DialBack:
@@ -130,6 +137,11 @@ class DialBack:
         #: Seed -> what is wrong, in words; empty: nothing. A seed that was not asked is missing.
         self.found: dict[Address, str] = {}
 
+    @property
+    def myself(self) -> frozenset[Address]:
+        """Seeds at which this node found itself."""
+        return frozenset(seed for seed, words in self.found.items() if words == _MYSELF)
+
     def close(self) -> None:
         """Close the second port, if one was needed. Idempotent."""
         if self._fresh is not None:
@@ -142,13 +154,15 @@ class DialBack:
         if not self._enabled or len(data) < _HEAD.size:
             return
         _, kind, nonce = _HEAD.unpack_from(data)
-        if kind == _ASK and len(data) == _ASK_SIZE:
+        asked = self._asked.get(nonce)
+        if kind == _ASK and len(data) == _ASK_SIZE and asked is None:
             self._answer(nonce, data[_HEAD.size :], source)
             return
-        asked = self._asked.get(nonce)
         if asked is None:
             return
-        if kind == _REPORT and len(data) == _REPORT_SIZE:
+        if kind == _ASK:
+            asked.myself = True
+        elif kind == _REPORT and len(data) == _REPORT_SIZE:
             asked.identity = _identity(data, _HEAD.size)
             asked.seen = _address(data, _HEAD.size + _IDENTITY.size)
         elif kind == _TRY and len(data) == _TRY_SIZE:
@@ -252,6 +266,8 @@ class DialBack:
 
     def _words(self, asked: _Asked) -> str:
         """Say what is wrong with a seed, or with this node as that seed sees it; empty: nothing."""
+        if asked.myself:
+            return _MYSELF
         if asked.refused:
             return "nobody listens there: a wrong address, or its agent does not run"
         theirs, ours = asked.identity, self.identity()

@@ -10,9 +10,10 @@ import importlib
 import random
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import trio
 
@@ -24,6 +25,9 @@ __all__ = ("Network", "Port", "SystemNetwork")
 
 #: Seconds that an ICMP error may take.
 _REFUSAL = 1.0
+#: Names asked for at once.
+_RESOLVERS = 64
+_T = TypeVar("_T")
 
 
 class Port(Protocol):
@@ -106,20 +110,36 @@ class SystemNetwork:
     #: CLOCK_BOOTTIME where there is one: CLOCK_MONOTONIC stands still in suspend (Linux).
     _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
+    def __init__(self) -> None:
+        #: Threads that ask the resolver: apart from all others, because a name that is not answered
+        #: keeps its thread for many seconds.
+        self._resolvers = trio.CapacityLimiter(_RESOLVERS)
+
     def bind(self, host: str, port: int) -> Port:
         """Bind a UDP socket. Raises OSError."""
         return open_port(host, port)
 
     async def resolve(self, host: str, port: int) -> list[Address]:
         """Return the addresses of a name, IPv4 and IPv6. Raises OSError."""
+        ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_DGRAM)
         try:
-            found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+            try:
+                found = ask(flags=socket.AI_NUMERICHOST)  # a literal needs no thread
+            except socket.gaierror:
+                found = await self._in_thread(ask)
         except UnicodeError as exc:  # an empty label, or one of more than 63 characters
-            raise OSError(str(exc)) from None
-        except RuntimeError as exc:  # no thread can be started: a limit, or the program's exit
             raise OSError(str(exc)) from None
         # A dict keeps the resolver's order and drops duplicates.
         return list(dict.fromkeys((str(entry[4][0]).partition("%")[0], port) for entry in found))
+
+    async def _in_thread(self, ask: Callable[[], _T]) -> _T:
+        """Ask the resolver, which blocks, in a thread that nobody waits for. Raises OSError."""
+        try:
+            return await trio.to_thread.run_sync(
+                ask, abandon_on_cancel=True, limiter=self._resolvers
+            )
+        except RuntimeError as exc:  # no thread can be started: a limit, or the program's exit
+            raise OSError(str(exc)) from None
 
     async def resolve_srv(self, name: str) -> list[tuple[str, int]]:
         """Return the targets of SRV records. Raises OSError, also when dnspython is missing."""
@@ -134,8 +154,8 @@ class SystemNetwork:
             return answer
 
         try:
-            records = await trio.to_thread.run_sync(ask, abandon_on_cancel=True)
-        except (failure, RuntimeError) as exc:  # RuntimeError: as above
+            records = await self._in_thread(ask)
+        except failure as exc:
             raise OSError(str(exc)) from None
         return [(record.target.to_text(omit_final_dot=True), record.port) for record in records]
 

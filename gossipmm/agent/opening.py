@@ -10,7 +10,6 @@ import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import partial
 from typing import NoReturn
 
 import trio
@@ -25,19 +24,16 @@ from gossipmm.agent.faults import Faults
 from gossipmm.agent.keys import AgentKeys
 from gossipmm.agent.network import Network, Port, SystemNetwork
 from gossipmm.agent.own_addresses import OwnAddresses
+from gossipmm.agent.remember import Remember
 from gossipmm.agent.seeds import SeedResolver
 from gossipmm.config import Config
 from gossipmm.core.node import Node
 from gossipmm.core.values.events import Event, GenerationRenewed, SelfSuspected
-from gossipmm.core.values.types import Address, Status, make_generation
+from gossipmm.core.values.types import Address, make_generation
 from gossipmm.keyfile import open_envelope
 from gossipmm.text.events import as_line
 
 __all__ = ("open_agent",)
-
-#: Seconds between two checks whether the peers in the state file are still the right ones.
-_STATE_INTERVAL = 60.0
-_LIVE = frozenset({Status.ALIVE, Status.SUSPECT})
 
 
 @asynccontextmanager
@@ -85,7 +81,7 @@ class _Running:
         driver: Driver,
         seeds: SeedResolver,
         dial_back: DialBack,
-        remember: _Remember | None,
+        remember: Remember | None,
         own_addresses: OwnAddresses | None,
     ) -> None:
         self.agent = agent
@@ -129,50 +125,6 @@ class _Running:
             self._dial_back.close()
 
 
-class _Remember:
-    """Keeps the state file up to date: at once for a generation, now and then for the peers."""
-
-    def __init__(self, config: Config, driver: Driver, peers: tuple[Address, ...]) -> None:
-        self._node = driver.node
-        self._save = partial(
-            state.save, config.state_file, name=config.name, cluster=config.cluster
-        )
-        self._saved = state.Memory(peers=peers)  # those of the last life, until there are others
-        self._changed = trio.Event()
-
-    def changed(self) -> None:
-        """Save soon."""
-        self._changed.set()
-
-    async def run(self) -> None:
-        """Save whatever is new, for ever."""
-        while True:
-            with trio.move_on_after(_STATE_INTERVAL):
-                await self._changed.wait()
-            self._changed = trio.Event()
-            await self.save()
-
-    async def save(self) -> None:
-        """Save if anything is new."""
-        peers = [
-            view.addresses[0]
-            for view in self._node.members()
-            if view.name != self._node.name and view.status in _LIVE and view.addresses
-        ]
-        # With nobody left, the old peers are the ones to try after a restart.
-        kept = tuple(peers[: state.MAX_PEERS]) or self._saved.peers
-        memory = state.Memory(self._node.generation, kept)
-        if memory != self._saved and await self._write(memory):
-            self._saved = memory
-
-    async def _write(self, memory: state.Memory) -> bool:
-        """Write in a thread; here, where none can be started (Python 3.12 at a program's exit)."""
-        try:
-            return await trio.to_thread.run_sync(self._save, memory)
-        except RuntimeError:
-            return self._save(memory)
-
-
 def _node(
     config: Config, network: Network, addresses: tuple[Address, ...], memory: state.Memory
 ) -> Node:
@@ -214,11 +166,14 @@ async def _prepare(
         agent.tell(event)
         seeds.look()
 
-    def found(seeds: tuple[Address, ...]) -> None:
-        if seeds:  # none: not resolved yet, which is not the same as having nobody to join
-            node.join(seeds, driver.now())
+    def found(addresses: tuple[Address, ...]) -> None:
+        if addresses:
+            dial_back.seeds(addresses)
+        others = [address for address in addresses if address not in dial_back.myself]
+        # None at all: not resolved yet. That differs from having nobody but oneself to join.
+        if others or (addresses and not seeds.trouble()):
+            node.join(others, driver.now())
             driver.flush()
-            dial_back.seeds(seeds)
 
     def alone() -> bool:
         return not node.table.peers
@@ -246,7 +201,7 @@ async def _prepare(
     )
     driver.aside = dial_back.take
     agent = Agent(config, driver, seeds, keys, dial_back, faults)
-    remember = _Remember(config, driver, memory.peers) if config.state_file else None
+    remember = Remember(config, driver, faults, memory.peers) if config.state_file else None
     if remember is not None:
         await remember.save()  # before the first datagram: no generation is used twice
     own = None if config.advertise else OwnAddresses(network, driver, faults, seeds)

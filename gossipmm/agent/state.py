@@ -1,7 +1,7 @@
 """The state file: the last generation used, and peers to try beside the seeds after a restart.
 
 One small JSON object, replaced atomically. A file that is missing, damaged or of another cluster
-only means a start without memory; one that cannot be written is logged, never fatal.
+only means a start without memory; one that cannot be written is a fault, never fatal.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def load(path: str, *, name: str, cluster: str) -> Memory:
         return Memory()
 
 
-def save(path: str, memory: Memory, *, name: str, cluster: str) -> bool:
-    """Replace the file; False, and a line in the log, when that fails."""
+def save(path: str, memory: Memory, *, name: str, cluster: str) -> str:
+    """Replace the file; return why that failed, in words, or an empty string."""
     state = {
         "name": name,
         "cluster": cluster,
@@ -69,9 +69,8 @@ def save(path: str, memory: Memory, *, name: str, cluster: str) -> bool:
     except OSError as exc:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
-        _log.warning("state_file %s: cannot be written: %s", path, _words(exc))
-        return False
-    return True
+        return _words(exc)
+    return ""
 
 
 def _peers(texts: Iterable[object]) -> Iterable[Address]:

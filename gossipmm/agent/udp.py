@@ -59,7 +59,7 @@ def open_port(host: str, port: int) -> UdpPort:
 def _never_fragment(sock: socket.socket) -> None:
     if sys.platform != "linux":
         return
-    with suppress(OSError):  # a sandbox that lacks it: fragments are no harm then
+    with suppress(OSError):  # a sandbox without these options: datagrams may be fragmented
         if sock.family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, _V6_MTU_DISCOVER, _PROBE)
         sock.setsockopt(socket.IPPROTO_IP, _MTU_DISCOVER, _PROBE)  # IPv4 on a dual-stack one too
@@ -121,7 +121,7 @@ class UdpPort:
         """Translate a literal for this socket. Raises OSError, EAFNOSUPPORT or EINVAL."""
         host, port = address
         if not 0 < port < 65536:
-            raise OSError(errno.EINVAL, f"{port} is no port to send to")
+            raise OSError(errno.EINVAL, f"{port} is not a port to send to")
         sockaddr: tuple[Any, ...]
         if ":" in host:
             if not self._v6:

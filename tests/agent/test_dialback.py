@@ -274,3 +274,33 @@ async def test_gossip_begins_otherwise(autojump_clock, air):
         pass
     assert len(seen) > 20
     assert not [data for data in seen if data.startswith(MAGIC)]
+
+
+async def test_an_only_seed_that_is_this_node_makes_a_cluster_of_one(autojump_clock, air, caplog):
+    """It was NOT JOINED for ever, and not ready, because "nobody has answered".
+
+    One configuration for all names the first host, or an address in front of it: on that host the
+    seed is the host itself.
+    """
+    network = air.host()
+    wanted = Config(name="a", bind="127.0.0.1:1", join=("127.0.0.9:1",))
+    async with open_agent(wanted, network=network) as a:
+        air.ports["127.0.0.9", 1] = network.port
+        await trio.sleep(5)
+        assert a.table.joined
+        assert "is this node itself" in a.seed_trouble()["127.0.0.9:1"]
+        assert caplog.text.count("is this node itself") == 1
+        async with open_agent(config("b", 2, 1), network=air.host()) as b:
+            await b.wait_joined()
+            await trio.sleep(2)
+            assert a.agreement().agree == 1
+
+
+async def test_a_seed_that_is_this_node_beside_one_that_cannot_be_resolved(autojump_clock, air):
+    """Perhaps there is a cluster to join: nothing is known yet."""
+    network = air.host()
+    wanted = Config(name="a", bind="127.0.0.1:1", join=("127.0.0.9:1", "later:1"))
+    async with open_agent(wanted, network=network) as a:
+        air.ports["127.0.0.9", 1] = network.port
+        await trio.sleep(5)
+        assert not a.table.joined

@@ -1,7 +1,13 @@
 """Saving state as an agent starts and ends: helps the next start, never stands in the way."""
 
+import os
+import socket
+import threading
+import time
+
 import pytest
 import trio
+import trio.testing
 
 from gossipmm.agent import open_agent
 from gossipmm.agent.network import SystemNetwork
@@ -64,10 +70,86 @@ async def test_an_agent_whose_state_cannot_be_saved_ends_all_the_same(
             async with open_agent(config("b", 2, 1, state_file=path), network=air.host()) as b:
                 await b.wait_joined()
 
-                async def fail(*args):
+                async def fail(*args, **kwargs):
                     raise ZeroDivisionError
 
                 monkeypatch.setattr(trio.to_thread, "run_sync", fail)
+
+
+@pytest.fixture
+def hanging(monkeypatch):
+    """Let no fsync return before the event is set; waiting for one is over soon."""
+    answers, fsync = threading.Event(), os.fsync
+    monkeypatch.setattr("gossipmm.agent.remember._LIMIT", 0.1)
+    monkeypatch.setattr(os, "fsync", lambda number: (answers.wait(30), fsync(number)))
+    yield answers
+    answers.set()
+
+
+async def test_a_disk_that_hangs_holds_up_neither_start_nor_exit(
+    autojump_clock, air, path, hanging, caplog
+):
+    """An fsync that hung for 30 s delayed both by as much, without a word."""
+    began = time.monotonic()  # the disk's clock is not the virtual one
+    async with open_agent(config("b", 2, state_file=path), network=air.host()) as b:
+        assert "has not answered" in b.faults()["state_file"]
+        await trio.sleep(600)
+        said = [each for each in caplog.records if "has not answered" in each.getMessage()]
+        assert len(said) == 1
+    assert time.monotonic() - began < 20
+
+
+async def test_a_state_file_that_cannot_be_written_is_said_once(
+    autojump_clock, air, tmp_path, caplog
+):
+    """It was said each minute, for ever, and nowhere but in the log."""
+    path = tmp_path / "no" / "state.json"
+    async with open_agent(config("b", 2, state_file=str(path)), network=air.host()) as b:
+        await trio.sleep(600)
+        assert "No such file" in b.faults()["state_file"]
+        assert caplog.text.count("No such file") == 1
+        path.parent.mkdir()
+        await trio.sleep(70)
+        assert b.faults() == {}
+
+
+async def test_a_disk_that_answers_again_is_written_to(autojump_clock, air, path, hanging):
+    """What hung is not the last word: an older state never replaces a newer one."""
+    async with (
+        open_agent(config("a", 1), network=air.host()),
+        open_agent(config("b", 2, 1, state_file=path), network=air.host()) as b,
+    ):
+        await b.wait_joined()
+        assert b.faults()
+        hanging.set()
+        await trio.sleep(70)
+        assert b.faults() == {}
+        assert remembered(path).peers == (A,)
+
+
+async def test_names_that_are_not_answered_keep_no_thread_from_others(monkeypatch):
+    """60 of them took all of Trio's threads: the state file waited, and the exit with it, 5.5 s."""
+    answers = threading.Event()
+    asked = "gossipmm.agent.network.socket.getaddrinfo"
+
+    def ask(host, port, *, type=0, flags=0):
+        if flags:
+            raise socket.gaierror(socket.EAI_NONAME, "no literal")
+        answers.wait()
+        return []
+
+    monkeypatch.setattr(asked, ask)
+    network = SystemNetwork()
+    try:
+        with trio.fail_after(10):
+            async with trio.open_nursery() as nursery:
+                for number in range(60):
+                    nursery.start_soon(network.resolve, f"seed-{number}.example.org", 7946)
+                await trio.testing.wait_all_tasks_blocked()
+                assert await trio.to_thread.run_sync(lambda: "done") == "done"
+                nursery.cancel_scope.cancel()
+    finally:
+        answers.set()
 
 
 async def test_a_start_that_ends_before_it_found_anybody_keeps_the_old_peers(

@@ -78,3 +78,12 @@ def test_the_unit_names_what_was_asked_for():
     assert "ExecStart=/opt/bin/gossipmm agent --config /etc/g.toml" in text
     assert "Group=rpc" in text
     assert "{" not in text
+
+
+def test_the_unit_survives_an_address_that_comes_late():
+    """Five starts within ten seconds, which is the default limit, and it stayed dead."""
+    text = unit("/opt/bin/gossipmm", "/etc/g.toml", "rpc")
+    unit_section = text.partition("[Service]")[0]
+    assert "\nStartLimitIntervalSec=0\n" in unit_section
+    assert "\nAfter=network-online.target\n" in unit_section
+    assert "\nRestart=on-failure\n" in text

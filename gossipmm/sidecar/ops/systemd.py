@@ -68,13 +68,15 @@ UNIT = """\
 Description=gossipmm agent: live RPC hosts by topic
 Wants=network-online.target
 After=network-online.target
+# Its address may come late (DHCP, a slow link): it is tried for as long as it takes.
+StartLimitIntervalSec=0
 
 [Service]
 Type=notify
 ExecStart={command} agent --config {config} --state-file %S/gossipmm/state.json --no-ask
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
-RestartSec=1
+RestartSec=2
 WatchdogSec=10
 # SIGTERM leaves the cluster gracefully, within leave_timeout (2 s) and one more.
 TimeoutStopSec=10
