@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import logging
 
+from gossipmm.core.values.events import Event, SelfSuspected
+from gossipmm.text.events import as_line
+
 __all__ = ("CODES", "Faults")
 
 #: Every code that there is:
@@ -35,6 +38,14 @@ class Faults:
         """Take a fault back, and say so in ``words``; nothing if there was none."""
         if self._words.pop(code, None) is not None and words:
             _log.info("%s", words)
+
+    def tell(self, event: Event) -> None:
+        """Take an event of the core, which is logged as all events are."""
+        if isinstance(event, SelfSuspected):
+            if event.active:
+                self.set("suspected", as_line(event, ""), log=False)
+            else:
+                self.clear("suspected")
 
     def now(self) -> dict[str, str]:
         """Return the present faults: code -> words."""

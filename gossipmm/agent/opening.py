@@ -28,10 +28,9 @@ from gossipmm.agent.remember import Remember
 from gossipmm.agent.seeds import SeedResolver
 from gossipmm.config import Config
 from gossipmm.core.node import Node
-from gossipmm.core.values.events import Event, GenerationRenewed, SelfSuspected
+from gossipmm.core.values.events import Event, GenerationRenewed
 from gossipmm.core.values.types import Address, make_generation
 from gossipmm.keyfile import open_envelope
-from gossipmm.text.events import as_line
 
 __all__ = ("open_agent",)
 
@@ -157,11 +156,7 @@ async def _prepare(
     def tell(event: Event) -> None:
         if isinstance(event, GenerationRenewed) and remember is not None:
             remember.changed()
-        elif isinstance(event, SelfSuspected):
-            if event.active:
-                faults.set("suspected", as_line(event, node.name), log=False)
-            else:
-                faults.clear("suspected")
+        faults.tell(event)
         agent.keys.tell(event)
         agent.tell(event)
         seeds.look()

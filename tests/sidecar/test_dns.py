@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 
 from gossipmm.agent import open_agent
 from gossipmm.config import Config
+from gossipmm.core.values.types import Status
 from gossipmm.errors import BindError, ConfigError
 from gossipmm.sidecar.dns.responder import serve
 from gossipmm.sidecar.dns.zone import MAX_HOSTS, MAX_PAYLOAD, Zone
@@ -204,6 +205,25 @@ def test_case_is_ignored_and_given_back(mesh, zone):
     register(mesh, "host-00", "FEW")
     mesh.run(0.5)
     assert sorted(texts(ask(zone, "few.gossipmm."))) == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
+
+
+def test_of_two_members_with_one_dns_name_the_live_one_answers(mesh, zone, caplog):
+    """TEST and test are two members, and both answered for either, dead or not, in silence."""
+    mesh.add("TEST", address=("10.0.1.1", 7946))
+    mesh.add("test", address=("10.0.1.2", 7946))
+    mesh.settle()
+    mesh.run(0.5)
+    for name in ("test", "TEST", "Test"):
+        assert sorted(texts(ask(zone, f"{name}.node.gossipmm."))) == ["10.0.1.1", "10.0.1.2"]
+    assert caplog.text.count("members 'TEST', 'test' are one name in DNS") == 1
+    mesh.crash("TEST")
+    mesh.until(lambda: mesh["host-00"].member("TEST").status is Status.DEAD, within=20)
+    for name in ("test", "TEST"):
+        assert texts(ask(zone, f"{name}.node.gossipmm.")) == ["10.0.1.2"]
+    mesh.crash("test")
+    mesh.until(lambda: mesh["host-00"].member("test").status is Status.DEAD, within=20)
+    assert sorted(texts(ask(zone, "test.node.gossipmm."))) == ["10.0.1.1", "10.0.1.2"]
+    assert caplog.text.count("one name in DNS") == 1
 
 
 def test_what_was_registered_a_moment_ago_is_answered(mesh, zone):

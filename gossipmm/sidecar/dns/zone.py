@@ -3,7 +3,8 @@
     compute.gossipmm.            A, AAAA   addresses of up to 8 random live hosts of the topic
     _compute._udp.gossipmm.      SRV       the same hosts with the port of their registration's
     _compute._tcp.gossipmm.                metadata ``port``; a host without one is left out
-    host-a.node.gossipmm.        A, AAAA   what the member announces, whether it is alive or not
+    host-a.node.gossipmm.        A, AAAA   what the member announces, whether it is alive or not;
+                                           of several members of one DNS name, the live ones
     gossipmm.                    SOA, NS
 
 * TTL 0 everywhere; each query gets another choice, in another order.
@@ -12,8 +13,9 @@
   the nodes that register it.
 * A topic that nobody live serves is NODATA; one that no record has is NXDOMAIN, or SERVFAIL while
   the table is not yet joined (then a missing topic proves nothing). Outside the zone: REFUSED.
-* DNS ignores the case of ASCII letters: topics that differ only in it are one name. A name with
-a label of more than 63 bytes is not a DNS name and cannot be asked for.
+* DNS ignores the case of ASCII letters: topics that differ only in it are one name, and so are
+  members, which is logged once.
+* A name with a label of more than 63 bytes is not a DNS name and cannot be asked for.
 
 RFC 1035, 2181, 2308 (negative answers), 2782 (SRV), 6891 (EDNS), 8020, 8914 (extended errors).
 """
@@ -54,6 +56,9 @@ MAX_PAYLOAD = 1232
 MAX_HOSTS = 8
 #: Seconds for which a spelling in another case may be missed, or an address be old.
 _INDEX_AGE = 0.25
+#: Collisions of names that are remembered as said.
+_MOST_SAID = 100
+_LIVE = frozenset({Status.ALIVE, Status.SUSPECT})
 
 _IN = dns.rdataclass.IN
 _A, _AAAA = dns.rdatatype.A, dns.rdatatype.AAAA
@@ -94,6 +99,8 @@ class Zone:
         self._agent = agent
         self._rng = rng
         self._index = _Index(float("-inf"), {}, {}, set(), {})
+        #: Collisions of members' DNS names that have been logged.
+        self._said: set[tuple[str, ...]] = set()
         try:
             self._name = dns.name.from_text(zone)
             self._below_nodes = dns.name.from_text("node", self._name)
@@ -225,8 +232,19 @@ class Zone:
         if self._agent.member(exact) is not None:
             nodes[exact] = None
         if nodes:
-            return _Found(nodes=tuple(nodes))
+            return _Found(nodes=tuple(nodes) if len(nodes) < 2 else self._live_of(nodes))
         return _Found() if name.lower() in index.inner else None
+
+    def _live_of(self, nodes: Iterable[str]) -> tuple[str, ...]:
+        """Return the live ones of several members with one DNS name; none is live: all."""
+        names = tuple(sorted(nodes))
+        if names not in self._said and len(self._said) < _MOST_SAID:
+            self._said.add(names)
+            shown = ", ".join(map(repr, names))
+            _log.warning("members %s are one name in DNS: the live ones answer; rename one", shown)
+        views = [self._agent.member(name) for name in names]
+        live = [view.name for view in views if view is not None and view.status in _LIVE]
+        return tuple(live) or names
 
     def _fresh(self) -> _Index:
         now = self._agent.now()
