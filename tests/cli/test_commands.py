@@ -196,6 +196,21 @@ def test_status_and_info(run):
     assert json.loads(run("info", "-o", "json")[1])["config"]["register"] == ["compute"]
 
 
+def test_a_fault_of_this_node_is_shown_and_fails_the_check(run, agent):
+    """All live peers agreed, of whom there were none: the check was content."""
+    faults = agent.agent._faults
+    agent.do(faults.set, "address_gone", "10.9.0.2:7946 is gone from this machine")
+    try:
+        status, out, _ = run("status", "--check")
+        assert status == 1
+        assert "TROUBLE    10.9.0.2:7946 is gone from this machine" in out
+        shown = json.loads(run("status", "-o", "json")[1])["faults"]
+        assert list(shown) == ["address_gone"]
+    finally:
+        agent.do(faults.clear, "address_gone")
+    assert run("status", "--check")[0] == 0
+
+
 def test_diff(run, agent):
     other = agent.path.replace("a.sock", "b.sock")
     assert run("diff", other)[:2] == (0, "a and b hold the same table: 2 members, 2 topics\n")

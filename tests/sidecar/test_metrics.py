@@ -9,6 +9,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from gossipmm.agent import open_agent
+from gossipmm.core.values.events import SelfSuspected
 from gossipmm.core.values.stats import BOUNDS, Timing
 from gossipmm.sidecar.ops import metrics
 from tests.agent.memory_network import Air
@@ -90,6 +91,17 @@ async def test_a_deaf_node_says_so(autojump_clock, air):
         air.lost = lambda source, target: False
         await trio.sleep(2)
         assert values(a)[("gossipmm_health_score",)] == 0
+
+
+async def test_what_is_wrong_with_this_node_is_a_gauge_for_each_kind(autojump_clock, air):
+    async with agents(air, "a") as (a,):
+        assert values(a)["gossipmm_faults", "suspected"] == 0
+        a._faults.tell(SelfSuspected(a.now(), True, 10))
+        assert values(a)["gossipmm_faults", "suspected"] == 1
+        assert "again and again" in a.faults()["suspected"]
+        assert values(a)["gossipmm_faults", "address_gone"] == 0
+        a._faults.tell(SelfSuspected(a.now(), False, 1))
+        assert a.faults() == {}
 
 
 async def test_peers_that_say_that_they_are_slow_are_counted(autojump_clock, air, monkeypatch):
