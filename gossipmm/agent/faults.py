@@ -1,6 +1,6 @@
-"""What is wrong with this node or its machine: said once, shown while it lasts, taken back.
+"""Faults of this node or its machine: reported once, shown while they last, and taken back.
 
-Each fault has a code, which metrics and programs go by, and words for people.
+Each fault has a code, for metrics and programs, and words for people.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from gossipmm.text.events import as_line
 
 __all__ = ("CODES", "Faults")
 
-#: Every code that there is:
-#: an announced address that the machine no longer has; no datagram leaves the machine; others
-#: suspect this node again and again; the state file cannot be written.
+#: Every code: an announced address that the machine no longer has; no datagram leaves the machine;
+#: others suspect this node again and again; the state file cannot be written.
 CODES = ("address_gone", "sends_fail", "suspected", "state_file")
 
 _log = logging.getLogger(__name__)

@@ -1,7 +1,7 @@
 """Node: composes the parts of the core, and decides nothing itself.
 
-The shape of aioquic's QuicConnection: five verbs, ``now`` is an argument, everything that comes
-in comes through the arguments. So the same bytes, times and random numbers give the same history.
+It has the shape of aioquic's QuicConnection: five verbs, and every input is an argument, ``now``
+included. So the same bytes, times and random numbers give the same history.
 
     node = Node(config, name="a", addresses=(("127.0.0.1", 7946),), generation=g, rng=rng, now=0.0)
     node.receive_datagram(data, source, now)
@@ -66,17 +66,18 @@ from gossipmm.core.values.types import (
 )
 from gossipmm.core.wire.pages import Page, page_untrusted
 
-#: A pause of so many seconds may have been a snapshot's: somebody else may have lived on from it.
+#: A pause of so many seconds may be that of a snapshot, from which another process may live on.
 _SNAPSHOT: Final = 60.0
 
 
 class Node:
-    """One member of a gossip cluster, without any input or output of its own.
+    """One member of a gossip cluster, without input or output of its own.
 
     ``addresses`` are announced to the others (IP literals). ``generation`` comes from
     ``make_generation``. ``now`` is core time: seconds on any clock that does not go back.
     ``envelope`` encrypts (``CoseEnvelope``); without one everything is sent as it is.
-    ``page_reader`` stands in for ``page_untrusted``: many nodes of one process can share a cache.
+    ``page_reader`` replaces ``page_untrusted``, so that many nodes in one process can share a
+    cache.
     """
 
     def __init__(
@@ -120,7 +121,7 @@ class Node:
         transfer = Transfer(local, outbox, replies, pace)
         claims = Claims(local, detector, own_generations, replies)
         anti_entropy = AntiEntropy(local, outbox, claims, replies)
-        #: Its keys, and the cluster's rotations of them.
+        #: Its keys, and the rotations of the cluster.
         self.keys = Rotation(local, outbox, self._envelope, self._advance, own_generations)
         self._parts = parts = Parts(
             admission=admission,
@@ -172,17 +173,17 @@ class Node:
         self._local.publish()
 
     def handle_timer(self, now: float) -> None:
-        """Run what is due."""
+        """Run the timers that are due."""
         self._advance(now)
         local = self._local
         if now - local.timers.next() > self._lateness:
-            # Less than a pause, but its own probes and suspicions were not served in time.
+            # Less than a pause, but its probes and suspicions were not served in time.
             local.slow_until = max(local.slow_until, now + self.config.gossip_interval)
         local.timers.run_due(now)
         self._local.publish()
 
     def next_timer(self) -> float:
-        """Core time at which ``handle_timer`` is wanted; perhaps in the past (call it now)."""
+        """Return the core time at which ``handle_timer`` is wanted; in the past: call it now."""
         return self._local.timers.next()
 
     def datagrams_to_send(self) -> list[tuple[bytes, Address]]:
@@ -248,7 +249,7 @@ class Node:
         draining: bool = True,
         now: float,
     ) -> int:
-        """Take registrations, or without topic and host the whole node, out of picks (or back).
+        """Take registrations, or without topic and host the node, out of picks (or put them back).
 
         Returns how many registrations changed; for the node, 1 or 0.
         """
@@ -258,18 +259,18 @@ class Node:
         return changed
 
     def renew(self, topic: str, host: str, *, now: float) -> bool:
-        """Acknowledge an own registration: its time to live begins again. False: unknown."""
+        """Acknowledge a registration: its time to live begins again. False: not this node's."""
         return self._say(self._parts.registrations.renew, topic, host, now)
 
     def ack_alive(self, topic: str, host: str, *, now: float) -> bool:
-        """A message was delivered to the host: first-hand evidence for its owners' life.
+        """Report that a message was delivered to the host: its owners are alive.
 
-        For an own registration the same as ``renew``. False: nobody registers it.
+        For a registration of this node the same as ``renew``. False: nobody registers it.
         """
         return self._say(self._parts.registrations.ack_alive, topic, host, now)
 
     def report_failure(self, topic: str, host: str, *, now: float) -> bool:
-        """A message could not be delivered: probe the owners now, prefer others meanwhile.
+        """Report that a message could not be delivered: probe the owners, prefer others.
 
         Never gossiped as a death. False: nobody registers it.
         """
@@ -278,7 +279,7 @@ class Node:
     def expire(self, topic: str, host: str, *, now: float) -> bool:
         """Hide a registration here at its current version, and ask its owner whether it stands.
 
-        If it does, the owner writes it anew (a higher version), which shows it again. False:
+        If it does, the owner writes it again (a higher version), which shows it again. False:
         nobody registers it.
         """
         return self._say(self._parts.registrations.expire, topic, host, now)
@@ -360,15 +361,15 @@ class Node:
         return conflict.page.addresses if conflict is not None else ()
 
     def registrations(self, now: float) -> tuple[OwnRegistration, ...]:
-        """What was registered with this node, and how long it still lives at core time ``now``."""
+        """Return what was registered with this node, and the seconds left to each at ``now``."""
         return self._local.own.leased(now)
 
     def members(self) -> tuple[MemberView, ...]:
-        """All members known, this node included, by name."""
+        """Return all known members, this node included, by name."""
         return tuple(self._view(m) for _, m in sorted(self._local.table.by_name.items()))
 
     def member(self, name: NodeId) -> MemberView | None:
-        """One member; None when the name is unknown."""
+        """Return one member; None when the name is unknown."""
         member = self._local.table.by_name.get(name)
         return self._view(member) if member is not None else None
 
@@ -379,16 +380,16 @@ class Node:
         return view
 
     def why(self, name: NodeId) -> tuple[Evidence, ...]:
-        """The evidence trail of a member, oldest first; empty when the name is unknown."""
+        """Return the evidence trail of a member, oldest first; empty when the name is unknown."""
         member = self._local.table.by_name.get(name)
         return tuple(member.trail) if member is not None and member.trail else ()
 
     def agreement(self, now: float) -> Agreement:
-        """How many live peers agree with this table, who does not, and since when."""
+        """Return how many live peers agree with this table, which do not, and since when."""
         return agreement_of(self.table, now)
 
     def health(self, now: float) -> Health:
-        """How well this node itself is: slow, deaf, its own loss, what waits to be told."""
+        """Return the health of this node: slow, deaf, its loss, what waits to be broadcast."""
         return health_of(
             self._local, now, self._parts.reply_loss.lost, self._parts.broadcasts.waiting
         )

@@ -1,4 +1,4 @@
-"""What a datagram does: it is let in, read, and each part of it goes to whose matter it is."""
+"""Receives datagrams: admits and reads each, and hands its contents to the right parts."""
 
 from __future__ import annotations
 
@@ -41,16 +41,17 @@ from gossipmm.core.wire.pages import Page, pages_untrusted
 
 __all__ = ("Parts", "Receiver")
 
-#: What is answered with more than a datagram, or sends others something: only for proved addresses.
+#: Requests answered with more than a datagram, or that send something to others: only for validated
+#: addresses.
 _LARGE: Final = (wire.OPT_DIGEST, wire.OPT_BUCKETS, wire.OPT_WANT, wire.OPT_PULL)
-#: Options that are no request, nor an answer to one.
+#: Options that are neither a request nor an answer to one.
 _NO_REQUEST: Final = frozenset((wire.OPT_PAGES, wire.OPT_KEY, wire.OPT_SLOW))
-#: Bytes that may go to an address that is not proved, for each byte from there [P95].
+#: Bytes that may go to an unvalidated address for each byte from there [P95].
 _ALLOWED: Final = 3
 
 
 class Parts(NamedTuple):
-    """Whose matter the parts of a datagram are: made by ``Node``, for ``Receiver``."""
+    """The parts of the core that a datagram may concern: made by ``Node``, for ``Receiver``."""
 
     admission: Admission
     envelope: Envelope
@@ -91,11 +92,11 @@ class Receiver:
         self._page_reader = _allowing(parts.admission, page_reader)
         self._tag = wire.cluster_tag(local.config.cluster)
         self._budget_of = parts.admission.proved.get
-        #: An envelope lets nobody pass whose address is not proved.
+        #: An envelope passes only datagrams from validated addresses.
         self._proves = not isinstance(parts.envelope, PlainEnvelope)
         self._silence = 2 * local.config.gossip_interval
 
-    # -- the door ------------------------------------------------------------------------------
+    # -- admission -----------------------------------------------------------------------------
 
     def receive(self, data: bytes, source: Address) -> None:
         """Take one datagram from the network. Never raises on its bytes: see ``stats.dropped``."""
@@ -137,7 +138,7 @@ class Receiver:
             validation.serve()
 
     def _act_again(self, frame: wire.Frame, source: Address) -> None:
-        """Act on a frame that had to wait for a proof of its sender's address."""
+        """Act on a frame that had to wait until its sender's address was validated."""
         local = self._local
         pages = pages_untrusted(frame.options, self._page_reader, local.stats)
         self._act(Inbound(frame, source, pages, local.me, local.now))
@@ -168,7 +169,7 @@ class Receiver:
         local, parts, frame = self._local, self._parts, inbound.frame
         inbound.sender = local.table.by_key.get(frame.sender)
         if inbound.pages:
-            # What else the datagram says may be about them; perhaps its sender's record is there.
+            # The rest of the datagram may be about them, and its sender's record among them.
             parts.records.hear_pages(inbound)
             inbound.sender = local.table.by_key.get(frame.sender)
         sender = inbound.sender
@@ -197,11 +198,11 @@ class Receiver:
             )
 
     def _hear_sender(self, inbound: Inbound, sender: Member) -> None:
-        """The sender's own heartbeat, in every datagram of its own [P42]."""
+        """Take the sender's heartbeat, which is in every datagram of its own [P42]."""
         local, parts = self._local, self._parts
         now, source, heartbeat = local.now, inbound.source, inbound.frame.heartbeat
         if now - local.last_heard > self._silence and local.last_heard > -inf:
-            # As if the socket had not been read meanwhile: this may be as old as the silence.
+            # As if the socket had not been read meanwhile: it may be as old as the silence.
             local.is_behind(now - local.last_heard, now + 0.1 * self._silence)
         inbound.sent_at = local.sent_at()
         local.last_heard = sender.seen_at = now
@@ -215,7 +216,7 @@ class Receiver:
         if wire.OPT_SLOW in inbound.frame.options:
             sender.slow_until = now + 2 * local.config.gossip_interval
         if heartbeat > sender.k:
-            # Of who is held dead it may be a replay: it has to answer a probe of this node's.
+            # From a member held dead it may be a replay: it has to answer a probe of this node.
             evidence = now if sender.buried_at is None else -1e18
             parts.detector.hear_alive(sender, heartbeat, evidence, sender.name)
         if sender.buried_at is not None:
@@ -224,7 +225,7 @@ class Receiver:
             parts.replies.ask(inbound.reply, sender.key)
 
     def _room_to_reply(self, inbound: Inbound) -> int:
-        """Room for rows and options; what is too large for it goes once the source is proved."""
+        """Return the room for rows and options; larger answers go once the source is validated."""
         outbox, source = self._outbox, inbound.source
         room = outbox.room_for(source) - wire.FRAME_SIZE - wire.ROW_SIZE
         said = inbound.said
@@ -234,13 +235,13 @@ class Receiver:
         return room
 
     def _ask_proof(self, inbound: Inbound, address: Address) -> None:
-        """Read the datagram again once the sender has shown to be at the address."""
+        """Read the datagram again once the sender has shown that it is at the address."""
         frame = inbound.frame
         request = partial(self._act_again, frame, inbound.source)
         self._parts.validation.ask(address, inbound.sender, frame.sender, request)
 
     def _hear_requests(self, inbound: Inbound, sender: Member) -> None:
-        """What it asks for, and what it answers to questions of this node's."""
+        """Act on its requests, and on its answers to questions of this node."""
         parts, frame = self._parts, inbound.frame
         options = frame.options
         if any(key in options for key in _LARGE):
@@ -271,7 +272,7 @@ class Receiver:
                 parts.probes.helped(frame.probe, key, sender)
 
     def _answer_syn(self, inbound: Inbound) -> None:
-        """A question. Whoever lives at this address answers for itself, with its own key [P63]."""
+        """Answer a SYN: the node at this address answers for itself, with its own key [P63]."""
         local, parts = self._local, self._parts
         frame, sender = inbound.frame, inbound.sender
         if frame.target == local.me.key:
@@ -297,7 +298,7 @@ class Receiver:
             parts.fingerprints.compare(sender, frame.fingerprint, may_send=True)
 
     def _hear_ack(self, inbound: Inbound) -> None:
-        """An answer to a question of this node's: of a probe, a join probe, a watch, a leave."""
+        """Take an answer to a question of this node: a probe, a join probe, a watch, a leave."""
         local, parts = self._local, self._parts
         frame, sender, source = inbound.frame, inbound.sender, inbound.source
         if frame.known and frame.target == local.me.key and sender is not None:

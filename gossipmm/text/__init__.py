@@ -1,4 +1,4 @@
-"""Every sentence for a person about members, evidence, events and refusals, made from codes, once.
+"""Every sentence for people about members, evidence, events and refusals, made from codes, once.
 
-Page, commands, console, log and control API show what is made here, so that all say the same.
+Page, commands, console, log and control API show these sentences, so that all say the same.
 """

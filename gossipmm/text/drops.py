@@ -1,4 +1,4 @@
-"""Why a datagram, or a part of one, was not acted on: a phrase for each reason.
+"""Phrases for the reasons why a datagram, or a part of one, was not acted on.
 
 A phrase completes "3 were refused: ..." and stands behind a number: "3 malformed".
 """

@@ -1,4 +1,4 @@
-"""How long something takes, as people say it."""
+"""Durations as people say them."""
 
 from __future__ import annotations
 

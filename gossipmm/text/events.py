@@ -15,7 +15,7 @@ __all__ = ("EVENTS", "FOREIGN_TRAFFIC", "as_line", "left_line")
 
 
 def as_line(event: Event, me: str) -> str:
-    """Say an event in words, to somebody who sits at node ``me``; empty: not worth a line."""
+    """Put an event into words, for somebody at node ``me``; empty: not worth a line."""
     return EVENTS[type(event)](event, me)
 
 
@@ -88,7 +88,7 @@ def _self_suspected(event: events.SelfSuspected) -> str:
     )
 
 
-#: What is said of datagrams that are not of this cluster, by the reason: "datagrams from X ...";
+#: Reason -> the rest of "datagrams from X ..." about datagrams that are not of this cluster;
 #: ``{key}`` is the id of their key.
 FOREIGN_TRAFFIC: Mapping[Drop, str] = {
     Drop.CLUSTER: "belong to another cluster (its cluster field differs) and are refused",
@@ -183,7 +183,7 @@ EVENTS: Mapping[type, Callable[[Any, str], str]] = {
 
 
 def left_line(event: events.LeaveFinished) -> str:
-    """Say how far a leave came."""
+    """Say how far a leave has come."""
     if not event.told:
         return "left; nobody else was there to be told"
     share = 100 * event.confirmed / event.told

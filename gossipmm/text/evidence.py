@@ -1,4 +1,4 @@
-"""A member's evidence trail in words: who said what of it, and what this node made of it."""
+"""A member's evidence trail in words: who said what about it, and what this node concluded."""
 
 from __future__ import annotations
 

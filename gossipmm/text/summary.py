@@ -1,4 +1,4 @@
-"""How a member is, and why, in one sentence."""
+"""The status of a member, and its reason, in one sentence."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from gossipmm.text.durations import duration
 
 __all__ = ("summary",)
 
-#: What ends in a death.
+#: Kinds of evidence that end in a death.
 _ENDS = (EvidenceKind.BURIED, EvidenceKind.DEATH_HEARD)
 
 
 def summary(view: MemberView, trail: tuple[Evidence, ...], me: str, now: float) -> str:
-    """Say in one sentence how a member is, and why."""
+    """Say in one sentence what status a member has, and why."""
     name = view.name
     since = duration(now - view.since)
     heard = (

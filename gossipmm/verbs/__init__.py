@@ -1,9 +1,9 @@
-"""The one list of verbs: what can be said to an agent, and under which name on every face of it.
+"""The one list of verbs: what can be asked of an agent, and under which name on each of its faces.
 
 Data only, imported by no face: ``tests/test_verbs.py`` compares each of them with this list, modulo
 ``async``, the core's ``now`` and what the transport needs. To add a verb, add it here first; the
-test then names the faces that lack it. A face may lack a verb only for a reason that is given here,
-and differ from the others only as it is written here.
+test then names the faces that lack it. A face may lack a verb, or differ from the others, only as
+written here, with the reason.
 
 * Unknown is never an exception: what was named and is not there gives ``missing``.
 * ``host`` left out is the node's own name; ``topic`` left out is all topics.

@@ -1,4 +1,4 @@
-"""What the list of verbs is made of."""
+"""The types of which the list of verbs consists."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Face(StrEnum):
 
 
 class Scope(StrEnum):
-    """What a verb is about."""
+    """The subject of a verb."""
 
     OWN = "own"  #: registrations made with this agent
     TABLE = "table"  #: hosts that any member registers
@@ -35,7 +35,7 @@ class Scope(StrEnum):
 
 
 class Differs(NamedTuple):
-    """How a face has a verb, where that is not as the list says."""
+    """How a face deviates from the list in one verb."""
 
     because: str
     #: Its parameters; None: as the list says.
@@ -51,9 +51,9 @@ class Verb(NamedTuple):
     scope: Scope
     takes: str = ""
     gives: str = "None"
-    #: The answer where what was named is unknown; ``...``: it names nothing that could be.
+    #: The answer if what was named is unknown; ``...``: it names nothing.
     missing: object = ...
-    #: It is read, not called; on faces that have to ask for it, a call without arguments.
+    #: An attribute, not a call; on faces that have to ask for it, a call without arguments.
     attribute: bool = False
     #: Method and paths of the control API. What is not in the path is in the query or the body.
     http: tuple[str, ...] = ()
@@ -61,5 +61,5 @@ class Verb(NamedTuple):
     command: str = ""
     #: Face -> why it lacks the verb.
     absent: Mapping[Face, str] = {}
-    #: Face -> how it has the verb.
+    #: Face -> how it deviates.
     differs: Mapping[Face, Differs] = {}

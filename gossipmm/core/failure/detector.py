@@ -1,7 +1,7 @@
-"""Verdicts and their effects: suspicion, refutation, burial, return (PROTOCOL.md, sections 4-5).
+"""Verdicts and their effects: suspicion, refutation, death, return (PROTOCOL.md, sections 4-5).
 
-``liveness`` says what a claim means; here it is acted upon, in one place: timers, events, the
-evidence trail, news. Probes are in ``probes.py``.
+``liveness`` says what a claim means; its effects are all here: timers, events, the evidence trail,
+broadcasts. Probes are in ``probes.py``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from gossipmm.core.wire import frame as wire
 from gossipmm.mechanisms import Mechanism
 
 _LIVE: Final = (Status.ALIVE, Status.SUSPECT, Status.PROBATION)
-_SELF_HOLDS: Final = 2.0  # x the maximum suspicion: then this node believes what it sees
+_SELF_HOLDS: Final = 2.0  # x the maximum suspicion: after that this node believes what it sees
 
 
 class Detector:
@@ -59,7 +59,7 @@ class Detector:
     def hear_alive(
         self, member: Member, heartbeat: int, evidence: float, teller: NodeId
     ) -> Outcome:
-        """Take a claim "alive", from the member itself or from a teller [P33]."""
+        """Take a claim "alive", from the member itself or from a reporter [P33]."""
         if self._jumps(member, heartbeat):
             return Outcome.STALE
         local = self._local
@@ -67,7 +67,8 @@ class Detector:
         any_age = Mechanism.EVIDENCE_AGE in local.without
         outcome = member.hear_alive(heartbeat, evidence, any_age=any_age)
         if local.now < local.behind_until and buried is None and outcome is not Outcome.STALE:
-            # It may have waited here for as long. (Of the dead, the caller has thought of that.)
+            # It may have waited here for as long. (For dead members the caller has allowed for
+            # that.)
             member.heard = max(heard, evidence - local.behind_by)
         if outcome is Outcome.FRESHER or outcome is Outcome.STALE:
             return outcome
@@ -99,21 +100,21 @@ class Detector:
         return outcome
 
     def _jumps(self, member: Member, heartbeat: int) -> bool:
-        """Whether a heartbeat is too far above the one known to be its owner's: counted [P20]."""
+        """Return whether a heartbeat is too far above the one known; count it if so [P20]."""
         if heartbeat - member.k <= self._jump or member.k <= NEVER:
             return False
         self._local.stats.drop(Drop.COUNTER_JUMP)
         return True
 
     def _tell(self, member: Member, was: Status) -> None:
-        """Tell the verdict: as news, or, of one on probation (in no lookup), by rows only."""
+        """Announce the verdict: by a broadcast, or, on probation (in no lookup), by rows only."""
         if was is Status.PROBATION:
             self._broadcasts.ride(member)
         else:
             self._broadcasts.claim(member)
 
     def status_changed(self, member: Member, before: Status, teller: NodeId) -> None:
-        """After a page or a first sign of life: tell what became of the member.
+        """Announce what became of the member after a page or a first sign of life.
 
         ``before`` is its status until then; the table has judged it since.
         """
@@ -152,7 +153,7 @@ class Detector:
                 self._begin_suspicion(member)
 
     def _return(self, member: Member, teller: NodeId) -> None:
-        """Back from the dead, on evidence younger than the burial [P41]."""
+        """Take a member back from the dead, on evidence younger than its death here [P41]."""
         local = self._local
         config = local.config
         self._end_suspicion(member)
@@ -191,7 +192,7 @@ class Detector:
         )
 
     def _restart_probation(self, member: Member) -> None:
-        """Reachable without a break: a suspicion that was refuted starts the time anew [P45]."""
+        """Start the time of probation again: a refuted suspicion was a break [P45]."""
         if member.probation_until is not None:
             config = self._local.config
             wait = probation(len(member.returns), config.flap_free_returns, config.probation_max)
@@ -200,7 +201,7 @@ class Detector:
     def _probation_over(self, member: Member) -> None:
         local = self._local
         if member.s >= member.k:
-            # Suspected just now: burial or refutation decides, not the clock.
+            # Suspected at the moment: death or refutation decides, not the clock.
             member.probation = local.timers.at(
                 local.now + local.config.gossip_interval, self._probation_over, member
             )
@@ -225,10 +226,10 @@ class Detector:
     def hear_suspect(
         self, member: Member, heartbeat: int, accusers: list[int], teller: Member
     ) -> Outcome:
-        """Take an accusation that a teller passes on (or makes) [P28]."""
+        """Take an accusation that a reporter passes on (or makes) [P28]."""
         local = self._local
         if not member.complete:
-            return Outcome.IGNORED  # nothing is known but a name: not suspected, not probed
+            return Outcome.IGNORED  # nothing but a name is known: neither suspected nor probed
         if self._jumps(member, heartbeat):
             return Outcome.IGNORED
         if heartbeat >= member.k:
@@ -242,7 +243,7 @@ class Detector:
         return outcome
 
     def accuse(self, member: Member, failed_at: float, detail: str) -> None:
-        """This node's own probe failed: suspect the member at the best heartbeat known [P27]."""
+        """Suspect a member at the best heartbeat known: this node's probe failed [P27]."""
         local = self._local
         member.failed_at = failed_at
         outcome = member.hear_suspect(member.k)
@@ -293,7 +294,7 @@ class Detector:
         member.held_since = None
 
     def timeout(self, accusers: int) -> float:
-        """Seconds from suspicion to death now, with so many distinct accusers [P32]."""
+        """Return the seconds from suspicion to death now, with so many distinct accusers [P32]."""
         local = self._local
         members = local.table.live_count()
         low = suspicion_low(local.config.suspicion_min, members, local.stats.loss)
@@ -324,7 +325,7 @@ class Detector:
     # -- this node's own health ------------------------------------------------------------
 
     def must_hold(self, member: Member) -> bool:
-        """True while this node's own state explains what it sees, for a bounded time [P87]."""
+        """Return whether this node's own state explains what it sees, for a bounded time [P87]."""
         local = self._local
         slow = local.now < local.slow_until and Mechanism.LATE_HOLD not in local.without
         if not slow and not local.is_deaf(local.now - 2 * local.config.gossip_interval):
@@ -337,9 +338,9 @@ class Detector:
         return local.now - member.held_since < _SELF_HOLDS * local.config.suspicion_max
 
     def was_late(self, late: float, step: float) -> None:
-        """This node itself stood still: its timers say nothing about the others [P43, P85].
+        """Move suspicions: this node stood still, its timers say nothing of others [P43, P85].
 
-        ``late``: by how much its timers are overdue; ``step``: what its clock went on at once.
+        ``late``: how much its timers are overdue; ``step``: by how much its clock advanced at once.
         """
         local = self._local
         local.stats.late_steps += 1
@@ -347,7 +348,7 @@ class Detector:
         local.events.append(events.SelfSlow(local.now, late))
         for member in local.table.gone.values():
             if member.buried_at is not None:
-                # The clock may have jumped: evidence is to be younger than the burial for certain.
+                # The clock may have jumped: evidence must be younger than the death for certain.
                 member.buried_at += step
         if Mechanism.LATE_HOLD in local.without:
             return
@@ -385,10 +386,10 @@ class Detector:
         self._isolation.count(member)
 
     def hear_dead(self, member: Member, heartbeat: int, age: float, teller: Member) -> Outcome:
-        """Take a claim "dead". Everyone buries for himself: it counts as a suspicion [P34, P35].
+        """Take a claim "dead": a suspicion, because each node declares death itself [P34, P35].
 
-        Except for one older than any suspicion lasts, of somebody who is not held alive here: that
-        is taken as a death. (One who is may be the victim of a teller that was deaf: in a large
+        Except for one older than any suspicion lasts, about a member that is not held alive here:
+        that is taken as a death. (One that is may be the victim of a deaf reporter: in a large
         cluster no fresher heartbeat contradicts it.)
         """
         local = self._local
@@ -420,7 +421,7 @@ class Detector:
         return Outcome.IGNORED
 
     def forget(self, member: Member) -> None:
-        """The record goes away: nothing of it may act any more."""
+        """Stop everything that could still act on a record: it goes away."""
         self._end_suspicion(member)
         self._end_probation(member)
         self._probes.drop(member)

@@ -19,12 +19,12 @@ from gossipmm.mechanisms import Mechanism
 
 __all__ = ("ClosedGenerations",)
 
-#: Superseded keys remembered, so that who still uses one is told.
+#: Superseded keys remembered, so that a node that still uses one is told.
 _SUPERSEDED: Final = 4096
 
 
 class ClosedGenerations:
-    """Ends the lives of others here, and says so to whoever still uses one."""
+    """Ends generations of others here, and says so to whoever still uses one."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class ClosedGenerations:
         self._superseded_keys: dict[int, NodeId] = {}
 
     def supersede(self, held: Member) -> None:
-        """A higher generation of a name is heard of: its old registrations go at once [P15]."""
+        """Replace a lower generation of a name: its registrations go at once [P15]."""
         local = self._local
         if held.status not in (Status.UNKNOWN, Status.LEFT):
             if len(local.table.superseded) >= _SUPERSEDED:
@@ -54,7 +54,7 @@ class ClosedGenerations:
         self._detector.forget(held)
 
     def hear_stranger(self, inbound: Inbound) -> None:
-        """A datagram of an unknown key: an old life, a closed one, or somebody new [P48, P82].
+        """Answer a datagram of an unknown key: an old generation, or a new node [P48, P82].
 
         If it asks who this node is, it is told: else two that hold nothing of each other would
         ask one another for ever. That its life is over it is told only when it asks by a SYN: two
@@ -78,10 +78,10 @@ class ClosedGenerations:
             self._replies.ask(inbound.reply, frame.sender)
 
     def hear_floors(self, floors: list[list[object]], teller: Member | None) -> None:
-        """Generations that somebody closed [P49].
+        """Take generations that somebody closed [P49].
 
-        A stranger (``teller`` None) that answers a question of this node's is heard, but of this
-        node's own name only.
+        A stranger (``teller`` None) that answers a question of this node is heard, but only about
+        this node's own name.
         """
         local = self._local
         by = teller.name if teller is not None else "the other side of a split"
@@ -102,7 +102,7 @@ class ClosedGenerations:
         if member is None or member.generation > generation:
             return
         if member.key in local.table.peers:
-            # It lives: its owner takes a new generation when it is told.
+            # It is alive: its owner takes a new generation when it is told.
             self._outbox.send(wire.NEWS, member, options={wire.OPT_FLOORS: [[name, generation]]})
         else:
             self.close(member)

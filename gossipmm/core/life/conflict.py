@@ -1,4 +1,4 @@
-"""Two live processes with one name: pages in this node's own name that it did not write."""
+"""Name conflicts: pages in this node's own name that it did not write."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gossipmm.core.wire.pages import Page
 
 __all__ = ("NameConflict",)
 
-#: Earlier lives of this node's name that were told as conflicts, remembered.
+#: Earlier generations of this node's name that were announced as conflicts.
 _TOLD: Final = 256
 
 
@@ -35,7 +35,7 @@ class Conflict:
 
 
 class NameConflict:
-    """Tells an earlier life of this node from another process, and asks whether that lives."""
+    """Distinguishes this node's earlier lives from another process; asks whether that lives."""
 
     def __init__(self, local: LocalState, outbox: Outbox, own_generations: OwnGenerations) -> None:
         self._local = local
@@ -46,12 +46,12 @@ class NameConflict:
 
     @property
     def current(self) -> Conflict | None:
-        """The conflict of this life; a new generation of this node's own has none yet."""
+        """The conflict of this generation; a new one has none yet."""
         held = self._held
         return held if held is not None and held.ours == self._local.own.generation else None
 
     def hear_page(self, inbound: Inbound, page: Page) -> None:
-        """A page in this node's own name [P16, P120]."""
+        """Take a page in this node's own name [P16, P120]."""
         local = self._local
         own = local.own
         teller = inbound.sender
@@ -75,7 +75,7 @@ class NameConflict:
             self._begin(page)
 
     def _older_life(self, inbound: Inbound, page: Page) -> None:
-        """An earlier life of this name is still told, or still lives elsewhere."""
+        """Take a page of an earlier generation of this name, stale or of a live process."""
         local = self._local
         inbound.reply.pages.append(local.me.pages[0].raw)
         key = wire.record_key(local.config.cluster, page.name, page.generation)
@@ -110,7 +110,7 @@ class NameConflict:
         local.events.append(events.NameConflict(local.now, local.own.name, ours, older, newer))
 
     def watch(self) -> None:
-        """Once an interval, ask whether the other process with this name still lives [P121]."""
+        """Ask, once an interval, whether the other process with this name still lives [P121]."""
         local = self._local
         conflict = self.current
         if conflict is None:
@@ -126,7 +126,7 @@ class NameConflict:
         )
 
     def answered(self, probe: int, sender: int) -> bool:
-        """True when an ACK answers this watch."""
+        """Return True when an ACK answers this watch."""
         conflict = self.current
         if conflict is None or probe != conflict.probe:
             return False

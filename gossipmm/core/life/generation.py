@@ -1,4 +1,4 @@
-"""This node's own generations: how one begins, its heartbeat, and why another one is taken."""
+"""The generations of this node: how one begins, its heartbeat, and why another one is taken."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _RENEW_MIN, _RENEW_MAX = 10.0, 600.0
 
 
 class OwnGenerations:
-    """Begins this node's lives, writes their pages and raises their heartbeats."""
+    """Begins this node's generations, writes their pages and raises their heartbeats."""
 
     def __init__(self, local: LocalState, broadcasts: BroadcastQueue) -> None:
         self._local = local
@@ -54,7 +54,7 @@ class OwnGenerations:
             local.table.replace_page(me, page, local.now)
 
     def write(self, pages: list[Page]) -> None:
-        """Own pages changed: into the table, and on the way to the others."""
+        """Put changed pages of this node into the table, and on the way to the others."""
         local = self._local
         for page in pages:
             local.table.replace_page(local.me, page, local.now)
@@ -71,7 +71,7 @@ class OwnGenerations:
         local.events.append(events.AddressChanged(local.now, local.own.name, previous, addresses))
 
     def raise_heartbeat(self) -> None:
-        """Issue the next heartbeat; a life whose counter is at its end is followed by another.
+        """Issue the next heartbeat; at the end of the counter, take another generation.
 
         [P19]
         """
@@ -82,13 +82,13 @@ class OwnGenerations:
             self.renew("its heartbeat is at its end")
 
     def _generation_above(self, floor: Generation) -> Generation:
-        """A generation for now that is above ``floor`` and above the current one."""
+        """Return a generation for now, above ``floor`` and above the current one."""
         local = self._local
         wall = self._born_ms + int((local.now - self._born_at) * 1000)
         return make_generation(wall, local.rng, floor=max(floor, local.own.generation))
 
     def renew(self, reason: str, floor: Generation = 0) -> None:
-        """Take a new generation, at most once in ten seconds (backing off) [P18]."""
+        """Take a new generation, at most once in ten seconds, with backoff [P18]."""
         local = self._local
         if local.own.leaving:
             return
@@ -114,7 +114,7 @@ class OwnGenerations:
         local = self._local
         generation = self._generation_above(floor)
         if generation >= MAX_GENERATION:
-            return  # somebody forged the last generation there is: nothing can supersede it
+            return  # somebody forged the highest generation there is: nothing can supersede it
         previous = local.own.generation
         local.table.remove(local.me, local.now)
         local.table.close(local.own.name, previous)
@@ -138,7 +138,7 @@ class OwnGenerations:
             self.raise_heartbeat()
 
     def hear_of_me(self, inbound: Inbound, heartbeat: int, claim: int, teller: Member) -> None:
-        """A row about this node itself: refute, or find out that it is out of date [P17, P38]."""
+        """Answer a row about this node: refute it, or notice that it is out of date [P17, P38]."""
         local = self._local
         own = local.own
         if own.leaving:
@@ -159,5 +159,6 @@ class OwnGenerations:
                 )
                 self._broadcasts.claim(local.me)
             if inbound.known < own.heartbeat:
-                # Whoever knows it already lacks an answer to a probe, and would answer this one.
+                # A reporter that knows it already lacks only the answer to a probe, and would
+                # answer this.
                 inbound.reply.rows.append(local.own_row())

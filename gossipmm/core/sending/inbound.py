@@ -1,4 +1,4 @@
-"""One datagram while it is read: what it says, who sent it, and what is said in return."""
+"""One datagram while it is read: what it says, who sent it, and the reply to it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ("Inbound", "Reply")
 
 
 class Reply:
-    """What a datagram makes this node say to its sender, gathered into one."""
+    """Gathers what a datagram makes this node say to its sender, into one reply."""
 
     __slots__ = ("floors", "pages", "rows", "wants")
 
@@ -31,14 +31,14 @@ class Reply:
         return bool(self.rows or self.wants or self.floors or self.pages)
 
     def larger_than(self, room: int) -> bool:
-        """Whether some of it would not fit (by the largest size that each part can have)."""
+        """Return whether some of it may not fit (by the largest size of each part)."""
         size = sum(map(len, self.rows)) + sum(len(page) + 10 for page in self.pages)
         size += 90 * len(self.floors)
         size += sum(len(want[1]) + 24 for want in self.wants if isinstance(want[1], bytes))
         return size > room
 
     def fitting(self, room: int) -> tuple[bytes, dict[int, Any]]:
-        """Return the rows and options that fit ``room`` bytes; the rest is not said."""
+        """Return the rows and options that fit ``room`` bytes; the rest is dropped."""
         options: dict[int, Any] = {}
         rows: list[bytes] = []
         for row in self.rows:
@@ -59,7 +59,7 @@ class Reply:
 
 
 class Inbound:
-    """One datagram that was let in."""
+    """One datagram that was admitted."""
 
     __slots__ = ("delayed", "frame", "known", "pages", "said", "sender", "sent_at", "source")
 
@@ -68,32 +68,32 @@ class Inbound:
     ) -> None:
         self.frame = frame
         self.source = source
-        #: Those of its pages that can be read.
+        #: Its readable pages.
         self.pages = pages
-        #: The sender's record, once there is one: perhaps it is in this very datagram.
+        #: The sender's record, once there is one: it may be in this very datagram.
         self.sender: Member | None = None
         #: The heartbeat at which the sender knows this node; 0 when it does not say.
         self.known: Heartbeat = frame.known if frame.target == me.key else 0
-        #: A later datagram of the same sender overtook this one (which is a replay, perhaps).
+        #: True if a later datagram of the same sender overtook this one (which may be a replay).
         self.delayed = False
-        #: Core time at which it was sent, at the earliest.
+        #: The earliest core time at which it may have been sent.
         self.sent_at = now
-        #: What is said in return; None: nothing so far.
+        #: The reply; None: nothing so far.
         self.said: Reply | None = None
 
     @property
     def reply(self) -> Reply:
-        """What is said in return, to be added to."""
+        """The reply, to be added to."""
         if self.said is None:
             self.said = Reply()
         return self.said
 
     @property
     def answers_to(self) -> Member | Stranger:
-        """Whom to answer, at ``source``."""
+        """The receiver of the reply, at ``source``."""
         return self.sender or Stranger(self.source, self.frame.sender)
 
     def take_reply(self, room: int) -> tuple[bytes, dict[int, Any] | None]:
-        """Take what is said in return and fits, as rows and options; the rest is forgotten."""
+        """Take the part of the reply that fits, as rows and options; the rest is dropped."""
         said, self.said = self.said, None
         return said.fitting(room) if said else (b"", None)

@@ -1,4 +1,4 @@
-"""The way out: frames are made, sealed and queued here, within what may go to their receiver."""
+"""The outbox: frames are made, sealed and queued here, within what their receiver may be sent."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class Outbox:
         self._envelope = envelope
         self._tag = wire.cluster_tag(local.config.cluster)
         self._out: list[tuple[bytes, Address]] = []
-        #: An address that is not proved, of which a datagram is being read: no more than
-        #: ``_allowance`` bytes may go there meanwhile.
+        #: The unvalidated address whose datagram is being read: no more than ``_allowance`` bytes
+        #: may go there meanwhile.
         self._limited: Address | None = None
         self._allowance = 0
-        #: Several keys are in use, so that it matters which of them somebody can read.
+        #: True while several keys are in use, so that it matters which of them a receiver can read.
         self.several_keys = False
-        #: Most bytes of a frame that the envelope leaves in a datagram.
+        #: Largest frame for which the envelope leaves room in a datagram.
         self.room = local.config.max_datagram - envelope.overhead
 
     def take(self) -> list[tuple[bytes, Address]]:
@@ -107,9 +107,10 @@ class Outbox:
         return cbor2.dumps(options) if options else b""
 
     def _kid_for(self, to: Member | None, address: Address) -> bytes:
-        """Id of the key that somebody can read; empty: the usual one [P119].
+        """Return the id of a key that the receiver can read; empty: the usual one [P119].
 
-        A member tells which keys it holds. Who is not known is answered with the key that it used.
+        A member announces which keys it holds. An unknown one is answered with the key that it
+        used.
         """
         ring = self._envelope.keyring
         if ring is None:
@@ -122,25 +123,25 @@ class Outbox:
         return next((key.kid for key in ring.keys if key.kid in told.holds), b"")
 
     def send_waiting(self) -> None:
-        """Queue what the envelope itself has to say: challenges and answers to them."""
+        """Queue the envelope's own datagrams: challenges and answers to them."""
         waiting, self._envelope.waiting = self._envelope.waiting, []
         for name, data, address in waiting:
             self._queue(name, data, address)
 
     def limit(self, address: Address, allowance: int) -> None:
-        """Let no more than so many bytes go to an address that is not proved [P95]."""
+        """Let no more than so many bytes go to an unvalidated address [P95]."""
         self._limited, self._allowance = address, allowance
 
     def end_limit(self) -> None:
-        """The datagram of that address has been read."""
+        """End the allowance: the datagram of that address has been read."""
         self._limited = None
 
     def is_limited(self, address: Address) -> bool:
-        """Whether an allowance stands for the address."""
+        """Return whether an allowance stands for the address."""
         return address == self._limited
 
     def room_for(self, address: Address) -> int:
-        """Most bytes of a frame that an answer to the datagram being read may have [P95]."""
+        """Return the largest frame that may answer the datagram being read [P95]."""
         return min(self.room, self._allowance) if address == self._limited else self.room
 
     def _queue(self, name: str, data: bytes, address: Address) -> None:

@@ -1,4 +1,4 @@
-"""What this node asks for and tells in answer to the datagram that it reads."""
+"""Fills the reply to the datagram being read: what this node asks for and reports."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Replies:
         self._asked: dict[int, float] = {}
 
     def want(self, member: Member) -> list[Any]:
-        """Ask for what is above the versions held: of a large record a part, at random [P56]."""
+        """Ask for pages above the versions held; for a large record, a random part of it [P56]."""
         versions = member.versions
         if len(versions) <= _VECTOR:
             return [member.key, wire.vector(versions)]
@@ -33,12 +33,12 @@ class Replies:
         return [member.key, wire.vector(part), first, last]
 
     def tell(self, member: Member) -> bytes:
-        """What is held of a member, as rows."""
+        """Report how a member is held, as rows."""
         local = self._local
         return local.own_row() if member is local.me else claim_rows(member, local.now, 0)
 
     def unknown(self, reply: Reply, key: int, claim: int) -> None:
-        """A claim about a member without a record here: ask for it, or say that it is closed.
+        """Answer a claim about a member without a record here: ask, or say that it is closed.
 
         [P40, P48]
         """
@@ -46,7 +46,7 @@ class Replies:
         floor = local.table.floor_of_key(key)
         if floor is not None:
             if floor[0] == local.own.name:
-                reply.pages.append(local.me.pages[0].raw)  # an earlier life of this node
+                reply.pages.append(local.me.pages[0].raw)  # an earlier generation of this node
             else:
                 reply.floors.append(list(floor))
         elif claim in _KNOWN_CLAIMS:
@@ -64,5 +64,5 @@ class Replies:
         reply.wants.append(self.want(member) if member else [key, b""])
 
     def answer(self, reply: Reply, claim_of: Member) -> None:
-        """Answer with what is held of a member."""
+        """Answer with how a member is held."""
         reply.rows.append(self.tell(claim_of))

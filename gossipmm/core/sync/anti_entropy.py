@@ -1,10 +1,9 @@
 """Anti-entropy: fingerprints, digests, and pages both ways.
 
-Fingerprints travel in every exchange. Only when two have differed while this node's stood still
-for an interval does a digest follow: all rows where they fit, else hashes of buckets of the key
-space first. What differs is asked for by the page versions held (WANT) and answered with pages.
-Pages that come by this way are marked with OPT_MORE and are not pushed on: whoever else lacks
-them asks for itself.
+Fingerprints travel in every exchange. A digest follows only when two have differed while this
+node's stood still for an interval: all rows where they fit, else hashes of buckets of the key space
+first. What differs is asked for by the page versions held (WANT) and answered with pages. These are
+marked with OPT_MORE and not pushed on: whoever else lacks them asks for itself.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ from gossipmm.core.table.member import Member
 from gossipmm.core.values.types import Status
 from gossipmm.core.wire import frame as wire
 
-#: Rows of a digest that fit one datagram of 1,200 bytes: above, buckets.
+#: Rows of a digest that fit one datagram of 1,200 bytes; above that, buckets.
 _SMALL: Final = 54
-#: Members a bucket on average, and most buckets (as bits).
+#: Members per bucket on average, and most buckets (as bits).
 _BUCKET: Final = 16
 _MAX_BITS: Final = 7
 _ALL_PAGES: Final = range(1 << 16)
@@ -40,7 +39,7 @@ _STATE_CLAIMS: Final = {
 
 
 class AntiEntropy:
-    """Brings two tables together."""
+    """Makes two tables agree."""
 
     def __init__(
         self,
@@ -151,7 +150,7 @@ class AntiEntropy:
             if member is not None and member.page_hash_bytes() != page_hash:
                 wants.append(self._replies.want(member))
             claims.append(wire.row(key, heartbeat, claim, age))
-        # Rows of unknown members ask for their records by themselves.
+        # Rows about unknown members ask for their records by themselves.
         self._claims.hear_rows(inbound, peer, b"".join(claims))
         self._tell_differences(rows, peer)
         if wants:
@@ -169,7 +168,7 @@ class AntiEntropy:
             self._send_pages(peer, [(member, {}, _ALL_PAGES) for member in offers])
 
     def _tell_differences(self, rows: bytes, peer: Member) -> None:
-        """Where the peer's claim is of another kind than what is held here even now, say so."""
+        """Answer where the peer's claim differs in kind from what is held here even now."""
         local = self._local
         told: list[bytes] = []
         for key, _, claim, _, _ in wire.digest_rows_in(rows):

@@ -1,6 +1,6 @@
-"""The rows of a datagram: who says what of whom, and which of it may be believed.
+"""Reads the rows of a datagram: claims about members, and which of them may be believed.
 
-What a claim does to a member's verdict is the detector's part.
+The detector decides what a claim does to a member's verdict.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from gossipmm.mechanisms import Mechanism
 __all__ = ("Claims",)
 
 _GONE: Final = (wire.DEAD, wire.LEFT)
-_LONG_AGO: Final = wire.AGES[-1]  # evidence of unknown age: before any burial that is remembered
+_LONG_AGO: Final = wire.AGES[-1]  # evidence of unknown age: before any death that is remembered
 
 
 class Claims:
@@ -64,10 +64,10 @@ class Claims:
                 self._hear_unknown(inbound, key, claim, wire.AGES[age_code])
             elif claim == wire.ALIVE:
                 if heartbeat > member.k or member.buried_at is not None:
-                    # What a sender says of itself proves no more than that it was sent once.
+                    # What a sender says about itself only proves that it was sent once.
                     unknown_age = inbound.delayed or member is teller
                     age = _LONG_AGO if unknown_age else wire.AGES[age_code]
-                    # Of the dead, what waited here to be read counts from when it was sent.
+                    # For dead members, what waited here to be read counts from when it was sent.
                     told_at = inbound.sent_at if member.buried_at is not None else local.now
                     self._detector.hear_alive(member, heartbeat, told_at - age, teller.name)
             elif claim == wire.LEFT:
@@ -124,7 +124,7 @@ class Claims:
             self._replies.answer(inbound.reply, member)
 
     def _hear_left(self, inbound: Inbound, member: Member, age: float) -> None:
-        """Only its own page 0 makes a member left; of a left one the larger age counts.
+        """Take a claim "left": only page 0 makes a member left; for one that is, the age may grow.
 
         [P46, P84]
         """
@@ -146,13 +146,13 @@ class Claims:
             self._contradict(inbound, member, outcome)
 
     def hear_stranger(self, rows: bytes) -> None:
-        """Rows of a sender without a record here: good news counts, accusations do not [P82]."""
+        """Read rows of a stranger: claims of life count, accusations do not [P82]."""
         local = self._local
         for key, heartbeat, claim, _ in wire.rows_in(rows):
             member = local.table.by_key.get(key)
             if claim == wire.ALIVE and member is not None and member is not local.me:
                 if heartbeat < wire.MAX_COUNTER:
-                    # Perhaps an old datagram of an earlier life: its age is not known.
+                    # It may be an old datagram of an earlier generation: its age is unknown.
                     evidence = local.now - _LONG_AGO
                     self._detector.hear_alive(member, heartbeat, evidence, "a newcomer")
             else:

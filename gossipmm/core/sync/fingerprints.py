@@ -1,7 +1,7 @@
-"""Fingerprints: whether a peer's table and this one agree, and what follows if they do not.
+"""Compares fingerprints: whether a peer's table agrees with this one, and what follows if not.
 
-Fingerprints travel in every exchange. Only when two have differed while this node's stood still
-for an interval does a digest follow.
+Fingerprints travel in every exchange. A digest follows only when two have differed while this
+node's stood still for an interval.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ("Fingerprints",)
 
 #: Least time between two digests of one node, in intervals.
 _DIGEST_GAP: Final = 0.15
-#: Intervals without agreement or digest after which one is sent whatever changes meanwhile.
+#: Intervals without agreement or digest after which one is sent whatever is changing.
 _DIGEST_LATEST: Final = 2
 
 
@@ -45,11 +45,11 @@ class Fingerprints:
         self._agreed_at = local.now
 
     def compare(self, peer: Member, fingerprint: int, *, may_send: bool) -> None:
-        """An exchange brought a peer's fingerprint [P53, P59]."""
+        """Compare a peer's fingerprint, which came with an exchange [P53, P59]."""
         local = self._local
         table = local.table
         if not peer.complete:
-            return  # its page 0 is not here yet: the tables differ, and it is asked for
+            return  # its page 0 is not here yet: the tables differ, and that is asked for
         peer.peer_fingerprint = fingerprint
         if fingerprint == table.fingerprint:
             peer.differs_since = None
@@ -62,7 +62,7 @@ class Fingerprints:
         if peer.differs_since is None:
             peer.differs_since = local.now
         interval = local.config.gossip_interval
-        # Where something changes all the time no fingerprint ever stands: then now and then.
+        # Where something changes all the time no fingerprint ever stands still: then now and then.
         stood = (
             local.now - table.changed_at > interval
             or local.now - max(self._agreed_at, self._digest_at) > _DIGEST_LATEST * interval

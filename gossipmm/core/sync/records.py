@@ -1,4 +1,4 @@
-"""Pages: whose they are, whether they are new here, and what follows from them."""
+"""Takes pages: whose they are, whether they are new here, and what follows from them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Records:
         self._rotation = rotation
 
     def hear_pages(self, inbound: Inbound) -> None:
-        """Take pages from anybody; push on what is new, unless it came by reconciliation.
+        """Take pages from anybody; push on what is new, unless it came by anti-entropy.
 
         [P6, P57]
         """

@@ -1,4 +1,4 @@
-"""What one holder keeps of one life of one node: its pages, its liveness, its trail."""
+"""What a holder keeps about one generation of a node: its pages, its liveness, its trail."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TRAIL: Final = 32
 
 
 class Member(Liveness):
-    """A record (set of pages) with its liveness. Written by the core only."""
+    """A record (set of pages) with its liveness. Only the core writes it."""
 
     __slots__ = (
         "accusers",
@@ -73,39 +73,40 @@ class Member(Liveness):
         self.pages: dict[int, Page] = {}
         #: Page 0 is here: before, it is neither probed nor suspected nor hashed [P7].
         self.complete = False
-        #: XOR over pages of a hash of (number, version): equal when the page versions are.
+        #: XOR of a hash of (number, version) over all pages: equal when the page versions are.
         self.page_hash = 0
         #: Bytes of all pages.
         self.size = 0
         self.addresses: tuple[Address, ...] = ()
         self.node_state = NodeState.UP
         self.metadata: Metadata = NO_METADATA
-        #: Cached verdict, kept by ``Table.refresh``; and since when.
+        #: Cached verdict, kept by ``Table.refresh``, and its beginning.
         self.status = Status.UNKNOWN
         self.since: float = -inf
-        #: While dead, returning or left: since when, as far as anybody knows. Ages that travel and
-        #: reaping go by it; evidence of a return goes by ``buried_at``, the burial here.
+        #: While dead, returning or left: since when, as far as anybody knows. It determines the
+        #: ages that travel and reaping; evidence of a return is compared with ``buried_at``, the
+        #: death here.
         self.gone_at: float = -inf
-        #: What this member adds to the table's fingerprint now (0: nothing).
+        #: Current contribution to the table's fingerprint (0: nothing).
         self.contribution = 0
         #: Keys of distinct accusers at the current suspicion, in order of arrival.
         self.accusers: list[int] = []
         self.suspect_since: float = 0.0
         self.suspicion_timer: Token | None = None
-        #: Since when this node's accusation waits for its own health; None when it does not.
+        #: Time since which this node's accusation waits for its own health; None when it does not.
         self.held_since: float | None = None
         #: Core times of returns from the dead, within the flap window.
         self.returns: tuple[float, ...] = ()
         self.probation: Token | None = None
         self.probation_until: float | None = None
-        #: A caller of this node reported a failure; its probe has not ended.
+        #: True while a caller of this node has reported a failure whose probe has not ended.
         self.doubted = False
         #: Registrations hidden here by ``expire``, each at the page version that it had.
         self.hidden: dict[tuple[str, str], int] | None = None
-        #: Where its datagrams came from last, and when one came.
+        #: Where its datagrams last came from, and when one came.
         self.source: Address | None = None
         self.seen_at: float = -inf
-        #: When a probe of it was counted last (see ``egress.py``).
+        #: When a probe by it was last counted (``life/reply_loss.py``).
         self.asked_at: float = -inf
         self.slow_until: float = -inf
         self.peer_fingerprint = 0
@@ -120,7 +121,7 @@ class Member(Liveness):
         return {number: page.version for number, page in self.pages.items()}
 
     def page_hash_bytes(self) -> bytes:
-        """The hash of the page versions as digests carry it."""
+        """Return the hash of the page versions as digests carry it."""
         return self.page_hash.to_bytes(6, "big")
 
     def put(self, page: Page) -> Page | None:
@@ -140,7 +141,7 @@ class Member(Liveness):
         return old
 
     def registrations(self) -> list[Registration]:
-        """All entries of all pages held, in order of page."""
+        """Return all entries of all pages held, in order of page."""
         return [entry for number in sorted(self.pages) for entry in self.pages[number].entries]
 
     def note(self, at: float, kind: EvidenceKind, teller: NodeId, detail: str = "") -> None:
@@ -150,7 +151,7 @@ class Member(Liveness):
         self.trail.append(Evidence(at, kind, teller, max(self.k, 0), detail))
 
     def judged(self) -> Status:
-        """The status for readers: the verdict, under what the record itself says [P26]."""
+        """Return the status for readers: the verdict, unless the record says otherwise [P26]."""
         if self.node_state is NodeState.LEFT:
             return Status.LEFT
         if not self.complete:
@@ -162,7 +163,7 @@ class Member(Liveness):
         return result
 
     def view(self) -> MemberView:
-        """An immutable picture for readers."""
+        """Return an immutable picture for readers."""
         return MemberView(
             self.name,
             self.generation,

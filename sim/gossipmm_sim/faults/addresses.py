@@ -85,7 +85,7 @@ class SocketOf(Fault):
 @fault("seeds")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seeds(Fault):
-    """From the beginning, ``on`` join by one address of the host ``by``: its ``nth``, from 0."""
+    """Makes ``on`` join by one address of the host ``by``: its ``nth``, from 0."""
 
     on: str
     by: str
@@ -100,7 +100,7 @@ class Seeds(Fault):
             host.seeds = tuple(addresses[self.nth] for addresses in heard)
 
     def act(self, run: Context, key: str) -> None:
-        """Do nothing: it is so from the beginning."""
+        """Do nothing: it holds from the beginning."""
 
 
 @fault("warm")
