@@ -55,12 +55,13 @@ KEYS = {Face.AGENT: (AgentKeys,), Face.CLIENT: (ClientKeys, TrioClientKeys)}
 ONLY_THERE: dict[Face, set[str]] = {
     Face.NODE: {
         *("receive_datagram", "handle_timer", "next_timer", "datagrams_to_send", "next_event"),
-        *("send_failed", "new_boot"),  # what the shell tells it
+        *("send_failed", "new_boot", "set_addresses"),  # what the shell tells it
         *("name", "generation", "heartbeat", "addresses", "leaving", "left"),
     },
     Face.AGENT: {
         *("name", "generation", "addresses", "bound", "leaving", "table", "matchmaker"),
-        *("io_stats", "seed_failures", "seed_trouble", "seeds_tried"),
+        *("io_stats", "seed_failures", "seeds_tried"),
+        *("faults", "seed_trouble"),  # parts of status, which every face has
         *("tell", "end"),  # what the tasks that run it say
     },
     Face.THREAD: {

@@ -21,8 +21,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import cache, wraps
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar, get_type_hints
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from gossipmm.config import Config
 from gossipmm.core.values.events import KINDS, Event, kinds_of
@@ -30,7 +30,7 @@ from gossipmm.core.values.types import Address, TopicView
 from gossipmm.embed.blocking import BlockingAgent
 from gossipmm.embed.matchmaker import MatchMakerGossip
 from gossipmm.embed.pipe import Lines, config_to, dump, error_from, view_from
-from gossipmm.embed.plain import plain, typed
+from gossipmm.embed.plain import restored
 from gossipmm.errors import AgentClosedError, ForkedError, RegistrationError
 from gossipmm.settings import load_config
 
@@ -64,22 +64,15 @@ class ChildMatchMaker(MatchMakerGossip):
 def _asked(
     method: Callable[Concatenate[Any, _P], _T],
 ) -> Callable[Concatenate[ChildAgent, _P], _T]:
-    """Turn a verb into a question to the child; its annotation types the answer."""
+    """Turn a verb into a question to the child."""
     name = method.__name__
 
     @wraps(method)
     def ask(self: ChildAgent, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        answer = self._ask(name, *map(plain, args), **kwargs)
-        result: _T = typed(_answer_of(method), answer)
-        return result
+        answer: _T = restored(self._ask(name, *args, **kwargs))
+        return answer
 
     return ask
-
-
-@cache
-def _answer_of(method: Callable[..., Any]) -> Any:
-    """Return the type of a verb's answer."""
-    return get_type_hints(method)["return"]
 
 
 class ChildAgent:
@@ -271,7 +264,7 @@ class ChildAgent:
 
     def heard(self, names: Iterable[str]) -> dict[str, float]:
         """Return the core time at which each named member that is known was last heard of."""
-        found: dict[str, float] = self._ask("heard", list(names))
+        found: dict[str, float] = restored(self._ask("heard", list(names)))
         return found
 
     @property
@@ -329,7 +322,7 @@ class ChildWatch(Iterator[Event]):
                 events, self._over = self._agent._ask("watched", self._number)
             except AgentClosedError:
                 raise StopIteration from None
-            self._found.extend(typed(Event, event) for event in events)
+            self._found.extend(map(restored, events))
             if not self._found and not self._over:
                 time.sleep(_WATCH_LOOK)
         return self._found.popleft()

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from enum import Enum
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
 from gossipmm.config import Config
 from gossipmm.core.values import events
-from gossipmm.core.values.types import EntryState, HostState, Status
+from gossipmm.core.values.types import EntryState, HostState, MemberView, Status
 from gossipmm.embed.blocking import BlockingAgent
 from gossipmm.embed.child import ChildAgent, ChildMatchMaker
 from gossipmm.embed.matchmaker import MatchMakerGossip
-from gossipmm.embed.plain import plain, typed
+from gossipmm.embed.plain import plain, restored
 from gossipmm.embed.thread import ThreadAgent
 from gossipmm.errors import MatchMakerException, SeedError, WatchOverflowError
 from tests.embed.helpers import SOON, config, until
@@ -148,17 +149,25 @@ def test_a_matchmaker_hands_out_its_agent(kind: type[MatchMakerGossip]) -> None:
 
 
 def test_every_kind_of_event_comes_back_as_it_was() -> None:
-    """The parent reads events by their annotations: one that it cannot read would end a watch."""
+    """One that the parent cannot read would end a watch."""
     for kind in get_args(events.Event):
-        hints = typed_fields(kind)
-        event = kind(*(example(hint) for hint in hints.values()))
-        assert typed(events.Event, plain(event)) == event
+        event = kind(*(example(hint) for hint in get_type_hints(kind).values()))
+        assert restored(json.loads(json.dumps(plain(event)))) == event
 
 
-def typed_fields(kind: type) -> dict[str, Any]:
-    from typing import get_type_hints
-
-    return get_type_hints(kind)
+def test_every_kind_of_answer_comes_back_as_it_was_whatever_its_annotations_say(
+    agent: BlockingAgent, monkeypatch: Any
+) -> None:
+    """Compiled, ``tuple[Address, ...]`` is ``tuple``: read by annotations, addresses were empty."""
+    monkeypatch.setattr(MemberView, "__annotations__", dict.fromkeys(MemberView._fields, tuple))
+    agent.register("compute", "h", {"port": 80, "spare": True}, ttl=30.0)
+    answers = (
+        *(agent.members(), agent.why("peer"), agent.registrations(), agent.agreement()),
+        *(agent.health(), agent.status(), agent.heard(["me"]), agent.topic("compute")),
+    )
+    for answer in answers:
+        assert restored(json.loads(json.dumps(plain(answer)))) == answer
+    assert all(member.addresses for member in agent.members())
 
 
 def example(hint: Any) -> Any:

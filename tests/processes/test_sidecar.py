@@ -11,6 +11,7 @@ import time
 import pytest
 
 from gossipmm.client import Client
+from gossipmm.core.values.types import Status
 from gossipmm.errors import AgentUnreachableError
 from tests.processes.program import GOSSIPMM, environment, run, until
 
@@ -60,13 +61,13 @@ def test_a_day_with_three_agents(cluster, tmp_path):
     assert at_c.queues("compute.a") == [("compute.a", "a")]  # and only web
 
     assert gossipmm(path, "drain").returncode == 0
-    until(lambda: at_b.lookup("compute")["others"], "a drains")
+    until(lambda: at_b.lookup("compute").others, "a drains")
     assert gossipmm(path, "drain", "--undo").returncode == 0
-    until(lambda: at_a.status()["agree"] == 2, "agreement")
+    until(lambda: at_a.agreement().agree == 2, "agreement")
     assert gossipmm(path, "diff", at_b.place.path).returncode == 0
 
     b.signal(signal.SIGKILL)
-    until(lambda: at_a.member("b")["status"] == "dead", "the death seen")
+    until(lambda: at_a.member("b").status is Status.DEAD, "the death seen")
     why = gossipmm(path, "why", "b")
     assert why.stdout.startswith("b is dead, for ")
     assert "could not reach it" in why.stdout
@@ -82,7 +83,7 @@ def test_a_day_with_three_agents(cluster, tmp_path):
     assert cluster[0][0].wait() == 0
     assert not os.path.exists(path)
     assert gossipmm(path, "members").returncode == 3
-    until(lambda: at_c.member("a")["status"] == "left", "the leave seen")
+    until(lambda: at_c.member("a").status is Status.LEFT, "the leave seen")
     assert c.process.poll() is None
 
 
@@ -100,7 +101,7 @@ def test_every_agent_has_a_socket_by_its_name(start, tmp_path):
     try:
         with Client(str(path)) as client:
             until(lambda: answers(client), "the agent up")
-            assert client.status()["name"] == "rack/7"
+            assert client.status().name == "rack/7"
         agent.send_signal(signal.SIGTERM)
         assert agent.wait(20) == 0
         assert f"control API at {path}" in agent.stderr.read()
@@ -121,7 +122,7 @@ def test_sockets_that_cannot_be(start, tmp_path):
         f"gossipmm: control: another agent is served at {path}: choose another path\n"
     )
     with Client(str(path)) as client:
-        assert client.status()["name"] == "a"
+        assert client.status().name == "a"
     file = tmp_path / "file"
     file.write_text("precious")
     refused = run("agent", "--name", "b", "--bind", "127.0.0.1:0", "--control", str(file))
@@ -169,7 +170,7 @@ def test_sigterm_leaves_within_two_seconds_whoever_is_connected(cluster):
     a.signal(signal.SIGTERM)
     assert a.wait() == 0
     assert time.monotonic() - began < 2.5
-    until(lambda: at_b.member("a")["status"] == "left", "the leave seen")
+    until(lambda: at_b.member("a").status is Status.LEFT, "the leave seen")
     assert b.process.poll() is None
     for client in stuck:
         client.close()
@@ -200,8 +201,8 @@ def test_a_thousand_connections_and_the_gossip_side_does_not_notice(cluster):
     for program in (a, b, c):
         # Its own lateness is not asserted: how long a turn takes is the machine's affair.
         assert program.told("member_died") == []
-    until(lambda: at_a.status()["agree"] == 2, "agreement")
-    assert at_b.status()["members"] == at_c.status()["members"] == {"alive": 3}
+    until(lambda: at_a.agreement().agree == 2, "agreement")
+    assert at_b.status().members == at_c.status().members == {Status.ALIVE: 3}
 
 
 def test_watch_prints_events_as_they_happen(cluster):
@@ -366,8 +367,8 @@ def test_what_is_wrong_with_a_join_is_said(start, tmp_path):
     b = start("b", "--join", a.address, "--control", path)
     another = "is of another cluster than this node's, 'gossipmm'"
     with Client(path) as client:
-        until(lambda: answers(client) and client.status()["trouble"], "the trouble")
-        assert client.status()["trouble"] == {a.address: another}
+        until(lambda: answers(client) and client.status().trouble, "the trouble")
+        assert client.status().trouble == {a.address: another}
         assert any(f"seed {a.address} {another}" in line for line in b.errors)
         nobody = gossipmm(path, "join", free)
         assert nobody.returncode == 1
@@ -377,4 +378,4 @@ def test_what_is_wrong_with_a_join_is_said(start, tmp_path):
     with Client(path) as client:
         fine = start("c", "--control", "none")
         assert gossipmm(path, "join", fine.address).returncode == 0
-        until(lambda: client.status()["members"] == {"alive": 2}, "c joined")
+        until(lambda: client.status().members == {Status.ALIVE: 2}, "c joined")
