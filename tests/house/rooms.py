@@ -80,11 +80,4 @@ PUBLISHED = {
 #: Files that import each other, directly or around a corner.
 KNOWN_CIRCLES = {
     ("gossipmm.sidecar.api.agent", "gossipmm.sidecar.api.app"),
-    (
-        "gossipmm_sim.engine.cluster",
-        "gossipmm_sim.engine.host",
-        "gossipmm_sim.engine.matchmaker",
-        "gossipmm_sim.engine.network",
-        "gossipmm_sim.engine.shell",
-    ),
 }

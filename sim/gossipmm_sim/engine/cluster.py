@@ -44,9 +44,11 @@ from gossipmm_sim.engine.clock import Clock
 from gossipmm_sim.engine.host import Host
 from gossipmm_sim.engine.links import Link
 from gossipmm_sim.engine.network import Network
-from gossipmm_sim.engine.shell import Core, Shell
+from gossipmm_sim.engine.peer import Peer
+from gossipmm_sim.engine.shell import Core
 from gossipmm_sim.engine.streams import Streams
 from gossipmm_sim.engine.trace import Trace
+from gossipmm_sim.engine.world import World
 
 if TYPE_CHECKING:
     from gossipmm.core.values.types import Address
@@ -85,7 +87,7 @@ class Traffic:
         return f"<{self.mean_datagrams:.2f} datagrams/s, {self.mean_bytes:.0f} bytes/s a host>"
 
 
-class Cluster:
+class Cluster(World):
     """N hosts on one virtual network."""
 
     def __init__(
@@ -127,8 +129,7 @@ class Cluster:
         self.stats: list[Any] = []
         #: Called with each host that is added, before it starts.
         self.on_spawn: list[Callable[[Host], None]] = []
-        #: Called with (host, topic, registered host, True or False) as programs (un)register.
-        self.on_register: list[Callable[[Host, str, str, bool], None]] = []
+        self.on_register = []
         self._watchers: dict[type, list[Watcher]] = {}
         self._addresses = 0
         width = len(str(max(nodes - 1, 1)))
@@ -196,6 +197,10 @@ class Cluster:
         self._addresses += 1
         high, low = divmod(self._addresses, 250)
         return (f"10.{high // 250}.{high % 250}.{low + 1}", 7946)
+
+    def taken(self, address: Address) -> bool:
+        """Return whether a host that is up has that address."""
+        return any(host.up and host.address == address for host in self.hosts)
 
     def new_literal(self, family: int) -> str:
         """Return an IPv4 or IPv6 literal that nobody has had."""
@@ -310,7 +315,7 @@ class Cluster:
         self.network.remove_rule("loss")
         chosen = None if on is None else {self[host].index for host in on}
 
-        def rule(host: Shell, peer: Shell, link: Link) -> None:
+        def rule(host: Peer, peer: Peer, link: Link) -> None:
             if chosen is None or host.index in chosen or peer.index in chosen:
                 link.add_loss(p)
 
@@ -322,7 +327,7 @@ class Cluster:
         left = {self[host].index for host in a}
         right = {self[host].index for host in b}
 
-        def rule(host: Shell, peer: Shell, link: Link) -> None:
+        def rule(host: Peer, peer: Peer, link: Link) -> None:
             there = host.index in left and peer.index in right
             if there or (both and host.index in right and peer.index in left):
                 link.cut = True

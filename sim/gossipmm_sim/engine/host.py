@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from gossipmm.core.sealing.envelope import CoseEnvelope
     from gossipmm.core.values.types import Address, Evidence, MemberView, OwnRegistration
     from gossipmm.matchmaker import Lookup, TableMatchMaker
-    from gossipmm_sim.engine.cluster import Cluster
     from gossipmm_sim.engine.streams import Streams
+    from gossipmm_sim.engine.world import World
 
 __all__ = ("FIRST_KEY", "Host", "Startup")
 
@@ -47,7 +47,7 @@ class Host(Shell):
 
     def __init__(
         self,
-        cluster: Cluster,
+        cluster: World,
         label: str,
         index: int,
         address: Address,
@@ -307,7 +307,7 @@ class Host(Shell):
         """
         self.stop("crash")
         # Two processes cannot bind one address: the second one takes another.
-        taken = any(host.up and host.address == self.address for host in self.cluster.hosts)
+        taken = self.cluster.taken(self.address)
         if isinstance(new_address, tuple):
             self.address, self.socket = new_address, None
         elif new_address or taken:
@@ -391,7 +391,7 @@ class Host(Shell):
 
     def alone(self) -> bool:
         """Return whether the core knows no live member but itself."""
-        return self.cluster.live_count(self._core) <= 1
+        return self._core.table.live_count() <= 1  # type: ignore[no-any-return]
 
 
 def _at_once() -> Startup:

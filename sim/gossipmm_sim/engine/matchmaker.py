@@ -3,21 +3,75 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gossipmm.matchmaker import TableMatchMaker
 
 if TYPE_CHECKING:
-    from gossipmm.core.values.types import OwnRegistration, TopicView
-    from gossipmm_sim.engine.host import Host
+    from gossipmm.config import Config
+    from gossipmm.core.values.types import MemberView, OwnRegistration, TopicView
 
 __all__ = ("SimulatedAgent", "matchmaker")
+
+
+class Asked(Protocol):
+    """What a matchmaker's agent needs of a host; its verbs are those of ``AgentControl``."""
+
+    node_name: str
+    config: Config
+
+    @property
+    def table(self) -> Any:
+        """The readers' view of its core's table."""
+
+    def core_time(self) -> float:
+        """Now, on its own clock."""
+
+    def member(self, name: str) -> MemberView | None:
+        """Look a member up."""
+
+    def register(
+        self,
+        topic: str,
+        host: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        ttl: float | None = None,
+        draining: bool = False,
+    ) -> None:
+        """Register, or renew."""
+
+    def unregister(self, topic: str, host: str | None = None) -> bool:
+        """End a registration."""
+
+    def drain(
+        self, topic: str | None = None, host: str | None = None, *, draining: bool = True
+    ) -> int:
+        """Drain registrations or the node."""
+
+    def undrain(self, topic: str | None = None, host: str | None = None) -> int:
+        """Take them back into picks."""
+
+    def renew(self, topic: str, host: str) -> bool:
+        """Renew a time to live."""
+
+    def registrations(self) -> tuple[OwnRegistration, ...]:
+        """List what is registered here."""
+
+    def ack_alive(self, topic: str, host: str) -> bool:
+        """Take first-hand evidence of life."""
+
+    def report_failure(self, topic: str, host: str) -> bool:
+        """Doubt, and probe."""
+
+    def expire(self, topic: str, host: str) -> bool:
+        """Hide, and ask the owner."""
 
 
 class SimulatedAgent:
     """One host as the matchmaker's table and agent (protocols of ``gossipmm.matchmaker``)."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Asked) -> None:
         self._host = host
 
     @property
@@ -91,7 +145,7 @@ class SimulatedAgent:
         return self._host.expire(topic, host)
 
 
-def matchmaker(host: Host) -> TableMatchMaker:
+def matchmaker(host: Asked) -> TableMatchMaker:
     """Build a matchmaker over a host's running core; it ends with the process."""
     agent = SimulatedAgent(host)
     return TableMatchMaker(agent, agent, config=host.config)

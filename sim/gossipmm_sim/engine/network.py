@@ -26,7 +26,7 @@ from gossipmm_sim.engine.streams import Streams
 if TYPE_CHECKING:
     from gossipmm.core.values.types import Address
     from gossipmm_sim.engine.nat import Nat
-    from gossipmm_sim.engine.shell import Shell as Host
+    from gossipmm_sim.engine.peer import Peer as Host
 
 __all__ = ("HEADERS", "Network", "Rule")
 

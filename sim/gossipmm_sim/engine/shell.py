@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from gossipmm.core.values.events import LeaveFinished
 from gossipmm_sim.engine.network import HEADERS
+from gossipmm_sim.engine.peer import Peer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gossipmm.config import Config
     from gossipmm.core.values.types import Address, Evidence, MemberView, OwnRegistration
-    from gossipmm_sim.engine.cluster import Cluster
-    from gossipmm_sim.engine.sockets import Socket
+    from gossipmm_sim.engine.world import World
 
 __all__ = ("INBOX", "Core", "Shell")
 
@@ -95,12 +95,12 @@ class Core(Protocol):
         """Return a member's evidence trail."""
 
 
-class Shell:
+class Shell(Peer):
     """The part of a host that runs a core: time, datagrams, timers, events."""
 
     def __init__(
         self,
-        cluster: Cluster,
+        cluster: World,
         label: str,
         index: int,
         address: Address,
@@ -111,12 +111,9 @@ class Shell:
         self.clock = cluster.clock
         self.label = label
         self.index = index
-        #: Its address, or the first of several.
         self.address = address
-        #: The socket of its process; None: bound to ``address``, which nobody takes away.
-        self.socket: Socket | None = None
-        #: Targets of sends that failed, until the core is told.
-        self.unsent: list[Address] = []
+        self.socket = None
+        self.unsent = []
         self.config = config
         self.node_name = node_name
         self._core: Core

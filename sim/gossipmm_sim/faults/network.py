@@ -14,7 +14,7 @@ from gossipmm_sim.faults.base import Context, Window, fault, select
 
 if TYPE_CHECKING:
     from gossipmm_sim.engine.links import Link
-    from gossipmm_sim.engine.shell import Shell
+    from gossipmm_sim.engine.peer import Peer
 
 __all__ = (
     "Bandwidth",
@@ -75,7 +75,7 @@ class LinkFault(Window):
             for host in select(run, self.on):
                 run.ill(host, self.over(run))
 
-        def rule(host: Shell, peer: Shell, link: Link) -> None:
+        def rule(host: Peer, peer: Peer, link: Link) -> None:
             a, b = host.index, peer.index
             if via and not _leads(via, peer, link):
                 return
@@ -95,7 +95,7 @@ class LinkFault(Window):
         raise NotImplementedError
 
 
-def _leads(via: str, peer: Shell, link: Link) -> bool:
+def _leads(via: str, peer: Peer, link: Link) -> bool:
     """Return whether a link is a path of the kind that this fault affects."""
     if via in _FAMILIES:
         return family_of(link.target) == _FAMILIES[via]
