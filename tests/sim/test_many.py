@@ -104,6 +104,14 @@ class TestCampaign:
         said = re.sub(r"\s+", " ", capsys.readouterr().err)
         assert "repeat: python -m gossipmm_sim run cluster_of_2_one_dies --seed 0" in said
 
+    def test_what_never_came_about_is_counted(self, tmp_path, capsys):
+        late = ["--set", "faults=crash at=1 on=1", "--set", "duration=1.5", "--set", "checks="]
+        figure = ["--figure", "crash_seen_by_all_max"]
+        args = ["campaign", "crash_detected_within", "--seeds", "2", "--set", "nodes=4"]
+        assert end(*args, *late, *figure) == 0
+        told = capsys.readouterr().out
+        assert "crash_seen_by_all_max: median not by the end, max not by the end" in told
+
     def test_variants_are_runs_of_their_own(self):
         todo = campaign.jobs(["cluster_of_1_2_3"], range(2), {})
         assert len(todo) == 6
@@ -168,6 +176,8 @@ class TestReports:
         (["replay", "missing.json"], "missing.json: No such file or directory"),
         (["campaign", "--seeds", "x"], "seeds 'x': write how many"),
         (["campaign", "--shard", "3/2"], "shard '3/2' is out of range"),
+        (["campaign", "--seeds", "0"], "there is no run to make: --seeds 0, --shard 1/1"),
+        (["campaign", "--seeds", "1", "--shard", "2/2"], "there is no run to make"),
         (["campaign", "--resume"], "--resume needs --out FILE"),
         (["campaign", "swram"], "unknown scenario 'swram'"),
         (["ablate", "helprs"], "unknown mechanism 'helprs'; did you mean 'helpers'?"),

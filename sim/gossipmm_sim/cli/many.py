@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -80,65 +81,89 @@ def campaign(
     todo = [job for job in todo if job.key not in done]
     for job in todo[:1]:
         job.build()  # report a wrong setting before any process starts
-    failed = 0
-    pooled: dict[str, list[float]] = {}
-    never: Counter[str] = Counter()
-    figures_seen: dict[str, list[float]] = {name: [] for name in figures}
+    if not todo and not done:
+        raise UsageError(f"there is no run to make: --seeds {seeds}, --shard {shard}")
     try:
         file = out.open("a" if resume else "w", encoding="utf-8") if out is not None else None
     except OSError as error:
         raise UsageError(f"{out}: {error.strerror}") from None
+    sums = _Sums(figures)
     with progress_bar() as progress:
         task = progress.add_task("campaign", total=len(todo), rate="")
 
         def tell(line: dict[str, Any]) -> None:
-            nonlocal failed
-            for name, values in line["samples"].items():
-                pooled.setdefault(name, []).extend(values)
-            never.update(line["never"])
-            for name in figures:
-                if name in line["figures"]:
-                    figures_seen[name].append(line["figures"][name])
-            if not line["ok"]:
-                failed += 1
-                wrong = next(one for one in line["verdicts"] if not one["ok"])
-                progress.console.print(
-                    f"FAILED {line['job']}: {wrong['check']}: {wrong['message']}", markup=False
-                )
-                progress.console.print(f"  repeat: {_repeat(line)}", markup=False)
+            sums.add(line)
+            for text in _failure(line):
+                progress.console.print(text, markup=False)
             progress.advance(task)
             speed = progress.tasks[task].speed
             progress.update(task, rate=f"{speed:.1f} runs/s" if speed else "")
 
         try:
-            sums = many.run_campaign(
+            acted = many.run_campaign(
                 todo, processes=processes, out=file, tell=tell, pool=_dask(dask) if dask else None
             )
         finally:
             if file is not None:
                 file.close()
-    click.echo(f"{len(todo)} runs, {failed} failed, {len(done)} were done before")
-    _tell_times(pooled, never)
-    for name in figures:
-        spread = sorted(figures_seen[name])
-        if spread:
-            click.echo(f"{name}: median {quantile(spread, 0.5):.4g}, max {spread[-1]:.4g}")
-    missing = [name for name in many.SOMETIMES if not sums[name]]
-    if sometimes or (sometimes is None and names in ((), ("swarm",)) and len(todo) >= 200):
-        for name in missing:
-            click.echo(f"never exercised: {name}")
-        failed += len(missing)
-    sys.exit(1 if failed else 0)
+    click.echo(f"{len(todo)} runs, {sums.failed} failed, {len(done)} were done before")
+    sums.tell()
+    never = [name for name in many.SOMETIMES if not acted[name]]
+    if not (sometimes or (sometimes is None and names in ((), ("swarm",)) and len(todo) >= 200)):
+        never = []
+    for name in never:
+        click.echo(f"never exercised: {name}")
+    sys.exit(1 if sums.failed or never else 0)
 
 
-def _tell_times(pooled: dict[str, list[float]], never: Counter[str]) -> None:
-    """Sum up times over all runs, and how many have none because it did not come about."""
-    for name, values in pooled.items():
-        values.sort()
-        marks = ((0.5, "median"), (0.99, "p99"), (0.999, "p99.9"), (1.0, "max"))
-        shown = ", ".join(f"{word} {quantile(values, share):.3f}" for share, word in marks)
-        late = f", and {never[name]} not by the end" if never[name] else ""
-        click.echo(f"{name}, s, {len(values)} of all runs: {shown}{late}")
+class _Sums:
+    """What is summed up over the lines of a campaign."""
+
+    def __init__(self, figures: tuple[str, ...]) -> None:
+        self.failed = 0
+        self.times: dict[str, list[float]] = {}
+        #: What had not come about by the end of its run has no time.
+        self.never: Counter[str] = Counter()
+        self.figures: dict[str, list[float]] = {name: [] for name in figures}
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Take the line of one run."""
+        self.failed += not line["ok"]
+        for name, values in line["samples"].items():
+            self.times.setdefault(name, []).extend(values)
+        self.never.update(line["never"])
+        for name, found in self.figures.items():
+            if name in line["figures"]:
+                value = line["figures"][name]
+                found.append(math.inf if value is None else value)
+
+    def tell(self) -> None:
+        """Print quantiles over all runs."""
+        for name, values in self.times.items():
+            values.sort()
+            marks = ((0.5, "median"), (0.99, "p99"), (0.999, "p99.9"), (1.0, "max"))
+            shown = ", ".join(f"{word} {quantile(values, share):.3f}" for share, word in marks)
+            late = f", and {self.never[name]} not by the end" if self.never[name] else ""
+            click.echo(f"{name}, s, {len(values)} of all runs: {shown}{late}")
+        for name, values in self.figures.items():
+            values.sort()
+            if values:
+                median, most = (
+                    "not by the end" if value == math.inf else f"{value:.4g}"
+                    for value in (quantile(values, 0.5), values[-1])
+                )
+                click.echo(f"{name}: median {median}, max {most}")
+
+
+def _failure(line: dict[str, Any]) -> tuple[str, ...]:
+    """Say what broke, and how to repeat it; nothing for a run that kept all promises."""
+    if line["ok"]:
+        return ()
+    wrong = next(one for one in line["verdicts"] if not one["ok"])
+    return (
+        f"FAILED {line['job']}: {wrong['check']}: {wrong['message']}",
+        f"  repeat: {_repeat(line)}",
+    )
 
 
 def _repeat(line: dict[str, Any]) -> str:
