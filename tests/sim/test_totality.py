@@ -91,6 +91,10 @@ BY_TEST: dict[str, tuple[str, str]] = {
         "test_what_is_false_of_this_node_is_counted_and_answered_by_a_new_life",
     ),
     "Drop.PEER_RATE": ("core/test_admission.py", "test_a_member_has_a_budget_too"),
+    "Drop.SEND_TOO_LARGE": (
+        "core/test_small_datagrams.py",
+        "test_a_datagram_above_the_link_is_counted_apart",
+    ),
     "Drop.TOO_LARGE": (
         "core/test_strict.py",
         "test_what_is_larger_than_any_datagram_of_ours_is_refused_unread",
