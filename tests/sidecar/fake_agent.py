@@ -41,6 +41,7 @@ class FakeAgent:
         self.differ: list[schemas.Peer] = []
         self.conflict: list[str] = []
         self.trouble: dict[str, str] = {}
+        self.faults: dict[str, str] = {}
         self.down = False
         self.events: list[tuple[str, dict[str, Any]]] = []
         self._watchers: list[queue.SimpleQueue[bytes | None]] = []
@@ -182,7 +183,7 @@ class FakeAgent:
                 slow_peers=0,
             ),
             trouble=self.trouble,
-            faults={},
+            faults=self.faults,
             fingerprint="9115a398bf5e138c",
             agree=max(0, live - 1 - len(self.differ)),
             unheard=0,

@@ -408,11 +408,13 @@ def test_what_an_operator_must_know_stands_on_top(chromium, cluster):
     agent = cluster(5)
     agent.conflict = ["10.9.9.9:7946"]
     agent.trouble = {"seed-1:7946": "does not answer: it is down"}
+    agent.faults = {"address_gone": "10.9.0.2:7946 is gone from this machine"}
     agent.topics["compute"].stale = True
     opened(chromium, agent)
     alarm = chromium.until("!alarm.hidden && alarm.textContent")
     assert "calls itself host-a, too, at 10.9.9.9:7946" in alarm
     assert "Seed seed-1:7946 does not answer: it is down." in alarm
+    assert "Trouble: 10.9.0.2:7946 is gone from this machine." in alarm
     assert "1 topic without a live host answers its last known ones" in alarm
 
 

@@ -136,6 +136,7 @@ function drawAlarm(link) {
     status?.impaired ? "Most answers of this agent do not get through: the others hold it on probation, and it is in no lookup until they do." : "",
     stale ? `More than half of the members vanished at once, so this agent may be the one that is cut off: ${many(stale, "topic")} without a live host ${stale === 1 ? "answers its" : "answer their"} last known ones.` : "",
     status && !status.joined ? "This agent has not joined yet: no seed has answered. It goes on trying." : "",
+    ...Object.values(status?.faults ?? {}).map((words) => `Trouble: ${words}.`),
     ...Object.entries(status?.trouble ?? {}).map(([seed, words]) => `Seed ${seed} ${words}.`),
     status?.leaving ? "This agent is leaving its cluster." : "",
   ].filter(Boolean);
