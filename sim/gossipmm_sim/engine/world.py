@@ -17,7 +17,7 @@ __all__ = ("World",)
 
 
 class World:
-    """Time, chance and network, and whom a host tells what happens."""
+    """Time, randomness and network, and where a host reports what happens."""
 
     clock: Clock
     streams: Streams
