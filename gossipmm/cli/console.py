@@ -14,6 +14,10 @@ import trio
 from gossipmm.addresses import format_address, parse_registration
 from gossipmm.agent import Agent
 from gossipmm.errors import GossipError
+from gossipmm.text.durations import duration
+from gossipmm.text.evidence import detail, sentence
+from gossipmm.text.members import why_status
+from gossipmm.text.summary import summary
 
 __all__ = ("Console", "lines_of")
 
@@ -98,7 +102,10 @@ class Console:
             )
             count = f"{view.registrations} registrations"
             line = f"{view.name:<20} {status:<10} {addresses:<22} {count}, heard of {heard}"
-            lines.append(line.replace("heard of this node", "this node") + _because(view.reason))
+            lines.append(
+                line.replace("heard of this node", "this node")
+                + _because(why_status(view, self._agent.why, self._agent.name))
+            )
         return rows, "\n".join(lines)
 
     def _topics(self, _: str) -> tuple[Any, str]:
@@ -114,13 +121,20 @@ class Console:
         return found, "\n".join(lines) or "no topics"
 
     def _why(self, name: str) -> tuple[Any, str]:
-        trail, now = self._agent.why(name), self._agent.now()
-        lines = [
-            f"{now - line.at:8.1f} s ago  {line.kind}, by {line.teller}"
-            f" (heartbeat {line.heartbeat}) {line.detail}".rstrip()
-            for line in trail
+        trail, view = self._agent.why(name), self._agent.member(name)
+        if view is None:
+            return [], f"nothing known of {name!r}"
+        now, me = self._agent.now(), self._agent.name
+        said = [sentence(line, me, name) for line in trail]
+        found = [
+            {**line._asdict(), "facts": dict(line.facts), "detail": detail(line), "text": text}
+            for line, text in zip(trail, said, strict=True)
         ]
-        return [line._asdict() for line in trail], "\n".join(lines) or f"nothing known of {name!r}"
+        lines = [
+            f"{duration(now - line.at) + ' ago':>18}  {text}"
+            for line, text in zip(trail, said, strict=True)
+        ]
+        return found, "\n".join([summary(view, trail, me, now), *lines])
 
     def _register(self, text: str) -> tuple[Any, str]:
         topic, host = parse_registration(text, path="")

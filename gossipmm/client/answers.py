@@ -29,6 +29,7 @@ from gossipmm.core.values.types import (
     Disagreement,
     EntryState,
     Evidence,
+    Facts,
     Health,
     HostEntry,
     HostState,
@@ -36,6 +37,7 @@ from gossipmm.core.values.types import (
     NodeState,
     OwnRegistration,
     Status,
+    StatusReason,
     TopicView,
 )
 
@@ -72,7 +74,8 @@ def member(value: Mapping[str, Any]) -> MemberView:
         heard=-inf if value["heard_ago"] is None else now - value["heard_ago"],
         registrations=value["registrations"],
         metadata=value["metadata"],
-        reason=value["reason"],
+        reason=StatusReason(value["reason_code"]),
+        returns=value["returns"],
     )
 
 
@@ -85,10 +88,14 @@ def trail(value: Mapping[str, Any]) -> tuple[Evidence, ...]:
             EvidenceKind(line["kind"]),
             line["teller"],
             line["heartbeat"],
-            line["detail"],
+            _facts(line["facts"]),
         )
         for line in value["evidence"]
     )
+
+
+def _facts(value: Mapping[str, Any]) -> Facts:
+    return {name: tuple(fact) if isinstance(fact, list) else fact for name, fact in value.items()}
 
 
 def topic(value: Mapping[str, Any]) -> TopicView:

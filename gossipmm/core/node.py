@@ -107,7 +107,7 @@ class Node:
             outbox,
             admission,
             broadcasts,
-            on_failed=lambda member, began, detail: detector.accuse(member, began, detail),
+            on_failed=lambda member, failure: detector.accuse(member, failure),
             on_reached=lambda member, heartbeat, at, by: detector.hear_alive(
                 member, heartbeat, at, by
             ),

@@ -16,14 +16,14 @@ from enum import Enum
 from typing import Any
 
 from gossipmm import answers
-from gossipmm.core.values import events, trail, types
+from gossipmm.core.values import events, renewal, stats, trail, types
 
 __all__ = ("plain", "restored")
 
 #: What may cross: the tuples, dataclasses and enums that answers are made of.
 _TYPES: dict[str, Any] = {
     name: kind
-    for module in (types, trail, events, answers)
+    for module in (types, trail, renewal, stats, events, answers)
     for name, kind in vars(module).items()
     if isinstance(kind, type) and (issubclass(kind, (tuple, Enum)) or is_dataclass(kind))
 }

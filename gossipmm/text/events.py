@@ -10,6 +10,7 @@ from gossipmm.core.values import events
 from gossipmm.core.values.events import Event
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Address, HostState
+from gossipmm.text.renewal import why_renewed
 
 __all__ = ("EVENTS", "FOREIGN_TRAFFIC", "as_line", "left_line")
 
@@ -154,7 +155,9 @@ EVENTS: Mapping[type, Callable[[Any, str], str]] = {
         f"member {e.name} announces {_at(e.addresses)} and sends from {format_address(e.source)}"
     ),
     events.NameConflict: _conflict,
-    events.GenerationRenewed: lambda e, _: f"this node begins a new generation: {e.reason}",
+    events.GenerationRenewed: lambda e, _: (
+        f"this node begins a new generation: {why_renewed(e.reason, e.teller)}"
+    ),
     events.HostChanged: _host,
     events.RegistrationExpired: lambda e, _: (
         f"topic {e.topic}: {e.host} was not renewed in time, its registration here expired"

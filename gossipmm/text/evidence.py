@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from gossipmm.core.values.trail import EvidenceKind
-from gossipmm.core.values.types import Evidence
+from gossipmm.core.values.renewal import RenewalReason
+from gossipmm.core.values.trail import EvidenceKind, Hold
+from gossipmm.core.values.types import Evidence, Facts, NodeId
+from gossipmm.text.renewal import why_renewed
 
-__all__ = ("EVIDENCE", "sentence")
+__all__ = ("DETAILS", "EVIDENCE", "detail", "sentence")
 
 
 THIS_NODE = "this node"
 ITSELF = "itself"
+UNKNOWN = "an unknown node"
 
 
 class _Line(NamedTuple):
@@ -20,17 +23,67 @@ class _Line(NamedTuple):
 
     who: str
     detail: str
-    heartbeat: int
+    facts: Facts
 
 
-def _probe_failed(line: _Line) -> str:
-    return f"{line.who} could not reach it: {line.detail}"
+def _tries(facts: Facts) -> str:
+    text = f"no answer to {facts['tries']} tries in {facts['seconds']:.3g} s"
+    return text + (f"; somebody else answers at {facts['other']}" if facts["other"] else "")
+
+
+def _returns(facts: Facts) -> str:
+    text = f"return {facts['returns']} in {facts['window']:g} s"
+    return text + (f": probation for {facts['probation']:g} s" if facts["probation"] else "")
+
+
+def _accusers(facts: Facts) -> str:
+    accusers = facts["accusers"]
+    assert isinstance(accusers, tuple)
+    return f"accused by {', '.join(accusers) or 'nobody'}"
+
+
+def _share(facts: Facts) -> str:
+    return f"{facts['share']:.0%} of its last probes"
+
+
+def _heartbeat(facts: Facts) -> str:
+    return f"heartbeat {facts['heartbeat']}"
+
+
+def _host(facts: Facts) -> str:
+    return f"{facts['topic']}.{facts['host']}"
+
+
+#: Kind of evidence -> what its facts say, in short. Those without facts are missing.
+DETAILS: Mapping[EvidenceKind, Callable[[Facts], str]] = {
+    EvidenceKind.PROBE_FAILED: _tries,
+    EvidenceKind.ACCUSED: _heartbeat,
+    EvidenceKind.CONFIRMED: lambda facts: f"{facts['count']} accusers",
+    EvidenceKind.REFUTED: _heartbeat,
+    EvidenceKind.BURIED: _accusers,
+    EvidenceKind.DEATH_HEARD: lambda facts: f"{facts['age']:.3g} s ago",
+    EvidenceKind.RETURNED: _returns,
+    EvidenceKind.IMPAIRED_OWN: _share,
+    EvidenceKind.UNIMPAIRED_OWN: _share,
+    EvidenceKind.HELD: lambda facts: str(facts["why"]),
+    EvidenceKind.OTHER_ANSWERED: lambda facts: f"at {facts['address']}",
+    EvidenceKind.DELIVERED: _host,
+    EvidenceKind.FAILURE_REPORTED: _host,
+    EvidenceKind.RENEWED: lambda facts: str(facts["reason"]),
+    EvidenceKind.REFUTED_OWN: _heartbeat,
+    EvidenceKind.CONFLICT: lambda facts: f"older {facts['older']}, newer {facts['newer']}",
+}
 
 
 def _held(line: _Line) -> str:
-    if line.detail == "deaf":
+    if line.facts["why"] == Hold.DEAF:
         return "nobody at all was heard here: the accusation waits, this node may be the deaf one"
     return "this node itself was slow: the accusation waits"
+
+
+def _renewed(line: _Line) -> str:
+    reason = why_renewed(RenewalReason(str(line.facts["reason"])), line.who)
+    return f"this node began a new generation: {reason}"
 
 
 #: Kind of evidence -> its sentence. All kinds are here.
@@ -38,7 +91,7 @@ EVIDENCE: Mapping[EvidenceKind, Callable[[_Line], str]] = {
     EvidenceKind.JOINED: lambda line: (
         "it made itself known" if line.who == ITSELF else f"{line.who} made it known"
     ),
-    EvidenceKind.PROBE_FAILED: _probe_failed,
+    EvidenceKind.PROBE_FAILED: lambda line: f"{line.who} could not reach it: {line.detail}",
     EvidenceKind.ACCUSED: lambda line: (
         "this node suspects it, and tells the others"
         if line.who == THIS_NODE
@@ -78,7 +131,7 @@ EVIDENCE: Mapping[EvidenceKind, Callable[[_Line], str]] = {
     EvidenceKind.FAILURE_REPORTED: lambda line: (
         f"a program here could not deliver a message to {line.detail}: it was probed at once"
     ),
-    EvidenceKind.RENEWED: lambda line: f"this node began a new generation: {line.detail}",
+    EvidenceKind.RENEWED: _renewed,
     EvidenceKind.REFUTED_OWN: lambda line: (
         f"{line.who} held this node for gone; it answered with {line.detail}"
     ),
@@ -86,9 +139,14 @@ EVIDENCE: Mapping[EvidenceKind, Callable[[_Line], str]] = {
 }
 
 
-def sentence(evidence: Evidence, me: str, of: str) -> str:
+def detail(evidence: Evidence) -> str:
+    """Say in short what a line of evidence says beside its kind; empty: nothing."""
+    words = DETAILS.get(evidence.kind)
+    return words(evidence.facts) if words is not None else ""
+
+
+def sentence(evidence: Evidence, me: NodeId, of: NodeId) -> str:
     """Put a line of the trail of member ``of`` into words, for somebody at node ``me``."""
     teller = evidence.teller
-    who = THIS_NODE if teller == me else ITSELF if teller == of else teller
-    line = _Line(who, evidence.detail, evidence.heartbeat)
-    return EVIDENCE[evidence.kind](line)
+    who = THIS_NODE if teller == me else ITSELF if teller == of else teller or UNKNOWN
+    return EVIDENCE[evidence.kind](_Line(who, detail(evidence), evidence.facts))

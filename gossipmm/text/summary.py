@@ -7,6 +7,8 @@ from math import isfinite
 from gossipmm.core.values.trail import EvidenceKind
 from gossipmm.core.values.types import Evidence, MemberView, NodeState, Status
 from gossipmm.text.durations import duration
+from gossipmm.text.evidence import detail
+from gossipmm.text.members import why_status
 
 __all__ = ("summary",)
 
@@ -31,12 +33,13 @@ def summary(view: MemberView, trail: tuple[Evidence, ...], me: str, now: float) 
         return f"{name} left by itself, {since} ago"
     elif view.status is Status.DEAD:
         why = next((e for e in reversed(trail) if e.kind in _ENDS), None)
-        because = f" ({why.detail})" if why is not None and why.kind is EvidenceKind.BURIED else ""
+        because = f" ({detail(why)})" if why is not None and why.kind is EvidenceKind.BURIED else ""
         text = f"{name} is dead, for {since}{because}; {heard}"
     elif view.status is Status.SUSPECT:
         text = f"{name} is suspected, for {since}: it will be held dead unless it answers; {heard}"
     else:
-        text = f"{name}: {view.status.label}, for {since}: {view.reason or heard}"
+        reason = why_status(view, lambda _: trail, me) or heard
+        text = f"{name}: {view.status.label}, for {since}: {reason}"
     if view.node_state is NodeState.DRAINING:
         text += "; it is draining, and takes no new work"
     return text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gossipmm.core.values.events import MemberDied, MemberImpaired, ProbationEnded, SelfImpaired
-from gossipmm.core.values.types import NodeState, Status
+from gossipmm.core.values.types import NodeState, Status, StatusReason
 from gossipmm.core.wire import frame as wire
 from tests.helpers import Mesh, held, picks
 from tests.puppets import Puppet
@@ -53,7 +53,7 @@ def test_a_node_that_is_hardly_heard_is_in_no_lookup_and_comes_back_when_it_is()
         assert held(mesh[name], "a").status is Status.PROBATION
         view = mesh[name].member("a")
         assert view is not None
-        assert "do not get through" in view.reason
+        assert view.reason is StatusReason.IMPAIRED
         assert len(mesh.told(name, MemberImpaired)) == 1
     mesh.run(60)
     assert len(mesh.told("a", SelfImpaired)) == mesh["a"].stats.impaired == 1, "no oscillation"

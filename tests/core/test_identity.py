@@ -15,6 +15,7 @@ from gossipmm.core.values.events import (
     MemberRestarted,
     NameConflict,
 )
+from gossipmm.core.values.renewal import RenewalReason
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import MAX_GENERATION, NodeState, Registration, Status
 from gossipmm.core.wire import frame as wire
@@ -151,14 +152,15 @@ def forged(what: str, mesh: Mesh, x: Puppet) -> Drop | None:
     return None
 
 
-FORGERIES = (
-    "a heartbeat that it never issued",
-    "known at a heartbeat that it never issued",
-    "a left that it never said",
-    "a left in its own page",
-    "a registration that it never made",
-    "that it is closed",
-)
+#: What is told -> why the node begins a new life.
+FORGERIES = {
+    "a heartbeat that it never issued": RenewalReason.FOREIGN_HEARTBEAT,
+    "known at a heartbeat that it never issued": RenewalReason.FOREIGN_HEARTBEAT,
+    "a left that it never said": RenewalReason.FOREIGN_LEAVE,
+    "a left in its own page": RenewalReason.FOREIGN_PAGE,
+    "a registration that it never made": RenewalReason.FOREIGN_PAGE,
+    "that it is closed": RenewalReason.CLOSED,
+}
 
 
 @pytest.mark.parametrize("what", FORGERIES)
@@ -176,6 +178,7 @@ def test_what_is_false_of_this_node_is_counted_and_answered_by_a_new_life(what: 
     if reason is not None:
         assert dropped(mesh["a"], reason) == 1
     (event,) = mesh.told("a", GenerationRenewed)
+    assert (event.reason, event.teller) == (FORGERIES[what], "x")
     assert before == event.previous < event.generation == mesh["a"].generation
     assert picks(mesh["a"], "t") == ("h",)
     assert [entry.host for entry in mesh["a"].registrations(mesh.now)] == ["h"]

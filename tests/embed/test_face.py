@@ -10,8 +10,10 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
+from gossipmm.client import answers
 from gossipmm.config import Config
 from gossipmm.core.values import events
+from gossipmm.core.values.trail import EvidenceKind
 from gossipmm.core.values.types import EntryState, HostState, MemberView, Status
 from gossipmm.embed.blocking import BlockingAgent
 from gossipmm.embed.child import ChildAgent, ChildMatchMaker
@@ -21,6 +23,7 @@ from gossipmm.embed.thread import ThreadAgent
 from gossipmm.errors import MatchMakerException, SeedError, WatchOverflowError
 from tests.embed.helpers import SOON, config, until
 from tests.matchmaker.helpers import gossip
+from tests.text.test_evidence import line
 
 
 @pytest.fixture
@@ -168,6 +171,16 @@ def test_every_kind_of_answer_comes_back_as_it_was_whatever_its_annotations_say(
     for answer in answers:
         assert restored(json.loads(json.dumps(plain(answer)))) == answer
     assert all(member.addresses for member in agent.members())
+
+
+@pytest.mark.parametrize("kind", list(EvidenceKind))
+def test_every_kind_of_evidence_comes_back_as_it_was(kind: EvidenceKind) -> None:
+    """On both ways out of a process: accusers are a tuple, and JSON has lists only."""
+    evidence = line(kind)
+    assert restored(json.loads(json.dumps(plain(evidence)))) == evidence
+    told = json.loads(json.dumps({**evidence._asdict(), "ago": 0.0}))
+    (read,) = answers.trail({"evidence": [told]})
+    assert read._replace(at=evidence.at) == evidence
 
 
 def example(hint: Any) -> Any:

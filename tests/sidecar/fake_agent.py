@@ -77,6 +77,8 @@ class FakeAgent:
             registrations=self.rng.choice((1, 1, 2, 3)),
             metadata={"zone": "abc"[rack % 3], "release": "2026.11"} if number % 3 == 0 else {},
             reason="",
+            reason_code="",
+            returns=0,
             own=number == 0,
         )
 
@@ -225,6 +227,7 @@ class FakeAgent:
                     teller=self.name,
                     heartbeat=member.heartbeat,
                     detail="",
+                    facts={},
                     text=f"{self.name} got no answer to 5 tries in 0.5 s (number {number})",
                 )
                 for number, ago in enumerate((120.0, 31.5, 3.2))

@@ -16,6 +16,7 @@ import trio
 from gossipmm.agent import open_agent
 from gossipmm.config import Config
 from gossipmm.core.values import events
+from gossipmm.core.values.renewal import RenewalReason
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import HostState
 from gossipmm.errors import ConfigError
@@ -65,6 +66,7 @@ VALUES = {
     "Address": A,
     "str": "words",
     "Drop": Drop.UNKNOWN_KEY,
+    "RenewalReason": RenewalReason.CLOSED,
     "int": 3,
     "float": 1.5,
     "bool": True,

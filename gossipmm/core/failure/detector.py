@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from gossipmm.addresses import format_address
 from gossipmm.core.failure.accusations import Accusations
 from gossipmm.core.failure.isolation import Isolation
-from gossipmm.core.failure.probes import Probes
+from gossipmm.core.failure.probes import Failure, Probes
 from gossipmm.core.failure.suspicion import (
     crowd,
     expected_confirmations,
@@ -27,7 +28,7 @@ from gossipmm.core.values import events
 from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.timers import cancel
-from gossipmm.core.values.trail import EvidenceKind
+from gossipmm.core.values.trail import EvidenceKind, Hold
 from gossipmm.core.values.types import NodeId, NodeState, Status
 from gossipmm.core.wire import frame as wire
 from gossipmm.mechanisms import Mechanism
@@ -74,7 +75,7 @@ class Detector:
             return outcome
         if outcome is Outcome.REFUTED:
             local.stats.refutations += 1
-            member.note(local.now, EvidenceKind.REFUTED, teller, f"heartbeat {heartbeat}")
+            member.note(local.now, EvidenceKind.REFUTED, teller, heartbeat=heartbeat)
             local.events.append(events.MemberRefuted(local.now, member.name, teller, heartbeat))
             self._end_suspicion(member)
             self._restart_probation(member)
@@ -88,9 +89,7 @@ class Detector:
             self._return(member, teller)
         elif outcome is Outcome.RETURNING:
             if local.table.refresh(member, local.now)[0] is Status.DEAD:
-                member.note(
-                    local.now, EvidenceKind.RETURNING, teller, "evidence older than the burial here"
-                )
+                member.note(local.now, EvidenceKind.RETURNING, teller)
             if local.chance(crowd(local.table.live_count())):
                 self._probes.start(member, Purpose.RETURNING)
         else:
@@ -164,12 +163,17 @@ class Detector:
         if Mechanism.FLAP_DAMPING in local.without:
             wait = 0.0
         local.stats.returns += 1
-        detail = f"return {len(member.returns)} in {config.flap_window:g} s"
         if wait:
             local.stats.probations += 1
-            detail += f": probation for {wait:g} s"
             self._begin_probation(member, wait)
-        member.note(local.now, EvidenceKind.RETURNED, teller, detail)
+        member.note(
+            local.now,
+            EvidenceKind.RETURNED,
+            teller,
+            returns=len(member.returns),
+            window=config.flap_window,
+            probation=wait,
+        )
         local.events.append(
             events.MemberReturned(
                 local.now, member.name, member.generation, len(member.returns), wait
@@ -242,12 +246,20 @@ class Detector:
             self._suspect(member, outcome, accusers, teller.name)
         return outcome
 
-    def accuse(self, member: Member, failed_at: float, detail: str) -> None:
+    def accuse(self, member: Member, failure: Failure) -> None:
         """Suspect a member at the best heartbeat known: this node's probe failed [P27]."""
         local = self._local
-        member.failed_at = failed_at
+        member.failed_at = failure.began
         outcome = member.hear_suspect(member.k)
-        member.note(local.now, EvidenceKind.PROBE_FAILED, local.own.name, detail)
+        other = "" if failure.other is None else format_address(failure.other)
+        member.note(
+            local.now,
+            EvidenceKind.PROBE_FAILED,
+            local.own.name,
+            tries=failure.tries,
+            seconds=round(failure.seconds, 3),
+            other=other,
+        )
         if outcome in (Outcome.SUSPECTED, Outcome.RAISED, Outcome.CONFIRMED):
             self._suspect(member, outcome, [local.me.key], local.own.name)
 
@@ -265,7 +277,7 @@ class Detector:
         if fresh:
             local.stats.suspicions += 1
             member.suspect_since = local.now
-            member.note(local.now, EvidenceKind.ACCUSED, teller, f"heartbeat {member.s}")
+            member.note(local.now, EvidenceKind.ACCUSED, teller, heartbeat=member.s)
             local.events.append(events.MemberSuspected(local.now, member.name, teller, member.s))
             local.table.refresh(member, local.now)
             self._tell(member, member.status)
@@ -277,9 +289,7 @@ class Detector:
         elif new or outcome is Outcome.RAISED:
             if new:
                 local.stats.suspicions_confirmed += len(new)
-                member.note(
-                    local.now, EvidenceKind.CONFIRMED, teller, f"{len(member.accusers)} accusers"
-                )
+                member.note(local.now, EvidenceKind.CONFIRMED, teller, count=len(member.accusers))
             self._schedule_burial(member)
             self._tell(member, member.status)
 
@@ -334,7 +344,8 @@ class Detector:
         if member.held_since is None:
             member.held_since = local.now
             local.stats.probes_held += 1
-            member.note(local.now, EvidenceKind.HELD, local.own.name, "slow" if slow else "deaf")
+            why = Hold.SLOW if slow else Hold.DEAF
+            member.note(local.now, EvidenceKind.HELD, local.own.name, why=why)
         return local.now - member.held_since < _SELF_HOLDS * local.config.suspicion_max
 
     def was_late(self, late: float, step: float) -> None:
@@ -372,12 +383,7 @@ class Detector:
         member.doubted = False
         local.table.refresh(member, local.now)
         local.stats.deaths += 1
-        member.note(
-            local.now,
-            EvidenceKind.BURIED,
-            local.own.name,
-            f"accused by {', '.join(names) or 'nobody'}",
-        )
+        member.note(local.now, EvidenceKind.BURIED, local.own.name, accusers=names)
         local.events.append(
             events.MemberDied(local.now, member.name, member.generation, max(member.d, 0), names)
         )
@@ -410,7 +416,7 @@ class Detector:
         self._end_suspicion(member)
         self._end_probation(member)
         local.table.refresh(member, local.now)
-        member.note(local.now, EvidenceKind.DEATH_HEARD, teller.name, f"{age:.3g} s ago")
+        member.note(local.now, EvidenceKind.DEATH_HEARD, teller.name, age=round(age, 3))
         if before in _LIVE:
             local.events.append(
                 events.MemberDied(

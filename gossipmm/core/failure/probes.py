@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
-from typing import Final
+from typing import Final, NamedTuple
 
+from gossipmm.addresses import format_address
 from gossipmm.core.failure.suspicion import resend_unit
 from gossipmm.core.sealing.admission import Admission
 from gossipmm.core.sending.broadcasts import BroadcastQueue
@@ -20,8 +21,8 @@ from gossipmm.core.table.member import Member
 from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.timers import Token, cancel
-from gossipmm.core.values.trail import EvidenceKind
-from gossipmm.core.values.types import Address, NodeId, NodeState, Status
+from gossipmm.core.values.trail import EvidenceKind, Hold
+from gossipmm.core.values.types import UNKNOWN_NODE, Address, NodeId, NodeState, Status
 from gossipmm.core.wire import frame as wire
 from gossipmm.mechanisms import Mechanism
 
@@ -43,6 +44,16 @@ _BEHIND_FOR: Final = 4
 
 #: Purposes whose failure accuses. The dead are dead already, and a helper only reports [P68].
 _ACCUSES: Final = frozenset((Purpose.ROUND, Purpose.SUSPICION, Purpose.FAILURE))
+
+
+class Failure(NamedTuple):
+    """A probe that ended without an answer: when it began, and what was tried."""
+
+    began: float
+    tries: int
+    seconds: float
+    #: Address at which somebody else answered.
+    other: Address | None
 
 
 class Probe:
@@ -97,7 +108,7 @@ class Probes:
         admission: Admission,
         broadcasts: BroadcastQueue,
         *,
-        on_failed: Callable[[Member, float, str], None],
+        on_failed: Callable[[Member, Failure], None],
         on_reached: Callable[[Member, int, float, NodeId], object],
     ) -> None:
         self._local = local
@@ -211,10 +222,9 @@ class Probes:
             local.stats.drop(Drop.WRONG_ANSWERER)
             if probe.wrong is None:
                 probe.wrong = source
-                name = sender.name if sender is not None else "an unknown node"
-                member.note(
-                    local.now, EvidenceKind.OTHER_ANSWERED, name, f"at {source[0]}:{source[1]}"
-                )
+                name = sender.name if sender is not None else UNKNOWN_NODE
+                at = format_address(source)
+                member.note(local.now, EvidenceKind.OTHER_ANSWERED, name, address=at)
             return False
         self._close(probe)
         if probe.to is not None and probe.to not in self._admission.proved:
@@ -318,10 +328,8 @@ class Probes:
         if self._must_hold(probe):
             local.timers.at(local.now + local.config.gossip_interval, self._probe_held, member)
             return
-        detail = f"no answer to {probe.stage + 1} tries in {local.now - probe.began:.3g} s"
-        if probe.wrong is not None:
-            detail += f"; somebody else answers at {probe.wrong[0]}:{probe.wrong[1]}"
-        self._on_failed(member, probe.began, detail)
+        failure = Failure(probe.began, probe.stage + 1, local.now - probe.began, probe.wrong)
+        self._on_failed(member, failure)
 
     def _must_hold(self, probe: Probe) -> bool:
         """Ask again instead of accusing, for a bounded time: this node is slow or deaf."""
@@ -333,7 +341,8 @@ class Probes:
         if member.held_since is None:
             member.held_since = local.now
             local.stats.probes_held += 1
-            member.note(local.now, EvidenceKind.HELD, local.own.name, "slow" if slow else "deaf")
+            why = Hold.SLOW if slow else Hold.DEAF
+            member.note(local.now, EvidenceKind.HELD, local.own.name, why=why)
         return local.now - member.held_since < 2 * local.config.suspicion_max
 
     def _probe_held(self, member: Member) -> None:

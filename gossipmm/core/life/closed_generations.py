@@ -12,8 +12,9 @@ from gossipmm.core.sending.replies import Replies
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
+from gossipmm.core.values.renewal import RenewalReason
 from gossipmm.core.values.stats import Drop
-from gossipmm.core.values.types import MAX_GENERATION, Generation, NodeId, Status
+from gossipmm.core.values.types import MAX_GENERATION, UNKNOWN_NODE, Generation, NodeId, Status
 from gossipmm.core.wire import frame as wire
 from gossipmm.mechanisms import Mechanism
 
@@ -84,7 +85,7 @@ class ClosedGenerations:
         this node's own name.
         """
         local = self._local
-        by = teller.name if teller is not None else "the other side of a split"
+        by = teller.name if teller is not None else UNKNOWN_NODE
         for name, generation, *_ in floors:
             assert isinstance(name, str)
             assert isinstance(generation, int)
@@ -92,7 +93,7 @@ class ClosedGenerations:
                 local.stats.drop(Drop.OUT_OF_RANGE)
             elif name == local.own.name:
                 if generation >= local.own.generation:
-                    self._own.renew(f"{by} told that this generation is closed", generation)
+                    self._own.renew(RenewalReason.CLOSED, by, generation)
             elif teller is not None:
                 self._hear_floor(name, generation)
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
+from gossipmm.addresses import format_address
 from gossipmm.core.life.generation import OwnGenerations
 from gossipmm.core.sending.inbound import Inbound
 from gossipmm.core.sending.outbox import Outbox, Stranger
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.values import events
+from gossipmm.core.values.renewal import RenewalReason
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.trail import EvidenceKind
-from gossipmm.core.values.types import Address, Generation, NodeState
+from gossipmm.core.values.types import UNKNOWN_NODE, Address, Generation, NodeState
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import Page
 
@@ -61,16 +63,15 @@ class NameConflict:
                 return
             local.stats.drop(Drop.OWN_RECORD)
             if teller is not None:
-                self._own.renew(f"{teller.name} told a page that this node never wrote")
+                self._own.renew(RenewalReason.FOREIGN_PAGE, teller.name)
             return
         if page.generation < own.generation:
             self._older_life(inbound, page)
             return
         overlap = set(page.addresses) & set(own.addresses)
         if not own.acknowledged or page.state is NodeState.LEFT or overlap:
-            self._own.renew(
-                "the cluster remembers a later generation of this name", page.generation
-            )
+            by = teller.name if teller is not None else UNKNOWN_NODE
+            self._own.renew(RenewalReason.LATER_GENERATION, by, page.generation)
         elif page.number == 0 and teller is not None:
             self._begin(page)
 
@@ -105,7 +106,11 @@ class NameConflict:
     def _tell(self, *, ours: bool, older: tuple[Address, ...], newer: tuple[Address, ...]) -> None:
         local = self._local
         local.me.note(
-            local.now, EvidenceKind.CONFLICT, local.own.name, f"older {older[0]}, newer {newer[0]}"
+            local.now,
+            EvidenceKind.CONFLICT,
+            local.own.name,
+            older=format_address(older[0]),
+            newer=format_address(newer[0]),
         )
         local.events.append(events.NameConflict(local.now, local.own.name, ours, older, newer))
 
@@ -116,7 +121,7 @@ class NameConflict:
         if conflict is None:
             return
         if local.now - conflict.answered > 2 * local.config.suspicion_max:
-            self._own.renew("the other node of this name is gone", conflict.page.generation)
+            self._own.renew(RenewalReason.CONFLICT_OVER, local.own.name, conflict.page.generation)
             return
         self._outbox.send(
             wire.SYN,

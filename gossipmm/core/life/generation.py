@@ -8,6 +8,7 @@ from gossipmm.core.sending.inbound import Inbound
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
+from gossipmm.core.values.renewal import RenewalReason
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.timers import Token, cancel
 from gossipmm.core.values.trail import EvidenceKind
@@ -16,6 +17,7 @@ from gossipmm.core.values.types import (
     Address,
     Generation,
     Heartbeat,
+    NodeId,
     make_generation,
 )
 from gossipmm.core.wire import frame as wire
@@ -79,7 +81,7 @@ class OwnGenerations:
         if own.heartbeat < wire.MAX_COUNTER - 1:
             own.heartbeat += 1
         else:
-            self.renew("its heartbeat is at its end")
+            self.renew(RenewalReason.HEARTBEAT_EXHAUSTED, own.name)
 
     def _generation_above(self, floor: Generation) -> Generation:
         """Return a generation for now, above ``floor`` and above the current one."""
@@ -87,15 +89,18 @@ class OwnGenerations:
         wall = self._born_ms + int((local.now - self._born_at) * 1000)
         return make_generation(wall, local.rng, floor=max(floor, local.own.generation))
 
-    def renew(self, reason: str, floor: Generation = 0) -> None:
-        """Take a new generation, at most once in ten seconds, with backoff [P18]."""
+    def renew(self, reason: RenewalReason, teller: NodeId, floor: Generation = 0) -> None:
+        """Take a new generation, at most once in ten seconds, with backoff [P18].
+
+        ``teller``: who told what made it necessary; this node itself where nobody did.
+        """
         local = self._local
         if local.own.leaving:
             return
         if local.now < self._renew_after:
             if self._renewal is None:
                 self._renewal = local.timers.at(
-                    self._renew_after, self._renew_late, (reason, floor)
+                    self._renew_after, self._renew_late, (reason, teller, floor)
                 )
             return
         cancel(self._renewal)
@@ -103,14 +108,13 @@ class OwnGenerations:
         calm = local.now - self._renew_after > _RENEW_MAX
         self._renew_wait = _RENEW_MIN if calm else min(2 * self._renew_wait, _RENEW_MAX)
         self._renew_after = local.now + self._renew_wait
-        self._renew(reason, floor)
+        self._renew(reason, teller, floor)
 
-    def _renew_late(self, wanted: tuple[str, Generation]) -> None:
+    def _renew_late(self, wanted: tuple[RenewalReason, NodeId, Generation]) -> None:
         self._renewal = None
-        reason, floor = wanted
-        self.renew(reason, floor)
+        self.renew(*wanted)
 
-    def _renew(self, reason: str, floor: Generation) -> None:
+    def _renew(self, reason: RenewalReason, teller: NodeId, floor: Generation) -> None:
         local = self._local
         generation = self._generation_above(floor)
         if generation >= MAX_GENERATION:
@@ -122,8 +126,10 @@ class OwnGenerations:
         for number in local.me.pages:
             self._broadcasts.page(local.me, number)
         local.stats.renewals += 1
-        local.me.note(local.now, EvidenceKind.RENEWED, local.own.name, reason)
-        local.events.append(events.GenerationRenewed(local.now, generation, previous, reason))
+        local.me.note(local.now, EvidenceKind.RENEWED, teller, reason=reason)
+        local.events.append(
+            events.GenerationRenewed(local.now, generation, previous, reason, teller)
+        )
 
     def hear_known(self, known: Heartbeat, teller: Member | None) -> None:
         """A SYN says which heartbeat of this node its sender knows: this one is to be above.
@@ -133,7 +139,7 @@ class OwnGenerations:
         if known > self._local.own.heartbeat:
             self._local.stats.drop(Drop.OWN_HEARTBEAT)
             if teller is not None:
-                self.renew(f"{teller.name} knows a heartbeat that this node never issued")
+                self.renew(RenewalReason.FOREIGN_HEARTBEAT, teller.name)
         elif known == self._local.own.heartbeat:
             self.raise_heartbeat()
 
@@ -145,17 +151,17 @@ class OwnGenerations:
             return
         if heartbeat > own.heartbeat:
             local.stats.drop(Drop.OWN_HEARTBEAT)
-            self.renew(f"{teller.name} told a heartbeat that this node never issued")
+            self.renew(RenewalReason.FOREIGN_HEARTBEAT, teller.name)
         elif claim == wire.LEFT:
             local.stats.drop(Drop.OWN_LEFT)
-            self.renew(f"{teller.name} told that this node left")
+            self.renew(RenewalReason.FOREIGN_LEAVE, teller.name)
         elif claim == wire.SUSPECT or claim == wire.DEAD:
             if heartbeat == own.heartbeat:
                 self.raise_heartbeat()
                 local.stats.own_refutations += 1
                 self._suspicions.refuted()
                 local.me.note(
-                    local.now, EvidenceKind.REFUTED_OWN, teller.name, f"heartbeat {own.heartbeat}"
+                    local.now, EvidenceKind.REFUTED_OWN, teller.name, heartbeat=own.heartbeat
                 )
                 self._broadcasts.claim(local.me)
             if inbound.known < own.heartbeat:

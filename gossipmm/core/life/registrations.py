@@ -139,7 +139,7 @@ class Registrations:
         owners = local.table.owners(topic, host)
         for member in owners:
             member.reached(local.now)
-            member.note(local.now, EvidenceKind.DELIVERED, local.own.name, f"{topic}.{host}")
+            member.note(local.now, EvidenceKind.DELIVERED, local.own.name, topic=topic, host=host)
             if member.doubted:
                 member.doubted = False
                 local.table.rejudge(member, local.now)
@@ -155,7 +155,8 @@ class Registrations:
         local = self._local
         owners = [m for m in local.table.owners(topic, host) if m is not local.me]
         for member in owners:
-            member.note(local.now, EvidenceKind.FAILURE_REPORTED, local.own.name, f"{topic}.{host}")
+            kind = EvidenceKind.FAILURE_REPORTED
+            member.note(local.now, kind, local.own.name, topic=topic, host=host)
             if member.key in local.table.peers:
                 probe = self._probes.start(member, Purpose.FAILURE)
                 if probe is not None and not member.doubted:

@@ -136,5 +136,5 @@ class ReplyLoss:
         share = round(self.lost, 2)
         kind = EvidenceKind.IMPAIRED_OWN if impaired else EvidenceKind.UNIMPAIRED_OWN
         local.stats.impaired += impaired
-        local.me.note(local.now, kind, local.own.name, f"{share:.0%} of its last probes")
+        local.me.note(local.now, kind, local.own.name, share=share)
         local.events.append(events.SelfImpaired(local.now, impaired, share))

@@ -15,7 +15,7 @@ from gossipmm.core.table.liveness import Outcome
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values.stats import Drop
-from gossipmm.core.values.types import Status
+from gossipmm.core.values.types import UNKNOWN_NODE, Status
 from gossipmm.core.wire import frame as wire
 from gossipmm.mechanisms import Mechanism
 
@@ -154,6 +154,6 @@ class Claims:
                 if heartbeat < wire.MAX_COUNTER:
                     # It may be an old datagram of an earlier generation: its age is unknown.
                     evidence = local.now - _LONG_AGO
-                    self._detector.hear_alive(member, heartbeat, evidence, "a newcomer")
+                    self._detector.hear_alive(member, heartbeat, evidence, UNKNOWN_NODE)
             else:
                 local.stats.drop(Drop.UNKNOWN_TELLER)

@@ -12,6 +12,7 @@ from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
 from gossipmm.core.values.purpose import Purpose
+from gossipmm.core.values.renewal import RenewalReason
 from gossipmm.core.values.types import Status
 from gossipmm.mechanisms import Mechanism
 
@@ -105,4 +106,4 @@ class Reaper:
             local.table.remove(member, local.now)
             local.events.append(events.MemberReaped(local.now, member.name, member.generation))
         local.table.joined = local.table.agreed = local.table.knows_gone = False
-        self._own.renew("nobody reached for half of reap_after")
+        self._own.renew(RenewalReason.ALONE, self._local.own.name)

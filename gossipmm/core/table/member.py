@@ -11,9 +11,11 @@ from gossipmm.core.table.liveness import Liveness
 from gossipmm.core.values.timers import Token
 from gossipmm.core.values.trail import EvidenceKind
 from gossipmm.core.values.types import (
+    NO_FACTS,
     NO_METADATA,
     Address,
     Evidence,
+    Fact,
     Generation,
     MemberView,
     Metadata,
@@ -21,6 +23,7 @@ from gossipmm.core.values.types import (
     NodeState,
     Registration,
     Status,
+    StatusReason,
 )
 from gossipmm.core.wire.pages import Page
 
@@ -144,11 +147,11 @@ class Member(Liveness):
         """Return all entries of all pages held, in order of page."""
         return [entry for number in sorted(self.pages) for entry in self.pages[number].entries]
 
-    def note(self, at: float, kind: EvidenceKind, teller: NodeId, detail: str = "") -> None:
-        """Add a line to the evidence trail."""
+    def note(self, at: float, kind: EvidenceKind, teller: NodeId, **facts: Fact) -> None:
+        """Add a line to the evidence trail, with the facts that ``trail.FACTS`` names."""
         if self.trail is None:
             self.trail = deque(maxlen=TRAIL)
-        self.trail.append(Evidence(at, kind, teller, max(self.k, 0), detail))
+        self.trail.append(Evidence(at, kind, teller, max(self.k, 0), facts or NO_FACTS))
 
     def judged(self) -> Status:
         """Return the status for readers: the verdict, unless the record says otherwise [P26]."""
@@ -176,21 +179,20 @@ class Member(Liveness):
             sum(len(page.entries) for page in self.pages.values()),
             self.metadata,
             self._reason(),
+            len(self.returns),
         )
 
-    def _reason(self) -> str:
-        if self.status is Status.PROBATION and self.node_state is NodeState.IMPAIRED:
-            return "its answers do not get through, by its own measure: on probation"
+    def _reason(self) -> StatusReason:
         if self.status is Status.PROBATION:
-            return f"returned from the dead {len(self.returns)} times: on probation"
+            impaired = self.node_state is NodeState.IMPAIRED
+            return StatusReason.IMPAIRED if impaired else StatusReason.RETURNS
         if self.status is Status.RETURNING:
-            return "a higher heartbeat came, on evidence older than its burial here"
+            return StatusReason.OLD_EVIDENCE
         if self.status is Status.UNKNOWN:
-            return "its record is not here yet" if not self.complete else "never heard alive here"
+            return StatusReason.NEVER_ALIVE if self.complete else StatusReason.NO_RECORD
         if self.trail and self.status in (Status.SUSPECT, Status.DEAD):
-            last = self.trail[-1]
-            return f"{last.kind} ({last.teller})" + (f": {last.detail}" if last.detail else "")
-        return ""
+            return StatusReason.EVIDENCE
+        return StatusReason.NONE
 
 
 def _hash_version(number: int, version: int) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias, get_args
 
+from gossipmm.core.values.renewal import RenewalReason
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Address, Generation, Heartbeat, HostState, NodeId, Topic
 
@@ -136,12 +137,16 @@ class NameConflict:
 
 @dataclass(frozen=True, slots=True)
 class GenerationRenewed:
-    """This node took a new generation, for ``reason``."""
+    """This node took a new generation: ``teller`` told what made it necessary, or nobody did.
+
+    Then ``teller`` is this node itself; empty: a node that is not known here.
+    """
 
     at: float
     generation: Generation
     previous: Generation
-    reason: str
+    reason: RenewalReason
+    teller: NodeId
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
 
-__all__ = ("EvidenceKind",)
+__all__ = ("FACTS", "EvidenceKind", "Hold")
 
 
 class EvidenceKind(StrEnum):
@@ -35,3 +37,37 @@ class EvidenceKind(StrEnum):
     RENEWED = "renewed"  #: this node took a new generation
     REFUTED_OWN = "refuted_own"  #: this node was held suspect or dead, and answered
     CONFLICT = "conflict"  #: another process uses this node's name
+
+
+class Hold(StrEnum):
+    """Why this node takes itself for the one to blame."""
+
+    SLOW = "slow"  #: its timers were late
+    DEAF = "deaf"  #: it heard nobody at all
+
+
+#: Kind of evidence -> the facts that a line of it has. Addresses are text, times seconds.
+FACTS: Final[Mapping[EvidenceKind, tuple[str, ...]]] = {
+    EvidenceKind.JOINED: (),
+    EvidenceKind.PROBE_FAILED: ("tries", "seconds", "other"),  # who else answers there, or ""
+    EvidenceKind.ACCUSED: ("heartbeat",),
+    EvidenceKind.CONFIRMED: ("count",),  # of accusers, by now
+    EvidenceKind.REFUTED: ("heartbeat",),
+    EvidenceKind.BURIED: ("accusers",),  # their names
+    EvidenceKind.DEATH_HEARD: ("age",),
+    EvidenceKind.RETURNING: (),
+    EvidenceKind.RETURNED: ("returns", "window", "probation"),  # probation 0: none
+    EvidenceKind.LEFT: (),
+    EvidenceKind.PROBATION_ENDED: (),
+    EvidenceKind.IMPAIRED: (),
+    EvidenceKind.IMPAIRED_OWN: ("share",),  # of its last probes, asked a third time
+    EvidenceKind.UNIMPAIRED_OWN: ("share",),
+    EvidenceKind.HELD: ("why",),  # a Hold
+    EvidenceKind.OTHER_ANSWERED: ("address",),
+    EvidenceKind.REACHED_BY_HELPER: (),
+    EvidenceKind.DELIVERED: ("topic", "host"),
+    EvidenceKind.FAILURE_REPORTED: ("topic", "host"),
+    EvidenceKind.RENEWED: ("reason",),  # a RenewalReason
+    EvidenceKind.REFUTED_OWN: ("heartbeat",),
+    EvidenceKind.CONFLICT: ("older", "newer"),
+}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
@@ -28,6 +28,13 @@ Scalar: TypeAlias = str | int | bool
 Metadata: TypeAlias = Mapping[str, Scalar]
 
 NO_METADATA: Final[Metadata] = MappingProxyType({})
+
+#: Stands for a teller that this node does not know.
+UNKNOWN_NODE: Final = ""
+#: What a line of evidence says beside its kind: plain values, addresses as text.
+Fact: TypeAlias = str | int | float | tuple[NodeId, ...]
+Facts: TypeAlias = Mapping[str, Fact]
+NO_FACTS: Final[Facts] = MappingProxyType({})
 
 
 class NodeState(IntEnum):
@@ -63,6 +70,21 @@ class Status(IntEnum):
     def label(self) -> str:
         """Lower-case name, as logs and APIs show it."""
         return self.name.lower()
+
+
+class StatusReason(StrEnum):
+    """Why a member has its status. Values are stable names: append only.
+
+    The sentence of each is in ``gossipmm.text.members``.
+    """
+
+    NONE = ""  #: the status says it all
+    EVIDENCE = "evidence"  #: what the last line of its trail says
+    NO_RECORD = "no_record"  #: its record is not here yet
+    NEVER_ALIVE = "never_alive"  #: never heard alive here
+    OLD_EVIDENCE = "old_evidence"  #: alive on evidence older than its burial here
+    RETURNS = "returns"  #: it returned from the dead too often
+    IMPAIRED = "impaired"  #: its answers do not get through, by its own measure
 
 
 class Registration(NamedTuple):
@@ -149,8 +171,10 @@ class MemberView(NamedTuple):
     heard: float
     registrations: int
     metadata: Metadata
-    #: Why it has this status, in words ("probation: 4 returns in 600 s").
-    reason: str = ""
+    #: Why it has this status, where that needs an explanation.
+    reason: StatusReason = StatusReason.NONE
+    #: How often it returned from the dead within ``flap_window``.
+    returns: int = 0
 
 
 class Evidence(NamedTuple):
@@ -160,7 +184,8 @@ class Evidence(NamedTuple):
     kind: EvidenceKind
     teller: NodeId
     heartbeat: Heartbeat
-    detail: str = ""
+    #: What else is known of it; ``trail.FACTS`` says which a kind has.
+    facts: Facts = NO_FACTS
 
 
 class Disagreement(NamedTuple):

@@ -7,7 +7,7 @@ from gossipmm.sidecar.api import schemas, views
 from gossipmm.sidecar.api.problems import ProblemError
 from gossipmm.sidecar.api.state import State
 from gossipmm.sidecar.http.router import Call, Endpoint
-from gossipmm.text.evidence import sentence
+from gossipmm.text.evidence import detail, sentence
 from gossipmm.text.summary import summary
 
 __all__ = ("ENDPOINTS",)
@@ -102,7 +102,8 @@ def why(state: State, call: Call) -> schemas.Why:
                 kind=line.kind,
                 teller=line.teller,
                 heartbeat=line.heartbeat,
-                detail=line.detail,
+                detail=detail(line),
+                facts=dict(line.facts),
                 text=sentence(line, agent.name, name),
             )
             for line in trail

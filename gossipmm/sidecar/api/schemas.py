@@ -16,7 +16,7 @@ In short (fields with a default may be left out of a request, never of an answer
     GET /v1/members   {"node": "a", "event_id": "...", "members": [MEMBER, ...]}
       MEMBER          {"name", "status", "draining", "node_state", "generation", "addresses",
                        "heartbeat", "since_ago", "heard_ago", "registrations", "metadata", "reason",
-                       "self"}
+                       "reason_code", "returns", "self"}
     GET /v1/topics    {"node": "a", "event_id": "...", "topics": [TOPIC, ...]}
       TOPIC           {"topic", "stale", "picks": [...], "fanout": [...], "hosts": [HOST, ...]}
       HOST            {"host", "state", "nodes": [...], "metadata", "since_ago", "heard_ago"}
@@ -37,38 +37,11 @@ from typing import Annotated, Any
 import msgspec
 
 __all__ = (
-    "Acknowledged",
-    "Changed",
-    "DrainBody",
-    "DrainOneBody",
-    "Evidence",
-    "FoundHost",
-    "Health",
-    "Host",
-    "JoinBody",
-    "Joining",
-    "Left",
-    "LogLevel",
-    "Lookup",
-    "Member",
-    "Members",
-    "Own",
-    "OwnRegistrations",
-    "Peer",
-    "Problem",
-    "Queues",
-    "RegisterBody",
-    "Ring",
-    "SelfHealth",
-    "Setting",
-    "Settings",
-    "Stats",
-    "StatusAnswer",
-    "Topic",
-    "Topics",
-    "Traffic",
-    "Why",
-)
+    "Acknowledged", "Changed", "DrainBody", "DrainOneBody", "Evidence", "FoundHost", "Health",
+    "Host", "JoinBody", "Joining", "Left", "LogLevel", "Lookup", "Member", "Members", "Own",
+    "OwnRegistrations", "Peer", "Problem", "Queues", "RegisterBody", "Ring", "SelfHealth",
+    "Setting", "Settings", "Stats", "StatusAnswer", "Topic", "Topics", "Traffic", "Why",
+)  # fmt: skip
 
 #: Values that metadata can hold.
 Scalar = str | int | bool
@@ -139,8 +112,11 @@ class Member(msgspec.Struct, kw_only=True):
     heard_ago: Seconds | None
     registrations: Count
     metadata: dict[str, Scalar]
-    #: Why it has this status, where that needs an explanation.
+    #: Why it has this status, in words and as a name, where that needs an explanation.
     reason: str
+    reason_code: str
+    #: How often it has returned from the dead lately.
+    returns: Count
     #: This is the answering agent itself.
     own: bool = msgspec.field(name="self")
 
@@ -159,10 +135,12 @@ class Evidence(msgspec.Struct, kw_only=True):
     time: Moment
     ago: Seconds
     kind: str
+    #: Empty: a node that is not known here.
     teller: str
     heartbeat: Count
     detail: str
-    #: The same in words.
+    facts: dict[str, str | int | float | tuple[str, ...]]
+    #: All of this in words.
     text: str
 
 

@@ -16,7 +16,7 @@ from gossipmm.core.values.types import (
 )
 from gossipmm.sidecar.api import schemas
 from gossipmm.sidecar.api.state import State, ago
-from gossipmm.text.evidence import sentence
+from gossipmm.text.members import why_status
 
 __all__ = ("lookup", "member", "members", "own", "status", "topic", "topics")
 
@@ -35,18 +35,11 @@ def member(state: State, view: MemberView, now: float) -> schemas.Member:
         heard_ago=ago(now, view.heard) if isfinite(view.heard) else None,
         registrations=view.registrations,
         metadata=dict(view.metadata),
-        reason=_reason(state, view),
+        reason=why_status(view, state.agent.why, state.agent.name),
+        reason_code=view.reason.value,
+        returns=view.returns,
         own=view.name == state.agent.name,
     )
-
-
-def _reason(state: State, view: MemberView) -> str:
-    """Say why, in words; for a suspect or dead member, the last evidence."""
-    if view.status in (Status.SUSPECT, Status.DEAD):
-        trail = state.agent.why(view.name)
-        if trail:
-            return sentence(trail[-1], state.agent.name, view.name)
-    return view.reason
 
 
 def members(state: State) -> schemas.Members:
