@@ -21,9 +21,9 @@ from gossipmm.agent import Agent
 from gossipmm.client.place import NONE, VARIABLE, Place, default_folder, parse, socket_path
 from gossipmm.errors import BindError, ConfigError
 from gossipmm.sidecar.api.app import application
-from gossipmm.sidecar.api.problems import refuse
 from gossipmm.sidecar.api.state import State
 from gossipmm.sidecar.http.listening import listen_tcp, listen_unix
+from gossipmm.sidecar.http.problems import refuse
 from gossipmm.sidecar.http.server import MAX_CONNECTIONS, Server
 
 __all__ = ("Sidecar", "open_sidecar")

@@ -20,8 +20,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import msgspec
 
 from gossipmm.sidecar.api import schemas
-from gossipmm.sidecar.api.problems import ProblemError
 from gossipmm.sidecar.http.messages import Request
+from gossipmm.sidecar.http.problems import ProblemError
 from gossipmm.sidecar.http.router import Call
 from gossipmm.sidecar.page import files as pages
 

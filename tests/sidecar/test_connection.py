@@ -10,9 +10,9 @@ import pytest
 import trio
 import trio.testing
 
-from gossipmm.sidecar.api.problems import refuse
 from gossipmm.sidecar.http import connection as limits
 from gossipmm.sidecar.http.messages import Response, Stream
+from gossipmm.sidecar.http.problems import refuse
 from gossipmm.sidecar.http.server import PER_ROUND, Server
 
 GET = b"GET /x HTTP/1.1\r\nhost: localhost\r\n\r\n"

@@ -9,8 +9,8 @@ import pytest
 
 from gossipmm.core.values.events import KINDS
 from gossipmm.core.values.types import HostState, Status
-from gossipmm.sidecar.api.problems import ProblemError
 from gossipmm.sidecar.http.messages import Request
+from gossipmm.sidecar.http.problems import ProblemError
 from gossipmm.sidecar.http.router import Call
 from gossipmm.sidecar.page import files as pages
 from tests.processes.program import programs

@@ -14,10 +14,10 @@ from gossipmm.config import Config
 from gossipmm.core.values.events import KINDS
 from gossipmm.core.values.types import Status
 from gossipmm.sidecar.api import schemas, views
-from gossipmm.sidecar.api.problems import ProblemError
 from gossipmm.sidecar.api.state import State
 from gossipmm.sidecar.api.watch import MAX_WATCHERS, Wanted
 from gossipmm.sidecar.http.messages import Response, Sender, Stream
+from gossipmm.sidecar.http.problems import ProblemError
 from gossipmm.sidecar.http.router import Call, Endpoint
 
 __all__ = ("ENDPOINTS",)
@@ -156,14 +156,6 @@ def metrics(state: State, call: Call) -> Response:
     return Response(exposition.render(state.agent), content_type=exposition.CONTENT_TYPE)
 
 
-def openapi(state: State, call: Call) -> Response:
-    """Show the OpenAPI document."""
-    from gossipmm.sidecar.api.app import ENDPOINTS as ALL
-    from gossipmm.sidecar.api.openapi import document
-
-    return Response(msgspec.json.encode(document(ALL)))
-
-
 ENDPOINTS = (
     Endpoint(
         method="GET",
@@ -247,12 +239,5 @@ ENDPOINTS = (
         handler=metrics,
         summary="Counters in the text format of Prometheus",
         media_type="text/plain",
-    ),
-    Endpoint(
-        method="GET",
-        path="/v1/openapi.json",
-        handler=openapi,
-        summary="This document (OpenAPI 3.1)",
-        answer=dict[str, Any],
     ),
 )

@@ -18,13 +18,22 @@ from gossipmm.sidecar.api import agent as routes_agent
 from gossipmm.sidecar.api import keys as routes_keys
 from gossipmm.sidecar.api import lookups as routes_lookups
 from gossipmm.sidecar.api import registrations as routes_registrations
-from gossipmm.sidecar.api.problems import ProblemError, of_error, render
+from gossipmm.sidecar.api.problems import of_error
 from gossipmm.sidecar.api.state import State
 from gossipmm.sidecar.http.messages import Answer, Application, Request, Response, Stream
-from gossipmm.sidecar.http.router import Endpoint, Router
+from gossipmm.sidecar.http.problems import ProblemError, render
+from gossipmm.sidecar.http.router import Call, Endpoint, Router
 from gossipmm.sidecar.page import files as pages
 
 __all__ = ("ENDPOINTS", "application")
+
+
+def _openapi(state: State, call: Call) -> Response:
+    """Show the OpenAPI document."""
+    from gossipmm.sidecar.api.openapi import document
+
+    return Response(msgspec.json.encode(document(ENDPOINTS)))
+
 
 #: Everything that is served, in the order of the OpenAPI document.
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -32,6 +41,13 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *routes_registrations.ENDPOINTS,
     *routes_keys.ENDPOINTS,
     *routes_agent.ENDPOINTS,
+    Endpoint(
+        method="GET",
+        path="/v1/openapi.json",
+        handler=_openapi,
+        summary="This document (OpenAPI 3.1)",
+        answer=dict[str, Any],
+    ),
 )
 
 #: Names of this machine that a request over TCP may give as its host.

@@ -15,8 +15,8 @@ from gossipmm.addresses import format_address
 from gossipmm.answers import RotationStatus
 from gossipmm.core.sealing.keyring import Key
 from gossipmm.errors import KeyringError
-from gossipmm.sidecar.api.problems import ProblemError
 from gossipmm.sidecar.api.state import State
+from gossipmm.sidecar.http.problems import ProblemError
 from gossipmm.sidecar.http.router import Call, Endpoint
 
 __all__ = ("ENDPOINTS",)

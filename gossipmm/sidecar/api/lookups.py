@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from gossipmm.core.values.types import HostState
 from gossipmm.sidecar.api import schemas, views
-from gossipmm.sidecar.api.problems import ProblemError
 from gossipmm.sidecar.api.state import State
+from gossipmm.sidecar.http.problems import ProblemError
 from gossipmm.sidecar.http.router import Call, Endpoint
 from gossipmm.text.evidence import detail, sentence
 from gossipmm.text.summary import summary

@@ -11,8 +11,7 @@ import msgspec
 
 from gossipmm.agent.agent import installed_version
 from gossipmm.core.values.events import KINDS
-from gossipmm.sidecar.api import schemas
-from gossipmm.sidecar.api.problems import MEDIA_TYPE
+from gossipmm.sidecar.http.problems import MEDIA_TYPE, Problem
 from gossipmm.sidecar.http.router import Endpoint
 
 __all__ = ("document",)
@@ -84,7 +83,7 @@ are seconds; `time` is seconds since 1970. 64-bit numbers are strings. Errors ar
 def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
     """Return the document as plain values, ready for JSON."""
     endpoints = tuple(endpoints)
-    types: list[Any] = [schemas.Problem]
+    types: list[Any] = [Problem]
     for endpoint in endpoints:
         types += [kind for kind in (endpoint.answer, endpoint.body) if kind is not None]
     shapes, components = msgspec.json.schema_components(
@@ -170,7 +169,7 @@ def _responses(endpoint: Endpoint, shape_of: dict[str, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {str(endpoint.status): answer}
     for status, reason in endpoint.also.items():
         responses[str(status)] = {**answer, "description": reason}
-    problem = {"schema": shape_of[str(schemas.Problem)]}
+    problem = {"schema": shape_of[str(Problem)]}
     for status in sorted({400, *endpoint.problems}):
         responses[str(status)] = {
             "description": HTTPStatus(status).phrase,

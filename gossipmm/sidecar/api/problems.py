@@ -1,14 +1,6 @@
-"""Everything that can be wrong with a request, as problem+json (RFC 9457).
-
-``type`` is a stable name that programs may rely on; ``detail`` says in words what was wrong, with
-the value, and what to do.
-"""
+"""The package's errors, as problems of the control API."""
 
 from __future__ import annotations
-
-from http import HTTPStatus
-
-import msgspec
 
 from gossipmm.errors import (
     AgentClosedError,
@@ -19,27 +11,9 @@ from gossipmm.errors import (
     RegistrationError,
     SeedError,
 )
-from gossipmm.sidecar.api.schemas import Problem
-from gossipmm.sidecar.http.messages import Response
+from gossipmm.sidecar.http.problems import ProblemError
 
-__all__ = ("MEDIA_TYPE", "ProblemError", "of_error", "refuse", "render")
-
-MEDIA_TYPE = "application/problem+json"
-_PREFIX = "urn:gossipmm:"
-
-#: Names of problems that have only a status.
-_BY_STATUS = {
-    400: "bad-request",
-    403: "forbidden",
-    404: "not-found",
-    405: "method-not-allowed",
-    408: "timeout",
-    413: "too-large",
-    431: "head-too-large",
-    500: "internal",
-    501: "not-implemented",
-    503: "unavailable",
-}
+__all__ = ("of_error",)
 
 #: The package's errors, subclasses before their bases.
 _BY_ERROR: tuple[tuple[type[GossipError], int, str], ...] = (
@@ -53,43 +27,9 @@ _BY_ERROR: tuple[tuple[type[GossipError], int, str], ...] = (
 )
 
 
-class ProblemError(Exception):
-    """Ends a request with a problem. ``name`` is the stable part of its type."""
-
-    def __init__(
-        self,
-        status: int,
-        detail: str,
-        name: str = "",
-        headers: tuple[tuple[str, str], ...] = (),
-    ) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
-        self.name = name or _BY_STATUS.get(status, "refused")
-        self.headers = headers
-
-
 def of_error(error: GossipError) -> ProblemError:
     """Return the problem that stands for an error of the package."""
     for kind, status, name in _BY_ERROR:
         if isinstance(error, kind):
             return ProblemError(status, str(error), name)
     raise AssertionError("GossipError is the last kind")
-
-
-def render(error: ProblemError) -> Response:
-    """Return the response that carries a problem."""
-    problem = Problem(
-        type=_PREFIX + error.name,
-        title=HTTPStatus(error.status).phrase,
-        status=error.status,
-        detail=error.detail,
-    )
-    body = msgspec.json.encode(problem)
-    return Response(body, error.status, MEDIA_TYPE, error.headers)
-
-
-def refuse(status: int, detail: str) -> Response:
-    """Return the response for something that the HTTP server itself refuses."""
-    return render(ProblemError(status, detail))

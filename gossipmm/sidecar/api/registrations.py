@@ -7,9 +7,9 @@ from dataclasses import replace
 import msgspec
 
 from gossipmm.sidecar.api import schemas, views
-from gossipmm.sidecar.api.problems import ProblemError
 from gossipmm.sidecar.api.state import State
 from gossipmm.sidecar.http.messages import Response
+from gossipmm.sidecar.http.problems import ProblemError
 from gossipmm.sidecar.http.router import Call, Endpoint, Handler
 
 __all__ = ("ENDPOINTS",)

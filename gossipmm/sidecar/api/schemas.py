@@ -39,7 +39,7 @@ import msgspec
 __all__ = (
     "Acknowledged", "Changed", "DrainBody", "DrainOneBody", "Evidence", "FoundHost", "Health",
     "Host", "JoinBody", "Joining", "Left", "LogLevel", "Lookup", "Member", "Members", "Own",
-    "OwnRegistrations", "Peer", "Problem", "Queues", "RegisterBody", "Ring", "SelfHealth",
+    "OwnRegistrations", "Peer", "Queues", "RegisterBody", "Ring", "SelfHealth",
     "Setting", "Settings", "Stats", "StatusAnswer", "Topic", "Topics", "Traffic", "Why",
 )  # fmt: skip
 
@@ -79,15 +79,6 @@ Seed = Annotated[
 Seconds = Annotated[float, msgspec.Meta(description="Seconds.")]
 Moment = Annotated[float, msgspec.Meta(description="Seconds since 1970, wall clock.")]
 Count = Annotated[int, msgspec.Meta(ge=0)]
-
-
-class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What went wrong (RFC 9457). ``type`` is stable; ``detail`` is for people."""
-
-    type: str
-    title: str
-    status: int
-    detail: str = ""
 
 
 # -- members ---------------------------------------------------------------------------------------

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 import msgspec
 
-from gossipmm.sidecar.api.problems import ProblemError
 from gossipmm.sidecar.http.messages import Request
-
-if TYPE_CHECKING:
-    from gossipmm.sidecar.api.state import State
+from gossipmm.sidecar.http.problems import ProblemError
 
 __all__ = ("Call", "Endpoint", "Handler", "Router")
 
@@ -26,7 +23,8 @@ _B = TypeVar("_B")
 
 #: What a handler returns: a value to encode as JSON, a whole answer, or an awaitable of either.
 Result = Any
-Handler = Callable[["State", "Call"], Result | Awaitable[Result]]
+#: The first argument is what the application keeps, which the transport does not look at.
+Handler = Callable[[Any, "Call"], Result | Awaitable[Result]]
 
 
 class Call(NamedTuple):

@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from importlib.resources import files
 
-from gossipmm.sidecar.api.problems import ProblemError
-from gossipmm.sidecar.api.state import State
 from gossipmm.sidecar.http.messages import Response
+from gossipmm.sidecar.http.problems import ProblemError
 from gossipmm.sidecar.http.router import Call, Endpoint
 
 __all__ = ("ENDPOINTS",)
@@ -34,7 +33,7 @@ def _read(name: str) -> bytes | None:
     return file.read_bytes() if file.is_file() else None
 
 
-def page(state: State, call: Call) -> Response:
+def page(state: object, call: Call) -> Response:
     """Serve the page, or a file of it."""
     name = call.path.get("file", "index.html")
     kind = _TYPES.get(name.rpartition(".")[2])
