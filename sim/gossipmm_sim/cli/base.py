@@ -12,7 +12,7 @@ import click
 from gossipmm_sim.errors import UsageError, unknown
 from gossipmm_sim.runs.result import Result
 from gossipmm_sim.runs.scenario import Scenario, find
-from gossipmm_sim.search.swarm import swarm
+from gossipmm_sim.search.swarm_paths import SWARMS
 
 __all__ = ("build", "cli", "finish", "settings_of", "write")
 
@@ -50,8 +50,8 @@ def build(name: str, seed: int, nodes: int | None, pairs: tuple[str, ...]) -> Sc
     settings: dict[str, Any] = settings_of(pairs)
     if nodes is not None:
         settings["nodes"] = str(nodes)
-    if name == "swarm":
-        return swarm(seed, nodes=int(settings.pop("nodes", 10))).with_settings(settings)
+    if name in SWARMS:
+        return SWARMS[name](seed, nodes=int(settings.pop("nodes", 10))).with_settings(settings)
     return find(name).with_settings(settings)
 
 

@@ -21,6 +21,10 @@ from gossipmm_sim.judge.tracker import quantile
 __all__ = ("ablate", "campaign", "determinism", "progress_bar", "theory")
 
 
+#: The swarm of each network.
+_SWARMS = {"plain": "swarm", "real": "swarm_paths"}
+
+
 def progress_bar() -> Any:
     """Make the progress bar that long commands show on stderr, if that is a terminal."""
     from rich.console import Console
@@ -56,6 +60,13 @@ def progress_bar() -> Any:
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE")
 @click.option("--dask", metavar="ADDRESS", help="A Dask scheduler to run on.")
 @click.option("--sometimes/--no-sometimes", default=None, help="Demand that all was exercised.")
+@click.option(
+    "--network",
+    type=click.Choice(["plain", "real"]),
+    default="plain",
+    show_default=True,
+    help="Without NAMES: swarm, or swarm_paths (two families, NAT, small paths ...).",
+)
 @click.option("--figure", "figures", multiple=True, metavar="NAME", help="Sum up, over all runs.")
 def campaign(
     names: tuple[str, ...],
@@ -68,11 +79,12 @@ def campaign(
     dask: str | None,
     sometimes: bool | None,
     figures: tuple[str, ...],
+    network: str,
 ) -> None:
-    """Run NAMES (scenarios, quick, or swarm: the default) for many seeds."""
+    """Run NAMES (scenarios, quick, swarm, swarm_paths) for many seeds; by default a swarm."""
     from gossipmm_sim.search import campaign as many
 
-    todo = many.jobs(names or ("swarm",), many.parse_seeds(seeds), settings_of(pairs))
+    todo = many.jobs(names or (_SWARMS[network],), many.parse_seeds(seeds), settings_of(pairs))
     index, count = many.parse_shard(shard)
     todo = todo[index::count]
     if resume and out is None:
@@ -109,7 +121,8 @@ def campaign(
     click.echo(f"{len(todo)} runs, {sums.failed} failed, {len(done)} were done before")
     sums.tell()
     never = [name for name in many.SOMETIMES if not acted[name]]
-    if not (sometimes or (sometimes is None and names in ((), ("swarm",)) and len(todo) >= 200)):
+    plain = names == ("swarm",) or (not names and network == "plain")
+    if not (sometimes or (sometimes is None and plain and len(todo) >= 200)):
         never = []
     for name in never:
         click.echo(f"never exercised: {name}")

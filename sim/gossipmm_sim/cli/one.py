@@ -35,7 +35,9 @@ def list_command(output: str) -> None:
         failing = {one.with_settings(each).known_failure for each in one.variants or ({},)} - {""}
         slow += f" (known to fail: {', '.join(sorted(failing))})" if failing else ""
         click.echo(f"  {one.name:<48} {one.nodes:>5} hosts{slow}  {one.doc}{extra}")
-    click.echo(f"\nswarm: a random subset of faults for each seed\nfaults: {', '.join(FAULTS)}")
+    click.echo("\nswarm: a random subset of faults for each seed")
+    click.echo("swarm_paths: the same on networks of two families, changing addresses, small paths")
+    click.echo(f"faults: {', '.join(FAULTS)}")
 
 
 @cli.command()

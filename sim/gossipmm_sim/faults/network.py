@@ -291,6 +291,14 @@ class Bandwidth(LinkFault):
 class Cut(LinkFault):
     """Nothing passes between ``on`` and ``to``; ``way=out``: one way only."""
 
+    def act(self, run: Context, key: str) -> None:
+        """Begin; a host that has no address of another kind is cut off."""
+        LinkFault.act(self, run, key)
+        if self.via in _FAMILIES and self.on == "all":
+            for host in run.cast:
+                if all(family_of(one) == _FAMILIES[self.via] for one, _ in host.hears()):
+                    run.ill(host, self.over(run))
+
     def apply(self, link: Link) -> None:
         """Cut."""
         link.cut = True

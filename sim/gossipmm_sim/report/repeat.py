@@ -8,7 +8,7 @@ from dataclasses import fields
 from gossipmm_sim.errors import UsageError
 from gossipmm_sim.runs.result import Result
 from gossipmm_sim.runs.scenario import Scenario, find
-from gossipmm_sim.search.swarm import swarm
+from gossipmm_sim.search.swarm_paths import SWARMS
 
 __all__ = ("command",)
 
@@ -24,7 +24,8 @@ def differences(result: Result) -> list[str]:
     """Return ``key=value`` for whatever a run's scenario changes in the bundled one."""
     mine = result.scenario
     try:
-        known = swarm(result.seed) if mine.name == "swarm" else find(mine.name)
+        drawn = SWARMS.get(mine.name)
+        known = drawn(result.seed) if drawn is not None else find(mine.name)
     except UsageError:
         return []
     out = []

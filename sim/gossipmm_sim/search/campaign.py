@@ -20,7 +20,7 @@ from typing import IO, Any
 from gossipmm_sim.errors import UsageError
 from gossipmm_sim.runs.run import run
 from gossipmm_sim.runs.scenario import Scenario, find, scenarios
-from gossipmm_sim.search.swarm import swarm
+from gossipmm_sim.search.swarm_paths import SWARMS
 
 __all__ = ("SOMETIMES", "Job", "jobs", "parse_seeds", "parse_shard", "run_campaign", "work")
 
@@ -54,7 +54,7 @@ SOMETIMES = (
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run of a campaign. ``swarm`` scenarios are drawn where they run."""
+    """One run of a campaign. Scenarios of a swarm are drawn where they run."""
 
     scenario: str
     settings: tuple[tuple[str, Any], ...]
@@ -68,14 +68,14 @@ class Job:
 
     def build(self) -> Scenario:
         """Build the scenario of the run."""
-        if self.scenario == "swarm":
-            return _swarm(self.seed, dict(self.settings))
+        if self.scenario in SWARMS:
+            return _drawn(self.scenario, self.seed, dict(self.settings))
         return find(self.scenario).with_settings(dict(self.settings))
 
 
-def _swarm(seed: int, settings: dict[str, Any]) -> Scenario:
+def _drawn(name: str, seed: int, settings: dict[str, Any]) -> Scenario:
     nodes = int(settings.pop("nodes", 10))
-    return swarm(seed, nodes=nodes).with_settings(settings)
+    return SWARMS[name](seed, nodes=nodes).with_settings(settings)
 
 
 def work(job: Job) -> dict[str, Any]:
@@ -98,8 +98,8 @@ def jobs(names: Iterable[str], seeds: Iterable[int], settings: dict[str, Any]) -
     for name in names:
         if name == "quick":
             chosen = list(scenarios().values())
-        elif name == "swarm":
-            out += [Job("swarm", tuple(settings.items()), seed) for seed in every]
+        elif name in SWARMS:
+            out += [Job(name, tuple(settings.items()), seed) for seed in every]
             continue
         else:
             chosen = [find(name)]

@@ -14,7 +14,7 @@ from random import Random
 from gossipmm_sim.engine.streams import child_seed
 from gossipmm_sim.runs.scenario import Scenario
 
-__all__ = ("swarm",)
+__all__ = ("ACTING", "CALM", "MENU", "SEEDS", "swarm")
 
 #: Faults act in this many seconds behind the warm-up; then everything must come together.
 ACTING = 30.0
@@ -27,8 +27,8 @@ SEEDS = 32.0
 def swarm(seed: int, *, nodes: int = 10) -> Scenario:
     """Draw a scenario of about 60 virtual seconds from a seed."""
     stream = Random(child_seed(seed, "swarm"))
-    kinds = [kind for kind in _MENU if stream.random() < 0.25] or [stream.choice(list(_MENU))]
-    faults = [text for kind in kinds for text in _MENU[kind](stream, nodes)]
+    kinds = [kind for kind in MENU if stream.random() < 0.25] or [stream.choice(list(MENU))]
+    faults = [text for kind in kinds for text in MENU[kind](stream, nodes)]
     seeds = stream.choice((1, 2, 3))
     moved = [text for text in faults if "new_address=true" in text]
     lost = "names" in kinds or (seeds == 1 and any(" on=0 " in text for text in moved))
@@ -194,7 +194,8 @@ def _drain(s: Random, n: int) -> list[str]:
     return [f"drain {_window(s)} on={_some(s, n)}"]
 
 
-_MENU: dict[str, Callable[[Random, int], list[str]]] = {
+#: Kinds of faults by name, each as text drawn from a stream for so many hosts.
+MENU: dict[str, Callable[[Random, int], list[str]]] = {
     "loss": _loss,
     "one_loss": _one_loss,
     "burst": _burst,
