@@ -102,6 +102,9 @@ class FakeNode:
     def leave(self, now):
         self.events.append(LeaveFinished(now, 0, 0))
 
+    def set_addresses(self, addresses, now):
+        self.addresses = tuple(addresses)
+
     def send_failed(self, address, now):
         self.failed += 1
 

@@ -155,12 +155,49 @@ class TestChanges:
         a.gain_address(4)
         say(b, old)
         assert heard(a) == []
-        assert a.core.addresses == (old,)
+        assert a.core.addresses == a.hears() != (old,)
         say(a, b.address)
         ((_, source),) = heard(b)
         assert source not in (old, b.address)
         say(b, source)
         assert heard(a) == [(b"x", b.address)]
+
+    def test_an_address_that_stays_is_announced_further(self):
+        a, _ = both = hosts(2)
+        a.bind("any4", v4=2)
+        boot(both)
+        first, second = a.hears()
+        a.gain_address(4)
+        a.cluster.advance(0.1)
+        assert a.core.addresses == (first,)
+        a.lose_address(4)
+        a.cluster.advance(0.1)
+        assert a.core.addresses == (second,)
+        a.route(4, there=False)
+        a.cluster.advance(0.1)
+        assert a.core.addresses == (second,)
+
+    def test_a_process_that_is_bound_to_one_address_announces_it_for_as_long_as_it_lives(self):
+        a, _ = both = hosts(2)
+        a.bind("v4", v4=2)
+        boot(both)
+        old = a.core.addresses
+        a.lose_address(4)
+        a.cluster.advance(5)
+        assert a.core.addresses == old
+
+    def test_a_stopped_process_sees_the_change_when_it_goes_on(self):
+        a, _ = both = hosts(2)
+        boot(both)
+        old = a.address
+        a.pause()
+        a.lose_address(4)
+        a.gain_address(4)
+        a.cluster.advance(3)
+        assert a.core.addresses == (old,)
+        a.resume()
+        a.cluster.advance(1.1)
+        assert a.core.addresses == a.hears()
 
     def test_what_is_on_its_way_to_an_address_that_goes_is_lost(self):
         a, b = both = hosts(2)

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ("FIRST_KEY", "Host", "Startup")
 
-#: Seconds after which a process that found no address to bind is started again.
+#: Seconds after which a process that found no address to bind is started again, and until a stopped
+#: one that has a change to see is looked at again.
 _RETRY: Final = 1.0
 #: The keyring that every host of an encrypted cluster begins with.
 FIRST_KEY: Final = Key(b"k1", b"\x01" * 32)
@@ -227,7 +228,7 @@ class Host(Shell):
 
         ``bind`` is one of ``engine.sockets.BINDS``; without numbers the machine has one address of
         each family that it needs. The first IPv4 address is the one that the host had. A running
-        process has that socket from now on: what it announced stays as it is.
+        process has that socket from now on.
         """
         if not v4 and not v6:
             v4, v6 = (int(family in BINDS[bind]) for family in (4, 6))
@@ -277,14 +278,26 @@ class Host(Shell):
         self._moved()
 
     def _moved(self) -> None:
-        """Note that the machine's addresses have changed.
-
-        The process is not told: the agent reads its addresses once, when it starts.
-        """
+        """Note that the machine's addresses have changed; a running process sees it at once."""
         network = self.cluster.network
         network.begin_routing()
         self.address = next(iter(self.announced()), self.address)
         network.moved(self)
+        if self.up:
+            self.clock.at(self.clock.now, self._look, self.boots)
+
+    def _look(self, boots: int, _: object = None) -> None:
+        """Announce what the machine has now, as ``gossipmm.agent.own_addresses`` does."""
+        socket = self.socket
+        if boots != self.boots or not self.up or socket is None or socket.bound:
+            return
+        if self.paused or self.cold:
+            self.clock.at(self.clock.now + _RETRY, self._look, boots)
+            return
+        found = socket.announced(self._core.addresses)
+        if found and found != self._core.addresses:
+            self._core.set_addresses(found, self.core_time())
+            self.pump()
 
     # -- life --------------------------------------------------------------------------------
 

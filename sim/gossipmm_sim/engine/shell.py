@@ -49,6 +49,7 @@ class Core(Protocol):
     name: str
     generation: int
     heartbeat: int
+    addresses: tuple[Address, ...]
     table: Any
     stats: Any
 
@@ -81,6 +82,9 @@ class Core(Protocol):
 
     def send_failed(self, address: Address, now: float) -> None:
         """Hear that the shell could not send there."""
+
+    def set_addresses(self, addresses: Iterable[Address], now: float) -> None:
+        """Announce other addresses."""
 
     def registrations(self, now: float) -> tuple[OwnRegistration, ...]:
         """List what was registered with it, and when it ends."""

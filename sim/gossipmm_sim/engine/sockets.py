@@ -3,8 +3,8 @@
 As the agent's shell does it (``gossipmm.agent.binding``, ``gossipmm.agent.udp``): a process has one
 socket. Bound to one address, it has that address's family and announces it. Bound to ``0.0.0.0``
 (``any4``) or to ``[::]`` (``any``: both families), it hears on every address that the machine has
-just then, sends from the machine's first one of the family, and announces the first of each family,
-IPv6 before IPv4, as they were when it started.
+just then, sends from the machine's first one of the family, and announces one of each family, IPv6
+before IPv4: the first one, and later the same for as long as the machine has it.
 
 The name of the errno tells what Linux answers to a send that cannot leave.
 """
@@ -55,12 +55,16 @@ class Socket:
         """Return the address from which the machine sends in that family; None: it has none."""
         return next((one for one in self.addresses if family_of(one) == family), None)
 
-    def announced(self) -> tuple[Address, ...]:
-        """Return what a process that starts now announces; nothing: it cannot bind."""
+    def announced(self, keep: Iterable[Address] = ()) -> tuple[Address, ...]:
+        """Return what a process announces now; nothing: it has no address.
+
+        An address of ``keep`` that the machine still has is preferred.
+        """
         if self.bound:
             return ((self.bound, self.port),) if self.bound in self.addresses else ()
-        routed = [family for family in self.families if family not in self.unrouted]
-        found = [self.first(family) for family in routed]
+        kept = {family_of(one): one for one, _ in keep if one in self.addresses}
+        routed = (None if f in self.unrouted else self.first(f) for f in self.families)
+        found = [kept.get(f) or one for f, one in zip(self.families, routed, strict=True)]
         return tuple((literal, self.port) for literal in found if literal is not None)
 
     def hears(self) -> tuple[Address, ...]:
