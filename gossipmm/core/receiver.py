@@ -186,7 +186,8 @@ class Receiver:
         else:
             parts.closed.hear_stranger(inbound)
             if frame.rows:
-                parts.claims.hear_stranger(frame.rows)
+                inbound.waited = local.waited()
+                parts.claims.hear_stranger(inbound)
         if frame.kind == wire.SYN:
             self._answer_syn(inbound)
         elif frame.kind == wire.ACK:
@@ -204,7 +205,7 @@ class Receiver:
         if now - local.last_heard > self._silence and local.last_heard > -inf:
             # As if the socket had not been read meanwhile: it may be as old as the silence.
             local.is_behind(now - local.last_heard, now + 0.1 * self._silence)
-        inbound.sent_at = local.sent_at()
+        inbound.waited = local.waited()
         local.last_heard = sender.seen_at = now
         local.peers.heard(sender)
         if source != sender.source:
@@ -216,8 +217,7 @@ class Receiver:
         if wire.OPT_SLOW in inbound.frame.options:
             sender.slow_until = now + 2 * local.config.gossip_interval
         if heartbeat > sender.k:
-            # From a member held dead it may be a replay: it has to answer a probe of this node.
-            evidence = now if sender.buried_at is None else -1e18
+            evidence = inbound.first_hand(sender)
             parts.detector.hear_alive(sender, heartbeat, evidence, sender.name)
         if sender.buried_at is not None:
             parts.probes.start(sender, Purpose.RETURNING)

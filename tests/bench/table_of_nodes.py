@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gossipmm.config import Config
 from gossipmm.core.table.table import Table
+from gossipmm.core.values.evidence_time import first_hand
 from gossipmm.core.values.stats import Stats
 from gossipmm.core.values.types import NO_METADATA, NodeState, Registration
 from gossipmm.core.wire.pages import Page, encode_entry, encode_page, encode_page_zero
@@ -24,7 +25,7 @@ def table_of(nodes: int = NODES) -> Table:
         page = encode_page_zero(name, GENERATION, 1, NodeState.UP, (address,), NO_METADATA)
         _, member = table.put(page, 0.0)
         assert member is not None
-        member.hear_alive(1, 0.0)
+        member.hear_alive(1, first_hand(0.0))
         table.put(page_of(number, 2), 0.0)
     table.publish()
     return table

@@ -19,6 +19,7 @@ from gossipmm.core.table.liveness import (
     Weight,
     verdict,
 )
+from gossipmm.core.values.evidence_time import first_hand
 from gossipmm.core.values.types import Status
 
 BEATS = st.integers(NEVER, 6)
@@ -132,7 +133,7 @@ def test_a_claim_alive(
     """Only a claim "alive" raises K; a return needs evidence younger than the burial [P33]."""
     live = holder(**state)
     before = live.maxima
-    assert live.hear_alive(beat, evidence) is outcome, what
+    assert live.hear_alive(beat, first_hand(evidence)) is outcome, what
     assert live.judged() is status, what
     assert live.k == max(before.k, beat)
     assert live.d == before.d
@@ -224,9 +225,7 @@ def test_a_walk_through_every_transition_of_the_table() -> None:
             weight = weight_of(live, kind, beat, evidence)
             transition = TRANSITIONS[standing][weight]
             before = live.maxima
-            outcome = (
-                live.hear_alive(beat, evidence) if kind == "alive" else live.hear_suspect(beat)
-            )
+            outcome = take(live, (kind, beat, evidence))
             where = f"{standing.name}, {weight.name}: {kind} at {beat}"
             assert outcome is transition.outcome, where
             assert live.standing() is transition.standing, where
@@ -261,7 +260,7 @@ CLAIMS = st.lists(
 def take(live: Liveness, claim: tuple[str, int, float]) -> Outcome | None:
     kind, beat, at = claim
     if kind == "alive":
-        return live.hear_alive(beat, at)
+        return live.hear_alive(beat, first_hand(at))
     if kind == "suspect":
         return live.hear_suspect(beat)
     if live.suspected:

@@ -10,6 +10,7 @@ import pytest
 from gossipmm.config import Config
 from gossipmm.core.table.member import Member
 from gossipmm.core.table.table import Put, Table
+from gossipmm.core.values.evidence_time import first_hand
 from gossipmm.core.values.stats import Drop, Stats
 from gossipmm.core.values.types import NodeState, Registration, Status
 from gossipmm.core.wire.pages import Page, encode_entry, encode_page, encode_page_zero
@@ -41,7 +42,7 @@ def page(
 
 def alive(table: Table, name: str, beat: int = 1) -> Member:
     member = table.by_name[name]
-    member.hear_alive(beat, 0.0)
+    member.hear_alive(beat, first_hand(0.0))
     table.refresh(member, 0.0)
     return member
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gossipmm.config import Config
 from gossipmm.core.table.self_record import SelfRecord
 from gossipmm.core.table.table import Table
+from gossipmm.core.values.evidence_time import first_hand
 from gossipmm.core.values.stats import Stats
 from gossipmm.core.values.types import EntryState, Registration
 from gossipmm.core.wire.pages import Page, page_untrusted
@@ -41,7 +42,7 @@ def deliver(table: Table, pages: list[Page]) -> None:
     for page in pages:
         _, member = table.put(page_untrusted(page.raw), 0.0)
         assert member is not None
-        member.hear_alive(1, 0.0)
+        member.hear_alive(1, first_hand(0.0))
         table.refresh(member, 0.0)
     table.publish()
 

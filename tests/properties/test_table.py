@@ -19,6 +19,7 @@ from gossipmm.core.table.liveness import NEVER
 from gossipmm.core.table.member import Member
 from gossipmm.core.table.self_record import SelfRecord
 from gossipmm.core.table.table import Put, Table
+from gossipmm.core.values.evidence_time import first_hand
 from gossipmm.core.values.stats import Stats
 from gossipmm.core.values.types import (
     EntryState,
@@ -167,7 +168,9 @@ class OneHolder(RuleBasedStateMachine):
             return
         self.now += 1.0
         if kind == "alive":
-            member.hear_alive(beat, self.now)  # evidence is always younger than any burial
+            member.hear_alive(
+                beat, first_hand(self.now)
+            )  # evidence is always younger than any burial
         elif kind == "suspect":
             member.hear_suspect(beat)
         elif member.suspected:

@@ -25,6 +25,7 @@ from gossipmm.core.table.liveness import NEVER, Outcome
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
+from gossipmm.core.values.evidence_time import EvidenceTime
 from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.timers import cancel
@@ -58,19 +59,14 @@ class Detector:
     # -- alive -----------------------------------------------------------------------------
 
     def hear_alive(
-        self, member: Member, heartbeat: int, evidence: float, teller: NodeId
+        self, member: Member, heartbeat: int, evidence: EvidenceTime, teller: NodeId
     ) -> Outcome:
         """Take a claim "alive", from the member itself or from a reporter [P33]."""
         if self._jumps(member, heartbeat):
             return Outcome.STALE
         local = self._local
-        heard, buried = member.heard, member.buried_at
         any_age = Mechanism.EVIDENCE_AGE in local.without
         outcome = member.hear_alive(heartbeat, evidence, any_age=any_age)
-        if local.now < local.behind_until and buried is None and outcome is not Outcome.STALE:
-            # It may have waited here for as long. (For dead members the caller has allowed for
-            # that.)
-            member.heard = max(heard, evidence - local.behind_by)
         if outcome is Outcome.FRESHER or outcome is Outcome.STALE:
             return outcome
         if outcome is Outcome.REFUTED:
@@ -358,9 +354,8 @@ class Detector:
         local.slow_until = local.now + 2 * local.config.gossip_interval
         local.events.append(events.SelfSlow(local.now, late))
         for member in local.table.gone.values():
-            if member.buried_at is not None:
-                # The clock may have jumped: evidence must be younger than the death for certain.
-                member.buried_at += step
+            # Perhaps it did: evidence must be younger than the death for certain.
+            member.clock_jumped(step)
         if Mechanism.LATE_HOLD in local.without:
             return
         for member in local.table.peers.values():

@@ -18,6 +18,7 @@ from gossipmm.core.sending.broadcasts import BroadcastQueue
 from gossipmm.core.sending.outbox import Outbox
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
+from gossipmm.core.values.evidence_time import EvidenceTime, first_hand
 from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.timers import Token, cancel
@@ -109,7 +110,7 @@ class Probes:
         broadcasts: BroadcastQueue,
         *,
         on_failed: Callable[[Member, Failure], None],
-        on_reached: Callable[[Member, int, float, NodeId], object],
+        on_reached: Callable[[Member, int, EvidenceTime, NodeId], object],
     ) -> None:
         self._local = local
         self._outbox = outbox
@@ -261,7 +262,7 @@ class Probes:
         # The answer may have waited for this node; it is younger than the question for certain.
         member.reached(probe.began)
         if member.buried_at is not None:
-            self._on_reached(member, member.k, probe.began, local.own.name)
+            self._on_reached(member, member.k, first_hand(probe.began), local.own.name)
         if member.doubted:
             member.doubted = False
             local.table.rejudge(member, local.now)

@@ -9,6 +9,7 @@ import cbor2
 
 from gossipmm.core.sending.outbox import Stranger
 from gossipmm.core.table.member import Member
+from gossipmm.core.values.evidence_time import EvidenceTime, evidence_time
 from gossipmm.core.values.types import Address, Heartbeat
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import Page
@@ -61,7 +62,17 @@ class Reply:
 class Inbound:
     """One datagram that was admitted."""
 
-    __slots__ = ("delayed", "frame", "known", "pages", "said", "sender", "sent_at", "source")
+    __slots__ = (
+        "delayed",
+        "frame",
+        "known",
+        "pages",
+        "read_at",
+        "said",
+        "sender",
+        "source",
+        "waited",
+    )
 
     def __init__(
         self, frame: wire.Frame, source: Address, pages: Sequence[Page], me: Member, now: float
@@ -76,8 +87,9 @@ class Inbound:
         self.known: Heartbeat = frame.known if frame.target == me.key else 0
         #: True if a later datagram of the same sender overtook this one (which may be a replay).
         self.delayed = False
-        #: The earliest core time at which it may have been sent.
-        self.sent_at = now
+        #: Core time at which it is read, and seconds that it may have waited here before.
+        self.read_at = now
+        self.waited = 0.0
         #: The reply; None: nothing so far.
         self.said: Reply | None = None
 
@@ -87,6 +99,22 @@ class Inbound:
         if self.said is None:
             self.said = Reply()
         return self.said
+
+    def first_hand(self, sender: Member) -> EvidenceTime:
+        """Return when the sender was heard: now; but of a dead one this may be a replay [P42]."""
+        buried = sender.buried_at is not None
+        age = None if buried else 0.0
+        return evidence_time(self.read_at, self.waited, age, buried=buried)
+
+    def hearsay(self, member: Member, age: float) -> EvidenceTime:
+        """Return when evidence was had to which the sender gives that age, in a row [P42].
+
+        Of a datagram that was overtaken, of a stranger, and of what a sender says of itself, it
+        proves no more than that it was sent once.
+        """
+        told = self.sender is not None and not self.delayed and member is not self.sender
+        buried = member.buried_at is not None
+        return evidence_time(self.read_at, self.waited, age if told else None, buried=buried)
 
     @property
     def answers_to(self) -> Member | Stranger:

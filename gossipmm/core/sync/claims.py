@@ -22,7 +22,6 @@ from gossipmm.mechanisms import Mechanism
 __all__ = ("Claims",)
 
 _GONE: Final = (wire.DEAD, wire.LEFT)
-_LONG_AGO: Final = wire.AGES[-1]  # evidence of unknown age: before any death that is remembered
 
 
 class Claims:
@@ -64,12 +63,8 @@ class Claims:
                 self._hear_unknown(inbound, key, claim, wire.AGES[age_code])
             elif claim == wire.ALIVE:
                 if heartbeat > member.k or member.buried_at is not None:
-                    # What a sender says about itself only proves that it was sent once.
-                    unknown_age = inbound.delayed or member is teller
-                    age = _LONG_AGO if unknown_age else wire.AGES[age_code]
-                    # For dead members, what waited here to be read counts from when it was sent.
-                    told_at = inbound.sent_at if member.buried_at is not None else local.now
-                    self._detector.hear_alive(member, heartbeat, told_at - age, teller.name)
+                    evidence = inbound.hearsay(member, wire.AGES[age_code])
+                    self._detector.hear_alive(member, heartbeat, evidence, teller.name)
             elif claim == wire.LEFT:
                 self._hear_left(inbound, member, wire.AGES[age_code])
             elif self._may_accuse(inbound, member, teller):
@@ -145,15 +140,14 @@ class Claims:
             outcome = self._detector.hear_dead(member, heartbeat, age, teller)
             self._contradict(inbound, member, outcome)
 
-    def hear_stranger(self, rows: bytes) -> None:
+    def hear_stranger(self, inbound: Inbound) -> None:
         """Read rows of a stranger: claims of life count, accusations do not [P82]."""
         local = self._local
-        for key, heartbeat, claim, _ in wire.rows_in(rows):
+        for key, heartbeat, claim, age_code in wire.rows_in(inbound.frame.rows):
             member = local.table.by_key.get(key)
             if claim == wire.ALIVE and member is not None and member is not local.me:
                 if heartbeat < wire.MAX_COUNTER:
-                    # It may be an old datagram of an earlier generation: its age is unknown.
-                    evidence = local.now - _LONG_AGO
+                    evidence = inbound.hearsay(member, wire.AGES[age_code])
                     self._detector.hear_alive(member, heartbeat, evidence, UNKNOWN_NODE)
             else:
                 local.stats.drop(Drop.UNKNOWN_TELLER)

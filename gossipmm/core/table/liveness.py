@@ -21,6 +21,7 @@ from enum import Enum, IntEnum
 from math import inf
 from typing import Final, NamedTuple
 
+from gossipmm.core.values.evidence_time import EvidenceTime
 from gossipmm.core.values.types import Heartbeat, Status
 
 #: Below every heartbeat.
@@ -193,7 +194,7 @@ class Liveness:
     # -- claims --------------------------------------------------------------------------------
 
     def hear_alive(
-        self, heartbeat: Heartbeat, evidence: float, *, any_age: bool = False
+        self, heartbeat: Heartbeat, evidence: EvidenceTime, *, any_age: bool = False
     ) -> Outcome:
         """Take a claim "alive at ``heartbeat``", on evidence of core time ``evidence`` [P23, P41].
 
@@ -205,10 +206,10 @@ class Liveness:
         if outcome is Outcome.STALE:
             return outcome
         if weight is Weight.KNOWN_YOUNG:
-            self.heard = evidence
+            self.heard = evidence.heard
         else:
             self.merge(k=heartbeat)
-            self.heard = max(self.heard, evidence)
+            self.heard = max(self.heard, evidence.heard)
         if outcome is Outcome.RENEWED:
             self.merge(s=heartbeat)
         elif outcome is Outcome.REFUTED:
@@ -218,10 +219,10 @@ class Liveness:
         return outcome
 
     def _weigh_alive(
-        self, standing: Standing, heartbeat: Heartbeat, evidence: float, any_age: bool
+        self, standing: Standing, heartbeat: Heartbeat, evidence: EvidenceTime, any_age: bool
     ) -> Weight:
         buried_at = self.buried_at
-        young = buried_at is not None and evidence > buried_at
+        young = buried_at is not None and evidence.at > buried_at
         if heartbeat <= self.k:
             return Weight.KNOWN_YOUNG if young else Weight.KNOWN
         if standing is Standing.ALIVE:
@@ -233,7 +234,7 @@ class Liveness:
         if heartbeat <= self.s:
             return Weight.BELOW
         failed_at = self.failed_at
-        if standing is Standing.ACCUSED and failed_at is not None and evidence < failed_at:
+        if standing is Standing.ACCUSED and failed_at is not None and evidence.at < failed_at:
             return Weight.OLD
         return Weight.YOUNG
 
@@ -257,3 +258,8 @@ class Liveness:
         """Declare dead what is suspect: this holder's own timer ended [P36]."""
         self.merge(d=max(self.s, self.k))
         self.buried_at = at
+
+    def clock_jumped(self, step: float) -> None:
+        """Note that the clock went on by ``step`` at once: no evidence may gain by it [P43]."""
+        if self.buried_at is not None:
+            self.buried_at += step

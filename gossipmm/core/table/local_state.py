@@ -54,9 +54,9 @@ class LocalState:
         self.behind_by = max(by, self.behind_by) if active else by
         self.behind_until = max(until, self.behind_until)
 
-    def sent_at(self) -> float:
-        """The earliest core time at which the datagram being read may have been sent."""
-        return self.now - self.behind_by if self.now < self.behind_until else self.now
+    def waited(self) -> float:
+        """Return how long the datagram being read may have waited here, in seconds [P89]."""
+        return self.behind_by if self.now < self.behind_until else 0.0
 
     def is_deaf(self, since: float) -> bool:
         """Return whether nobody was heard since then, although more than one other member lives.

@@ -24,6 +24,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 import cbor2
 
 from gossipmm.core.values.claim import Claim
+from gossipmm.core.values.evidence_time import AGE_RATIO
 from gossipmm.core.values.rotation_state import register_of
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Generation, Heartbeat, NodeId
@@ -117,8 +118,7 @@ def record_key(cluster: str, name: NodeId, generation: Generation) -> int:
 # -- ages ----------------------------------------------------------------------------------
 # One byte, geometric from 10 ms to a week: each step is 7.3 % above the one before.
 
-_RATIO: Final = (604_800.0 / 0.01) ** (1 / 254)
-AGES: Final[tuple[float, ...]] = (0.0, *(0.01 * _RATIO**step for step in range(255)))
+AGES: Final[tuple[float, ...]] = (0.0, *(0.01 * AGE_RATIO**step for step in range(255)))
 
 
 def age_up(seconds: float) -> int:
