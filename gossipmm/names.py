@@ -7,6 +7,7 @@ configuration file or the control API made it. Standard library only: the client
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any, Final
 
 from gossipmm.errors import LimitError, RegistrationError
@@ -15,6 +16,7 @@ __all__ = (
     "MAX_METADATA_ITEMS",
     "MAX_NAME",
     "check_registration",
+    "check_ttl",
     "checked_metadata",
     "has_control_characters",
     "is_name",
@@ -124,6 +126,17 @@ def check_registration(topic: object, host: object) -> None:
     """Refuse a topic or host that no key could name. Raises RegistrationError."""
     if reason := why_not_topic(topic) or why_not_host(host):
         raise RegistrationError(reason)
+
+
+def check_ttl(ttl: object) -> None:
+    """Refuse a time to live that is not a number of seconds; None is none.
+
+    Raises RegistrationError.
+    """
+    if ttl is None:
+        return
+    if not isinstance(ttl, (int, float)) or isinstance(ttl, bool) or not 0 < ttl < inf:
+        raise RegistrationError(f"ttl must be a finite number of seconds above 0, not {ttl!r}")
 
 
 def checked_metadata(of: str, metadata: object) -> dict[str, str | int | bool]:

@@ -22,6 +22,7 @@ from gossipmm.cli.console import Console
 from gossipmm.client import Client
 from gossipmm.client.trio import TrioClient
 from gossipmm.config import Config
+from gossipmm.embed.child import ChildAgent
 from gossipmm.errors import ConfigError, GossipError, LimitError, RegistrationError
 from gossipmm.matchmaker import HeartbeatMatchMakerBase
 from gossipmm.names import check_registration, checked_metadata, why_not_name
@@ -220,6 +221,23 @@ def test_a_name_must_be_there() -> None:
     assert why_not_name("node name", 7) == "node name must be a string, not int: 7"
 
 
+# -- times to live -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ttl", ["5", True, 0, -1.0, float("nan"), float("inf"), [5]])
+def test_every_face_says_the_same_of_a_time_to_live(one: Served, ttl: Any) -> None:
+    """NaN compares with nothing: in the heap of deadlines it would stop all timers after it."""
+    sentence = f"ttl must be a finite number of seconds above 0, not {ttl!r}"
+    with Client(one.path) as client:
+        said = {
+            "core": refusal(node_with().register, "t", "h", ttl=ttl, now=0.0),
+            "agent": refusal(lambda: one.do(lambda: one.agent.register("t", "h", ttl=ttl))),
+            "matchmaker": refusal(gossip()[0].register, "t", "h", ttl=ttl),
+            "client": refusal(client.register, "t", "h", ttl=ttl),
+        }
+    assert said == dict.fromkeys(said, sentence)
+
+
 # -- metadata --------------------------------------------------------------------------------
 
 BAD_METADATA: dict[str, tuple[Any, str]] = {
@@ -247,6 +265,7 @@ def test_every_face_says_the_same_of_metadata(one: Served, what: str) -> None:
             "agent": refusal(one.do, one.agent.register, "t", "h", metadata),
             "matchmaker": refusal(lambda: gossip()[0].register("t", "h", metadata=metadata)),
             "client": refusal(client.register, "t", "h", metadata),
+            "child": refusal(ChildAgent(Config(name="c")).register, "t", "h", metadata),
         }
     assert said == dict.fromkeys(said, sentence)
 

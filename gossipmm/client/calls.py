@@ -23,7 +23,7 @@ from gossipmm.core.values.types import (
     OwnRegistration,
     TopicView,
 )
-from gossipmm.names import check_registration, checked_metadata
+from gossipmm.names import check_registration, check_ttl, checked_metadata
 
 if TYPE_CHECKING:
     from gossipmm.core.values.events import LeaveFinished
@@ -129,6 +129,7 @@ def register(
     that. Raises RegistrationError or LimitError; the state is then unchanged.
     """
     check_registration(topic, "default" if host is None else host)
+    check_ttl(ttl)
     items = checked_metadata(repr(topic), metadata)
     body = {"metadata": items, "ttl": ttl, "draining": draining}
     return Asked("PUT", _registration(topic, host), _nothing, body)

@@ -31,7 +31,8 @@ from gossipmm.embed.blocking import BlockingAgent
 from gossipmm.embed.matchmaker import MatchMakerGossip
 from gossipmm.embed.pipe import Lines, config_to, dump, error_from, view_from
 from gossipmm.embed.plain import restored
-from gossipmm.errors import AgentClosedError, ForkedError, RegistrationError
+from gossipmm.errors import AgentClosedError, ForkedError
+from gossipmm.names import checked_metadata
 from gossipmm.settings import load_config
 
 __all__ = ("ChildAgent", "ChildMatchMaker", "ChildWatch")
@@ -235,12 +236,7 @@ class ChildAgent:
 
         Raises RegistrationError or LimitError; the state is then unchanged.
         """
-        plain = dict(metadata or {})
-        for key, value in plain.items():
-            if not isinstance(key, str) or type(value) not in (str, int, bool):
-                raise RegistrationError(
-                    f"metadata of {topic!r}: {key!r}: {value!r} is not a string, integer or boolean"
-                )
+        plain = checked_metadata(repr(topic), metadata)
         self._ask("register", topic, host, plain, ttl=ttl, draining=draining)
 
     now = _asked(BlockingAgent.now)

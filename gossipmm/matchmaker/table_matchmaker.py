@@ -14,8 +14,8 @@ from typing import Any, NamedTuple, Self
 from gossipmm.answers import FoundHost, Lookup, LookupStatus
 from gossipmm.config import Config
 from gossipmm.core.values.types import HostState, OwnRegistration, TopicView
-from gossipmm.errors import AgentClosedError, ForkedError, RegistrationError
-from gossipmm.matchmaker.base import HeartbeatMatchMakerBase, is_duration
+from gossipmm.errors import AgentClosedError, ForkedError
+from gossipmm.matchmaker.base import HeartbeatMatchMakerBase
 from gossipmm.matchmaker.bindings import DirectBinding, FanoutBinding, TopicBinding
 from gossipmm.matchmaker.exchanges import Match
 from gossipmm.matchmaker.keys import check_host, check_key, topic_of
@@ -28,7 +28,7 @@ from gossipmm.matchmaker.table import (
     TableFanoutExchange,
     TableTopicExchange,
 )
-from gossipmm.names import check_registration, checked_metadata
+from gossipmm.names import check_registration, check_ttl, checked_metadata
 
 #: In place of a count of forks: no agent is open yet, or none ever will be again.
 UNOPENED = -1
@@ -242,8 +242,7 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
         unchanged.
         """
         check_registration(key, host)
-        if ttl is not None and not is_duration(ttl):
-            raise RegistrationError(f"a ttl is a number of seconds above 0, not {ttl!r}")
+        check_ttl(ttl)
         items = checked_metadata(repr(key), metadata)
         self._agent()  # raises whatever is wrong with it before anything changes here
         with self._changing:

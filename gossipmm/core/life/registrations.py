@@ -16,7 +16,7 @@ from gossipmm.core.values.timers import cancel
 from gossipmm.core.values.trail import EvidenceKind
 from gossipmm.core.values.types import EntryState, NodeState, Status
 from gossipmm.core.wire import frame as wire
-from gossipmm.errors import RegistrationError
+from gossipmm.names import check_ttl
 
 #: A page written again because somebody expired a registration: at most once in so many seconds.
 _REWRITE_EVERY: Final = 1.0
@@ -52,10 +52,7 @@ class Registrations:
         Raises RegistrationError or LimitError and then changes nothing.
         """
         local = self._local
-        if ttl is not None and not ttl > 0:
-            raise RegistrationError(
-                f"ttl of {topic!r} is {ttl!r}: give seconds above 0, or none for no end"
-            )
+        check_ttl(ttl)
         state = EntryState.DRAINING if draining else EntryState.UP
         pages = local.own.set(topic, host, metadata, state)
         self._own.write(pages)
