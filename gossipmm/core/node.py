@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from gossipmm.config import Config
 from gossipmm.core.failure.detector import Detector
+from gossipmm.core.failure.pauses import is_late, lateness
 from gossipmm.core.failure.probes import Probes
 from gossipmm.core.failure.self_health import health_of
 from gossipmm.core.life.closed_generations import ClosedGenerations
@@ -66,9 +67,6 @@ from gossipmm.core.values.types import (
 )
 from gossipmm.core.wire.pages import Page, page_untrusted
 
-#: A pause of so many seconds may be that of a snapshot, from which another process may live on.
-_SNAPSHOT: Final = 60.0
-
 
 class Node:
     """One member of a gossip cluster, without input or output of its own.
@@ -93,13 +91,34 @@ class Node:
         page_reader: Callable[[bytes], Page] = page_untrusted,
     ) -> None:
         own = SelfRecord(config, name, generation, tuple(addresses))
-        self._local = local = LocalState(config, own, rng, now)
+        self._local = LocalState(config, own, rng, now)
         self._envelope: Envelope = envelope or PlainEnvelope()
-        self._outbox = outbox = Outbox(local, self._envelope)
-        self._admission = admission = Admission(config, now)
+        self._outbox = Outbox(self._local, self._envelope)
+        self._admission = Admission(config, now)
         self.config = config
-        self.table: Table = local.table
-        self.stats: Stats = local.stats
+        self.table: Table = self._local.table
+        self.stats: Stats = self._local.stats
+        self._called_at = now
+        #: A smaller step of the clock means nothing: it is not looked at.
+        self._may_be_late = 0.5 * config.gossip_interval
+        self._parts = self._compose()
+        #: Its keys, and the rotations of the cluster.
+        self.keys = self._parts.rotation
+        self._receiver = Receiver(self._local, self._outbox, self._parts, page_reader)
+        self._parts.own_generations.begin([own.page_zero()])
+        self._local.publish()
+
+    def _compose(self) -> Parts:
+        """Make the parts, each from those below it.
+
+        Where one has to call one that is not below it, it gets a callback. These are all:
+
+        * ``Probes.on_failed`` and ``on_reached``: what a probe found out is the detector's matter,
+          which itself starts probes.
+        * ``Rotation.enter``: a program speaks to ``keys`` directly, with the time of its call.
+        """
+        local, outbox = self._local, self._outbox
+        envelope, admission = self._envelope, self._admission
         broadcasts, replies = BroadcastQueue(local, outbox), Replies(local)
         validation = AddressValidation(local, outbox, admission)
         probes = Probes(
@@ -108,61 +127,44 @@ class Node:
             admission,
             broadcasts,
             on_failed=lambda member, failure: detector.accuse(member, failure),
-            on_reached=lambda member, heartbeat, at, by: detector.hear_alive(
-                member, heartbeat, at, by
-            ),
+            on_reached=lambda *found: detector.hear_alive(*found),
         )
         detector = Detector(local, outbox, broadcasts, probes)
-        own_generations = OwnGenerations(local, broadcasts)
-        closed = ClosedGenerations(local, outbox, detector, own_generations, replies)
-        conflict = NameConflict(local, outbox, own_generations)
-        seeds = Seeds(local, outbox)
-        pace = Pace(local)
+        own = OwnGenerations(local, broadcasts)
+        closed = ClosedGenerations(local, outbox, detector, own, replies)
+        conflict = NameConflict(local, outbox, own)
+        reply_loss = ReplyLoss(local, own)
+        seeds, pace = Seeds(local, outbox), Pace(local)
         transfer = Transfer(local, outbox, replies, pace)
-        claims = Claims(local, detector, own_generations, replies)
+        joining = Joining(local, admission, seeds, transfer)
+        claims = Claims(local, detector, own, replies)
         anti_entropy = AntiEntropy(local, outbox, claims, replies)
-        #: Its keys, and the rotations of the cluster.
-        self.keys = Rotation(local, outbox, self._envelope, self._advance, own_generations)
-        self._parts = parts = Parts(
+        rotation = Rotation(local, outbox, envelope, self._advance, own)
+        reaper = Reaper(local, detector, own, closed, probes, seeds)
+        GossipRound(local, own, conflict, reply_loss, probes, joining, reaper, pace).begin()
+        return Parts(
             admission=admission,
-            envelope=self._envelope,
+            envelope=envelope,
             foreign_traffic=ForeignTraffic(local),
             validation=validation,
             broadcasts=broadcasts,
             replies=replies,
             detector=detector,
             probes=probes,
-            own_generations=own_generations,
+            own_generations=own,
             closed=closed,
             conflict=conflict,
             leaving=Leaving(local, outbox, conflict, seeds),
-            registrations=Registrations(local, outbox, own_generations, probes),
-            reply_loss=ReplyLoss(local, own_generations),
-            rotation=self.keys,
+            registrations=Registrations(local, outbox, own, probes),
+            reply_loss=reply_loss,
+            rotation=rotation,
             claims=claims,
-            records=Records(local, broadcasts, detector, closed, conflict, self.keys),
+            records=Records(local, broadcasts, detector, closed, conflict, rotation),
             fingerprints=Fingerprints(local, validation, anti_entropy, transfer, pace),
             anti_entropy=anti_entropy,
             transfer=transfer,
-            joining=Joining(local, admission, seeds, transfer),
+            joining=joining,
         )
-        reaper = Reaper(local, detector, own_generations, closed, probes, seeds)
-        GossipRound(
-            local,
-            own_generations,
-            conflict,
-            parts.reply_loss,
-            probes,
-            parts.joining,
-            reaper,
-            pace,
-        ).begin()
-        self._receiver = Receiver(local, outbox, parts, page_reader)
-        self._called_at = now
-        self._late = 2 * config.gossip_interval
-        self._lateness = 0.5 * config.gossip_interval
-        own_generations.begin([own.page_zero()])
-        local.publish()
 
     # -- the five verbs ------------------------------------------------------------------------
 
@@ -176,8 +178,8 @@ class Node:
         """Run the timers that are due."""
         self._advance(now)
         local = self._local
-        if now - local.timers.next() > self._lateness:
-            # Less than a pause, but its probes and suspicions were not served in time.
+        if is_late(now - local.timers.next(), self.config.gossip_interval):
+            # Less than a pause, but its own probes and suspicions were not served in time.
             local.slow_until = max(local.slow_until, now + self.config.gossip_interval)
         local.timers.run_due(now)
         self._local.publish()
@@ -198,16 +200,17 @@ class Node:
     def _advance(self, now: float) -> None:
         """Take the clock reading; a step of more than two intervals was this node's pause."""
         local = self._local
-        late = now - self._called_at
-        if late > self._lateness:
+        step = now - self._called_at
+        if step > self._may_be_late:
             local.now = now
-            if late > _SNAPSHOT:
-                self._envelope.new_boot()
             overdue = now - local.timers.next()
-            if overdue > self._lateness:
-                local.is_behind(late, now + 0.2 * self.config.gossip_interval)
-            if overdue > self._late:
-                self._parts.detector.was_late(overdue, late)
+            late = lateness(step, overdue, self.config.gossip_interval)
+            if late.snapshot:
+                self._envelope.new_boot()
+            if late.reads_late:
+                local.is_behind(step, now + 0.2 * self.config.gossip_interval)
+            if late.stood_still:
+                self._parts.detector.was_late(overdue, step)
         if now > self._called_at:
             local.now = self._called_at = now
 

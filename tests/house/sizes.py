@@ -12,10 +12,5 @@ FILES = 450
 #: Lines of a function or method, docstring included.
 FUNCTIONS = 60
 
-LONG_FILES = {
-    "gossipmm/core/life/rotation.py": 454,
-}
-#: A command's options are its parameters and its decorators; ``Node.__init__`` composes the parts.
-LONG_FUNCTIONS = {
-    "gossipmm/core/node.py:Node.__init__": 98,
-}
+LONG_FILES: dict[str, int] = {}
+LONG_FUNCTIONS: dict[str, int] = {}

@@ -18,12 +18,12 @@ from typing import Any, Final
 from gossipmm.core.life.generation import OwnGenerations
 from gossipmm.core.life.rotation_progress import (
     Progress,
-    Standing,
     Straggler,
     has_majority,
+    left_since,
     missing,
     obstacles,
-    standing,
+    standings,
 )
 from gossipmm.core.sealing.envelope import CoseEnvelope, Envelope
 from gossipmm.core.sealing.keyring import Key, Keyring, applied, merged
@@ -39,7 +39,7 @@ from gossipmm.core.values.rotation_state import (
     register_of,
 )
 from gossipmm.core.values.timers import Token
-from gossipmm.core.values.types import NodeId, Status
+from gossipmm.core.values.types import NodeId
 from gossipmm.core.wire import frame as wire
 from gossipmm.errors import KeyringError, LimitError
 
@@ -199,7 +199,11 @@ class Rotation:
         """Send with another key, on this node only. Raises KeyringError: who cannot read it."""
         self._enter(now)
         ring = self._at_rest().use(kid)
-        deaf = [m.name for m in self._standings(NEVER) if m.live and m.holds and kid not in m.holds]
+        deaf = [
+            m.name
+            for m in standings(self._local.table, NEVER)
+            if m.live and m.holds and kid not in m.holds
+        ]
         if deaf and not force:
             raise KeyringError(
                 f"{_some(deaf)} would not understand this node: key {kid.hex()} is not there; "
@@ -211,7 +215,9 @@ class Rotation:
         """Stop accepting a key, on this node only. Raises KeyringError: who still uses it."""
         self._enter(now)
         ring = self._at_rest().remove(kid)
-        using = [m.name for m in self._standings(NEVER) if m.live and m.holds[:1] == (kid,)]
+        using = [
+            m.name for m in standings(self._local.table, NEVER) if m.live and m.holds[:1] == (kid,)
+        ]
         if using and not force:
             raise KeyringError(
                 f"{_some(using)} would not be heard by this node any more: key {kid.hex()} still "
@@ -272,7 +278,7 @@ class Rotation:
         before = ring.rotation
         if before.epoch >= _LAST_EPOCH or before.evictions >= _LAST_EPOCH:
             raise KeyringError("there were too many rotations: stop the cluster and begin anew")
-        members = len(self._standings(NEVER))
+        members = len(standings(self._local.table, NEVER))
         register = RotationState(
             before.evictions + out_of_band,
             before.epoch + 1,
@@ -291,7 +297,7 @@ class Rotation:
         if not self._need().rotation.active:
             raise KeyringError("no rotation is under way")
         wanted = frozenset(names)
-        known = {member.name for member in self._standings(NEVER)}
+        known = {member.name for member in standings(self._local.table, NEVER)}
         if unknown := sorted(wanted - known):
             raise KeyringError(f"no member is called {_some(unknown)}")
         if self._local.own.name in wanted:
@@ -301,7 +307,9 @@ class Rotation:
 
     def kids(self) -> frozenset[bytes]:
         """Ids of keys that some member holds: a new one needs another."""
-        return frozenset(kid for member in self._standings(NEVER) for kid in member.holds)
+        return frozenset(
+            kid for member in standings(self._local.table, NEVER) for kid in member.holds
+        )
 
     def _need(self) -> Keyring:
         ring = self.ring
@@ -323,8 +331,8 @@ class Rotation:
         if ring is None:
             return None
         register = ring.rotation
-        members = self._standings(register)
-        left = self._left_since(register)
+        members = standings(self._local.table, register)
+        left = left_since(self._local.table, register)
         return Progress(
             register,
             self._since,
@@ -352,24 +360,6 @@ class Rotation:
             for address, refusal in sorted(self._envelope.stragglers.items())
             if address not in live
         )
-
-    def _standings(self, register: RotationState) -> tuple[Standing, ...]:
-        local = self._local
-        found = []
-        for name, member in sorted(local.table.by_name.items()):
-            if member.complete and member.status is not Status.LEFT:
-                live = member is local.me or member.key in local.table.peers
-                found.append(standing(name, member.pages[0].keys, register, live=live))
-        return tuple(found)
-
-    def _left_since(self, register: RotationState) -> int:
-        """Return how many members took part in a rotation and left."""
-        left = 0
-        for member in self._local.table.by_name.values():
-            if member.status is Status.LEFT and member.complete:
-                told = member.pages[0].keys
-                left += told is not None and told.register.is_same(register)
-        return left
 
     def _expired(self, register: RotationState, now: float) -> bool:
         return register.phase is Phase.USE and now - self._since >= register.keep
@@ -416,8 +406,8 @@ class Rotation:
 
     def _next_phase(self, ring: Keyring, register: RotationState) -> None:
         table, without = self._local.table, self._without
-        members = self._standings(register)
-        left = self._left_since(register)
+        members = standings(self._local.table, register)
+        left = left_since(self._local.table, register)
         if not has_majority(members, register, without, left):
             return
         expired = self._expired(register, self._local.now)

@@ -10,17 +10,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
+from gossipmm.core.table.table import Table
 from gossipmm.core.values.rotation_state import Phase, RotationState, Told
-from gossipmm.core.values.types import Address, NodeId
+from gossipmm.core.values.types import Address, NodeId, Status
 
 __all__ = (
     "Progress",
     "Standing",
     "Straggler",
     "has_majority",
+    "left_since",
     "missing",
     "obstacles",
     "standing",
+    "standings",
 )
 
 
@@ -71,6 +74,30 @@ def standing(name: NodeId, told: Told | None, register: RotationState, *, live: 
     holds = told.holds if told is not None else ()
     asked = holds if register.phase is Phase.ADD else holds[:1]
     return Standing(name, live, holds, register.new in asked)
+
+
+def standings(table: Table, register: RotationState) -> tuple[Standing, ...]:
+    """Return how far each member is that has not left, by name, this node included."""
+    return tuple(
+        standing(
+            name,
+            member.pages[0].keys,
+            register,
+            live=member is table.me or member.key in table.peers,
+        )
+        for name, member in sorted(table.by_name.items())
+        if member.complete and member.status is not Status.LEFT
+    )
+
+
+def left_since(table: Table, register: RotationState) -> int:
+    """Return how many members took part in a rotation and left."""
+    left = 0
+    for member in table.by_name.values():
+        if member.status is Status.LEFT and member.complete:
+            told = member.pages[0].keys
+            left += told is not None and told.register.is_same(register)
+    return left
 
 
 def has_majority(
