@@ -198,7 +198,7 @@ OPTIONS: dict[int, Callable[[Any, Names], str]] = {
     wire.OPT_DIGEST: _digest,
     wire.OPT_BUCKETS: lambda value, _: f"BUCKETS {len(value[2]) // 4}",
     wire.OPT_WANT: _want,
-    wire.OPT_FLOORS: lambda value, names: (
+    wire.OPT_MINIMUMS: lambda value, names: (
         f"closed: {', '.join(names.life(name, generation) for name, generation in value)}"
     ),
     wire.OPT_PULL: _pull,
