@@ -61,7 +61,7 @@ def check_table(table: Table, node: Node) -> None:
 
 def _copy(member: Member, table: Table) -> None:
     twin = Member(member.name, member.generation, member.key)
-    for name in ("k", "s", "d", "buried_at", "probation_until", "doubted", "vanished_at"):
+    for name in ("k", "s", "d", "declared_dead_at", "probation_until", "doubted", "vanished_at"):
         setattr(twin, name, getattr(member, name))
     table.insert(twin, 0.0)
     for page in member.pages.values():

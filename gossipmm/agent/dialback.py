@@ -233,7 +233,7 @@ class DialBack:
             refuses = getattr(self._network, "refuses", None)
             if refuses is not None:
                 for each in asked.values():
-                    nursery.start_soon(self._knock, refuses, each)
+                    nursery.start_soon(self._ask_system, refuses, each)
             with trio.move_on_after(PATIENCE):
                 while not all(each.complete for each in asked.values()):
                     self._came = trio.Event()
@@ -256,7 +256,7 @@ class DialBack:
                     data = _HEAD.pack(MAGIC, _ASK, nonce) + identity + announced
                     self._send(data.ljust(_ASK_SIZE, b"\0"), each.address)
 
-    async def _knock(self, refuses: Any, asked: _Asked) -> None:
+    async def _ask_system(self, refuses: Any, asked: _Asked) -> None:
         """Find out whether the system there says that nobody listens."""
         if await refuses(asked.address, MAGIC) and asked.identity is None:
             asked.refused = True

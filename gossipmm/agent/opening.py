@@ -133,7 +133,7 @@ def _node(
         config,
         name=config.name,
         addresses=addresses,
-        generation=make_generation(network.wall_ms(), rng, floor=memory.generation),
+        generation=make_generation(network.wall_ms(), rng, above=memory.generation),
         rng=rng,
         now=now,
         envelope=open_envelope(config, rng),

@@ -219,7 +219,7 @@ class Receiver:
         if heartbeat > sender.k:
             evidence = inbound.first_hand(sender)
             parts.detector.hear_alive(sender, heartbeat, evidence, sender.name)
-        if sender.buried_at is not None:
+        if sender.declared_dead_at is not None:
             parts.probes.start(sender, Purpose.RETURNING)
         if not sender.complete:
             parts.replies.ask(inbound.reply, sender.key)
@@ -249,8 +249,8 @@ class Receiver:
             if parts.validation.missing(where):
                 self._ask_proof(inbound, where)
                 return
-        if (floors := options.get(wire.OPT_FLOORS)) is not None:
-            parts.closed.hear_floors(floors, sender)
+        if (minimums := options.get(wire.OPT_MINIMUMS)) is not None:
+            parts.closed.hear_minimums(minimums, sender)
         if (digest := options.get(wire.OPT_DIGEST)) is not None:
             parts.anti_entropy.hear_digest(inbound, sender, *digest[:3])
         if (buckets := options.get(wire.OPT_BUCKETS)) is not None:
@@ -285,7 +285,7 @@ class Receiver:
         room = self._room_to_reply(inbound) - 18
         rows, options = inbound.take_reply(room)
         if not options:
-            rows += parts.broadcasts.riding_rows(sender, room - len(rows))
+            rows += parts.broadcasts.piggyback_rows(sender, room - len(rows))
         self._outbox.send(
             wire.ACK,
             inbound.answers_to,
@@ -315,8 +315,8 @@ class Receiver:
             return
         if sender is not None:
             parts.fingerprints.compare(sender, frame.fingerprint, may_send=False)
-        elif wire.OPT_FLOORS in frame.options:
-            parts.closed.hear_floors(frame.options[wire.OPT_FLOORS], None)
+        elif wire.OPT_MINIMUMS in frame.options:
+            parts.closed.hear_minimums(frame.options[wire.OPT_MINIMUMS], None)
 
 
 def _allowing(admission: Admission, read: Callable[[bytes], Page]) -> Callable[[bytes], Page]:

@@ -46,7 +46,7 @@ def test_reaping_closes_the_generation_and_says_so_to_whoever_mentions_it() -> N
     """Promise 3: only a higher generation returns, whoever was cut off for however long [P48]."""
     mesh = reaped()
     x, y = mesh._members["x"], mesh._members["y"]
-    floor = {wire.OPT_FLOORS: [["x", x.generation]]}
+    floor = {wire.OPT_MINIMUMS: [["x", x.generation]]}
     for fields in (
         {"rows": wire.row(x.key, 99, wire.ALIVE)},
         {"pages": [x.page_zero()]},
@@ -161,7 +161,7 @@ def test_a_living_member_that_somebody_closed_is_told_and_comes_back_higher() ->
     mesh.cut("a", "c")
     mesh.rules["no help"] = lambda p: p.frame.kind == wire.HELP
     mesh["a"].table.by_name["c"].hear_suspect(held(mesh["a"], "c").k)
-    mesh["a"].table.by_name["c"].bury(mesh.now)
+    mesh["a"].table.by_name["c"].declare_dead(mesh.now)
     mesh["a"].table.refresh(held(mesh["a"], "c"), mesh.now)
     assert mesh["a"].forget("c", now=mesh.now)
     mesh.run(0.5)
@@ -229,5 +229,5 @@ def test_nobody_tells_a_death_of_its_own_past_for_ever() -> None:
     mesh.run(0.01)
     assert x.heard
     assert claims(x.heard[-1].rows, x.key) == []
-    floors = [frame.options.get(wire.OPT_FLOORS) for frame in x.heard]
+    floors = [frame.options.get(wire.OPT_MINIMUMS) for frame in x.heard]
     assert [["x", x.generation]] in floors

@@ -36,7 +36,7 @@ class Scene:
         rows += b"".join(wire.row(one.key, 0, wire.ACCUSER) for one in accusers)
         return by.say("a", rows=rows)
 
-    def bury(self, puppet: Puppet, *, answers: bool = False) -> None:
+    def declare_dead(self, puppet: Puppet, *, answers: bool = False) -> None:
         """Let ``a`` find the puppet dead, by its own timer."""
         puppet.answers = False
         self.accuse(puppet, self.z, beat=puppet.heartbeat + 1)
@@ -136,7 +136,7 @@ def test_what_a_teller_says_against_others_counts_only_while_it_is_itself_above_
         scene.y.answers = False
         scene.accuse(scene.y, scene.z, beat=99)
     elif why in ("dead", "returning"):
-        scene.bury(scene.y)
+        scene.declare_dead(scene.y)
         if why == "returning":
             scene.y.heartbeat += 50
             scene.z.say("a", rows=wire.row(scene.y.key, scene.y.heartbeat, wire.ALIVE, 200))
@@ -274,7 +274,7 @@ def test_a_death_older_than_any_suspicion_lasts_is_taken_as_a_death() -> None:
     scene.y.say("a", pages=[v.page_zero()], rows=wire.row(v.key, v.heartbeat, wire.DEAD, age))
     member = held(scene.node, "v")
     assert member.status is Status.DEAD
-    assert member.buried_at == pytest.approx(scene.mesh.now - wire.AGES[age])
+    assert member.declared_dead_at == pytest.approx(scene.mesh.now - wire.AGES[age])
     w = scene.mesh.puppet("w").introduce("a")
     scene.y.say("a", rows=wire.row(w.key, w.heartbeat - 1, wire.DEAD, age))
     assert scene.status(w) is Status.ALIVE  # a stale one is contradicted, however old
@@ -324,7 +324,7 @@ def test_nobody_is_accused_without_being_told(what: str) -> None:
         scene.accuse(scene.x, scene.y, beat=99)
         expected = (wire.SUSPECT, 99)
     elif what == "dead":
-        scene.bury(scene.x)
+        scene.declare_dead(scene.x)
         expected = (wire.DEAD, held(scene.node, "x").d)
     else:
         scene.x.say("a", pages=[scene.x.page_zero(NodeState.LEFT)])

@@ -24,10 +24,10 @@ def inbound(*, delayed: bool = False, waited: float = 0.0, stranger: bool = Fals
     return read
 
 
-def member(*, buried_at: float | None = None) -> Member:
+def member(*, declared_dead_at: float | None = None) -> Member:
     """What is held of somebody else."""
     other = Member("b", 1, 8)
-    other.buried_at = buried_at
+    other.declared_dead_at = declared_dead_at
     return other
 
 
@@ -46,7 +46,7 @@ def member(*, buried_at: float | None = None) -> Member:
 )
 def test_hearsay(what: str, read: Inbound, buried: bool, at: float, heard: float | None) -> None:
     """A row that says "alive, 10 s ago" [P42, P89]."""
-    evidence = read.hearsay(member(buried_at=100.0 if buried else None), 10.0)
+    evidence = read.hearsay(member(declared_dead_at=100.0 if buried else None), 10.0)
     assert evidence.at == at, what
     assert evidence.heard == (NOW - OLDEST - 5.0 if heard is None else heard), what
 
@@ -59,7 +59,7 @@ def test_what_a_sender_says_of_itself_has_no_age() -> None:
 
 
 @pytest.mark.parametrize(
-    ("buried_at", "waited", "expected"),
+    ("declared_dead_at", "waited", "expected"),
     [
         (None, 0.0, EvidenceTime(NOW, NOW)),
         (None, 5.0, EvidenceTime(NOW, NOW - 5.0)),
@@ -67,11 +67,11 @@ def test_what_a_sender_says_of_itself_has_no_age() -> None:
     ],
 )
 def test_the_head_of_a_datagram(
-    buried_at: float | None, waited: float, expected: EvidenceTime
+    declared_dead_at: float | None, waited: float, expected: EvidenceTime
 ) -> None:
     """The sender's own heartbeat is of now; of a sender that is dead here it may be a replay."""
     read = inbound(waited=waited)
-    sender = member(buried_at=buried_at)
+    sender = member(declared_dead_at=declared_dead_at)
     assert read.first_hand(sender) == expected
 
 
@@ -85,7 +85,7 @@ def test_evidence_of_unknown_age_is_older_than_any_burial_that_is_remembered() -
     live = Liveness()
     live.hear_alive(5, first_hand(NOW - OLDEST - 200.0))
     live.hear_suspect(5)
-    live.bury(NOW - OLDEST - 100.0)
+    live.declare_dead(NOW - OLDEST - 100.0)
     unknown = evidence_time(NOW, 0.0, None, buried=True)
     assert live.hear_alive(6, unknown) is Outcome.RETURNING
 
@@ -95,7 +95,7 @@ def test_no_evidence_gains_by_a_jump_of_the_clock() -> None:
     live = Liveness()
     live.hear_alive(5, first_hand(90.0))
     live.hear_suspect(5)
-    live.bury(100.0)
+    live.declare_dead(100.0)
     live.clock_jumped(3600.0)
     assert live.hear_alive(6, evidence_time(3610.0, 0.0, 5.0, buried=True)) is Outcome.RETURNING
     live.clock_jumped(0.0)

@@ -179,7 +179,7 @@ def test_bad_pages_are_counted_one_by_one_and_the_good_ones_kept() -> None:
         {wire.OPT_DIGEST: [0, b"\0", b""]},
         {wire.OPT_BUCKETS: [0, 0, b"abcd"]},
         {wire.OPT_PULL: [0, 0]},
-        {wire.OPT_FLOORS: [["b", 5]]},
+        {wire.OPT_MINIMUMS: [["b", 5]]},
         {wire.OPT_EXPIRE: ["t", "h"]},
         {wire.OPT_TARGET: 5},
     ],

@@ -148,7 +148,7 @@ def forged(what: str, mesh: Mesh, x: Puppet) -> Drop | None:
         x.say("a", pages=[ghost.page(1, Registration("t", "evil"))])
         return Drop.OWN_RECORD
     assert what == "that it is closed"
-    x.say("a", options={wire.OPT_FLOORS: [["a", node.generation]]})
+    x.say("a", options={wire.OPT_MINIMUMS: [["a", node.generation]]})
     return None
 
 
@@ -206,7 +206,7 @@ def test_a_generation_that_could_never_be_superseded_is_not_believed() -> None:
     """[P14]."""
     mesh = Mesh("a")
     (x,) = mesh.puppets("x")
-    x.say("a", options={wire.OPT_FLOORS: [["a", MAX_GENERATION]]})
+    x.say("a", options={wire.OPT_MINIMUMS: [["a", MAX_GENERATION]]})
     assert dropped(mesh["a"], Drop.OUT_OF_RANGE) == 1
     ghost = Puppet(mesh, "a", x.addresses[0], MAX_GENERATION - 1)
     x.say("a", pages=[ghost.page_zero()])

@@ -92,8 +92,8 @@ def holder(**state: Any) -> Liveness:
 
 ALIVE_AT_5 = {"k": 5}
 SUSPECT_AT_5 = {"k": 5, "s": 5}
-BURIED_AT_5 = {"k": 5, "s": 5, "d": 5, "buried_at": 100.0}
-RETURNING_AT_7 = {"k": 7, "s": 5, "d": 5, "buried_at": 100.0}
+DEAD_AT_5 = {"k": 5, "s": 5, "d": 5, "declared_dead_at": 100.0}
+RETURNING_AT_7 = {"k": 7, "s": 5, "d": 5, "declared_dead_at": 100.0}
 FAILED = {"k": 5, "s": 5, "failed_at": 100.0}
 
 #: What is held; the heartbeat claimed alive; when the evidence for it was had; what comes of it.
@@ -110,10 +110,10 @@ ALIVE_ROWS = [
     ("suspect above", {"k": 5, "s": 8}, 9, 90.0, Outcome.REFUTED, Status.ALIVE),
     ("my probe failed", FAILED, 6, 99.0, Outcome.RENEWED, Status.SUSPECT),
     ("my probe failed", FAILED, 6, 100.0, Outcome.REFUTED, Status.ALIVE),
-    ("buried", BURIED_AT_5, 5, 200.0, Outcome.STALE, Status.DEAD),
-    ("buried", BURIED_AT_5, 6, 99.0, Outcome.RETURNING, Status.RETURNING),
-    ("buried", BURIED_AT_5, 6, 100.0, Outcome.RETURNING, Status.RETURNING),
-    ("buried", BURIED_AT_5, 6, 100.1, Outcome.RETURNED, Status.ALIVE),
+    ("buried", DEAD_AT_5, 5, 200.0, Outcome.STALE, Status.DEAD),
+    ("buried", DEAD_AT_5, 6, 99.0, Outcome.RETURNING, Status.RETURNING),
+    ("buried", DEAD_AT_5, 6, 100.0, Outcome.RETURNING, Status.RETURNING),
+    ("buried", DEAD_AT_5, 6, 100.1, Outcome.RETURNED, Status.ALIVE),
     ("returning", RETURNING_AT_7, 8, 99.0, Outcome.RETURNING, Status.RETURNING),
     ("returning", RETURNING_AT_7, 7, 99.0, Outcome.STALE, Status.RETURNING),
     ("returning", RETURNING_AT_7, 7, 101.0, Outcome.RETURNED, Status.ALIVE),
@@ -148,8 +148,8 @@ SUSPECT_ROWS = [
     ("suspect", SUSPECT_AT_5, 4, Outcome.CONTRADICTED, Status.SUSPECT),
     ("suspect", SUSPECT_AT_5, 5, Outcome.CONFIRMED, Status.SUSPECT),
     ("suspect", SUSPECT_AT_5, 6, Outcome.RAISED, Status.SUSPECT),
-    ("buried", BURIED_AT_5, 5, Outcome.IGNORED, Status.DEAD),
-    ("buried", BURIED_AT_5, 6, Outcome.IGNORED, Status.DEAD),
+    ("buried", DEAD_AT_5, 5, Outcome.IGNORED, Status.DEAD),
+    ("buried", DEAD_AT_5, 6, Outcome.IGNORED, Status.DEAD),
     ("returning", RETURNING_AT_7, 6, Outcome.CONTRADICTED, Status.RETURNING),
     ("returning", RETURNING_AT_7, 7, Outcome.IGNORED, Status.RETURNING),
 ]
@@ -174,10 +174,10 @@ def test_a_claim_suspect(
 def test_a_burial_is_above_all_that_was_known(state: dict[str, int]) -> None:
     """[P36]."""
     live = holder(**state)
-    live.bury(100.0)
+    live.declare_dead(100.0)
     assert live.judged() is Status.DEAD
     assert live.d >= max(state.values())
-    assert live.buried_at == 100.0
+    assert live.declared_dead_at == 100.0
 
 
 def test_reaching_it_ends_what_the_own_failed_probe_said() -> None:
@@ -193,8 +193,8 @@ HOLDERS: dict[Standing, dict[str, Any]] = {
     Standing.UNHEARD: {"s": 4},
     Standing.ALIVE: {"k": 5, "s": 4},
     Standing.ACCUSED: {"k": 5, "s": 7, "failed_at": 100.0},
-    Standing.DEAD: {"k": 5, "s": 7, "d": 7, "buried_at": 100.0},
-    Standing.RETURNING: {"k": 8, "s": 7, "d": 7, "buried_at": 100.0},
+    Standing.DEAD: {"k": 5, "s": 7, "d": 7, "declared_dead_at": 100.0},
+    Standing.RETURNING: {"k": 8, "s": 7, "d": 7, "declared_dead_at": 100.0},
 }
 #: Every claim there is: alive or suspect, at a heartbeat, on evidence older or younger than 100.
 EVERY_CLAIM = [
@@ -241,7 +241,7 @@ def weight_of(live: Liveness, kind: str, beat: int, evidence: float) -> Weight:
         if beat < live.k:
             return Weight.ACCUSATION_BELOW
         return Weight.ACCUSATION if beat <= live.s else Weight.ACCUSATION_ABOVE
-    buried, failed = live.buried_at is not None, live.failed_at is not None
+    buried, failed = live.declared_dead_at is not None, live.failed_at is not None
     if beat <= live.k:
         return Weight.KNOWN_YOUNG if buried and evidence > 100.0 else Weight.KNOWN
     if beat <= (live.d if buried else live.s):
@@ -264,7 +264,7 @@ def take(live: Liveness, claim: tuple[str, int, float]) -> Outcome | None:
     if kind == "suspect":
         return live.hear_suspect(beat)
     if live.suspected:
-        live.bury(at)
+        live.declare_dead(at)
     return None
 
 
@@ -282,10 +282,10 @@ def test_telling_it_twice_changes_nothing_more(told: list[tuple[str, int, float]
     live = Liveness()
     for claim in told:
         take(live, claim)
-        once = live.maxima, live.buried_at
+        once = live.maxima, live.declared_dead_at
         if claim[0] != "bury":
             take(live, claim)
-            assert (live.maxima, live.buried_at) == once
+            assert (live.maxima, live.declared_dead_at) == once
 
 
 @given(CLAIMS, st.randoms(use_true_random=False))
@@ -315,10 +315,10 @@ def test_the_dead_come_back_only_on_evidence_younger_than_their_burial(
     """Promise 3, for one holder: no stale hearsay, however often told, resurrects [P41]."""
     live = Liveness()
     for claim in told:
-        buried_at = live.buried_at
+        declared_dead_at = live.declared_dead_at
         outcome = take(live, claim)
-        if buried_at is not None and live.buried_at is None:
+        if declared_dead_at is not None and live.declared_dead_at is None:
             assert outcome is Outcome.RETURNED
             assert claim[0] == "alive"
-            assert claim[2] > buried_at
+            assert claim[2] > declared_dead_at
             assert live.k > live.d

@@ -163,7 +163,7 @@ def test_the_dead_and_the_left_are_not_in_the_fingerprint(how: str) -> None:
     x = held.by_name["x"]
     if how == "dead":
         x.hear_suspect(1)
-        x.bury(1.0)
+        x.declare_dead(1.0)
         held.refresh(x, 1.0)
     elif how == "left":
         held.put(zero("x", 9, state=NodeState.LEFT), 1.0)
@@ -243,11 +243,11 @@ def test_a_closed_generation_and_every_lower_one_is_refused_for_good() -> None:
     for generation in (BORN, BORN + 5):
         assert outcome(held, zero(generation=generation)) is Put.CLOSED
     assert held._stats.dropped == {Drop.CLOSED_GENERATION: 2}
-    assert held.floor_of_key(key) == ("x", BORN + 5)
+    assert held.minimum_of_key(key) == ("x", BORN + 5)
     assert outcome(held, zero(generation=BORN + 6)) is Put.NEW
     assert held.close("x", BORN + 6)
-    assert held.floor_of_key(key) is None  # the higher one says it all
-    assert held.floors == {"x": BORN + 6}
+    assert held.minimum_of_key(key) is None  # the higher one says it all
+    assert held.minimum_generations == {"x": BORN + 6}
 
 
 def test_closed_generations_are_bounded_the_oldest_goes_first_and_is_counted() -> None:
@@ -255,17 +255,17 @@ def test_closed_generations_are_bounded_the_oldest_goes_first_and_is_counted() -
     held = table(max_floors=3)
     for index in range(5):
         held.close(f"n{index}", BORN)
-    assert list(held.floors) == ["n2", "n3", "n4"]
+    assert list(held.minimum_generations) == ["n2", "n3", "n4"]
     assert held._stats.dropped == {Drop.FLOOR_FORGOTTEN: 2}
     held.close("n2", BORN + 1)
     held.close("n5", BORN)
-    assert list(held.floors) == ["n4", "n2", "n5"]
+    assert list(held.minimum_generations) == ["n4", "n2", "n5"]
 
 
 def test_no_floors_means_none() -> None:
     held = table(max_floors=0)
     assert not held.close("x", BORN)
-    assert held.floors == {}
+    assert held.minimum_generations == {}
 
 
 # -- joined ------------------------------------------------------------------------------------

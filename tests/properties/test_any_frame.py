@@ -123,7 +123,7 @@ class AnyFrame(RuleBasedStateMachine):
             wire.OPT_DIGEST: [0, b"\0", row],
             wire.OPT_BUCKETS: [3, 0, bytes(32)],
             wire.OPT_WANT: [[key, wire.vector({0: 1, 9: 9})], [key, b"", 5, 2]],
-            wire.OPT_FLOORS: [[name, generation]],
+            wire.OPT_MINIMUMS: [[name, generation]],
             wire.OPT_PULL: cursor,
             wire.OPT_MORE: cursor,
             wire.OPT_TARGET: key,

@@ -174,7 +174,7 @@ class OneHolder(RuleBasedStateMachine):
         elif kind == "suspect":
             member.hear_suspect(beat)
         elif member.suspected:
-            member.bury(self.now)
+            member.declare_dead(self.now)
         self.model[owner].hear(kind, beat)
         self.table.refresh(member, self.now)
 
@@ -284,7 +284,7 @@ def sorted_hosts(view: TopicView, state: HostState) -> tuple[str, ...]:
 
 def copy_liveness(source: Member, target: Member) -> None:
     target.k, target.s, target.d = source.maxima
-    target.buried_at = source.buried_at
+    target.declared_dead_at = source.declared_dead_at
 
 
 OneHolder.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

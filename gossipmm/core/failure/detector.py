@@ -79,7 +79,7 @@ class Detector:
             self._tell(member, member.status)
         elif outcome is Outcome.RENEWED:
             self._accusations.set(member, [local.me.key])
-            self._schedule_burial(member)
+            self._schedule_death(member)
             self._tell(member, member.status)
         elif outcome is Outcome.RETURNED:
             self._return(member, teller)
@@ -104,7 +104,7 @@ class Detector:
     def _tell(self, member: Member, was: Status) -> None:
         """Announce the verdict: by a broadcast, or, on probation (in no lookup), by rows only."""
         if was is Status.PROBATION:
-            self._broadcasts.ride(member)
+            self._broadcasts.piggyback(member)
         else:
             self._broadcasts.claim(member)
 
@@ -286,12 +286,12 @@ class Detector:
             if new:
                 local.stats.suspicions_confirmed += len(new)
                 member.note(local.now, EvidenceKind.CONFIRMED, teller, count=len(member.accusers))
-            self._schedule_burial(member)
+            self._schedule_death(member)
             self._tell(member, member.status)
 
     def _begin_suspicion(self, member: Member) -> None:
         member.suspect_since = self._local.now
-        self._schedule_burial(member)
+        self._schedule_death(member)
 
     def _end_suspicion(self, member: Member) -> None:
         cancel(member.suspicion_timer)
@@ -311,7 +311,7 @@ class Detector:
             expected_confirmations(local.config.confirmations, members),
         )
 
-    def _schedule_burial(self, member: Member) -> None:
+    def _schedule_death(self, member: Member) -> None:
         local = self._local
         cancel(member.suspicion_timer)
         when = member.suspect_since + self.timeout(len(member.accusers))
@@ -326,7 +326,7 @@ class Detector:
             wait = local.now + local.config.gossip_interval
             member.suspicion_timer = local.timers.at(wait, self._suspicion_over, member)
             return
-        self._bury(member)
+        self._declare_dead(member)
 
     # -- this node's own health ------------------------------------------------------------
 
@@ -361,18 +361,18 @@ class Detector:
         for member in local.table.peers.values():
             if member.suspicion_timer is not None:
                 member.suspect_since += late
-                self._schedule_burial(member)
+                self._schedule_death(member)
         self._probes.begin_again()
 
     # -- dead ------------------------------------------------------------------------------
 
-    def _bury(self, member: Member) -> None:
+    def _declare_dead(self, member: Member) -> None:
         local = self._local
         names = tuple(
             local.table.by_key[key].name for key in member.accusers if key in local.table.by_key
         )
         was = member.status
-        member.bury(local.now)
+        member.declare_dead(local.now)
         self._end_suspicion(member)
         self._end_probation(member)
         member.doubted = False
@@ -407,7 +407,7 @@ class Detector:
             return Outcome.IGNORED
         before = member.status
         member.merge(s=heartbeat)
-        member.bury(local.now - age)
+        member.declare_dead(local.now - age)
         self._end_suspicion(member)
         self._end_probation(member)
         local.table.refresh(member, local.now)

@@ -22,7 +22,7 @@ class Isolation:
     def __init__(self, local: LocalState) -> None:
         self._local = local
         #: Deaths within two maximum suspicions: (when, member).
-        self._burials: deque[tuple[float, Member]] = deque()
+        self._deaths: deque[tuple[float, Member]] = deque()
         self._until: Token | None = None
 
     def count(self, member: Member) -> None:
@@ -30,11 +30,11 @@ class Isolation:
         local = self._local
         if local.config.stale_for <= 0 or Mechanism.STALE_LOOKUPS in local.without:
             return
-        self._burials.append((local.now, member))
+        self._deaths.append((local.now, member))
         window = local.now - 2 * local.config.suspicion_max
-        while self._burials and self._burials[0][0] < window:
-            self._burials.popleft()
-        gone = [dead for _, dead in self._burials if dead.status is Status.DEAD]
+        while self._deaths and self._deaths[0][0] < window:
+            self._deaths.popleft()
+        gone = [dead for _, dead in self._deaths if dead.status is Status.DEAD]
         if self._until is None:
             if 2 * len(gone) <= local.table.live_count() + len(gone):
                 return

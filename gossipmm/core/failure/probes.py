@@ -261,7 +261,7 @@ class Probes:
         member.held_since = None
         # The answer may have waited for this node; it is younger than the question for certain.
         member.reached(probe.began)
-        if member.buried_at is not None:
+        if member.declared_dead_at is not None:
             self._on_reached(member, member.k, first_hand(probe.began), local.own.name)
         if member.doubted:
             member.doubted = False

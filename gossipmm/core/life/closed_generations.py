@@ -68,17 +68,17 @@ class ClosedGenerations:
             inbound.reply.pages.append(local.me.pages[0].raw)
         name = self._superseded_keys.get(frame.sender)
         member = local.table.by_name.get(name) if name is not None else None
-        floor = local.table.floor_of_key(frame.sender)
+        minimum = local.table.minimum_of_key(frame.sender)
         if member is not None and member.complete:
             if asks:
                 inbound.reply.pages.append(member.pages[0].raw)
-        elif floor is not None:
+        elif minimum is not None:
             if asks:
-                inbound.reply.floors.append(list(floor))
+                inbound.reply.minimums.append(list(minimum))
         else:
             self._replies.ask(inbound.reply, frame.sender)
 
-    def hear_floors(self, floors: list[list[object]], teller: Member | None) -> None:
+    def hear_minimums(self, minimums: list[list[object]], teller: Member | None) -> None:
         """Take generations that somebody closed [P49].
 
         A stranger (``teller`` None) that answers a question of this node is heard, but only about
@@ -86,7 +86,7 @@ class ClosedGenerations:
         """
         local = self._local
         by = teller.name if teller is not None else UNKNOWN_NODE
-        for name, generation, *_ in floors:
+        for name, generation, *_ in minimums:
             assert isinstance(name, str)
             assert isinstance(generation, int)
             if not 0 < generation < MAX_GENERATION:
@@ -95,16 +95,16 @@ class ClosedGenerations:
                 if generation >= local.own.generation:
                     self._own.renew(RenewalReason.CLOSED, by, generation)
             elif teller is not None:
-                self._hear_floor(name, generation)
+                self._hear_minimum(name, generation)
 
-    def _hear_floor(self, name: NodeId, generation: Generation) -> None:
+    def _hear_minimum(self, name: NodeId, generation: Generation) -> None:
         local = self._local
         member = local.table.by_name.get(name)
         if member is None or member.generation > generation:
             return
         if member.key in local.table.peers:
             # It is alive: its owner takes a new generation when it is told.
-            self._outbox.send(wire.NEWS, member, options={wire.OPT_FLOORS: [[name, generation]]})
+            self._outbox.send(wire.NEWS, member, options={wire.OPT_MINIMUMS: [[name, generation]]})
         else:
             self.close(member)
 
@@ -124,8 +124,8 @@ class ClosedGenerations:
         member = local.table.by_name.get(name)
         if member is None or member.key not in local.table.gone:
             return False
-        floor = [[name, member.generation]]
+        minimum = [[name, member.generation]]
         self.close(member)
         for peer in local.peers.all():
-            self._outbox.send(wire.NEWS, peer, options={wire.OPT_FLOORS: floor})
+            self._outbox.send(wire.NEWS, peer, options={wire.OPT_MINIMUMS: minimum})
         return True

@@ -83,13 +83,13 @@ class OwnGenerations:
         else:
             self.renew(RenewalReason.HEARTBEAT_EXHAUSTED, own.name)
 
-    def _generation_above(self, floor: Generation) -> Generation:
-        """Return a generation for now, above ``floor`` and above the current one."""
+    def _generation_above(self, above: Generation) -> Generation:
+        """Return a generation for now, above ``above`` and above the current one."""
         local = self._local
         wall = self._born_ms + int((local.now - self._born_at) * 1000)
-        return make_generation(wall, local.rng, floor=max(floor, local.own.generation))
+        return make_generation(wall, local.rng, above=max(above, local.own.generation))
 
-    def renew(self, reason: RenewalReason, teller: NodeId, floor: Generation = 0) -> None:
+    def renew(self, reason: RenewalReason, teller: NodeId, above: Generation = 0) -> None:
         """Take a new generation, at most once in ten seconds, with backoff [P18].
 
         ``teller``: who told what made it necessary; this node itself where nobody did.
@@ -100,7 +100,7 @@ class OwnGenerations:
         if local.now < self._renew_after:
             if self._renewal is None:
                 self._renewal = local.timers.at(
-                    self._renew_after, self._renew_late, (reason, teller, floor)
+                    self._renew_after, self._renew_late, (reason, teller, above)
                 )
             return
         cancel(self._renewal)
@@ -108,15 +108,15 @@ class OwnGenerations:
         calm = local.now - self._renew_after > _RENEW_MAX
         self._renew_wait = _RENEW_MIN if calm else min(2 * self._renew_wait, _RENEW_MAX)
         self._renew_after = local.now + self._renew_wait
-        self._renew(reason, teller, floor)
+        self._renew(reason, teller, above)
 
     def _renew_late(self, wanted: tuple[RenewalReason, NodeId, Generation]) -> None:
         self._renewal = None
         self.renew(*wanted)
 
-    def _renew(self, reason: RenewalReason, teller: NodeId, floor: Generation) -> None:
+    def _renew(self, reason: RenewalReason, teller: NodeId, above: Generation) -> None:
         local = self._local
-        generation = self._generation_above(floor)
+        generation = self._generation_above(above)
         if generation >= MAX_GENERATION:
             return  # somebody forged the highest generation there is: nothing can supersede it
         previous = local.own.generation

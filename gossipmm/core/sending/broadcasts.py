@@ -59,7 +59,7 @@ class BroadcastQueue:
         #: No push before this time: under load changes wait a little, to travel together.
         self._not_before = local.now
         #: Member key -> exchanges on which its claim will still be piggybacked.
-        self._riding: dict[int, int] = {}
+        self._piggybacked: dict[int, int] = {}
 
     @property
     def waiting(self) -> int:
@@ -72,7 +72,7 @@ class BroadcastQueue:
         """Push the changed verdict on a member at once."""
         slot = self._slot(member.key)
         slot.claim = True
-        self.ride(member)
+        self.piggyback(member)
 
     def page(self, member: Member, number: int) -> None:
         """Push a page that is new here at once, with the member's heartbeat."""
@@ -80,10 +80,10 @@ class BroadcastQueue:
         slot.claim = True
         slot.pages.add(number)
 
-    def ride(self, member: Member) -> None:
+    def piggyback(self, member: Member) -> None:
         """Piggyback the claim on exchanges, without a push (again)."""
-        self._riding.pop(member.key, None)
-        self._riding[member.key] = 3 * max(1, int(log2(self._local.table.live_count())) + 1)
+        self._piggybacked.pop(member.key, None)
+        self._piggybacked[member.key] = 3 * max(1, int(log2(self._local.table.live_count())) + 1)
 
     def retry(self) -> None:
         """Push what could not be told to anybody: the first peer has come."""
@@ -218,21 +218,21 @@ class BroadcastQueue:
         [P77]
         """
         local = self._local
-        if self._riding:
-            return self.riding_rows(to, room)
+        if self._piggybacked:
+            return self.piggyback_rows(to, room)
         latest = local.peers.latest(to)
         if latest is None or latest.status is not Status.ALIVE:
             return b""
         return claim_row(latest, local.now)
 
-    def riding_rows(self, to: Member | None, room: int) -> bytes:
+    def piggyback_rows(self, to: Member | None, room: int) -> bytes:
         """Return the piggybacked claims, as many as fit [P77]."""
         local = self._local
-        if not self._riding or Mechanism.SUSPECT_ROWS in local.without:
+        if not self._piggybacked or Mechanism.SUSPECT_ROWS in local.without:
             return b""
         parts: list[bytes] = []
         told: list[int] = []
-        for key in self._riding:
+        for key in self._piggybacked:
             member = local.table.by_key.get(key)
             if member is None or member is to:
                 continue
@@ -243,10 +243,10 @@ class BroadcastQueue:
             parts.append(rows)
             told.append(key)
         for key in told:
-            left = self._riding.pop(key) - 1
+            left = self._piggybacked.pop(key) - 1
             member = local.table.by_key.get(key)
             if member is not None and (left > 0 or member.status is Status.SUSPECT):
-                self._riding[key] = max(left, 1)  # to the end: the others get their turn
-        for key in [key for key in self._riding if key not in local.table.by_key]:
-            del self._riding[key]
+                self._piggybacked[key] = max(left, 1)  # to the end: the others get their turn
+        for key in [key for key in self._piggybacked if key not in local.table.by_key]:
+            del self._piggybacked[key]
         return b"".join(parts)

@@ -20,21 +20,21 @@ __all__ = ("Inbound", "Reply")
 class Reply:
     """Gathers what a datagram makes this node say to its sender, into one reply."""
 
-    __slots__ = ("floors", "pages", "rows", "wants")
+    __slots__ = ("minimums", "pages", "rows", "wants")
 
     def __init__(self) -> None:
         self.rows: list[bytes] = []
         self.wants: list[list[object]] = []
-        self.floors: list[list[object]] = []
+        self.minimums: list[list[object]] = []
         self.pages: list[bytes] = []
 
     def __bool__(self) -> bool:
-        return bool(self.rows or self.wants or self.floors or self.pages)
+        return bool(self.rows or self.wants or self.minimums or self.pages)
 
     def larger_than(self, room: int) -> bool:
         """Return whether some of it may not fit (by the largest size of each part)."""
         size = sum(map(len, self.rows)) + sum(len(page) + 10 for page in self.pages)
-        size += 90 * len(self.floors)
+        size += 90 * len(self.minimums)
         size += sum(len(want[1]) + 24 for want in self.wants if isinstance(want[1], bytes))
         return size > room
 
@@ -46,7 +46,7 @@ class Reply:
             if len(row) <= room:
                 rows.append(row)
                 room -= len(row)
-        for key, items in ((wire.OPT_FLOORS, self.floors), (wire.OPT_WANT, self.wants)):
+        for key, items in ((wire.OPT_MINIMUMS, self.minimums), (wire.OPT_WANT, self.wants)):
             for item in items:
                 size = len(cbor2.dumps(item))
                 if size + 6 <= room:
@@ -102,7 +102,7 @@ class Inbound:
 
     def first_hand(self, sender: Member) -> EvidenceTime:
         """Return when the sender was heard: now; but of a dead one this may be a replay [P42]."""
-        buried = sender.buried_at is not None
+        buried = sender.declared_dead_at is not None
         age = None if buried else 0.0
         return evidence_time(self.read_at, self.waited, age, buried=buried)
 
@@ -113,7 +113,7 @@ class Inbound:
         proves no more than that it was sent once.
         """
         told = self.sender is not None and not self.delayed and member is not self.sender
-        buried = member.buried_at is not None
+        buried = member.declared_dead_at is not None
         return evidence_time(self.read_at, self.waited, age if told else None, buried=buried)
 
     @property

@@ -43,12 +43,12 @@ class Replies:
         [P40, P48]
         """
         local = self._local
-        floor = local.table.floor_of_key(key)
-        if floor is not None:
-            if floor[0] == local.own.name:
+        minimum = local.table.minimum_of_key(key)
+        if minimum is not None:
+            if minimum[0] == local.own.name:
                 reply.pages.append(local.me.pages[0].raw)  # an earlier generation of this node
             else:
-                reply.floors.append(list(floor))
+                reply.minimums.append(list(minimum))
         elif claim in _KNOWN_CLAIMS:
             self.ask(reply, key)
 

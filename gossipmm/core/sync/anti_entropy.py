@@ -209,9 +209,9 @@ class AntiEntropy:
             key, held = want[0], wire.vector_in(want[1])
             member = local.table.by_key.get(key)
             if member is None:
-                floor = local.table.floor_of_key(key)
-                if floor is not None:
-                    inbound.reply.floors.append(list(floor))
+                minimum = local.table.minimum_of_key(key)
+                if minimum is not None:
+                    inbound.reply.minimums.append(list(minimum))
                 continue
             asked = range(want[2], want[3]) if len(want) > 3 else _ALL_PAGES
             answers.append((member, held, asked))

@@ -62,7 +62,7 @@ class Claims:
             elif (member := by_key.get(key)) is None:
                 self._hear_unknown(inbound, key, claim, wire.AGES[age_code])
             elif claim == wire.ALIVE:
-                if heartbeat > member.k or member.buried_at is not None:
+                if heartbeat > member.k or member.declared_dead_at is not None:
                     evidence = inbound.hearsay(member, wire.AGES[age_code])
                     self._detector.hear_alive(member, heartbeat, evidence, teller.name)
             elif claim == wire.LEFT:
@@ -108,12 +108,12 @@ class Claims:
     def _contradict(self, inbound: Inbound, member: Member, outcome: Outcome) -> None:
         """A stale accusation: answer its reporter with the fresher heartbeat.
 
-        Only a claim of life refutes: two that hold it returning, each at a burial below the other's
+        Only a claim of life refutes: two that hold it returning, each at a death below the other's
         heartbeat, would answer one another for ever.
         """
         if (
             outcome is Outcome.CONTRADICTED
-            and member.buried_at is None
+            and member.declared_dead_at is None
             and Mechanism.REFUTATION_BY_ANYONE not in self._local.without
         ):
             self._replies.answer(inbound.reply, member)

@@ -53,7 +53,7 @@ class Outcome(Enum):
     BORN = "first evidence of life"
     REFUTED = "a suspicion ended"
     RENEWED = "fresher, but older than this node's own failed probe: the suspicion rose with it"
-    RETURNED = "held dead, alive on evidence younger than the burial"
+    RETURNED = "held dead, alive on evidence younger than the death"
     RETURNING = "held dead, a higher heartbeat on older evidence: worth a probe"
     SUSPECTED = "alive before, suspect now"
     RAISED = "suspect before, at a higher heartbeat now"
@@ -144,7 +144,7 @@ TRANSITIONS: Final[dict[Standing, dict[Weight, Transition]]] = {
 class Liveness:
     """The maxima of one generation at one holder, and the times that order evidence [P22]."""
 
-    __slots__ = ("buried_at", "d", "failed_at", "heard", "k", "s")
+    __slots__ = ("d", "declared_dead_at", "failed_at", "heard", "k", "s")
 
     def __init__(self) -> None:
         self.k: Heartbeat = NEVER
@@ -153,7 +153,7 @@ class Liveness:
         #: Core time of the evidence for k: when somebody reached it, or heard it at first hand.
         self.heard: float = -inf
         #: When this holder declared it dead; None once it came back on younger evidence.
-        self.buried_at: float | None = None
+        self.declared_dead_at: float | None = None
         #: When this holder's own latest failed probe began; None once it was refuted.
         self.failed_at: float | None = None
 
@@ -170,7 +170,7 @@ class Liveness:
     def judged(self) -> Status:
         """The verdict, with the dead who may be returning told apart."""
         result = verdict(self.k, self.s, self.d)
-        if self.buried_at is not None and result is not Status.DEAD:
+        if self.declared_dead_at is not None and result is not Status.DEAD:
             return Status.RETURNING
         return result
 
@@ -185,7 +185,7 @@ class Liveness:
 
     def standing(self) -> Standing:
         """The standing of the generation here."""
-        if self.buried_at is not None:
+        if self.declared_dead_at is not None:
             return Standing.DEAD if self.d >= self.k else Standing.RETURNING
         if self.k <= NEVER:
             return Standing.UNHEARD if self.d <= NEVER else Standing.ACCUSED
@@ -215,19 +215,19 @@ class Liveness:
         elif outcome is Outcome.REFUTED:
             self.failed_at = None
         elif outcome is Outcome.RETURNED:
-            self.buried_at = self.failed_at = None
+            self.declared_dead_at = self.failed_at = None
         return outcome
 
     def _weigh_alive(
         self, standing: Standing, heartbeat: Heartbeat, evidence: EvidenceTime, any_age: bool
     ) -> Weight:
-        buried_at = self.buried_at
-        young = buried_at is not None and evidence.at > buried_at
+        declared_dead_at = self.declared_dead_at
+        young = declared_dead_at is not None and evidence.at > declared_dead_at
         if heartbeat <= self.k:
             return Weight.KNOWN_YOUNG if young else Weight.KNOWN
         if standing is Standing.ALIVE:
             return Weight.YOUNG
-        if buried_at is not None:
+        if declared_dead_at is not None:
             if heartbeat <= self.d:
                 return Weight.BELOW
             return Weight.YOUNG if young or any_age else Weight.OLD
@@ -250,16 +250,16 @@ class Liveness:
         else:
             weight = Weight.ACCUSATION_ABOVE if heartbeat > self.s else Weight.ACCUSATION
         outcome = TRANSITIONS[self.standing()][weight].outcome
-        if weight is Weight.ACCUSATION_ABOVE and self.buried_at is None:
+        if weight is Weight.ACCUSATION_ABOVE and self.declared_dead_at is None:
             self.merge(s=heartbeat)
         return outcome
 
-    def bury(self, at: float) -> None:
+    def declare_dead(self, at: float) -> None:
         """Declare dead what is suspect: this holder's own timer ended [P36]."""
         self.merge(d=max(self.s, self.k))
-        self.buried_at = at
+        self.declared_dead_at = at
 
     def clock_jumped(self, step: float) -> None:
         """Note that the clock went on by ``step`` at once: no evidence may gain by it [P43]."""
-        if self.buried_at is not None:
-            self.buried_at += step
+        if self.declared_dead_at is not None:
+            self.declared_dead_at += step

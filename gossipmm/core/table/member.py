@@ -86,9 +86,8 @@ class Member(Liveness):
         #: Cached verdict, kept by ``Table.refresh``, and its beginning.
         self.status = Status.UNKNOWN
         self.since: float = -inf
-        #: While dead, returning or left: since when, as far as anybody knows. It determines the
-        #: ages that travel and reaping; evidence of a return is compared with ``buried_at``, the
-        #: death here.
+        #: While dead, returning or left: since when, as far as anybody knows. Reaping and the ages
+        #: that travel go by it; evidence of a return goes by ``declared_dead_at``.
         self.gone_at: float = -inf
         #: Current contribution to the table's fingerprint (0: nothing).
         self.contribution = 0

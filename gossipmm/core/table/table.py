@@ -57,8 +57,8 @@ class Table:
         #: Members that are dead, returning or left.
         self.gone: dict[int, Member] = {}
         #: Closed generations: name -> the highest one, in order of closing.
-        self.floors: dict[NodeId, Generation] = {}
-        self._floor_keys: dict[int, NodeId] = {}
+        self.minimum_generations: dict[NodeId, Generation] = {}
+        self._minimum_keys: dict[int, NodeId] = {}
         self.me: Member | None = None
         #: (page number, record key) of every page, sorted: the order of transfers.
         self.order: list[tuple[int, int]] = []
@@ -102,7 +102,7 @@ class Table:
 
     def put(self, page: Page, now: float) -> tuple[Put, Member | None]:
         """Take a page from anybody. A higher generation replaces the record held [P3]."""
-        if page.generation <= self.floors.get(page.name, -1):
+        if page.generation <= self.minimum_generations.get(page.name, -1):
             self._stats.drop(Drop.CLOSED_GENERATION)
             return Put.CLOSED, None
         member = self.by_name.get(page.name)
@@ -207,7 +207,9 @@ class Table:
         if (after in _GONE) != (before in _GONE):
             if after in _GONE:
                 self.gone[member.key] = member
-                member.gone_at = now if member.buried_at is None else min(now, member.buried_at)
+                member.gone_at = (
+                    now if member.declared_dead_at is None else min(now, member.declared_dead_at)
+                )
             else:
                 self.gone.pop(member.key, None)
 
@@ -257,26 +259,26 @@ class Table:
 
         [P47]
         """
-        if self._config.max_floors == 0 or self.floors.get(name, -1) >= generation:
+        if self._config.max_floors == 0 or self.minimum_generations.get(name, -1) >= generation:
             return False
-        self.floors.pop(name, None)
-        self.floors[name] = generation
-        self._floor_keys[record_key(self._config.cluster, name, generation)] = name
-        while len(self.floors) > self._config.max_floors:
-            oldest = next(iter(self.floors))
-            closed = self.floors.pop(oldest)
-            self._floor_keys.pop(record_key(self._config.cluster, oldest, closed), None)
+        self.minimum_generations.pop(name, None)
+        self.minimum_generations[name] = generation
+        self._minimum_keys[record_key(self._config.cluster, name, generation)] = name
+        while len(self.minimum_generations) > self._config.max_floors:
+            oldest = next(iter(self.minimum_generations))
+            closed = self.minimum_generations.pop(oldest)
+            self._minimum_keys.pop(record_key(self._config.cluster, oldest, closed), None)
             self._stats.drop(Drop.FLOOR_FORGOTTEN)
         return True
 
-    def floor_of_key(self, key: int) -> tuple[NodeId, Generation] | None:
+    def minimum_of_key(self, key: int) -> tuple[NodeId, Generation] | None:
         """Return the closed generation that a record key names, if it is remembered."""
-        name = self._floor_keys.get(key)
-        if name is None or name not in self.floors:
+        name = self._minimum_keys.get(key)
+        if name is None or name not in self.minimum_generations:
             return None
-        generation = self.floors[name]
+        generation = self.minimum_generations[name]
         if record_key(self._config.cluster, name, generation) != key:
-            del self._floor_keys[key]
+            del self._minimum_keys[key]
             return None
         return name, generation
 

@@ -82,7 +82,7 @@ class StatusReason(StrEnum):
     EVIDENCE = "evidence"  #: what the last line of its trail says
     NO_RECORD = "no_record"  #: its record is not here yet
     NEVER_ALIVE = "never_alive"  #: never heard alive here
-    OLD_EVIDENCE = "old_evidence"  #: alive on evidence older than its burial here
+    OLD_EVIDENCE = "old_evidence"  #: alive on evidence older than its death here
     RETURNS = "returns"  #: it returned from the dead too often
     IMPAIRED = "impaired"  #: its answers do not get through, by its own measure
 
@@ -231,12 +231,12 @@ class Health(NamedTuple):
 MAX_GENERATION: Final = 1 << 59
 
 
-def make_generation(wall_ms: int, rng: random.Random, *, floor: Generation = 0) -> Generation:
+def make_generation(wall_ms: int, rng: random.Random, *, above: Generation = 0) -> Generation:
     """Return a generation for a life that begins at ``wall_ms`` (milliseconds since 1970) [P14].
 
-    The result is above ``floor`` whatever the clock says: a restart supersedes.
+    The result is above ``above`` whatever the clock says: a restart supersedes.
     """
     wanted = (max(0, wall_ms) << 16) | rng.getrandbits(16)
-    if wanted > floor:
+    if wanted > above:
         return wanted
-    return floor + 1 + rng.getrandbits(16)
+    return above + 1 + rng.getrandbits(16)

@@ -59,7 +59,7 @@ OPT_PAGES: Final = 1  # [* page bytes]
 OPT_DIGEST: Final = 2  # [bits, bucket numbers, rows of 20]
 OPT_BUCKETS: Final = 3  # [bits, first bucket, 4-byte hashes]
 OPT_WANT: Final = 4  # [* [record key, page vector, ? first page, ? behind the last page]]
-OPT_FLOORS: Final = 5  # [* [name, generation]]
+OPT_MINIMUMS: Final = 5  # [* [name, generation]]
 OPT_PULL: Final = 6  # [page number, record key, ? true]: send what comes after; ? the gone only
 OPT_MORE: Final = 7  # [page number, record key], or []: where the transfer stands; it ended
 OPT_TARGET: Final = 8  # record key that a HELP or HELPED is about
@@ -379,7 +379,7 @@ def _is_want(value: Any) -> bool:
     )
 
 
-def _is_floors(value: Any) -> bool:
+def _is_minimums(value: Any) -> bool:
     return type(value) is list and all(
         type(item) is list and len(item) >= 2 and type(item[0]) is str and _is_u64(item[1])
         for item in value
@@ -414,7 +414,7 @@ _CHECKS: Final[dict[int, Callable[[Any], bool]]] = {
     OPT_DIGEST: _is_digest,
     OPT_BUCKETS: _is_buckets,
     OPT_WANT: _is_want,
-    OPT_FLOORS: _is_floors,
+    OPT_MINIMUMS: _is_minimums,
     OPT_PULL: _is_cursor,
     OPT_MORE: lambda value: value == [] or _is_cursor(value),
     OPT_TARGET: _is_u64,

@@ -217,7 +217,7 @@ class Cluster(World):
             host.config,
             name=host.node_name,
             addresses=host.announced(),
-            generation=make_generation(host.wall_ms(), stream, floor=host.last_generation),
+            generation=make_generation(host.wall_ms(), stream, above=host.last_generation),
             rng=stream,
             now=host.core_time(),
             **sealed,
