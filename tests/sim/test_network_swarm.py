@@ -45,8 +45,14 @@ def test_both_families_are_had_by_whoever_all_join_by():
         if any(text.startswith("socket on=all bind=any ") for text in one.faults):
             continue
         for text in one.faults:
-            if match := re.match(r"socket on=([0-9,]+) bind=v[46]$", text):
+            if match := re.match(r"socket on=([0-9,]+) bind=(?:any4|v6)$", text):
                 assert min(map(int, match[1].split(","))) >= one.seeds
+
+
+def test_no_host_is_bound_to_an_address_that_it_may_lose_for_good():
+    """Such a host is unreachable for good: no core could keep the promise."""
+    for seed in range(300):
+        assert not any("bind=v4" in text for text in swarm_paths(seed).faults)
 
 
 def test_the_plain_swarm_draws_what_it_drew():
