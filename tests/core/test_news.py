@@ -199,6 +199,40 @@ def test_the_budget_of_bytes_is_kept_and_what_finds_no_room_is_left_to_the_excha
     assert len(node.table.topics["t"].picks) == 1
 
 
+def test_of_a_record_that_is_larger_than_the_budget_is_told_what_fits() -> None:
+    """A record of more than 16 pages was never pushed at all, only found by digests [P75].
+
+    100 registrations at once were known to all after 20 to 70 ms, 150 after 4.1 s.
+    """
+    mesh = scene(count=3)
+    node = mesh["a"]
+    for index in range(250):
+        node.register("t", f"host-{index:03}", {"about": "x" * 80}, now=mesh.now)
+    pages = len(held(node, "a").pages) - 1
+    assert pages > 24
+    mesh.run(0.001)
+    numbers = {page_untrusted(raw).number for packet in pushes(mesh) for raw in packet.pages}
+    copies = len({packet.target for packet in pushes(mesh)})
+    assert copies == 3
+    budget = mesh.config.news_burst / copies / 1024
+    assert 0.8 * min(budget, pages) <= len(numbers) <= pages
+    assert sum(len(packet.data) for packet in pushes(mesh)) <= 1.2 * mesh.config.news_burst
+
+
+def test_two_nodes_do_not_pay_for_receivers_that_are_not_there() -> None:
+    """The budget was charged for ``fanout`` copies where one was sent [P75].
+
+    With two nodes and 20 registrations a second the slowest hundredth took 43 ms.
+    """
+    mesh = scene(count=1)
+    node = mesh["a"]
+    before = node._broadcasts._budget
+    node.register("t", "h", {"about": "x" * 300}, now=mesh.now)
+    mesh.run(0.001)
+    (packet,) = pushes(mesh)
+    assert before - node._broadcasts._budget <= len(packet.data)
+
+
 # -- on exchanges ------------------------------------------------------------------------------
 
 

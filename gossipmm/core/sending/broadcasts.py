@@ -132,14 +132,20 @@ class BroadcastQueue:
         self._refill()
         packer = Packer(self._outbox.room)
         spent = 0.0
+        # What nobody is there to be told costs nothing.
+        copies = min(local.config.fanout, len(local.table.peers))
         for key, slot in due:
             member = local.table.by_key.get(key)
             if member is None:
                 del self._slots[key]
                 continue
             rows, pages = self._content(member, slot)
-            cost = (len(rows) + sum(map(len, pages)) + 20) * local.config.fanout
+            cost = (len(rows) + sum(map(len, pages)) + 20) * copies
             if spent + cost > self._budget:
+                pages = self._part(member, slot, (self._budget - spent) / copies - len(rows) - 20)
+                if pages:
+                    spent += (len(rows) + sum(map(len, pages)) + 20) * copies
+                    packer.add(rows, pages)
                 self._postpone(key, slot)
                 continue
             spent += cost
@@ -179,6 +185,19 @@ class BroadcastQueue:
             )
         pages = [member.pages[number].raw for number in sorted(slot.pages & member.pages.keys())]
         return rows, pages
+
+    @staticmethod
+    def _part(member: Member, slot: _Slot, room: float) -> list[bytes]:
+        """Take as many pages of a large record out of its slot as fit: each is told once [P75]."""
+        part: list[bytes] = []
+        for number in sorted(slot.pages & member.pages.keys()):
+            raw = member.pages[number].raw
+            if len(raw) > room:
+                break
+            room -= len(raw)
+            part.append(raw)
+            slot.pages.discard(number)
+        return part
 
     def _receivers(self) -> list[Member]:
         """Return receivers, half of them heard from in the last seconds: others may have failed.
