@@ -141,7 +141,9 @@ class Node:
         anti_entropy = AntiEntropy(local, outbox, claims, replies)
         rotation = Rotation(local, outbox, envelope, self._advance, own)
         reaper = Reaper(local, detector, own, closed, probes, seeds)
-        GossipRound(local, own, conflict, reply_loss, probes, joining, reaper, pace).begin()
+        GossipRound(
+            local, own, conflict, detector, reply_loss, probes, joining, reaper, pace
+        ).begin()
         return Parts(
             admission=admission,
             envelope=envelope,

@@ -226,11 +226,11 @@ def test_two_nodes_do_not_pay_for_receivers_that_are_not_there() -> None:
     """
     mesh = scene(count=1)
     node = mesh["a"]
-    before = node._broadcasts._budget
+    before = node._parts.broadcasts._budget
     node.register("t", "h", {"about": "x" * 300}, now=mesh.now)
     mesh.run(0.001)
     (packet,) = pushes(mesh)
-    assert before - node._broadcasts._budget <= len(packet.data)
+    assert before - node._parts.broadcasts._budget <= len(packet.data)
 
 
 # -- on exchanges ------------------------------------------------------------------------------

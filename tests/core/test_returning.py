@@ -367,3 +367,23 @@ def test_a_backlog_read_after_a_pause_resurrects_nobody() -> None:
     mesh.now += pause  # nobody called the node meanwhile, and its timers are overdue
     grave.tell_alive(grave.y, 1, age=0.1)
     assert grave.status() is Status.RETURNING
+
+
+def test_the_death_of_somebody_never_heard_alive_here_counts_from_when_it_happened() -> None:
+    """A fresh node kept nothing of "dead, half a second ago", and a late datagram revived the dead.
+
+    It was back in everybody's lookups for 0.6 s (``gossipmm-sim run swarm --seed 900511``, five
+    hosts) [P35, P41].
+    """
+    mesh = Mesh("a")
+    x = mesh.puppet("x")
+    (y,) = mesh.puppets("y")
+    pages = [x.page_zero(), x.page(1, Registration("t", "h"))]
+    y.say("a", rows=wire.row(x.key, 9, wire.DEAD, wire.age_up(0.5)), pages=pages)
+    assert held(mesh["a"], "x").status is Status.DEAD
+    x.answers = False
+    x.heartbeat = 12
+    x.say("a", wire.SYN, probe=8)  # sent before it died, and on its way until now
+    mesh.run(2)
+    assert held(mesh["a"], "x").status in (Status.DEAD, Status.RETURNING)
+    assert picks(mesh["a"], "t") == ()

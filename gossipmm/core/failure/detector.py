@@ -35,7 +35,12 @@ from gossipmm.core.wire import frame as wire
 from gossipmm.mechanisms import Mechanism
 
 _LIVE: Final = (Status.ALIVE, Status.SUSPECT, Status.PROBATION)
-_SELF_HOLDS: Final = 2.0  # x the maximum suspicion: after that this node believes what it sees
+_SELF_HOLDS: Final = 2.0  # x the maximum suspicion: then this node believes what it sees
+#: x the maximum suspicion without a datagram of anybody: then this node says that it is isolated.
+#: Where half of everything is lost five nodes hear nothing for that long once in 10^5 times.
+_SILENT: Final = 1.5
+#: And at least so many intervals, for clusters that seldom exchange anything.
+_SILENT_ROUNDS: Final = 4
 
 
 class Detector:
@@ -102,8 +107,13 @@ class Detector:
         return True
 
     def _tell(self, member: Member, was: Status) -> None:
-        """Announce the verdict: by a broadcast, or, on probation (in no lookup), by rows only."""
-        if was is Status.PROBATION:
+        """Tell the verdict: as a broadcast, or by rows only.
+
+        By rows of one on probation, who is in no lookup; and by a node that has not heard anybody
+        for a whole suspicion: what it sees is more likely about itself.
+        """
+        local = self._local
+        if was is Status.PROBATION or local.is_deaf(local.now - local.config.suspicion_max):
             self._broadcasts.piggyback(member)
         else:
             self._broadcasts.claim(member)
@@ -338,11 +348,33 @@ class Detector:
             member.held_since = None
             return False
         if member.held_since is None:
-            member.held_since = local.now
+            # Deaf it is since it heard somebody last, not since it noticed.
+            member.held_since = local.now if slow else min(local.now, local.last_heard)
             local.stats.probes_held += 1
             why = Hold.SLOW if slow else Hold.DEAF
             member.note(local.now, EvidenceKind.HELD, local.own.name, why=why)
         return local.now - member.held_since < _SELF_HOLDS * local.config.suspicion_max
+
+    def watch_silence(self) -> None:
+        """Once an interval: nobody is heard. All are gone, or this node is cut off [P92].
+
+        One by one, a probe an interval, the last of a hundred would leave lookups after 77 s.
+        """
+        local = self._local
+        config = local.config
+        if local.now < local.slow_until and Mechanism.LATE_HOLD not in local.without:
+            return
+        longest = max(config.suspicion_max, _SILENT_ROUNDS * config.gossip_interval)
+        if not local.is_deaf(local.now - _SILENT * longest):
+            self._isolation.heard()
+            return
+        self._isolation.silent()
+        if local.is_deaf(local.now - _SELF_HOLDS * longest):
+            for member in list(local.table.peers.values()):
+                if not member.suspected:
+                    member.held_since = local.last_heard
+                    self._probes.drop(member)
+                    self.accuse(member, local.last_heard, "nobody at all was heard since")
 
     def was_late(self, late: float, step: float) -> None:
         """Move suspicions: this node stood still, its timers say nothing of others [P43, P85].
@@ -389,14 +421,17 @@ class Detector:
     def hear_dead(self, member: Member, heartbeat: int, age: float, teller: Member) -> Outcome:
         """Take a claim "dead": a suspicion, because each node declares death itself [P34, P35].
 
-        Except for one older than any suspicion lasts, about a member that is not held alive here:
-        that is taken as a death. (One that is may be the victim of a deaf reporter: in a large
-        cluster no fresher heartbeat contradicts it.)
+        Except for one older than any suspicion lasts, of somebody who is not held alive here, and
+        for any of somebody never heard alive here: these are taken as deaths. (One who is held
+        alive may be the victim of a reporter that was deaf: in a large cluster no fresher heartbeat
+        contradicts it.)
         """
         local = self._local
         if self._jumps(member, heartbeat):
             return Outcome.IGNORED
-        old = age > 2 * local.config.suspicion_max and member.status not in _LIVE
+        old = member.status not in _LIVE and (
+            age > 2 * local.config.suspicion_max or member.k <= NEVER
+        )
         if heartbeat < member.k or not (old or Mechanism.EVERYONE_BURIES in local.without):
             outcome = self.hear_suspect(member, heartbeat, [teller.key], teller)
             if member.status is Status.DEAD and outcome is not Outcome.CONTRADICTED:

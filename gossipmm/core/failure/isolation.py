@@ -11,7 +11,7 @@ from collections import deque
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
-from gossipmm.core.values.timers import Token
+from gossipmm.core.values.timers import Token, cancel
 from gossipmm.core.values.types import Status
 from gossipmm.mechanisms import Mechanism
 
@@ -24,6 +24,8 @@ class Isolation:
         #: Deaths within two maximum suspicions: (when, member).
         self._deaths: deque[tuple[float, Member]] = deque()
         self._until: Token | None = None
+        #: Said for silence; not again before somebody was heard.
+        self._alone = False
 
     def count(self, member: Member) -> None:
         """Take one more death: more than half of the live members may have gone at once [P92]."""
@@ -44,6 +46,26 @@ class Isolation:
             if dead.vanished_at is None:
                 dead.vanished_at = local.now
                 local.table.rejudge(dead, local.now)
+
+    def silent(self) -> None:
+        """Nobody is heard any longer: say so, before anybody is declared dead [P92]."""
+        local = self._local
+        if local.config.stale_for <= 0 or Mechanism.STALE_LOOKUPS in local.without:
+            return
+        if self._until is None and not self._alone and local.table.peers:
+            self._alone = True
+            self._until = local.timers.at(local.now + local.config.stale_for, self._over)
+            local.events.append(events.Isolated(local.now, True, len(local.table.peers)))
+
+    def heard(self) -> None:
+        """Somebody is heard: an isolation in which nobody was declared dead is over."""
+        if not self._alone:
+            return
+        self._alone = False
+        gone = self._local.table.gone.values()
+        if self._until is not None and all(dead.vanished_at is None for dead in gone):
+            cancel(self._until)
+            self._over(None)
 
     def _over(self, _: None) -> None:
         local = self._local

@@ -42,6 +42,14 @@ TRY: Final = 7
 #: what it reads as old as that.
 _UNANSWERED: Final = 64
 _BEHIND_FOR: Final = 4
+#: Helpers remembered that reached somebody.
+_BRIDGES: Final = 8
+#: Probes of the round that are looked at, how many of them must have failed before more members
+#: are asked at once, and which share of the peers where all of them did.
+_LAST: Final = 8
+_LAST_MASK: Final = (1 << _LAST) - 1
+_MANY_FAILED: Final = 5
+_SHARE_AT_ONCE: Final = 16
 
 #: Purposes whose failure accuses. The dead are dead already, and a helper only reports [P68].
 _ACCUSES: Final = frozenset((Purpose.ROUND, Purpose.SUSPICION, Purpose.FAILURE))
@@ -124,6 +132,23 @@ class Probes:
         #: Probes that ended without an answer, and when they began: an answer that still comes
         #: tells how far this node is behind with its reading.
         self._unanswered: dict[int, float] = {}
+        #: Members that reached somebody for this node, the latest last: each may be the only bridge
+        #: to the other side of a split.
+        self._bridges: dict[int, None] = {}
+        #: How the last probes of a round ended, the newest lowest: a bit for each that failed.
+        self._failed = 0
+
+    @property
+    def at_once(self) -> int:
+        """Members to ask in a round: one, and more while most of those asked do not answer [P60].
+
+        A few survivors of a hundred would look for the dead one by one for most of a minute.
+        """
+        failed = self._failed.bit_count()
+        if failed < _MANY_FAILED:
+            return 1
+        peers = len(self._local.table.peers)
+        return max(2 * failed, peers // _SHARE_AT_ONCE if failed == _LAST else 0)
 
     # -- asking ----------------------------------------------------------------------------
 
@@ -199,8 +224,23 @@ class Probes:
         if Mechanism.HELPERS in local.without:
             return
         options = {wire.OPT_TARGET: probe.member.key}
-        for helper in local.peers.sample(local.config.helpers, (probe.member.key,)):
+        for helper in self._helpers(probe.member):
             self._outbox.send(wire.HELP, helper, probe=probe.identity, options=options)
+
+    def _helpers(self, member: Member) -> list[Member]:
+        """Choose whom to ask for help: first who reached somebody for this node lately [P66].
+
+        Where one host bridges a split, three helpers at random miss it nearly always: 1,254
+        datagrams a second and node, for as long as it lasted.
+        """
+        local = self._local
+        peers, most = local.table.peers, local.config.helpers
+        known = [peers[key] for key in self._bridges if key in peers and key != member.key]
+        chosen = known[-1:] if most > 1 else []
+        if not known:
+            most += self._failed.bit_count() // 2
+        taken = {member.key, *(one.key for one in chosen)}
+        return chosen + local.peers.sample(most - len(chosen), taken)
 
     # -- answers ---------------------------------------------------------------------------
 
@@ -228,6 +268,8 @@ class Probes:
                 member.note(local.now, EvidenceKind.OTHER_ANSWERED, name, address=at)
             return False
         self._close(probe)
+        if probe.purpose is Purpose.ROUND:
+            self._failed = self._failed << 1 & _LAST_MASK
         if probe.to is not None and probe.to not in self._admission.proved:
             self._admission.prove(probe.to, local.now)
         stats = local.stats
@@ -252,6 +294,10 @@ class Probes:
         local = self._local
         self._close(probe)
         local.stats.probes_helped += 1
+        self._bridges.pop(helper.key, None)
+        self._bridges[helper.key] = None
+        if len(self._bridges) > _BRIDGES:
+            del self._bridges[next(iter(self._bridges))]
         probe.member.note(local.now, EvidenceKind.REACHED_BY_HELPER, helper.name)
         self._reached(probe)
 
@@ -322,6 +368,8 @@ class Probes:
         self._unanswered[probe.identity] = probe.began
         member = probe.member
         local.stats.probes_failed += 1
+        if probe.purpose is Purpose.ROUND:
+            self._failed = (self._failed << 1 | 1) & _LAST_MASK
         if probe.purpose not in _ACCUSES or local.table.by_key.get(member.key) is not member:
             return
         if member.node_state is NodeState.LEFT or member.key not in local.table.peers:

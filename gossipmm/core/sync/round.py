@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gossipmm.core.failure.detector import Detector
 from gossipmm.core.failure.probes import Probes
 from gossipmm.core.life.conflict import NameConflict
 from gossipmm.core.life.generation import OwnGenerations
@@ -24,6 +25,7 @@ class GossipRound:
         local: LocalState,
         own_generations: OwnGenerations,
         conflict: NameConflict,
+        detector: Detector,
         reply_loss: ReplyLoss,
         probes: Probes,
         joining: Joining,
@@ -33,6 +35,7 @@ class GossipRound:
         self._local = local
         self._own = own_generations
         self._conflict = conflict
+        self._detector = detector
         self._reply_loss = reply_loss
         self._probes = probes
         self._joining = joining
@@ -52,9 +55,11 @@ class GossipRound:
         self._raise_heartbeat(2 * local.config.gossip_interval)
         self._conflict.watch()
         self._reply_loss.review()
-        target = local.peers.next_target()
-        if target is not None:
-            self._probes.start(target, Purpose.ROUND)
+        self._detector.watch_silence()
+        for _ in range(self._probes.at_once):
+            target = local.peers.next_target()
+            if target is not None:
+                self._probes.start(target, Purpose.ROUND)
         self._joining.try_seeds()
         if local.table.gone:
             self._reaper.try_gone()
