@@ -134,7 +134,7 @@ class Node:
         closed = ClosedGenerations(local, outbox, detector, own, replies)
         conflict = NameConflict(local, outbox, own)
         reply_loss = ReplyLoss(local, own)
-        seeds, pace = Seeds(local, outbox), Pace(local)
+        seeds, pace = Seeds(local, outbox), Pace(local, broadcasts)
         transfer = Transfer(local, outbox, replies, pace)
         joining = Joining(local, admission, seeds, transfer)
         claims = Claims(local, detector, own, replies)

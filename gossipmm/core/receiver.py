@@ -259,8 +259,11 @@ class Receiver:
             parts.anti_entropy.hear_want(inbound, sender, want)
         if (cursor := options.get(wire.OPT_PULL)) is not None:
             parts.transfer.hear_pull(sender, cursor)
-        if more := options.get(wire.OPT_MORE):
+        more = options.get(wire.OPT_MORE)
+        if more:
             parts.transfer.hear_more(more, frame.sender)
+        elif more is not None and wire.OPT_PAGES in options:
+            parts.anti_entropy.hear_burst(sender)
         expired = options.get(wire.OPT_EXPIRE)
         if expired is not None and frame.target == self._local.me.key:
             parts.registrations.rewrite(expired[0], expired[1])

@@ -27,6 +27,8 @@ class _Line(NamedTuple):
 
 
 def _tries(facts: Facts) -> str:
+    if not facts["tries"]:
+        return f"nobody at all was heard for {facts['seconds']:.3g} s"
     text = f"no answer to {facts['tries']} tries in {facts['seconds']:.3g} s"
     return text + (f"; somebody else answers at {facts['other']}" if facts["other"] else "")
 

@@ -166,7 +166,7 @@ def with_page(page: list[object], place: int, value: object) -> list[object]:
         FRAME[:4],
         [*FRAME, 1],
         [*FRAME, {1: [b"\xff"]}],
-        [*FRAME, {2: [8, b"", b""]}],
+        [*FRAME, {2: [9, b"", b""]}],
         [*FRAME, {5: [["", 1]]}],
         [*FRAME, {5: [["n" * 65, 1]]}],
         [*FRAME, {8: 0}],

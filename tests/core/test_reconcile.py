@@ -173,7 +173,7 @@ def test_buckets_that_differ_are_answered_with_their_rows_and_only_they() -> Non
 
 def test_what_does_not_fit_goes_with_the_next_ones_from_a_random_bucket_on() -> None:
     """[P54]."""
-    mesh, puppets = scene(200)
+    mesh, puppets = scene(560)
     all_differ = {wire.OPT_BUCKETS: [4, 0, bytes(64)]}
     seen: set[int] = set()
     for _ in range(60):

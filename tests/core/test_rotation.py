@@ -255,6 +255,7 @@ def test_who_was_not_told_of_the_dead_yet_does_not_end_it(five: SealedMesh) -> N
     five.until(at_phase(five, Phase.USE))
     five.add("f")
     five.until(lambda: five.kids("f")[0] == "02")
+    five.run(6)  # the death of e rides on exchanges no longer
     five.crash("b")
     five.run(1)
     b = five.add("b", seeds=[])

@@ -134,8 +134,8 @@ def test_options_that_are_not_a_map_are_refused(value: object) -> None:
 
 BAD_OPTIONS: dict[int, list[object]] = {
     wire.OPT_PAGES: [b"x", {}, [1], ["x"], None],
-    wire.OPT_DIGEST: [[], [8, b"", b""], [0, b"\1", b""], [0, b"", b"x" * 19], [-1, b"", b""], 1],
-    wire.OPT_BUCKETS: [[0, 0], [8, 0, b""], [0, 0, b"x"], [0, 1, b"abcd"], [0, -1, b""], [1, 0, 3]],
+    wire.OPT_DIGEST: [[], [9, b"", b""], [0, b"\1", b""], [0, b"", b"x" * 19], [-1, b"", b""], 1],
+    wire.OPT_BUCKETS: [[0, 0], [9, 0, b""], [0, 0, b"x"], [0, 1, b"abcd"], [0, -1, b""], [1, 0, 3]],
     wire.OPT_WANT: [[5], [[5]], [[-1, b""]], [[2**64 - 1, b"x"]], [[1, b"", -1, 5]], [[1, "x"]]],
     wire.OPT_MINIMUMS: [[["n"]], [[b"n", 1]], [["n", -1]], [["n", 1.0]], "n", [["n", True]]],
     wire.OPT_PULL: [[0], [-1, 0], [65536, 0], [0, -1], [0, None], [], 0],

@@ -374,7 +374,9 @@ class Detector:
                 if not member.suspected:
                     member.held_since = local.last_heard
                     self._probes.drop(member)
-                    self.accuse(member, local.last_heard, "nobody at all was heard since")
+                    self.accuse(
+                        member, Failure(local.last_heard, 0, local.now - local.last_heard, None)
+                    )
 
     def was_late(self, late: float, step: float) -> None:
         """Move suspicions: this node stood still, its timers say nothing of others [P43, P85].

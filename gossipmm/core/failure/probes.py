@@ -59,6 +59,7 @@ class Failure(NamedTuple):
     """A probe that ended without an answer: when it began, and what was tried."""
 
     began: float
+    #: 0: none of its own; nobody at all was heard since.
     tries: int
     seconds: float
     #: Address at which somebody else answered.

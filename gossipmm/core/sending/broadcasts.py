@@ -10,10 +10,16 @@ a while, as rows of exchanges.
 from __future__ import annotations
 
 from math import log2
-from typing import Final
+from typing import Any, Final
 
 from gossipmm.core.sending.outbox import Outbox
-from gossipmm.core.sending.packing import Packer, claim_row, claim_rows, encoded_pages
+from gossipmm.core.sending.packing import (
+    Packer,
+    claim_row,
+    claim_rows,
+    digest_row,
+    encoded_pages,
+)
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values.stats import Drop
@@ -80,6 +86,18 @@ class BroadcastQueue:
         slot.claim = True
         slot.pages.add(number)
 
+    def tell_self(self) -> None:
+        """Tell all of this node's registrations, once it has joined [P80].
+
+        The first peer that it was told to may have been another newcomer, which knew nobody: of 25
+        hosts that booted at once, all knew of the last one's life for 0.7 to 2.6 s before they
+        knew its registrations.
+        """
+        me = self._local.me
+        for number in me.pages:
+            if number:
+                self.page(me, number)
+
     def piggyback(self, member: Member) -> None:
         """Piggyback the claim on exchanges, without a push (again)."""
         self._piggybacked.pop(member.key, None)
@@ -134,6 +152,7 @@ class BroadcastQueue:
         spent = 0.0
         # What nobody is there to be told costs nothing.
         copies = min(local.config.fanout, len(local.table.peers))
+        options: dict[int, Any] = {}
         for key, slot in due:
             member = local.table.by_key.get(key)
             if member is None:
@@ -146,6 +165,9 @@ class BroadcastQueue:
                 if pages:
                     spent += (len(rows) + sum(map(len, pages)) + 20) * copies
                     packer.add(rows, pages)
+                if member is local.me:
+                    # Whoever hears of it asks for the rest, straight away.
+                    options[wire.OPT_DIGEST] = [0, b"", digest_row(local, member)]
                 self._postpone(key, slot)
                 continue
             spent += cost
@@ -159,12 +181,14 @@ class BroadcastQueue:
         load = 1.0 - self._budget / local.config.news_burst
         self._not_before = now + _GATHER * load * local.config.second_push
         filled = packer.finish()
-        if not filled:
+        if not filled and not options:
             return
         encoded = [(rows, encoded_pages(pages)) for rows, pages in filled]
         for peer in self._receivers():
-            for rows, options in encoded:
-                self._outbox.send(wire.NEWS, peer, rows=rows, options=options)
+            for rows, pages_told in encoded:
+                self._outbox.send(wire.NEWS, peer, rows=rows, options=pages_told)
+            if options:
+                self._outbox.send(wire.NEWS, peer, options=options)
         local.stats.news_pushed += len(filled)
         local.stats.pages_sent += sum(len(pages) for _, pages in filled)
 

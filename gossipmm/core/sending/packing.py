@@ -6,6 +6,7 @@ from typing import Final
 
 import cbor2
 
+from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values.types import Status
 from gossipmm.core.wire import frame as wire
@@ -37,6 +38,34 @@ def claim_rows(member: Member, now: float, most: int) -> bytes:
     if not member.suspected:
         return first
     return first + b"".join(wire.row(key, 0, wire.ACCUSER) for key in member.accusers[:most])
+
+
+STATE_CLAIMS: Final = {
+    Status.ALIVE: wire.ALIVE,
+    Status.PROBATION: wire.ALIVE,
+    Status.SUSPECT: wire.SUSPECT,
+    Status.DEAD: wire.DEAD,
+    Status.RETURNING: wire.DEAD,
+    Status.LEFT: wire.LEFT,
+}
+
+
+def digest_row(local: LocalState, member: Member) -> bytes:
+    """Return the row of a digest that says how a member is held here, and at which pages [P54]."""
+    now = local.now
+    status = member.status
+    if member is local.me:
+        heartbeat, age = local.own.heartbeat, 0
+    elif member.suspected:
+        heartbeat, age, status = member.s, 0, Status.SUSPECT
+    elif status in (Status.DEAD, Status.RETURNING):
+        heartbeat, age = max(member.d, 0), wire.age_down(now - member.gone_at)
+    elif status is Status.LEFT:
+        heartbeat, age = max(member.k, 0), wire.age_down(now - member.gone_at)
+    else:
+        heartbeat, age = max(member.k, 0), wire.age_up(now - member.heard)
+    claim = STATE_CLAIMS.get(status, wire.UNHEARD)
+    return wire.digest_row(member.key, heartbeat, claim, age, member.page_hash_bytes())
 
 
 class Packer:

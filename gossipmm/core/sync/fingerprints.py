@@ -66,6 +66,7 @@ class Fingerprints:
         stood = (
             local.now - table.changed_at > interval
             or local.now - max(self._agreed_at, self._digest_at) > _DIGEST_LATEST * interval
+            or local.now < self._anti_entropy.eager_until
         )
         if (
             (stood if may_send else self._pace.hurried)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from gossipmm.core.sending.broadcasts import BroadcastQueue
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.values import events
 from gossipmm.core.values.timers import Token, cancel
@@ -20,8 +21,9 @@ _HURRY: Final = 0.2
 class Pace:
     """The timer of the gossip interval, which runs faster for a node that has just joined."""
 
-    def __init__(self, local: LocalState) -> None:
+    def __init__(self, local: LocalState, broadcasts: BroadcastQueue) -> None:
         self._local = local
+        self._broadcasts = broadcasts
         self._hurries = 0
         self._tick: Callable[[object], None]
         self._next: Token | None = None
@@ -54,6 +56,7 @@ class Pace:
         local = self._local
         local.table.joined = local.table.agreed = True
         local.events.append(events.Joined(local.now, local.table.live_count()))
+        self._broadcasts.tell_self()
         self.hurry()
 
     def hurry(self) -> None:

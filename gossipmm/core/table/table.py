@@ -13,6 +13,7 @@ from hashlib import blake2b
 from typing import Final
 
 from gossipmm.config import Config
+from gossipmm.core.table.buckets import Buckets
 from gossipmm.core.table.index import Index
 from gossipmm.core.table.member import Member
 from gossipmm.core.values.events import HostChanged
@@ -62,6 +63,8 @@ class Table:
         self.me: Member | None = None
         #: (page number, record key) of every page, sorted: the order of transfers.
         self.order: list[tuple[int, int]] = []
+        #: Complete records by ranges of keys: what digests go by.
+        self.buckets = Buckets()
         #: Bytes of all records.
         self.size = 0
         #: XOR over the members that are not dead or left, and when it last changed.
@@ -163,6 +166,8 @@ class Table:
         self.size += member.size
         if old is None:
             insort(self.order, (page.number, member.key))
+            if page.number == 0:
+                self.buckets.add(member)
         before = {(entry.topic, entry.host): entry for entry in old.entries} if old else {}
         for entry in page.entries:
             if not _same(before.pop((entry.topic, entry.host), None), entry):
@@ -231,6 +236,7 @@ class Table:
             contribution = int.from_bytes(digest, "big")
         if contribution != member.contribution:
             self.fingerprint ^= member.contribution ^ contribution
+            self.buckets.change(member.key, member.contribution ^ contribution)
             member.contribution = contribution
             self.changed_at = now
 
@@ -245,10 +251,12 @@ class Table:
                 del self.order[bisect_left(self.order, (number, member.key))]
         self.by_name.pop(member.name, None)
         self.gone.pop(member.key, None)
+        self.buckets.discard(member)
         if self.peers.pop(member.key, None) is not None:
             self.peers_version += 1
         if member.contribution:
             self.fingerprint ^= member.contribution
+            self.buckets.change(member.key, member.contribution)
             member.contribution = 0
             self.changed_at = now
 

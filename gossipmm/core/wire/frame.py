@@ -346,7 +346,7 @@ def _is_digest(value: Any) -> bool:
         type(value) is list
         and len(value) >= 3
         and type(value[0]) is int
-        and 0 <= value[0] <= 7
+        and 0 <= value[0] <= 8
         and type(value[1]) is bytes
         and all(bucket < 1 << value[0] for bucket in value[1])
         and type(value[2]) is bytes
@@ -359,7 +359,7 @@ def _is_buckets(value: Any) -> bool:
         type(value) is list
         and len(value) >= 3
         and type(value[0]) is int
-        and 0 <= value[0] <= 7
+        and 0 <= value[0] <= 8
         and type(value[1]) is int
         and type(value[2]) is bytes
         and len(value[2]) % 4 == 0
