@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gossipmm.core.node import Node
+from gossipmm.core.values.evidence_time import first_hand
 from gossipmm.core.values.types import NO_METADATA, NodeState, Registration
 from gossipmm.core.wire.pages import Page, encode_entry, encode_page, encode_page_zero
 from tests.helpers import NodePair, held
@@ -29,7 +30,7 @@ def fill(node: Node, numbers: range) -> None:
         for page in pages(number):
             _, member = node.table.put(page, node._local.now)
         assert member is not None
-        member.hear_alive(1, node._local.now)
+        member.hear_alive(1, first_hand(node._local.now))
         node.table.refresh(member, node._local.now)
     node.table.publish()
 
