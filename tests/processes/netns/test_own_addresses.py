@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.namespaces import Host
@@ -10,6 +12,8 @@ from tests.processes.program import Program, until
 
 #: Seconds in which a host notices that its addresses changed, and everybody knows.
 NOTICED = 10.0
+#: Seconds after which a probe that went to the old address has ended, and its suspicion been told.
+IN_FLIGHT = 2.0
 
 
 def three(site: Site, bind: str = "0.0.0.0") -> tuple[dict[str, Host], list[Program]]:
@@ -25,6 +29,12 @@ def three(site: Site, bind: str = "0.0.0.0") -> tuple[dict[str, Host], list[Prog
 def announced(program: Program, name: str) -> str:
     """Return the addresses of a member, as a program knows them."""
     return next(str(row["addresses"]) for row in program.ask("members") if row["name"] == name)
+
+
+def quiet(programs: list[Program], since: float) -> float:
+    """Return the seconds since somebody was suspected, or since then. Agents tell this clock."""
+    told = [line["at"] for program in programs for line in program.told("member_suspected")]
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - max([since, *told])
 
 
 def suspicions(programs: list[Program]) -> int:
@@ -56,6 +66,10 @@ def test_a_host_whose_address_changes_announces_the_new_one(site, bind, old, new
             f"{literal} known to {program.name}",
             NOTICED,
         )
+    known = time.clock_gettime(time.CLOCK_BOOTTIME)
+    until(
+        lambda: quiet(programs, known) > IN_FLIGHT, "an end of what the old address began", NOTICED
+    )
     before = suspicions(programs)
     lasting(lambda: suspicions(programs) == before, "nobody suspected", 5)
     complete(programs)
