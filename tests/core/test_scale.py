@@ -74,7 +74,7 @@ def test_the_sums_of_the_buckets_are_those_of_the_records() -> None:
     for number in range(0, 300, 5):
         member = table.by_name.get(f"host-{number:05}")
         if member is not None:
-            member.bury(pair.now)
+            member.declare_dead(pair.now)
             table.refresh(member, pair.now)
     for bits in (0, 3, 7):
         sums = [0] * (1 << bits)
