@@ -22,6 +22,7 @@ from gossipmm.core.failure.detector import Detector
 from gossipmm.core.failure.pauses import is_late, lateness
 from gossipmm.core.failure.probes import Probes
 from gossipmm.core.failure.self_health import health_of
+from gossipmm.core.failure.silence import Silence
 from gossipmm.core.life.closed_generations import ClosedGenerations
 from gossipmm.core.life.conflict import NameConflict
 from gossipmm.core.life.generation import OwnGenerations
@@ -141,8 +142,9 @@ class Node:
         anti_entropy = AntiEntropy(local, outbox, claims, replies)
         rotation = Rotation(local, outbox, envelope, self._advance, own)
         reaper = Reaper(local, detector, own, closed, probes, seeds)
+        silence = Silence(local, detector, probes)
         GossipRound(
-            local, own, conflict, detector, reply_loss, probes, joining, reaper, pace
+            local, own, conflict, silence, reply_loss, probes, joining, reaper, pace
         ).begin()
         return Parts(
             admission=admission,

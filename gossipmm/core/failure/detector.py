@@ -36,11 +36,6 @@ from gossipmm.mechanisms import Mechanism
 
 _LIVE: Final = (Status.ALIVE, Status.SUSPECT, Status.PROBATION)
 _SELF_HOLDS: Final = 2.0  # x the maximum suspicion: then this node believes what it sees
-#: x the maximum suspicion without a datagram of anybody: then this node says that it is isolated.
-#: Where half of everything is lost five nodes hear nothing for that long once in 10^5 times.
-_SILENT: Final = 1.5
-#: And at least so many intervals, for clusters that seldom exchange anything.
-_SILENT_ROUNDS: Final = 4
 
 
 class Detector:
@@ -57,7 +52,7 @@ class Detector:
         self._outbox = outbox
         self._broadcasts = broadcasts
         self._probes = probes
-        self._isolation = Isolation(local)
+        self.isolation = Isolation(local)
         self._accusations = Accusations(local.config.max_accusations)
         self._jump = local.config.jump
 
@@ -355,29 +350,6 @@ class Detector:
             member.note(local.now, EvidenceKind.HELD, local.own.name, why=why)
         return local.now - member.held_since < _SELF_HOLDS * local.config.suspicion_max
 
-    def watch_silence(self) -> None:
-        """Once an interval: nobody is heard. All are gone, or this node is cut off [P92].
-
-        One by one, a probe an interval, the last of a hundred would leave lookups after 77 s.
-        """
-        local = self._local
-        config = local.config
-        if local.now < local.slow_until and Mechanism.LATE_HOLD not in local.without:
-            return
-        longest = max(config.suspicion_max, _SILENT_ROUNDS * config.gossip_interval)
-        if not local.is_deaf(local.now - _SILENT * longest):
-            self._isolation.heard()
-            return
-        self._isolation.silent()
-        if local.is_deaf(local.now - _SELF_HOLDS * longest):
-            for member in list(local.table.peers.values()):
-                if not member.suspected:
-                    member.held_since = local.last_heard
-                    self._probes.drop(member)
-                    self.accuse(
-                        member, Failure(local.last_heard, 0, local.now - local.last_heard, None)
-                    )
-
     def was_late(self, late: float, step: float) -> None:
         """Move suspicions: this node stood still, its timers say nothing of others [P43, P85].
 
@@ -418,7 +390,7 @@ class Detector:
         )
         self._probes.drop(member)
         self._tell(member, was)
-        self._isolation.count(member)
+        self.isolation.count(member)
 
     def hear_dead(self, member: Member, heartbeat: int, age: float, teller: Member) -> Outcome:
         """Take a claim "dead": a suspicion, because each node declares death itself [P34, P35].
@@ -455,7 +427,7 @@ class Detector:
                     local.now, member.name, member.generation, heartbeat, (teller.name,)
                 )
             )
-            self._isolation.count(member)
+            self.isolation.count(member)
         return Outcome.IGNORED
 
     def forget(self, member: Member) -> None:

@@ -229,7 +229,7 @@ class Probes:
             self._outbox.send(wire.HELP, helper, probe=probe.identity, options=options)
 
     def _helpers(self, member: Member) -> list[Member]:
-        """Choose whom to ask for help: first who reached somebody for this node lately [P66].
+        """Choose helpers: first the one that last reached somebody for this node [P67].
 
         Where one host bridges a split, three helpers at random miss it nearly always: 1,254
         datagrams a second and node, for as long as it lasted.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gossipmm.core.failure.detector import Detector
 from gossipmm.core.failure.probes import Probes
+from gossipmm.core.failure.silence import Silence
 from gossipmm.core.life.conflict import NameConflict
 from gossipmm.core.life.generation import OwnGenerations
 from gossipmm.core.life.reply_loss import ReplyLoss
@@ -25,7 +25,7 @@ class GossipRound:
         local: LocalState,
         own_generations: OwnGenerations,
         conflict: NameConflict,
-        detector: Detector,
+        silence: Silence,
         reply_loss: ReplyLoss,
         probes: Probes,
         joining: Joining,
@@ -35,7 +35,7 @@ class GossipRound:
         self._local = local
         self._own = own_generations
         self._conflict = conflict
-        self._detector = detector
+        self._silence = silence
         self._reply_loss = reply_loss
         self._probes = probes
         self._joining = joining
@@ -55,7 +55,7 @@ class GossipRound:
         self._raise_heartbeat(2 * local.config.gossip_interval)
         self._conflict.watch()
         self._reply_loss.review()
-        self._detector.watch_silence()
+        self._silence.watch()
         for _ in range(self._probes.at_once):
             target = local.peers.next_target()
             if target is not None:
