@@ -19,7 +19,7 @@ from typing import Any
 
 from gossipmm.config import Config
 from gossipmm.core.failure.detector import Detector
-from gossipmm.core.failure.pauses import is_late, lateness
+from gossipmm.core.failure.pauses import IN_TIME, Lateness, is_late, lateness
 from gossipmm.core.failure.probes import Probes
 from gossipmm.core.failure.self_health import health_of
 from gossipmm.core.failure.silence import Silence
@@ -176,7 +176,8 @@ class Node:
         """Take one datagram from the network. Never raises on its bytes: see ``stats.dropped``."""
         self._advance(now)
         self._receiver.receive(data, source)
-        self._local.publish()
+        if self.table.unpublished:
+            self._local.publish()
 
     def handle_timer(self, now: float) -> None:
         """Run the timers that are due."""
@@ -209,14 +210,20 @@ class Node:
             local.now = now
             overdue = now - local.timers.next()
             late = lateness(step, overdue, self.config.gossip_interval)
-            if late.snapshot:
-                self._envelope.new_boot()
-            if late.reads_late:
-                local.is_behind(step, now + 0.2 * self.config.gossip_interval)
-            if late.stood_still:
-                self._parts.detector.was_late(overdue, step)
+            if late is not IN_TIME:
+                self._was_late(late, step, overdue)
         if now > self._called_at:
             local.now = self._called_at = now
+
+    def _was_late(self, late: Lateness, step: float, overdue: float) -> None:
+        """Act on a late call, before anything else of it is done."""
+        if late.snapshot:
+            self._envelope.new_boot()
+        if late.reads_late:
+            until = self._local.now + 0.2 * self.config.gossip_interval
+            self._local.is_behind(step, until)
+        if late.stood_still:
+            self._parts.detector.was_late(overdue, step)
 
     # -- what the program says -----------------------------------------------------------------
 

@@ -130,7 +130,7 @@ class Receiver:
             self._outbox.limit(source, _ALLOWED * len(data))
         options = frame.options
         pages = pages_untrusted(options, self._page_reader, stats) if options else ()
-        self._act(Inbound(frame, source, pages, local.me, local.now))
+        self._act(Inbound(frame, source, pages, local.now))
         if limited:
             self._outbox.end_limit()
         validation = self._parts.validation
@@ -141,7 +141,7 @@ class Receiver:
         """Act on a frame that had to wait until its sender's address was validated."""
         local = self._local
         pages = pages_untrusted(frame.options, self._page_reader, local.stats)
-        self._act(Inbound(frame, source, pages, local.me, local.now))
+        self._act(Inbound(frame, source, pages, local.now))
 
     def _frame_untrusted(self, data: bytes, source: Address) -> wire.Frame | None:
         """Open and decode; None, counted by reason, when there is nothing to act on."""
@@ -181,7 +181,7 @@ class Receiver:
             self._hear_sender(inbound, sender)
             if frame.rows:
                 parts.claims.hear_rows(inbound, sender, frame.rows)
-            if sender.complete and not options.keys() <= _NO_REQUEST:
+            if options and sender.complete and not options.keys() <= _NO_REQUEST:
                 self._hear_requests(inbound, sender)
         else:
             parts.closed.hear_stranger(inbound)
@@ -205,7 +205,8 @@ class Receiver:
         if now - local.last_heard > self._silence and local.last_heard > -inf:
             # As if the socket had not been read meanwhile: it may be as old as the silence.
             local.is_behind(now - local.last_heard, now + 0.1 * self._silence)
-        inbound.waited = local.waited()
+        if now < local.behind_until:
+            inbound.waited = local.waited()
         local.last_heard = sender.seen_at = now
         local.peers.heard(sender)
         if source != sender.source:
@@ -229,7 +230,7 @@ class Receiver:
         outbox, source = self._outbox, inbound.source
         room = outbox.room_for(source) - wire.FRAME_SIZE - wire.ROW_SIZE
         said = inbound.said
-        if outbox.is_limited(source) and said is not None and said.larger_than(room - 18):
+        if said is not None and outbox.is_limited(source) and said.larger_than(room - 18):
             self._ask_proof(inbound, source)
             room = outbox.room_for(source) - wire.FRAME_SIZE - wire.ROW_SIZE
         return room

@@ -9,7 +9,7 @@ import pytest
 from gossipmm.core.sending.inbound import Inbound
 from gossipmm.core.table.liveness import Liveness, Outcome
 from gossipmm.core.table.member import Member
-from gossipmm.core.values.evidence_time import OLDEST, EvidenceTime, evidence_time, first_hand
+from gossipmm.core.values.evidence_time import OLDEST, EvidenceTime, first_hand, hearsay, unknown
 from gossipmm.core.wire import frame as wire
 
 NOW = 1000.0
@@ -18,7 +18,7 @@ NOW = 1000.0
 def inbound(*, delayed: bool = False, waited: float = 0.0, stranger: bool = False) -> Inbound:
     """A datagram of a member "a", read at NOW."""
     frame = wire.Frame(wire.NEWS, 7, 0, 0, 0, 9, 0, b"", {})
-    read = Inbound(frame, ("10.0.0.1", 7946), (), Member("me", 1, 1), NOW)
+    read = Inbound(frame, ("10.0.0.1", 7946), (), NOW)
     read.sender = None if stranger else Member("a", 1, 7)
     read.delayed, read.waited = delayed, waited
     return read
@@ -86,8 +86,7 @@ def test_evidence_of_unknown_age_is_older_than_any_burial_that_is_remembered() -
     live.hear_alive(5, first_hand(NOW - OLDEST - 200.0))
     live.hear_suspect(5)
     live.declare_dead(NOW - OLDEST - 100.0)
-    unknown = evidence_time(NOW, 0.0, None, buried=True)
-    assert live.hear_alive(6, unknown) is Outcome.RETURNING
+    assert live.hear_alive(6, unknown(NOW, 0.0)) is Outcome.RETURNING
 
 
 def test_no_evidence_gains_by_a_jump_of_the_clock() -> None:
@@ -97,6 +96,6 @@ def test_no_evidence_gains_by_a_jump_of_the_clock() -> None:
     live.hear_suspect(5)
     live.declare_dead(100.0)
     live.clock_jumped(3600.0)
-    assert live.hear_alive(6, evidence_time(3610.0, 0.0, 5.0, buried=True)) is Outcome.RETURNING
+    assert live.hear_alive(6, hearsay(3610.0, 0.0, 5.0, dead=True)) is Outcome.RETURNING
     live.clock_jumped(0.0)
     assert live.hear_alive(7, first_hand(3701.0)) is Outcome.RETURNED

@@ -55,6 +55,7 @@ class Detector:
         self.isolation = Isolation(local)
         self._accusations = Accusations(local.config.max_accusations)
         self._jump = local.config.jump
+        self._any_age = Mechanism.EVIDENCE_AGE in local.without
 
     # -- alive -----------------------------------------------------------------------------
 
@@ -65,8 +66,7 @@ class Detector:
         if self._jumps(member, heartbeat):
             return Outcome.STALE
         local = self._local
-        any_age = Mechanism.EVIDENCE_AGE in local.without
-        outcome = member.hear_alive(heartbeat, evidence, any_age=any_age)
+        outcome = member.hear_alive(heartbeat, evidence, any_age=self._any_age)
         if outcome is Outcome.FRESHER or outcome is Outcome.STALE:
             return outcome
         if outcome is Outcome.REFUTED:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-__all__ = ("Lateness", "is_late", "lateness")
+__all__ = ("IN_TIME", "Lateness", "is_late", "lateness")
 
 #: Intervals by which timers must be overdue for this node to be slow, and to have stood still.
 _SLOW: Final = 0.5
@@ -21,12 +21,19 @@ class Lateness(NamedTuple):
     stood_still: bool  #: this node's timers say nothing about the others
 
 
+#: There was nothing to do meanwhile, or it was done in time.
+IN_TIME: Final = Lateness(False, False, False)
+
+
 def lateness(step: float, overdue: float, interval: float) -> Lateness:
     """Judge a step of the clock with which the earliest timer became overdue (all in seconds).
 
     [P85, P89]
     """
-    return Lateness(step > _SNAPSHOT, is_late(overdue, interval), overdue > _STOOD_STILL * interval)
+    slow = overdue > _SLOW * interval
+    if not slow and step <= _SNAPSHOT:
+        return IN_TIME
+    return Lateness(step > _SNAPSHOT, slow, overdue > _STOOD_STILL * interval)
 
 
 def is_late(overdue: float, interval: float) -> bool:

@@ -117,7 +117,7 @@ class NameConflict:
     def watch(self) -> None:
         """Ask, once an interval, whether the other process with this name still lives [P121]."""
         local = self._local
-        conflict = self.current
+        conflict = self.current if self._held is not None else None
         if conflict is None:
             return
         if local.now - conflict.answered > 2 * local.config.suspicion_max:
@@ -132,7 +132,7 @@ class NameConflict:
 
     def answered(self, probe: int, sender: int) -> bool:
         """Return True when an ACK answers this watch."""
-        conflict = self.current
+        conflict = self.current if self._held is not None else None
         if conflict is None or probe != conflict.probe:
             return False
         if sender == conflict.key:

@@ -164,7 +164,9 @@ class OwnGenerations:
                     local.now, EvidenceKind.REFUTED_OWN, teller.name, heartbeat=own.heartbeat
                 )
                 self._broadcasts.claim(local.me)
-            if inbound.known < own.heartbeat:
+            frame = inbound.frame
+            known = frame.known if frame.target == local.me.key else 0
+            if known < own.heartbeat:
                 # A reporter that knows it already lacks only the answer to a probe, and would
                 # answer this.
                 inbound.reply.rows.append(local.own_row())

@@ -9,8 +9,8 @@ import cbor2
 
 from gossipmm.core.sending.outbox import Stranger
 from gossipmm.core.table.member import Member
-from gossipmm.core.values.evidence_time import EvidenceTime, evidence_time
-from gossipmm.core.values.types import Address, Heartbeat
+from gossipmm.core.values.evidence_time import EvidenceTime, first_hand, hearsay, unknown
+from gossipmm.core.values.types import Address
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import Page
 
@@ -65,7 +65,6 @@ class Inbound:
     __slots__ = (
         "delayed",
         "frame",
-        "known",
         "pages",
         "read_at",
         "said",
@@ -75,7 +74,7 @@ class Inbound:
     )
 
     def __init__(
-        self, frame: wire.Frame, source: Address, pages: Sequence[Page], me: Member, now: float
+        self, frame: wire.Frame, source: Address, pages: Sequence[Page], now: float
     ) -> None:
         self.frame = frame
         self.source = source
@@ -83,8 +82,6 @@ class Inbound:
         self.pages = pages
         #: The sender's record, once there is one: it may be in this very datagram.
         self.sender: Member | None = None
-        #: The heartbeat at which the sender knows this node; 0 when it does not say.
-        self.known: Heartbeat = frame.known if frame.target == me.key else 0
         #: True if a later datagram of the same sender overtook this one (which may be a replay).
         self.delayed = False
         #: Core time at which it is read, and seconds that it may have waited here before.
@@ -101,20 +98,22 @@ class Inbound:
         return self.said
 
     def first_hand(self, sender: Member) -> EvidenceTime:
-        """Return when the sender was heard: now; but of a dead one this may be a replay [P42]."""
-        buried = sender.declared_dead_at is not None
-        age = None if buried else 0.0
-        return evidence_time(self.read_at, self.waited, age, buried=buried)
+        """Return when the sender was heard: now; but from a dead one this may be a replay [P42]."""
+        if sender.declared_dead_at is not None:
+            return unknown(self.read_at, self.waited)
+        return first_hand(self.read_at, self.waited)
 
     def hearsay(self, member: Member, age: float) -> EvidenceTime:
         """Return when evidence was had to which the sender gives that age, in a row [P42].
 
-        Of a datagram that was overtaken, of a stranger, and of what a sender says of itself, it
+        In a datagram that was overtaken, from a stranger, and of what a sender says of itself, it
         proves no more than that it was sent once.
         """
-        told = self.sender is not None and not self.delayed and member is not self.sender
-        buried = member.declared_dead_at is not None
-        return evidence_time(self.read_at, self.waited, age if told else None, buried=buried)
+        sender = self.sender
+        if sender is None or self.delayed or member is sender:
+            return unknown(self.read_at, self.waited)
+        dead = member.declared_dead_at is not None
+        return hearsay(self.read_at, self.waited, age, dead=dead)
 
     @property
     def answers_to(self) -> Member | Stranger:

@@ -81,6 +81,10 @@ class Outbox:
                 rows = claim_row(member, local.now) + rows
         elif address is None:
             address = to.address
+        if not isinstance(options, bytes):
+            if local.now < local.slow_until:
+                options = {**(options or {}), wire.OPT_SLOW: True}
+            options = cbor2.dumps(options) if options else b""
         frame = wire.encode(
             self._tag,
             kind,
@@ -91,20 +95,11 @@ class Outbox:
             local.own.heartbeat,
             known,
             rows,
-            self._encoded(options),
+            options,
         )
         kid = self._kid_for(member, address) if self.several_keys else b""
         data = self._envelope.seal(frame, address, local.now, kid)
         self._queue(wire.KIND_NAMES[kind], data, address)
-
-    def _encoded(self, options: dict[int, Any] | bytes | None) -> bytes:
-        if isinstance(options, bytes):
-            if options:
-                return options
-            options = None
-        if self._local.now < self._local.slow_until:
-            options = {**(options or {}), wire.OPT_SLOW: True}
-        return cbor2.dumps(options) if options else b""
 
     def _kid_for(self, to: Member | None, address: Address) -> bytes:
         """Return the id of a key that the receiver can read; empty: the usual one [P119].

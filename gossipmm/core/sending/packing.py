@@ -111,6 +111,6 @@ class Packer:
         return self.filled
 
 
-def encoded_pages(pages: list[bytes]) -> bytes:
+def encoded_pages(pages: list[bytes]) -> bytes | None:
     """Return the options of a datagram with pages, encoded once for all its receivers."""
-    return cbor2.dumps({wire.OPT_PAGES: pages}) if pages else b""
+    return cbor2.dumps({wire.OPT_PAGES: pages}) if pages else None

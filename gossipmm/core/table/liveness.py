@@ -200,6 +200,13 @@ class Liveness:
 
         ``any_age`` lets evidence of any age raise the dead (an ablation shows that this is wrong).
         """
+        k = self.k
+        if self.s < k < heartbeat and self.d < k and self.declared_dead_at is None:
+            # Standing.ALIVE, Weight.YOUNG: nearly every datagram says so, and no more.
+            self.k = heartbeat
+            if evidence.heard > self.heard:
+                self.heard = evidence.heard
+            return Outcome.FRESHER
         standing = self.standing()
         weight = self._weigh_alive(standing, heartbeat, evidence, any_age)
         outcome = TRANSITIONS[standing][weight].outcome
@@ -208,7 +215,7 @@ class Liveness:
         if weight is Weight.KNOWN_YOUNG:
             self.heard = evidence.heard
         else:
-            self.merge(k=heartbeat)
+            self.merge(heartbeat)
             self.heard = max(self.heard, evidence.heard)
         if outcome is Outcome.RENEWED:
             self.merge(s=heartbeat)

@@ -78,6 +78,8 @@ class SelfRecord:
         self.addresses = addresses
         self.metadata = _metadata(f"node {name!r}", config.metadata)
         self.state = NodeState.UP
+        #: True once it has said that it leaves.
+        self.leaving = False
         #: True once its leave is confirmed, or the time for that is over.
         self.left = False
         #: True while its replies are being lost (``life/reply_loss.py``).
@@ -95,11 +97,6 @@ class SelfRecord:
         #: Most bytes of a page: it has to leave room for the rest of a datagram.
         self._page_limit = min(MAX_PAGE, config.max_datagram - _BESIDE_PAGE)
         self._room = self._page_limit - page_overhead(name)
-
-    @property
-    def leaving(self) -> bool:
-        """True once this node has said that it leaves."""
-        return self.state is NodeState.LEFT
 
     def registrations(self) -> tuple[Registration, ...]:
         """Return all entries, in order of page."""
@@ -190,6 +187,7 @@ class SelfRecord:
     def set_state(self, state: NodeState) -> Page:
         """Change what this node says about itself; return page 0."""
         self.state = state
+        self.leaving = state is NodeState.LEFT
         return self.page_zero()
 
     def move(self, addresses: tuple[Address, ...]) -> Page:

@@ -16,7 +16,9 @@ from __future__ import annotations
 from math import inf
 from typing import Final, NamedTuple
 
-__all__ = ("AGE_RATIO", "OLDEST", "EvidenceTime", "evidence_time", "first_hand")
+_new: Final = tuple.__new__
+
+__all__ = ("AGE_RATIO", "OLDEST", "EvidenceTime", "first_hand", "hearsay", "unknown")
 
 #: Ages that rows tell are 0.01 s x a power of this ratio, up to a week at the power of 254.
 AGE_RATIO: Final = (604_800.0 / 0.01) ** (1 / 254)
@@ -31,23 +33,22 @@ class EvidenceTime(NamedTuple):
     heard: float  #: as early as it may have been: its age is told on by this
 
 
-def first_hand(at: float) -> EvidenceTime:
-    """Return the time of what this node saw itself at core time ``at``."""
-    return EvidenceTime(at, at)
+def first_hand(at: float, waited: float = 0.0) -> EvidenceTime:
+    """Return the time of what this node saw itself at core time ``at``, or a while before."""
+    # Past the generated constructor: this is done for nearly every datagram.
+    return _new(EvidenceTime, (at, at - waited))
 
 
-def evidence_time(now: float, waited: float, age: float | None, *, buried: bool) -> EvidenceTime:
-    """Return the time of evidence in a datagram that is read at core time ``now``.
+def hearsay(now: float, waited: float, age: float, *, dead: bool) -> EvidenceTime:
+    """Return the time of evidence that had that age when it was told, in a datagram read ``now``.
 
-    It may have waited here for ``waited`` seconds. ``age`` is what its sender gives the evidence
-    (0: at first hand); None when nothing says how old it is. ``buried``: the member that it is
-    about was declared dead here. For a living one, being read now is young enough: at worst a
-    suspicion ends too early.
+    The datagram may have waited here for ``waited`` seconds. For a member that is held dead it
+    did; for a living one being read now is young enough: at worst a suspicion ends too early.
     """
-    if age is None:
-        return EvidenceTime(-inf, now - OLDEST - waited)
-    if buried:
-        at = now - waited - age
-        return EvidenceTime(at, at)
-    at = now - age
-    return EvidenceTime(at, at - waited)
+    at = now - waited - age if dead else now - age
+    return _new(EvidenceTime, (at, at if dead else at - waited))
+
+
+def unknown(now: float, waited: float) -> EvidenceTime:
+    """Return the time of evidence whose age nothing tells."""
+    return _new(EvidenceTime, (-inf, now - OLDEST - waited))
