@@ -103,8 +103,8 @@ class Config:
     second_push: float = 0.015
     #: Bytes a second of pushed broadcasts, and the burst allowed. Whatever finds no room within two
     #: intervals is left to the exchanges.
-    news_rate: float = 65536.0
-    news_burst: float = 65536.0
+    broadcast_rate: float = 65536.0
+    broadcast_burst: float = 65536.0
     #: Largest UDP payload sent, envelope included. 1,200 passes every path that IPv6 allows
     #: (RFC 8200 section 5 minus headers; as QUIC, RFC 9000 section 14). Smaller values are for
     #: networks with smaller paths, such as VPNs in VPNs: give all members the same. Pages of a
@@ -115,7 +115,7 @@ class Config:
     #: How long a dead or left record is kept and retried before its generation is closed.
     reap_after: float = 86400.0
     #: Closed generations remembered, the oldest forgotten first.
-    max_floors: int = 10_000
+    max_closed_generations: int = 10_000
     #: How long a topic without a live host is answered with its last known ones, after more than
     #: half of the members vanished at once (this agent may be the one cut off). 0 turns it off.
     stale_for: float = 60.0
@@ -227,11 +227,11 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("confirmations", 0, 16),
     ("fanout", 1, 32),
     ("second_push", 0.001, 5.0),
-    ("news_rate", 1200.0, 1e9),
-    ("news_burst", 1200.0, 1e9),
+    ("broadcast_rate", 1200.0, 1e9),
+    ("broadcast_burst", 1200.0, 1e9),
     ("max_datagram", 548, 1452),
     ("reap_after", 10.0, 604_800.0),
-    ("max_floors", 0, 1_000_000),
+    ("max_closed_generations", 0, 1_000_000),
     ("stale_for", 0.0, 86_400.0),
     ("flap_free_returns", 0, 1000),
     ("flap_window", 1.0, 86_400.0),

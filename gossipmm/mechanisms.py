@@ -22,10 +22,10 @@ class Mechanism(StrEnum):
     DEAD_RETRY = "dead_retry"  #: the dead are probed again, so that a split heals
     DEAF_HOLD = "deaf_hold"  #: a node that hears nobody at all holds its accusations
     DIGESTS = "digests"  #: tables are compared, which finds what broadcasts missed
-    EVERYONE_BURIES = "everyone_buries"  #: a death heard is a suspicion, not yet a death here
+    EVERYONE_DECLARES = "everyone_declares"  #: a death heard is a suspicion, not yet a death here
     EVIDENCE_AGE = "evidence_age"  #: the dead return only by evidence younger than their death here
     FLAP_DAMPING = "flap_damping"  #: a member that returns again and again is put on probation
-    FLOORS = "floors"  #: a generation that was reaped stays closed
+    MINIMUM_GENERATIONS = "minimum_generations"  #: a generation that was reaped stays closed
     HEARING_RULE = "hearing_rule"  #: the heartbeat of a node that hears nobody stands still
     HELPERS = "helpers"  #: others are asked to reach a member that this node does not reach
     IMPAIRED = "impaired"  #: a node whose replies are being lost says so itself
@@ -36,8 +36,8 @@ class Mechanism(StrEnum):
     SECOND_PUSH = "second_push"  #: broadcasts are pushed twice
     STALE_LOOKUPS = "stale_lookups"  #: a node that is cut off answers with the hosts last known
     SUSPECT_ROWS = "suspect_rows"  #: suspicions ride on exchanges
-    SUSPECT_TELLER = (
-        "suspect_teller"  #: a reporter that is itself suspected is not believed against others
+    SUSPECT_REPORTER = (
+        "suspect_reporter"  #: a reporter that is itself suspected is not believed against others
     )
     TARGET_RULE = "target_rule"  #: only the target's own answer counts
 

@@ -83,13 +83,15 @@ def test_every_field_of_the_configuration_can_be_set(toml):
 def test_only_code_switches_a_mechanism_off(toml, source):
     """GOSSIPMM_WITHOUT=evidence_age, left over from an experiment, was obeyed without a word."""
     given = {
-        "file": {"file": toml('without = ["floors"]'), "environ": {}},
-        "environment": {"environ": {**NO_FILE, "GOSSIPMM_WITHOUT": "floors"}},
-        "flags": {"environ": NO_FILE, "flags": {"without": "floors"}},
+        "file": {"file": toml('without = ["minimum_generations"]'), "environ": {}},
+        "environment": {"environ": {**NO_FILE, "GOSSIPMM_WITHOUT": "minimum_generations"}},
+        "flags": {"environ": NO_FILE, "flags": {"without": "minimum_generations"}},
     }[source]
     with pytest.raises(ConfigError, match="(?i)without: can be set by code only$"):
         load_config(**given)
-    assert load_config(environ=NO_FILE, without={"floors"}).without == {Mechanism.FLOORS}
+    assert load_config(environ=NO_FILE, without={"minimum_generations"}).without == {
+        Mechanism.MINIMUM_GENERATIONS
+    }
 
 
 def test_an_unknown_mechanism_is_refused_with_the_nearest_one():

@@ -86,7 +86,7 @@ def trail(value: Mapping[str, Any]) -> tuple[Evidence, ...]:
         Evidence(
             now - line["ago"],
             EvidenceKind(line["kind"]),
-            line["teller"],
+            line["reporter"],
             line["heartbeat"],
             _facts(line["facts"]),
         )

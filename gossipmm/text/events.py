@@ -139,7 +139,7 @@ EVENTS: Mapping[type, Callable[[Any, str], str]] = {
         f"member {e.name} is suspected: it did not answer {_names((e.accuser,), me)}"
     ),
     events.MemberRefuted: lambda e, me: (
-        f"member {e.name} is alive after all: {_names((e.teller,), me)} heard of it"
+        f"member {e.name} is alive after all: {_names((e.reporter,), me)} heard of it"
     ),
     events.MemberDied: _died,
     events.MemberReturned: _returned,
@@ -156,7 +156,7 @@ EVENTS: Mapping[type, Callable[[Any, str], str]] = {
     ),
     events.NameConflict: _conflict,
     events.GenerationRenewed: lambda e, _: (
-        f"this node begins a new generation: {why_renewed(e.reason, e.teller)}"
+        f"this node begins a new generation: {why_renewed(e.reason, e.reporter)}"
     ),
     events.HostChanged: _host,
     events.RegistrationExpired: lambda e, _: (

@@ -62,7 +62,7 @@ DETAILS: Mapping[EvidenceKind, Callable[[Facts], str]] = {
     EvidenceKind.ACCUSED: _heartbeat,
     EvidenceKind.CONFIRMED: lambda facts: f"{facts['count']} accusers",
     EvidenceKind.REFUTED: _heartbeat,
-    EvidenceKind.BURIED: _accusers,
+    EvidenceKind.DECLARED_DEAD: _accusers,
     EvidenceKind.DEATH_HEARD: lambda facts: f"{facts['age']:.3g} s ago",
     EvidenceKind.RETURNED: _returns,
     EvidenceKind.IMPAIRED_OWN: _share,
@@ -103,7 +103,9 @@ EVIDENCE: Mapping[EvidenceKind, Callable[[_Line], str]] = {
     EvidenceKind.REFUTED: lambda line: (
         f"{line.who} heard of it since ({line.detail}): the suspicion is over"
     ),
-    EvidenceKind.BURIED: lambda line: f"its time to answer ran out: dead here, {line.detail}",
+    EvidenceKind.DECLARED_DEAD: lambda line: (
+        f"its time to answer ran out: dead here, {line.detail}"
+    ),
     EvidenceKind.DEATH_HEARD: lambda line: f"{line.who} told that it died {line.detail}",
     EvidenceKind.RETURNING: lambda line: (
         f"{line.who} told a higher heartbeat, but from before its death here: "
@@ -149,6 +151,6 @@ def detail(evidence: Evidence) -> str:
 
 def sentence(evidence: Evidence, me: NodeId, of: NodeId) -> str:
     """Put a line of the trail of member ``of`` into words, for somebody at node ``me``."""
-    teller = evidence.teller
-    who = THIS_NODE if teller == me else ITSELF if teller == of else teller or UNKNOWN
+    reporter = evidence.reporter
+    who = THIS_NODE if reporter == me else ITSELF if reporter == of else reporter or UNKNOWN
     return EVIDENCE[evidence.kind](_Line(who, detail(evidence), evidence.facts))

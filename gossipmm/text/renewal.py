@@ -26,6 +26,6 @@ RENEWALS: Mapping[RenewalReason, Callable[[str], str]] = {
 }
 
 
-def why_renewed(reason: RenewalReason, teller: NodeId) -> str:
-    """Say why, after "a new generation: "; ``teller`` is empty for a node not known here."""
-    return RENEWALS[reason](teller or "an unknown node")
+def why_renewed(reason: RenewalReason, reporter: NodeId) -> str:
+    """Say why, after "a new generation: "; ``reporter`` is empty for a node not known here."""
+    return RENEWALS[reason](reporter or "an unknown node")

@@ -13,7 +13,7 @@ from gossipmm.text.members import why_status
 __all__ = ("summary",)
 
 #: Kinds of evidence that end in a death.
-_ENDS = (EvidenceKind.BURIED, EvidenceKind.DEATH_HEARD)
+_ENDS = (EvidenceKind.DECLARED_DEAD, EvidenceKind.DEATH_HEARD)
 
 
 def summary(view: MemberView, trail: tuple[Evidence, ...], me: str, now: float) -> str:
@@ -33,7 +33,11 @@ def summary(view: MemberView, trail: tuple[Evidence, ...], me: str, now: float) 
         return f"{name} left by itself, {since} ago"
     elif view.status is Status.DEAD:
         why = next((e for e in reversed(trail) if e.kind in _ENDS), None)
-        because = f" ({detail(why)})" if why is not None and why.kind is EvidenceKind.BURIED else ""
+        because = (
+            f" ({detail(why)})"
+            if why is not None and why.kind is EvidenceKind.DECLARED_DEAD
+            else ""
+        )
         text = f"{name} is dead, for {since}{because}; {heard}"
     elif view.status is Status.SUSPECT:
         text = f"{name} is suspected, for {since}: it will be held dead unless it answers; {heard}"

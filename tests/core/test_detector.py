@@ -117,7 +117,7 @@ def test_a_refutation_ends_a_suspicion_and_is_pushed_on() -> None:
     scene.z.say("a", rows=wire.row(scene.x.key, scene.x.heartbeat + 1, wire.ALIVE))
     assert scene.status(scene.x) is Status.ALIVE
     refuted = scene.mesh.told("a", MemberRefuted)
-    assert [(event.name, event.teller) for event in refuted] == [("x", "z")]
+    assert [(event.name, event.reporter) for event in refuted] == [("x", "z")]
     scene.mesh.run(0.001)
     said = [p for p in scene.mesh.sent if claims(p.frame.rows, scene.x.key)]
     assert {claims(p.frame.rows, scene.x.key)[0][0] for p in said} == {wire.ALIVE}
@@ -127,7 +127,7 @@ def test_a_refutation_ends_a_suspicion_and_is_pushed_on() -> None:
 
 
 @pytest.mark.parametrize("why", ["suspect", "dead", "returning", "unknown"])
-def test_what_a_teller_says_against_others_counts_only_while_it_is_itself_above_suspicion(
+def test_what_a_reporter_says_against_others_counts_only_while_it_is_itself_above_suspicion(
     why: str,
 ) -> None:
     """[P29]."""
@@ -145,12 +145,12 @@ def test_what_a_teller_says_against_others_counts_only_while_it_is_itself_above_
         scene.y.page_zero()
         scene.y.say("a", pages=[scene.y.page(1, Registration("t", "h"))])
     assert scene.status(scene.y).label == why
-    before = dropped(scene.node, Drop.SUSPECT_TELLER)
+    before = dropped(scene.node, Drop.SUSPECT_REPORTER)
     beat = held(scene.node, "x").k
     scene.y.say("a", heartbeat=1, rows=wire.row(scene.x.key, beat, wire.SUSPECT))
     scene.y.say("a", heartbeat=1, rows=wire.row(scene.x.key, beat, wire.DEAD, 255))
     assert scene.status(scene.x) is Status.ALIVE
-    assert dropped(scene.node, Drop.SUSPECT_TELLER) == before + 2
+    assert dropped(scene.node, Drop.SUSPECT_REPORTER) == before + 2
 
 
 def test_good_news_counts_from_anybody() -> None:
@@ -171,10 +171,10 @@ def test_a_stranger_may_bring_good_news_only() -> None:
     stranger.say("a", rows=rows)
     assert scene.status(scene.x) is Status.ALIVE
     assert held(scene.node, "y").k == 70
-    assert dropped(scene.node, Drop.UNKNOWN_TELLER) == 1
+    assert dropped(scene.node, Drop.UNKNOWN_REPORTER) == 1
 
 
-def test_a_claim_about_an_unknown_member_asks_its_teller_for_the_record() -> None:
+def test_a_claim_about_an_unknown_member_asks_its_reporter_for_the_record() -> None:
     """[P40]."""
     scene = Scene()
     w = scene.mesh.puppet("w")
@@ -285,7 +285,7 @@ def test_who_accuses_knowing_this_nodes_heartbeat_is_not_answered() -> None:
 
     Each told the other that it was held dead, at an old heartbeat; each refuted that with its own
     heartbeat, beginning with what it held of the other: 11,000 datagrams in half a second, until a
-    probe was answered. All that such a teller lacks is that answer, so nothing else is said [P38].
+    probe was answered. Such a reporter lacks only that answer, so nothing else is said [P38].
     """
     scene = Scene()
     scene.x.answers = False
@@ -374,6 +374,9 @@ def test_the_trail_of_evidence_is_bounded_and_says_who_what_and_when() -> None:
         scene.z.say("a", rows=wire.row(scene.x.key, beat + 1, wire.ALIVE))
     trail = scene.node.why("x")
     assert len(trail) == TRAIL
-    assert [(line.kind, line.teller) for line in trail[-2:]] == [("accused", "y"), ("refuted", "z")]
+    assert [(line.kind, line.reporter) for line in trail[-2:]] == [
+        ("accused", "y"),
+        ("refuted", "z"),
+    ]
     assert trail[-1].at == scene.mesh.now
     assert scene.node.why("nobody") == ()

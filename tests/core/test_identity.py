@@ -80,7 +80,7 @@ def test_the_old_registrations_are_gone_as_soon_as_the_new_life_is_heard_of() ->
     replies = new.say("a", pages=[new.page(7, Registration("u", "h"), version=9)])
     assert mesh["a"].table.topic("t") is None
     wants = [want[0] for p in replies for want in p.frame.options.get(wire.OPT_WANT, ())]
-    assert new.key in wants  # the teller is asked for the rest
+    assert new.key in wants  # the reporter is asked for the rest
     assert held(mesh["a"], "x").status is Status.UNKNOWN
 
 
@@ -178,7 +178,7 @@ def test_what_is_false_of_this_node_is_counted_and_answered_by_a_new_life(what: 
     if reason is not None:
         assert dropped(mesh["a"], reason) == 1
     (event,) = mesh.told("a", GenerationRenewed)
-    assert (event.reason, event.teller) == (FORGERIES[what], "x")
+    assert (event.reason, event.reporter) == (FORGERIES[what], "x")
     assert before == event.previous < event.generation == mesh["a"].generation
     assert picks(mesh["a"], "t") == ("h",)
     assert [entry.host for entry in mesh["a"].registrations(mesh.now)] == ["h"]

@@ -184,7 +184,7 @@ def test_what_comes_by_reconciliation_is_not_told_on() -> None:
 
 def test_the_budget_of_bytes_is_kept_and_what_finds_no_room_is_left_to_the_exchanges() -> None:
     """[P75]."""
-    mesh = scene(news_rate=1200.0, news_burst=6000.0, gossip_interval=1.0)
+    mesh = scene(broadcast_rate=1200.0, broadcast_burst=6000.0, gossip_interval=1.0)
     node = mesh["a"]
     began = mesh.now
     for index in range(100):
@@ -195,7 +195,7 @@ def test_the_budget_of_bytes_is_kept_and_what_finds_no_room_is_left_to_the_excha
     allowed = 6000.0 + 1200.0 * (mesh.now - began)
     assert sent <= 1.6 * allowed  # a datagram's head is not counted, and one may be under way
     assert sent >= 0.3 * allowed
-    assert dropped(node, Drop.NEWS_BUDGET) > 0
+    assert dropped(node, Drop.BROADCAST_BUDGET) > 0
     assert len(node.table.topics["t"].picks) == 1
 
 
@@ -214,9 +214,9 @@ def test_of_a_record_that_is_larger_than_the_budget_is_told_what_fits() -> None:
     numbers = {page_untrusted(raw).number for packet in pushes(mesh) for raw in packet.pages}
     copies = len({packet.target for packet in pushes(mesh)})
     assert copies == 3
-    budget = mesh.config.news_burst / copies / 1024
+    budget = mesh.config.broadcast_burst / copies / 1024
     assert 0.8 * min(budget, pages) <= len(numbers) <= pages
-    assert sum(len(packet.data) for packet in pushes(mesh)) <= 1.2 * mesh.config.news_burst
+    assert sum(len(packet.data) for packet in pushes(mesh)) <= 1.2 * mesh.config.broadcast_burst
 
 
 def test_two_nodes_do_not_pay_for_receivers_that_are_not_there() -> None:
@@ -260,14 +260,14 @@ def test_many_suspects_fill_a_datagram_and_take_turns() -> None:
     names = [f"x{index}" for index in range(150)]
     puppets = mesh.puppets(*names)
     told: set[int] = set()
-    teller = puppets[0]
+    reporter = puppets[0]
     for puppet in puppets[1:]:
         puppet.answers = False
     rows = [wire.row(puppet.key, 99, wire.SUSPECT) for puppet in puppets[1:]]
     for start in range(0, len(rows), 70):
-        teller.say("a", rows=b"".join(rows[start : start + 70]))
+        reporter.say("a", rows=b"".join(rows[start : start + 70]))
     for _ in range(8):
-        (ack,) = (p for p in teller.say("a", wire.SYN, probe=3) if p.frame.kind == wire.ACK)
+        (ack,) = (p for p in reporter.say("a", wire.SYN, probe=3) if p.frame.kind == wire.ACK)
         assert len(ack.data) <= mesh.config.max_datagram
         assert len(ack.data) >= mesh.config.max_datagram - 100
         told |= {key for key, _, claim, _ in wire.rows_in(ack.frame.rows) if claim == wire.SUSPECT}

@@ -33,11 +33,11 @@ class Grave:
         self.z.say("a", rows=wire.row(self.x.key, beat, wire.SUSPECT))
         self.mesh.until(lambda: self.status() is Status.DEAD, within=15)
 
-    def tell_alive(self, teller: Puppet, above: int, age: float) -> None:
-        """A teller knows x at a heartbeat that much above all, on evidence so many seconds old."""
+    def tell_alive(self, reporter: Puppet, above: int, age: float) -> None:
+        """A reporter knows x at a heartbeat so far above all, on evidence of that age."""
         member = held(self.node, "x")
         beat = max(member.maxima) + above
-        teller.say("a", rows=wire.row(self.x.key, beat, wire.ALIVE, wire.age_up(age)))
+        reporter.say("a", rows=wire.row(self.x.key, beat, wire.ALIVE, wire.age_up(age)))
 
     def come_back(self) -> None:
         """Let x speak and answer again."""
@@ -313,11 +313,11 @@ def test_one_on_probation_may_die_and_its_word_against_others_does_not_count() -
 def test_the_comings_and_goings_of_a_flapping_member_are_no_news() -> None:
     """They ride on exchanges as rows [P45]."""
     grave = flapping(3)
-    pushed = grave.node.stats.news_pushed
+    pushed = grave.node.stats.broadcasts_pushed
     grave.die()
-    before_return = grave.node.stats.news_pushed
+    before_return = grave.node.stats.broadcasts_pushed
     grave.come_back()
-    assert grave.node.stats.news_pushed == before_return
+    assert grave.node.stats.broadcasts_pushed == before_return
     assert before_return - pushed <= 4  # the suspicion is news, twice pushed; the death is not
 
 

@@ -35,7 +35,7 @@ def hears_suspicion(listener: Puppet, about: Puppet, *kinds: int) -> bool:
 
 @OFF_AND_ON
 def test_floors_keep_a_reaped_generation_closed(on: bool) -> None:
-    net = mesh(Mechanism.FLOORS, on, "a", reap_after=10.0)
+    net = mesh(Mechanism.MINIMUM_GENERATIONS, on, "a", reap_after=10.0)
     x, y = net.puppets("x", "y")
     net.rules["x is gone"] = lambda packet: x.addresses[0] in (packet.source, packet.target)
     net.until(lambda: bool(net.told("a", MemberReaped, "x")), within=60, step=0.5)

@@ -252,18 +252,18 @@ def test_a_closed_generation_and_every_lower_one_is_refused_for_good() -> None:
 
 def test_closed_generations_are_bounded_the_oldest_goes_first_and_is_counted() -> None:
     """[P47]."""
-    held = table(max_floors=3)
+    held = table(max_closed_generations=3)
     for index in range(5):
         held.close(f"n{index}", BORN)
     assert list(held.minimum_generations) == ["n2", "n3", "n4"]
-    assert held._stats.dropped == {Drop.FLOOR_FORGOTTEN: 2}
+    assert held._stats.dropped == {Drop.CLOSED_FORGOTTEN: 2}
     held.close("n2", BORN + 1)
     held.close("n5", BORN)
     assert list(held.minimum_generations) == ["n4", "n2", "n5"]
 
 
 def test_no_floors_means_none() -> None:
-    held = table(max_floors=0)
+    held = table(max_closed_generations=0)
     assert not held.close("x", BORN)
     assert held.minimum_generations == {}
 

@@ -353,7 +353,7 @@ def test_a_configuration_survives_the_pipe() -> None:
         name="x",
         join=("a:1",),
         metadata={"z": 1},
-        without=frozenset({Mechanism.RING, Mechanism.FLOORS}),
+        without=frozenset({Mechanism.RING, Mechanism.MINIMUM_GENERATIONS}),
     )
     assert pipe.config_from(pipe.config_to(before)) == before
     assert pipe.config_from(pipe.config_to(Config())) == Config()

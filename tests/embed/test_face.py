@@ -51,7 +51,7 @@ def test_what_it_knows(agent: BlockingAgent, peer: ThreadAgent) -> None:
     assert agent.now() - member.heard < SOON
     assert agent.member("nobody") is None
     assert agent.why("nobody") == ()
-    assert [line.teller for line in agent.why("peer")] == ["peer"]
+    assert [line.reporter for line in agent.why("peer")] == ["peer"]
     assert agent.forget("nobody") is False
     assert agent.forget("peer") is False  # it lives
     assert set(agent.heard(name for name in ("me", "peer", "nobody"))) == {"me", "peer"}

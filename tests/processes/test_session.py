@@ -53,7 +53,7 @@ def test_an_agent_that_is_killed_is_out_of_all_answers(three):
         assert survivor.hosts("compute.b") == []
     assert time.monotonic() - began < 20
     assert a.statuses() == {"a": "alive", "b": "dead", "c": "alive"}
-    assert [line["kind"] for line in a.ask("why b")][-1] == "buried"
+    assert [line["kind"] for line in a.ask("why b")][-1] == "declared_dead"
 
 
 def test_an_agent_that_was_stopped_accuses_nobody_and_comes_back(three):

@@ -30,7 +30,7 @@ FIELDS = {
     "member_joined": "name generation addresses",
     "member_restarted": "name generation previous addresses",
     "member_suspected": "name accuser heartbeat",
-    "member_refuted": "name teller heartbeat",
+    "member_refuted": "name reporter heartbeat",
     "member_died": "name generation heartbeat accusers",
     "member_returned": "name generation returns probation",
     "probation_ended": "name",

@@ -15,7 +15,7 @@ from tests.sidecar.helpers import agents
 from tests.sidecar.test_metrics import values
 
 HEALTH = {
-    "queue_depth": ("news", 11),
+    "queue_depth": ("broadcasts", 11),
     "impaired": ("impaired", True),
     "unheard_ratio": ("unheard", 0.25),
     "accusations_held": ("held", 12),

@@ -64,7 +64,7 @@ BY_TEST: dict[str, tuple[str, str]] = {
         "test_bad_pages_are_counted_one_by_one_and_the_good_ones_kept",
     ),
     "Drop.BEHIND_WINDOW": ("core/test_sessions.py", "test_the_window_does_what_a_set_would"),
-    "Drop.FLOOR_FORGOTTEN": (
+    "Drop.CLOSED_FORGOTTEN": (
         "core/test_table.py",
         "test_closed_generations_are_bounded_the_oldest_goes_first_and_is_counted",
     ),

@@ -35,10 +35,10 @@ EXAMPLES = {
 }
 
 
-def line(kind, teller="c", **facts):
+def line(kind, reporter="c", **facts):
     """A line of evidence with all facts that its kind has."""
     examples = {name: EXAMPLES[name] for name in FACTS[kind]}
-    return Evidence(1.0, kind, teller, 7, {**examples, **facts})
+    return Evidence(1.0, kind, reporter, 7, {**examples, **facts})
 
 
 def noted():
@@ -88,16 +88,16 @@ def test_every_line_is_noted_with_the_facts_of_its_kind():
 
 
 @pytest.mark.parametrize("kind", list(EvidenceKind))
-@pytest.mark.parametrize("teller", ["a", "b", "c", ""])
-def test_a_sentence_says_who_and_never_fails(kind, teller):
-    text = sentence(line(kind, teller), "a", "b")
+@pytest.mark.parametrize("reporter", ["a", "b", "c", ""])
+def test_a_sentence_says_who_and_never_fails(kind, reporter):
+    text = sentence(line(kind, reporter), "a", "b")
     assert text
     assert "None" not in text
     for fact in FACTS[kind]:  # what is known is said, but for what only programs ask
         shown = str(EXAMPLES[fact]).removesuffix(".0")
         if fact not in ("accusers", "heartbeat", "probation", "reason", "share", "why", "window"):
             assert shown in text, fact
-    assert "None" not in detail(line(kind, teller))
+    assert "None" not in detail(line(kind, reporter))
 
 
 @pytest.mark.parametrize("reason", list(RenewalReason))
@@ -110,10 +110,10 @@ def test_a_renewal_says_its_reason(reason):
 def test_who_is_this_node_and_who_is_the_member_itself():
     accused = line(EvidenceKind.ACCUSED)
     assert sentence(accused, "a", "b") == "c suspects it: it did not answer c"
-    assert sentence(accused._replace(teller="a"), "a", "b") == (
+    assert sentence(accused._replace(reporter="a"), "a", "b") == (
         "this node suspects it, and tells the others"
     )
     joined = line(EvidenceKind.JOINED, "b")
     assert sentence(joined, "a", "b") == "it made itself known"
-    assert sentence(joined._replace(teller="c"), "a", "b") == "c made it known"
-    assert sentence(joined._replace(teller=""), "a", "b") == "an unknown node made it known"
+    assert sentence(joined._replace(reporter="c"), "a", "b") == "c made it known"
+    assert sentence(joined._replace(reporter=""), "a", "b") == "an unknown node made it known"

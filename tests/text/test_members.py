@@ -9,7 +9,7 @@ from gossipmm.text.members import REASONS, why_status
 from tests.text.test_evidence import line
 
 VIEW = MemberView("b", 1, Status.DEAD, NodeState.UP, (), 5, 90.0, 80.0, 0, NO_METADATA)
-TRAIL = (line(EvidenceKind.ACCUSED), line(EvidenceKind.BURIED, "a"))
+TRAIL = (line(EvidenceKind.ACCUSED), line(EvidenceKind.DECLARED_DEAD, "a"))
 
 
 def nobody_asks(name):

@@ -17,7 +17,7 @@ def test_every_status_has_a_summary(status):
         StatusReason.RETURNS,
         3,
     )
-    text = summary(view, (line(EvidenceKind.BURIED, "a"),), "a", 100.0)
+    text = summary(view, (line(EvidenceKind.DECLARED_DEAD, "a"),), "a", 100.0)
     assert text.startswith("b")
     assert "10.0 s" in text
     assert summary(view._replace(heard=-inf), (), "a", 100.0)

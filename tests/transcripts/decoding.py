@@ -214,19 +214,19 @@ OPTIONS: dict[int, Callable[[Any, Names], str]] = {
 # -- events ------------------------------------------------------------------------------------
 
 
-def event_parts(event: Any, names: Names, teller: str) -> Iterator[str]:
+def event_parts(event: Any, names: Names, reporter: str) -> Iterator[str]:
     """What an event says: the life that it is about, then its other fields, but for the time.
 
-    ``teller`` is the node that told it: a generation without a name is its own.
+    ``reporter`` is the node that told it: a generation without a name is its own.
     """
     values = {field.name: getattr(event, field.name) for field in fields(event)}
     del values["at"]
     name = values.pop("name", "")
     previous = values.get("previous")
     if isinstance(previous, int) and "generation" in values:
-        values["previous"] = names.life(name or teller, previous)
+        values["previous"] = names.life(name or reporter, previous)
     if "generation" in values:
-        yield names.life(name or teller, values.pop("generation"))
+        yield names.life(name or reporter, values.pop("generation"))
     elif name:
         yield name
     for field, value in values.items():

@@ -60,7 +60,7 @@ class Detector:
     # -- alive -----------------------------------------------------------------------------
 
     def hear_alive(
-        self, member: Member, heartbeat: int, evidence: EvidenceTime, teller: NodeId
+        self, member: Member, heartbeat: int, evidence: EvidenceTime, reporter: NodeId
     ) -> Outcome:
         """Take a claim "alive", from the member itself or from a reporter [P33]."""
         if self._jumps(member, heartbeat):
@@ -71,8 +71,8 @@ class Detector:
             return outcome
         if outcome is Outcome.REFUTED:
             local.stats.refutations += 1
-            member.note(local.now, EvidenceKind.REFUTED, teller, heartbeat=heartbeat)
-            local.events.append(events.MemberRefuted(local.now, member.name, teller, heartbeat))
+            member.note(local.now, EvidenceKind.REFUTED, reporter, heartbeat=heartbeat)
+            local.events.append(events.MemberRefuted(local.now, member.name, reporter, heartbeat))
             self._end_suspicion(member)
             self._restart_probation(member)
             local.table.refresh(member, local.now)
@@ -82,16 +82,16 @@ class Detector:
             self._schedule_death(member)
             self._tell(member, member.status)
         elif outcome is Outcome.RETURNED:
-            self._return(member, teller)
+            self._return(member, reporter)
         elif outcome is Outcome.RETURNING:
             if local.table.refresh(member, local.now)[0] is Status.DEAD:
-                member.note(local.now, EvidenceKind.RETURNING, teller)
+                member.note(local.now, EvidenceKind.RETURNING, reporter)
             if local.chance(crowd(local.table.live_count())):
                 self._probes.start(member, Purpose.RETURNING)
         else:
             before, after = local.table.refresh(member, local.now)
             if after is not before:
-                self.status_changed(member, before, teller)
+                self.status_changed(member, before, reporter)
         return outcome
 
     def _jumps(self, member: Member, heartbeat: int) -> bool:
@@ -113,7 +113,7 @@ class Detector:
         else:
             self._broadcasts.claim(member)
 
-    def status_changed(self, member: Member, before: Status, teller: NodeId) -> None:
+    def status_changed(self, member: Member, before: Status, reporter: NodeId) -> None:
         """Announce what became of the member after a page or a first sign of life.
 
         ``before`` is its status until then; the table has judged it since.
@@ -137,7 +137,7 @@ class Detector:
             local.peers.admit(member)
             if len(local.table.peers) == 1:
                 self._broadcasts.retry()
-            member.note(local.now, EvidenceKind.JOINED, teller)
+            member.note(local.now, EvidenceKind.JOINED, reporter)
             previous = local.table.superseded.pop(member.name, None)
             if previous is None:
                 joined = events.MemberJoined(
@@ -152,7 +152,7 @@ class Detector:
             if after is Status.SUSPECT:
                 self._begin_suspicion(member)
 
-    def _return(self, member: Member, teller: NodeId) -> None:
+    def _return(self, member: Member, reporter: NodeId) -> None:
         """Take a member back from the dead, on evidence younger than its death here [P41]."""
         local = self._local
         config = local.config
@@ -170,7 +170,7 @@ class Detector:
         member.note(
             local.now,
             EvidenceKind.RETURNED,
-            teller,
+            reporter,
             returns=len(member.returns),
             window=config.flap_window,
             probation=wait,
@@ -229,7 +229,7 @@ class Detector:
     # -- suspect ---------------------------------------------------------------------------
 
     def hear_suspect(
-        self, member: Member, heartbeat: int, accusers: list[int], teller: Member
+        self, member: Member, heartbeat: int, accusers: list[int], reporter: Member
     ) -> Outcome:
         """Take an accusation that a reporter passes on (or makes) [P28]."""
         local = self._local
@@ -244,7 +244,7 @@ class Detector:
                 return Outcome.IGNORED
         outcome = member.hear_suspect(heartbeat)
         if outcome in (Outcome.SUSPECTED, Outcome.RAISED, Outcome.CONFIRMED):
-            self._suspect(member, outcome, accusers, teller.name)
+            self._suspect(member, outcome, accusers, reporter.name)
         return outcome
 
     def accuse(self, member: Member, failure: Failure) -> None:
@@ -265,7 +265,7 @@ class Detector:
             self._suspect(member, outcome, [local.me.key], local.own.name)
 
     def _suspect(
-        self, member: Member, outcome: Outcome, accusers: list[int], teller: NodeId
+        self, member: Member, outcome: Outcome, accusers: list[int], reporter: NodeId
     ) -> None:
         local = self._local
         fresh = outcome is Outcome.SUSPECTED
@@ -278,8 +278,8 @@ class Detector:
         if fresh:
             local.stats.suspicions += 1
             member.suspect_since = local.now
-            member.note(local.now, EvidenceKind.ACCUSED, teller, heartbeat=member.s)
-            local.events.append(events.MemberSuspected(local.now, member.name, teller, member.s))
+            member.note(local.now, EvidenceKind.ACCUSED, reporter, heartbeat=member.s)
+            local.events.append(events.MemberSuspected(local.now, member.name, reporter, member.s))
             local.table.refresh(member, local.now)
             self._tell(member, member.status)
             self._begin_suspicion(member)
@@ -290,7 +290,7 @@ class Detector:
         elif new or outcome is Outcome.RAISED:
             if new:
                 local.stats.suspicions_confirmed += len(new)
-                member.note(local.now, EvidenceKind.CONFIRMED, teller, count=len(member.accusers))
+                member.note(local.now, EvidenceKind.CONFIRMED, reporter, count=len(member.accusers))
             self._schedule_death(member)
             self._tell(member, member.status)
 
@@ -384,7 +384,7 @@ class Detector:
         member.doubted = False
         local.table.refresh(member, local.now)
         local.stats.deaths += 1
-        member.note(local.now, EvidenceKind.BURIED, local.own.name, accusers=names)
+        member.note(local.now, EvidenceKind.DECLARED_DEAD, local.own.name, accusers=names)
         local.events.append(
             events.MemberDied(local.now, member.name, member.generation, max(member.d, 0), names)
         )
@@ -392,7 +392,7 @@ class Detector:
         self._tell(member, was)
         self.isolation.count(member)
 
-    def hear_dead(self, member: Member, heartbeat: int, age: float, teller: Member) -> Outcome:
+    def hear_dead(self, member: Member, heartbeat: int, age: float, reporter: Member) -> Outcome:
         """Take a claim "dead": a suspicion, because each node declares death itself [P34, P35].
 
         Except for one older than any suspicion lasts, of somebody who is not held alive here, and
@@ -406,8 +406,8 @@ class Detector:
         old = member.status not in _LIVE and (
             age > 2 * local.config.suspicion_max or member.k <= NEVER
         )
-        if heartbeat < member.k or not (old or Mechanism.EVERYONE_BURIES in local.without):
-            outcome = self.hear_suspect(member, heartbeat, [teller.key], teller)
+        if heartbeat < member.k or not (old or Mechanism.EVERYONE_DECLARES in local.without):
+            outcome = self.hear_suspect(member, heartbeat, [reporter.key], reporter)
             if member.status is Status.DEAD and outcome is not Outcome.CONTRADICTED:
                 member.gone_at = min(member.gone_at, local.now - age)
             return outcome
@@ -420,11 +420,11 @@ class Detector:
         self._end_suspicion(member)
         self._end_probation(member)
         local.table.refresh(member, local.now)
-        member.note(local.now, EvidenceKind.DEATH_HEARD, teller.name, age=round(age, 3))
+        member.note(local.now, EvidenceKind.DEATH_HEARD, reporter.name, age=round(age, 3))
         if before in _LIVE:
             local.events.append(
                 events.MemberDied(
-                    local.now, member.name, member.generation, heartbeat, (teller.name,)
+                    local.now, member.name, member.generation, heartbeat, (reporter.name,)
                 )
             )
             self.isolation.count(member)

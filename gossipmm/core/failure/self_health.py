@@ -6,7 +6,7 @@ from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.values.types import Health
 
 
-def health_of(local: LocalState, now: float, unheard: float, news: int) -> Health:
+def health_of(local: LocalState, now: float, unheard: float, broadcasts: int) -> Health:
     """Return the health of the node at core time ``now``."""
     peers = local.table.peers
     deaf_since = now - 2 * local.config.gossip_interval
@@ -18,6 +18,6 @@ def health_of(local: LocalState, now: float, unheard: float, news: int) -> Healt
         rtt=local.stats.rtt,
         impaired=local.own.impaired,
         unheard=unheard,
-        news=news,
+        broadcasts=broadcasts,
         slow_peers=sum(now < member.slow_until for member in peers.values()),
     )

@@ -78,14 +78,14 @@ class ClosedGenerations:
         else:
             self._replies.ask(inbound.reply, frame.sender)
 
-    def hear_minimums(self, minimums: list[list[object]], teller: Member | None) -> None:
+    def hear_minimums(self, minimums: list[list[object]], reporter: Member | None) -> None:
         """Take generations that somebody closed [P49].
 
-        A stranger (``teller`` None) that answers a question of this node is heard, but only about
+        A stranger (``reporter`` None) that answers a question of this node is heard, but only about
         this node's own name.
         """
         local = self._local
-        by = teller.name if teller is not None else UNKNOWN_NODE
+        by = reporter.name if reporter is not None else UNKNOWN_NODE
         for name, generation, *_ in minimums:
             assert isinstance(name, str)
             assert isinstance(generation, int)
@@ -94,7 +94,7 @@ class ClosedGenerations:
             elif name == local.own.name:
                 if generation >= local.own.generation:
                     self._own.renew(RenewalReason.CLOSED, by, generation)
-            elif teller is not None:
+            elif reporter is not None:
                 self._hear_minimum(name, generation)
 
     def _hear_minimum(self, name: NodeId, generation: Generation) -> None:
@@ -113,7 +113,7 @@ class ClosedGenerations:
         local = self._local
         self._detector.forget(member)
         local.table.remove(member, local.now)
-        if Mechanism.FLOORS not in local.without:
+        if Mechanism.MINIMUM_GENERATIONS not in local.without:
             local.table.close(member.name, member.generation)
         local.stats.reaped += 1
         local.events.append(events.MemberReaped(local.now, member.name, member.generation))

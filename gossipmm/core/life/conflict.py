@@ -56,23 +56,23 @@ class NameConflict:
         """Take a page in this node's own name [P16, P120]."""
         local = self._local
         own = local.own
-        teller = inbound.sender
+        reporter = inbound.sender
         if page.generation == own.generation:
             held = local.me.pages.get(page.number)
             if held is not None and (held.version > page.version or held.raw == page.raw):
                 return
             local.stats.drop(Drop.OWN_RECORD)
-            if teller is not None:
-                self._own.renew(RenewalReason.FOREIGN_PAGE, teller.name)
+            if reporter is not None:
+                self._own.renew(RenewalReason.FOREIGN_PAGE, reporter.name)
             return
         if page.generation < own.generation:
             self._older_life(inbound, page)
             return
         overlap = set(page.addresses) & set(own.addresses)
         if not own.acknowledged or page.state is NodeState.LEFT or overlap:
-            by = teller.name if teller is not None else UNKNOWN_NODE
+            by = reporter.name if reporter is not None else UNKNOWN_NODE
             self._own.renew(RenewalReason.LATER_GENERATION, by, page.generation)
-        elif page.number == 0 and teller is not None:
+        elif page.number == 0 and reporter is not None:
             self._begin(page)
 
     def _older_life(self, inbound: Inbound, page: Page) -> None:

@@ -89,10 +89,10 @@ class OwnGenerations:
         wall = self._born_ms + int((local.now - self._born_at) * 1000)
         return make_generation(wall, local.rng, above=max(above, local.own.generation))
 
-    def renew(self, reason: RenewalReason, teller: NodeId, above: Generation = 0) -> None:
+    def renew(self, reason: RenewalReason, reporter: NodeId, above: Generation = 0) -> None:
         """Take a new generation, at most once in ten seconds, with backoff [P18].
 
-        ``teller``: who told what made it necessary; this node itself where nobody did.
+        ``reporter``: who told what made it necessary; this node itself where nobody did.
         """
         local = self._local
         if local.own.leaving:
@@ -100,7 +100,7 @@ class OwnGenerations:
         if local.now < self._renew_after:
             if self._renewal is None:
                 self._renewal = local.timers.at(
-                    self._renew_after, self._renew_late, (reason, teller, above)
+                    self._renew_after, self._renew_late, (reason, reporter, above)
                 )
             return
         cancel(self._renewal)
@@ -108,13 +108,13 @@ class OwnGenerations:
         calm = local.now - self._renew_after > _RENEW_MAX
         self._renew_wait = _RENEW_MIN if calm else min(2 * self._renew_wait, _RENEW_MAX)
         self._renew_after = local.now + self._renew_wait
-        self._renew(reason, teller, above)
+        self._renew(reason, reporter, above)
 
     def _renew_late(self, wanted: tuple[RenewalReason, NodeId, Generation]) -> None:
         self._renewal = None
         self.renew(*wanted)
 
-    def _renew(self, reason: RenewalReason, teller: NodeId, above: Generation) -> None:
+    def _renew(self, reason: RenewalReason, reporter: NodeId, above: Generation) -> None:
         local = self._local
         generation = self._generation_above(above)
         if generation >= MAX_GENERATION:
@@ -126,24 +126,24 @@ class OwnGenerations:
         for number in local.me.pages:
             self._broadcasts.page(local.me, number)
         local.stats.renewals += 1
-        local.me.note(local.now, EvidenceKind.RENEWED, teller, reason=reason)
+        local.me.note(local.now, EvidenceKind.RENEWED, reporter, reason=reason)
         local.events.append(
-            events.GenerationRenewed(local.now, generation, previous, reason, teller)
+            events.GenerationRenewed(local.now, generation, previous, reason, reporter)
         )
 
-    def hear_known(self, known: Heartbeat, teller: Member | None) -> None:
+    def hear_known(self, known: Heartbeat, reporter: Member | None) -> None:
         """A SYN says which heartbeat of this node its sender knows: this one is to be above.
 
         [P63]
         """
         if known > self._local.own.heartbeat:
             self._local.stats.drop(Drop.OWN_HEARTBEAT)
-            if teller is not None:
-                self.renew(RenewalReason.FOREIGN_HEARTBEAT, teller.name)
+            if reporter is not None:
+                self.renew(RenewalReason.FOREIGN_HEARTBEAT, reporter.name)
         elif known == self._local.own.heartbeat:
             self.raise_heartbeat()
 
-    def hear_of_me(self, inbound: Inbound, heartbeat: int, claim: int, teller: Member) -> None:
+    def hear_of_me(self, inbound: Inbound, heartbeat: int, claim: int, reporter: Member) -> None:
         """Answer a row about this node: refute it, or notice that it is out of date [P17, P38]."""
         local = self._local
         own = local.own
@@ -151,17 +151,17 @@ class OwnGenerations:
             return
         if heartbeat > own.heartbeat:
             local.stats.drop(Drop.OWN_HEARTBEAT)
-            self.renew(RenewalReason.FOREIGN_HEARTBEAT, teller.name)
+            self.renew(RenewalReason.FOREIGN_HEARTBEAT, reporter.name)
         elif claim == wire.LEFT:
             local.stats.drop(Drop.OWN_LEFT)
-            self.renew(RenewalReason.FOREIGN_LEAVE, teller.name)
+            self.renew(RenewalReason.FOREIGN_LEAVE, reporter.name)
         elif claim == wire.SUSPECT or claim == wire.DEAD:
             if heartbeat == own.heartbeat:
                 self.raise_heartbeat()
                 local.stats.own_refutations += 1
                 self._suspicions.refuted()
                 local.me.note(
-                    local.now, EvidenceKind.REFUTED_OWN, teller.name, heartbeat=own.heartbeat
+                    local.now, EvidenceKind.REFUTED_OWN, reporter.name, heartbeat=own.heartbeat
                 )
                 self._broadcasts.claim(local.me)
             frame = inbound.frame

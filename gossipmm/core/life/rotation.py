@@ -47,7 +47,7 @@ __all__ = ("Rotation",)
 
 #: Members that give the key to one without it in an interval, on average; and members to which one
 #: node gives the key in an interval, at most.
-_TELLERS: Final = 4
+_GIVERS: Final = 4
 _AT_ONCE: Final = 32
 #: Epochs end long before a state would be refused.
 _LAST_EPOCH: Final = (1 << 31) - 2
@@ -397,7 +397,7 @@ class Rotation:
         if not lack:
             return
         holders = 1 + len(local.table.peers) - len(lack)
-        chosen = [member for member in lack if local.chance(_TELLERS / holders)]
+        chosen = [member for member in lack if local.chance(_GIVERS / holders)]
         if len(chosen) > _AT_ONCE:
             chosen = local.rng.sample(chosen, _AT_ONCE)
         options = {wire.OPT_KEY: [register.row(), key.secret]}

@@ -59,7 +59,7 @@ class BroadcastQueue:
         self._outbox = outbox
         self._slots: dict[int, _Slot] = {}
         self._timer: Token | None = None
-        self._budget = local.config.news_burst
+        self._budget = local.config.broadcast_burst
         self._filled_at = local.now
         self._told: set[int] = set()
         #: No push before this time: under load changes wait a little, to travel together.
@@ -178,7 +178,7 @@ class BroadcastQueue:
             else:
                 slot.due = now + local.config.second_push
         self._budget -= spent
-        load = 1.0 - self._budget / local.config.news_burst
+        load = 1.0 - self._budget / local.config.broadcast_burst
         self._not_before = now + _GATHER * load * local.config.second_push
         filled = packer.finish()
         if not filled and not options:
@@ -189,7 +189,7 @@ class BroadcastQueue:
                 self._outbox.send(wire.NEWS, peer, rows=rows, options=pages_told)
             if options:
                 self._outbox.send(wire.NEWS, peer, options=options)
-        local.stats.news_pushed += len(filled)
+        local.stats.broadcasts_pushed += len(filled)
         local.stats.pages_sent += sum(len(pages) for _, pages in filled)
 
     def _priority(self, item: tuple[int, _Slot]) -> tuple[int, float]:
@@ -240,15 +240,15 @@ class BroadcastQueue:
 
     def _refill(self) -> None:
         local = self._local
-        gained = (local.now - self._filled_at) * local.config.news_rate
-        self._budget = min(local.config.news_burst, self._budget + gained)
+        gained = (local.now - self._filled_at) * local.config.broadcast_rate
+        self._budget = min(local.config.broadcast_burst, self._budget + gained)
         self._filled_at = local.now
 
     def _postpone(self, key: int, slot: _Slot) -> None:
         """Try again shortly, for lack of room; after two intervals leave it to exchanges [P75]."""
         local = self._local
         if local.now - slot.since > 2 * local.config.gossip_interval:
-            local.stats.drop(Drop.NEWS_BUDGET)
+            local.stats.drop(Drop.BROADCAST_BUDGET)
             del self._slots[key]
         else:
             slot.due = local.now + local.config.second_push

@@ -39,7 +39,7 @@ class Claims:
         self._own = own_generations
         self._replies = replies
 
-    def hear_rows(self, inbound: Inbound, teller: Member, rows: bytes) -> None:
+    def hear_rows(self, inbound: Inbound, reporter: Member, rows: bytes) -> None:
         """Take the claims of a datagram that a member sent [P25, P29]."""
         local = self._local
         by_key = local.table.by_key
@@ -51,30 +51,30 @@ class Claims:
                     accusers.append(key)
                 continue
             if accused is not None:
-                self._hear_accusation(inbound, *accused, accusers, teller)
+                self._hear_accusation(inbound, *accused, accusers, reporter)
                 accused = None
             if claim > wire.ACCUSER:
                 continue  # of a later version
             if heartbeat >= wire.MAX_COUNTER:
                 local.stats.drop(Drop.OUT_OF_RANGE)
             elif key == local.me.key:
-                self._own.hear_of_me(inbound, heartbeat, claim, teller)
+                self._own.hear_of_me(inbound, heartbeat, claim, reporter)
             elif (member := by_key.get(key)) is None:
                 self._hear_unknown(inbound, key, claim, wire.AGES[age_code])
             elif claim == wire.ALIVE:
                 if heartbeat > member.k or member.declared_dead_at is not None:
                     evidence = inbound.hearsay(member, wire.AGES[age_code])
-                    self._detector.hear_alive(member, heartbeat, evidence, teller.name)
+                    self._detector.hear_alive(member, heartbeat, evidence, reporter.name)
             elif claim == wire.LEFT:
                 self._hear_left(inbound, member, wire.AGES[age_code])
-            elif self._may_accuse(inbound, member, teller):
+            elif self._may_accuse(inbound, member, reporter):
                 if claim == wire.SUSPECT:
                     accused = (member, heartbeat)
                     accusers = []
                 else:
-                    self._hear_dead(inbound, member, heartbeat, wire.AGES[age_code], teller)
+                    self._hear_dead(inbound, member, heartbeat, wire.AGES[age_code], reporter)
         if accused is not None:
-            self._hear_accusation(inbound, *accused, accusers, teller)
+            self._hear_accusation(inbound, *accused, accusers, reporter)
 
     def _hear_unknown(self, inbound: Inbound, key: int, claim: int, age: float) -> None:
         """A claim about a member without a record here."""
@@ -83,11 +83,11 @@ class Claims:
         else:
             self._replies.unknown(inbound.reply, key, claim)
 
-    def _may_accuse(self, inbound: Inbound, member: Member, teller: Member) -> bool:
-        """Whether an accusation by the teller counts; of who left, its own word ends the matter."""
+    def _may_accuse(self, inbound: Inbound, member: Member, reporter: Member) -> bool:
+        """Return whether an accusation counts; for a left member its own word ends the matter."""
         local = self._local
-        if teller.status is not Status.ALIVE and Mechanism.SUSPECT_TELLER not in local.without:
-            local.stats.drop(Drop.SUSPECT_TELLER)
+        if reporter.status is not Status.ALIVE and Mechanism.SUSPECT_REPORTER not in local.without:
+            local.stats.drop(Drop.SUSPECT_REPORTER)
             return False
         if member.status is Status.LEFT:
             self._replies.answer(inbound.reply, member)
@@ -100,9 +100,11 @@ class Claims:
         member: Member,
         heartbeat: int,
         accusers: list[int],
-        teller: Member,
+        reporter: Member,
     ) -> None:
-        outcome = self._detector.hear_suspect(member, heartbeat, accusers or [teller.key], teller)
+        outcome = self._detector.hear_suspect(
+            member, heartbeat, accusers or [reporter.key], reporter
+        )
         self._contradict(inbound, member, outcome)
 
     def _contradict(self, inbound: Inbound, member: Member, outcome: Outcome) -> None:
@@ -132,12 +134,12 @@ class Claims:
             self._replies.ask(inbound.reply, member.key)
 
     def _hear_dead(
-        self, inbound: Inbound, member: Member, heartbeat: int, age: float, teller: Member
+        self, inbound: Inbound, member: Member, heartbeat: int, age: float, reporter: Member
     ) -> None:
         if age > self._local.config.reap_after:
             self._local.stats.drop(Drop.TOO_OLD)
         else:
-            outcome = self._detector.hear_dead(member, heartbeat, age, teller)
+            outcome = self._detector.hear_dead(member, heartbeat, age, reporter)
             self._contradict(inbound, member, outcome)
 
     def hear_stranger(self, inbound: Inbound) -> None:
@@ -150,4 +152,4 @@ class Claims:
                     evidence = inbound.hearsay(member, wire.AGES[age_code])
                     self._detector.hear_alive(member, heartbeat, evidence, UNKNOWN_NODE)
             else:
-                local.stats.drop(Drop.UNKNOWN_TELLER)
+                local.stats.drop(Drop.UNKNOWN_REPORTER)

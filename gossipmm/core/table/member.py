@@ -146,11 +146,11 @@ class Member(Liveness):
         """Return all entries of all pages held, in order of page."""
         return [entry for number in sorted(self.pages) for entry in self.pages[number].entries]
 
-    def note(self, at: float, kind: EvidenceKind, teller: NodeId, **facts: Fact) -> None:
+    def note(self, at: float, kind: EvidenceKind, reporter: NodeId, **facts: Fact) -> None:
         """Add a line to the evidence trail, with the facts that ``trail.FACTS`` names."""
         if self.trail is None:
             self.trail = deque(maxlen=TRAIL)
-        self.trail.append(Evidence(at, kind, teller, max(self.k, 0), facts or NO_FACTS))
+        self.trail.append(Evidence(at, kind, reporter, max(self.k, 0), facts or NO_FACTS))
 
     def judged(self) -> Status:
         """Return the status for readers: the verdict, unless the record says otherwise [P26]."""

@@ -267,16 +267,19 @@ class Table:
 
         [P47]
         """
-        if self._config.max_floors == 0 or self.minimum_generations.get(name, -1) >= generation:
+        if (
+            self._config.max_closed_generations == 0
+            or self.minimum_generations.get(name, -1) >= generation
+        ):
             return False
         self.minimum_generations.pop(name, None)
         self.minimum_generations[name] = generation
         self._minimum_keys[record_key(self._config.cluster, name, generation)] = name
-        while len(self.minimum_generations) > self._config.max_floors:
+        while len(self.minimum_generations) > self._config.max_closed_generations:
             oldest = next(iter(self.minimum_generations))
             closed = self.minimum_generations.pop(oldest)
             self._minimum_keys.pop(record_key(self._config.cluster, oldest, closed), None)
-            self._stats.drop(Drop.FLOOR_FORGOTTEN)
+            self._stats.drop(Drop.CLOSED_FORGOTTEN)
         return True
 
     def minimum_of_key(self, key: int) -> tuple[NodeId, Generation] | None:

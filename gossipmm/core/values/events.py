@@ -48,11 +48,11 @@ class MemberSuspected:
 
 @dataclass(frozen=True, slots=True)
 class MemberRefuted:
-    """A suspicion ended because fresher evidence of life arrived from ``teller``."""
+    """A suspicion ended because fresher evidence of life arrived from ``reporter``."""
 
     at: float
     name: NodeId
-    teller: NodeId
+    reporter: NodeId
     heartbeat: Heartbeat
 
 
@@ -137,16 +137,16 @@ class NameConflict:
 
 @dataclass(frozen=True, slots=True)
 class GenerationRenewed:
-    """This node took a new generation: ``teller`` told what made it necessary, or nobody did.
+    """This node took a new generation: ``reporter`` told what made it necessary, or nobody did.
 
-    Then ``teller`` is this node itself; empty: a node that is not known here.
+    Then ``reporter`` is this node itself; empty: a node that is not known here.
     """
 
     at: float
     generation: Generation
     previous: Generation
     reason: RenewalReason
-    teller: NodeId
+    reporter: NodeId
 
 
 @dataclass(frozen=True, slots=True)

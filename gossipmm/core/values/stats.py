@@ -25,8 +25,8 @@ class Drop(StrEnum):
     OWN_RECORD = "own_record"
     OWN_HEARTBEAT = "own_heartbeat"
     OWN_LEFT = "own_left"
-    SUSPECT_TELLER = "suspect_teller"
-    UNKNOWN_TELLER = "unknown_teller"
+    SUSPECT_REPORTER = "suspect_reporter"
+    UNKNOWN_REPORTER = "unknown_reporter"
     TOO_OLD = "too_old"
     MAX_MEMBERS = "max_members"
     MAX_REGISTRATIONS = "max_registrations"
@@ -34,8 +34,8 @@ class Drop(StrEnum):
     WRONG_ANSWERER = "wrong_answerer"
     SEND_FAILED = "send_failed"
     SEND_TOO_LARGE = "send_too_large"
-    NEWS_BUDGET = "news_budget"
-    FLOOR_FORGOTTEN = "floor_forgotten"
+    BROADCAST_BUDGET = "broadcast_budget"
+    CLOSED_FORGOTTEN = "closed_forgotten"
     NOT_ENCRYPTED = "not_encrypted"  #: plain, and this node has keys
     ENCRYPTED = "encrypted"  #: sealed, and this node has no keys
     UNKNOWN_KEY = "unknown_key"  #: sealed with a key id that is not in the keyring
@@ -112,7 +112,7 @@ _COUNTERS: Final = (
     "buckets_sent",
     "bulk_pulls",
     "bulk_datagrams",
-    "news_pushed",
+    "broadcasts_pushed",
     "conflicts",
     "renewals",
     "late_steps",
@@ -154,7 +154,7 @@ class Stats:
     buckets_sent: int
     bulk_pulls: int
     bulk_datagrams: int
-    news_pushed: int
+    broadcasts_pushed: int
     conflicts: int
     renewals: int
     late_steps: int

@@ -15,12 +15,12 @@ class EvidenceKind(StrEnum):
     The sentence of each is in ``gossipmm.text.evidence``.
     """
 
-    JOINED = "joined"  #: the teller made it known, alive
+    JOINED = "joined"  #: the reporter made it known, alive
     PROBE_FAILED = "probe_failed"  #: it did not answer this node, nor any helper
     ACCUSED = "accused"  #: suspected, by the first accuser
     CONFIRMED = "confirmed"  #: another accuser of one that is suspected
     REFUTED = "refuted"  #: a fresher heartbeat ended the suspicion
-    BURIED = "buried"  #: the suspicion ran out: dead here
+    DECLARED_DEAD = "declared_dead"  #: the suspicion ran out: dead here
     DEATH_HEARD = "death_heard"  #: an old death, reported by another
     RETURNING = "returning"  #: alive, on evidence older than its death here
     RETURNED = "returned"  #: reached, back from the dead
@@ -53,7 +53,7 @@ FACTS: Final[Mapping[EvidenceKind, tuple[str, ...]]] = {
     EvidenceKind.ACCUSED: ("heartbeat",),
     EvidenceKind.CONFIRMED: ("count",),  # of accusers, by now
     EvidenceKind.REFUTED: ("heartbeat",),
-    EvidenceKind.BURIED: ("accusers",),  # their names
+    EvidenceKind.DECLARED_DEAD: ("accusers",),  # their names
     EvidenceKind.DEATH_HEARD: ("age",),
     EvidenceKind.RETURNING: (),
     EvidenceKind.RETURNED: ("returns", "window", "probation"),  # probation 0: none

@@ -29,7 +29,7 @@ Metadata: TypeAlias = Mapping[str, Scalar]
 
 NO_METADATA: Final[Metadata] = MappingProxyType({})
 
-#: Stands for a teller that this node does not know.
+#: Stands for a reporter that this node does not know.
 UNKNOWN_NODE: Final = ""
 #: What a line of evidence says beside its kind: plain values, addresses as text.
 Fact: TypeAlias = str | int | float | tuple[NodeId, ...]
@@ -182,7 +182,7 @@ class Evidence(NamedTuple):
 
     at: float
     kind: EvidenceKind
-    teller: NodeId
+    reporter: NodeId
     heartbeat: Heartbeat
     #: What else is known of it; ``trail.FACTS`` says which a kind has.
     facts: Facts = NO_FACTS
@@ -222,7 +222,7 @@ class Health(NamedTuple):
     #: Share of the last probes of this node whose sender asked a third time.
     unheard: float
     #: Members with changes that wait to be broadcast.
-    news: int
+    broadcasts: int
     #: Live peers that said within the last two intervals that their timers fire late.
     slow_peers: int
 

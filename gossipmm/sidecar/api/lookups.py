@@ -100,7 +100,7 @@ def why(state: State, call: Call) -> schemas.Why:
                 time=state.wall(line.at),
                 ago=state.ago(line.at),
                 kind=line.kind,
-                teller=line.teller,
+                reporter=line.reporter,
                 heartbeat=line.heartbeat,
                 detail=detail(line),
                 facts=dict(line.facts),

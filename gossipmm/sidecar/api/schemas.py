@@ -127,7 +127,7 @@ class Evidence(msgspec.Struct, kw_only=True):
     ago: Seconds
     kind: str
     #: Empty: a node that is not known here.
-    teller: str
+    reporter: str
     heartbeat: Count
     detail: str
     facts: dict[str, str | int | float | tuple[str, ...]]
@@ -320,7 +320,7 @@ class SelfHealth(msgspec.Struct, kw_only=True):
     #: Share of the last probes of this node whose sender asked a third time.
     unheard: float
     #: Members about which broadcasts wait, and peers whose last answers said that they are slow.
-    news: Count
+    broadcasts: Count
     slow_peers: Count
 
 

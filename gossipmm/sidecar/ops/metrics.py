@@ -217,7 +217,9 @@ class _Collector(Collector):
     def _health(self) -> Iterator[Metric]:
         stats, health = self._agent.stats, self._agent.health()
         yield _gauge(
-            "gossipmm_queue_depth", "Members of whom news waits to be pushed.", health.news
+            "gossipmm_queue_depth",
+            "Members with changes that wait to be broadcast.",
+            health.broadcasts,
         )
         yield _gauge(
             "gossipmm_health_score",

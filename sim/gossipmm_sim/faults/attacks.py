@@ -173,9 +173,9 @@ def _other_cluster(run: Context, victim: Host, stream: Random) -> Iterator[bytes
 
 
 def _told_by_insider(run: Context, victim: Host, **content: Any) -> bytes:
-    teller = _insider(run, victim)
-    heartbeat = teller.core.heartbeat
-    return _frame(run, _key(run, teller), _key(run, victim), heartbeat=heartbeat, **content)
+    reporter = _insider(run, victim)
+    heartbeat = reporter.core.heartbeat
+    return _frame(run, _key(run, reporter), _key(run, victim), heartbeat=heartbeat, **content)
 
 
 def _page(run: Context, victim: Host, page: pages.Page) -> bytes:

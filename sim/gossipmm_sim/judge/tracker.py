@@ -231,10 +231,10 @@ class Tracker:
 
         Possibly by the word of others that believed that host.
         """
-        tellers = {one.teller for one in host.why(name)[-1:] if one.kind == "returned"}
+        reporters = {one.reporter for one in host.why(name)[-1:] if one.kind == "returned"}
         since = self.cluster.now - self.grace
         for other in self.cluster.hosts:
-            if (other.node_name, name) in self.misled and other.node_name in tellers:
+            if (other.node_name, name) in self.misled and other.node_name in reporters:
                 return True
             if other.up and (other.blocked or other.service or other.stuck_at > since):
                 held = other.member(name)

@@ -3,10 +3,10 @@
 A mechanism whose absence no checker notices is either useless or untested. Each row says where to
 look for the break; its scenario must be green with the mechanism on, at the same seed.
 
-``Config.without`` knows four more whose absence no scenario shows, because another mechanism does
-most of their work: ``suspect_rows`` (suspicions are news, too), ``accused_is_told`` (the news reach
-the accused), ``late_hold`` (a late probe is given its time back) and ``floors`` (who was alone for
-half of ``reap_after`` forgets all but itself).
+``Config.without`` knows four more whose absence shows in no scenario, because another mechanism
+does most of their work: ``suspect_rows`` (suspicions are also broadcast), ``accused_is_told`` (the
+broadcast reaches the accused), ``late_hold`` (a late probe is given its time back) and
+``minimum_generations`` (a node that was alone for half of ``reap_after`` forgets all but itself).
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ ABLATIONS: dict[str, Ablation] = {
             duration=10,
         ),
         _case(
-            Mechanism.EVERYONE_BURIES,
+            Mechanism.EVERYONE_DECLARES,
             "a death heard is only a suspicion: one mute accuser convinces nobody",
             ("kept by=all",),
             ("attack at=1 until=20 what=accuse_all rate=20",),
@@ -191,7 +191,7 @@ ABLATIONS: dict[str, Ablation] = {
             duration=90,
         ),
         _case(
-            Mechanism.SUSPECT_TELLER,
+            Mechanism.SUSPECT_REPORTER,
             "who is itself suspected is not believed against others",
             # Each of the five deaf ones suspects the 55 others, and nobody else does.
             ("at_most figure=false_suspicions value=275",),
