@@ -79,7 +79,7 @@ def parse_registration(text: str, *, path: str = "register") -> tuple[str, str |
     topic, equals, host = text.partition("=")
     topic, host = topic.strip(), host.strip()
     reason = why_not_topic(topic) or (why_not_host(host) if equals else "")
-    if reason and (not topic or not host):
+    if reason and (not topic or (equals and not host)):
         reason += f": write TOPIC or TOPIC=HOST, not {text!r}"
     if reason:
         raise ConfigError(reason, path=path)

@@ -113,7 +113,7 @@ def create(path: str | os.PathLike[str], keyring: Keyring) -> None:
         _write(path, keyring, like=None)
     except FileExistsError:
         raise KeyringError(
-            f"{path}: exists already: its keys are in use somewhere, perhaps; move it away first"
+            f"{path}: already exists, and its keys may be in use: move it away first"
         ) from None
     except OSError as exc:
         raise KeyringError(f"{path}: cannot be written: {exc.strerror}") from None
@@ -221,7 +221,9 @@ def _register(value: object) -> RotationState:
     except (AssertionError, KeyError, AttributeError, TypeError, ValueError):
         register = None
     if register is None:
-        raise KeyringError("is no rotation: remove this entry, and the last rotation is forgotten")
+        raise KeyringError(
+            "is not a rotation: remove this entry (the last rotation is then forgotten)"
+        )
     return register
 
 
@@ -230,7 +232,7 @@ def _key(row: object) -> Key:
         raise KeyringError("is not an object with kid and key")
     unknown = sorted(set(row) - _FIELDS)
     if unknown:
-        raise KeyringError(f"has fields that are none: {', '.join(unknown)}")
+        raise KeyringError(f"has unknown fields: {', '.join(unknown)}")
     kid, secret = row.get("kid"), row.get("key")
     if not isinstance(kid, str) or not isinstance(secret, str):
         raise KeyringError("needs a kid and a key, both text")

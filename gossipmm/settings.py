@@ -113,10 +113,10 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
         if nested:
             inner = found.setdefault(name, (variable, {}))[1]
             if not isinstance(inner, dict):
-                raise ConfigError(f"{name} is set as a whole, too", path=variable)
+                raise ConfigError(f"{name} is also set as a whole", path=variable)
             inner[key] = text
         elif name in found:
-            raise ConfigError(f"{name} is set key by key, too", path=variable)
+            raise ConfigError(f"{name} is also set key by key", path=variable)
         else:
             found[name] = (variable, text)
     return found
@@ -138,7 +138,7 @@ def _merge(
         if name in _CODE_ONLY and not code:
             raise ConfigError("can be set by code only", path=path, source=source)
         if name not in _converters():
-            message = f"is no field of the configuration{_nearest(name)}"
+            message = f"is not a field of the configuration{_nearest(name)}"
             raise ConfigError(message, path=path, source=source)
         whole = _Value(value, path, source, text)
         if _converters()[name] is not _mapping:

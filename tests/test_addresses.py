@@ -10,6 +10,7 @@ from gossipmm.addresses import (
     parse_seed,
 )
 from gossipmm.errors import ConfigError, SeedError
+from gossipmm.names import why_not_topic
 
 
 @pytest.mark.parametrize(
@@ -87,3 +88,9 @@ def test_a_registration_names_a_topic_and_perhaps_a_host():
 def test_a_registration_with_a_missing_name_is_refused(text):
     with pytest.raises(ConfigError, match="must not be empty: write TOPIC or TOPIC=HOST, not"):
         parse_registration(text)
+
+
+def test_a_name_that_is_there_is_judged_without_a_lesson_in_writing():
+    with pytest.raises(ConfigError) as caught:
+        parse_registration("a.b")
+    assert str(caught.value) == f"register: {why_not_topic('a.b')}"

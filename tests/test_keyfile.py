@@ -84,7 +84,7 @@ def test_a_rotation_that_is_none_is_refused_with_what_to_do(wrong: object) -> No
     good = RotationState(1, 7, Phase.USE, b"\x02", b"\x01", True, 5, 3600)._asdict()
     good |= {"phase": "use", "new": "02", "old": "01"}
     value = {**good, **wrong} if isinstance(wrong, dict) and wrong else wrong
-    with pytest.raises(KeyringError, match="entry 2: is no rotation: remove this entry"):
+    with pytest.raises(KeyringError, match="entry 2: is not a rotation: remove this entry"):
         keyfile.parse(json.dumps([row, {"rotation": value}]), "keys")
     assert keyfile.parse(json.dumps([row, {"rotation": good}]), "keys").rotation.epoch == 7
 
@@ -116,14 +116,14 @@ def test_wider_modes_are_refused_with_the_command_that_helps(tmp_path: Path, mod
         ([{"kid": "01"}], "entry 1: needs a kid and a key"),
         ([{"kid": 1, "key": SECRETS[0]}], "entry 1: needs a kid and a key"),
         ([{"kid": "xy", "key": SECRETS[0]}], "entry 1: the kid is not 2 to 8 hexadecimal"),
-        ([{"kid": "", "key": SECRETS[0]}], "1 to 4 bytes, this one 0"),
-        ([{"kid": "0102030405", "key": SECRETS[0]}], "1 to 4 bytes, this one 5"),
+        ([{"kid": "", "key": SECRETS[0]}], "1 to 4 bytes, but this has 0"),
+        ([{"kid": "0102030405", "key": SECRETS[0]}], "1 to 4 bytes, but this has 5"),
         ([{"kid": "01", "key": "no base64!"}], "the key of kid 01 is not base64"),
         ([{"kid": "01", "key": "é"}], "the key of kid 01 is not base64"),
-        ([{"kid": "01", "key": "c2hvcnQ="}], "key 01: a key has 32 bytes, this one 5"),
-        ([{"kid": "01", "key": SECRETS[0], "use": 1}], "has fields that are none: use"),
+        ([{"kid": "01", "key": "c2hvcnQ="}], "key 01: a key has 32 bytes, but this has 5"),
+        ([{"kid": "01", "key": SECRETS[0], "use": 1}], "has unknown fields: use"),
         ([{"kid": "01", "key": SECRETS[0], "retired": 1}], "retired is not true or false"),
-        ([{"kid": "01", "key": SECRETS[0]}, {"kid": "01", "key": SECRETS[1]}], "is there twice"),
+        ([{"kid": "01", "key": SECRETS[0]}, {"kid": "01", "key": SECRETS[1]}], "appears twice"),
         ([{"kid": "01", "key": SECRETS[0], "retired": True}], "at least one key"),
     ],
 )
@@ -154,7 +154,7 @@ def test_an_existing_file_is_never_overwritten_by_create(tmp_path: Path) -> None
     path = tmp_path / "keys"
     keyfile.create(path, Keyring((A,)))
     assert mode_of(path) == 0o600
-    with pytest.raises(KeyringError, match="exists already"):
+    with pytest.raises(KeyringError, match="already exists"):
         keyfile.create(path, Keyring((B,)))
     assert keyfile.load(path) == Keyring((A,))
     with pytest.raises(KeyringError, match="cannot be written"):

@@ -121,8 +121,8 @@ def test_a_whole_number_is_a_number(toml):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("gosip_interval = 1", "gosip_interval: is no field of the configuration; did you mean"),
-        ("zzz = 1", "zzz: is no field of the configuration$"),
+        ("gosip_interval = 1", "gosip_interval: is not a field of the configuration; did you mean"),
+        ("zzz = 1", "zzz: is not a field of the configuration$"),
         ('fanout = "4"', "fanout: '4' is not a whole number"),
         ("fanout = 4.0", "fanout: 4.0 is not a whole number"),
         ("fanout = true", "fanout: True is not a whole number"),
@@ -158,7 +158,7 @@ def test_what_is_wrong_in_a_file_is_named_with_its_path(toml, text, message):
 @pytest.mark.parametrize(
     ("variable", "text", "message"),
     [
-        ("GOSSIPMM_NAMEE", "a", "GOSSIPMM_NAMEE: is no field.* did you mean name"),
+        ("GOSSIPMM_NAMEE", "a", "GOSSIPMM_NAMEE: is not a field.* did you mean name"),
         ("GOSSIPMM_FANOUT", "many", "GOSSIPMM_FANOUT: 'many' is not a whole number"),
         ("GOSSIPMM_INSECURE", "maybe", "GOSSIPMM_INSECURE: 'maybe' is not true or false"),
         ("GOSSIPMM_FANOUT", "99", "GOSSIPMM_FANOUT: 99 is not between 1 and 32"),

@@ -68,7 +68,9 @@ async def _announced(config: Config, network: Network, port: Port) -> tuple[Addr
         name, wanted = parse_address(config.advertise, path="advertise", default_port=0)
         literal = await _literal(name, wanted or number, "advertise", network)
         if literal in WILDCARDS:
-            raise BindError(f"advertise: {config.advertise} is no address that others can send to")
+            raise BindError(
+                f"advertise: {config.advertise} is not an address that others can send to"
+            )
         return ((literal.partition("%")[0], wanted or number),)
     if host not in WILDCARDS:
         return (port.address,)
@@ -80,7 +82,7 @@ async def _announced(config: Config, network: Network, port: Port) -> tuple[Addr
         to_seeds = f", and none leads to a seed ({', '.join(config.join)})" if config.join else ""
         raise BindError(
             f"bind: {config.bind} is every address of this machine and none has a default route"
-            f"{to_seeds}: write which one others shall use, for example "
+            f"{to_seeds}: say which one the others are to use, for example "
             f'advertise = "{format_address(("192.0.2.1", number))}"'
         )
     return addresses
@@ -143,7 +145,7 @@ async def _literal(name: str, number: int, path: str, network: Network) -> str:
 def _reason(exc: OSError) -> str:
     hints = {
         errno.EADDRINUSE: "the address is in use (is another agent running here?)",
-        errno.EADDRNOTAVAIL: "it is no address of this machine",
+        errno.EADDRNOTAVAIL: "it is not an address of this machine",
         errno.EACCES: "permission denied (ports below 1024 are for root)",
     }
     known = hints.get(exc.errno) if exc.errno is not None else None

@@ -269,17 +269,17 @@ class DialBack:
         if asked.myself:
             return _MYSELF
         if asked.refused:
-            return "nobody listens there: a wrong address, or its agent does not run"
+            return "nothing listens there: the address is wrong, or its agent is not running"
         theirs, ours = asked.identity, self.identity()
         if theirs is None:
-            return "does not answer: it is down, or its address is wrong, or its port is blocked"
+            return "does not answer: it is down, the address is wrong, or its port is blocked"
         if theirs.protocol != ours.protocol:
             return (
-                f"is of another version: it speaks protocol {theirs.protocol}, "
+                f"speaks another version of the protocol: {theirs.protocol}, "
                 f"this node {ours.protocol}"
             )
         if theirs.tag != ours.tag:
-            return f"is of another cluster than this node's, {self._cluster!r}"
+            return f"belongs to another cluster than this node's, {self._cluster!r}"
         if theirs.kid and not ours.kid:
             return "encrypts, and this node has no keyring"
         if ours.kid and not theirs.kid:
@@ -296,7 +296,7 @@ class DialBack:
         shown = format_address(announced)
         if 0 in asked.tried:
             return (
-                f"reaches this node at {shown} only to answer it: others may not reach it "
+                f"reaches this node at {shown} only with answers: others may not reach it "
                 f"at all, UDP port {announced[1]} seems to be blocked"
             )
         if seen is not None and seen[0] != announced[0]:

@@ -124,13 +124,14 @@ class AgentKeys:
             if len(others) != 1:
                 names = ", ".join(key.kid.hex() for key in others) or "none"
                 raise KeyringError(
-                    f"{self.path}: which key? Beside the one that sends there is {names}; put the "
-                    "new key into the file of every host first (gossipmm keygen --add, then copy)"
+                    f"{self.path}: which key is the new one? Besides the one that sends there is "
+                    f"{names}; put the new key into the file of every host first (gossipmm keygen "
+                    "--add, then copy)"
                 )
             kid = others[0].kid
         key = found.find(kid)
         if key is None:
-            raise KeyringError(f"{self.path}: there is no key {kid.hex()} in it")
+            raise KeyringError(f"{self.path}: key {kid.hex()} is not in it")
 
         def start(now: float) -> None:
             self._keys.add(key, now)
@@ -209,7 +210,7 @@ class AgentKeys:
                     key = (await trio.to_thread.run_sync(keyfile.load, self.path)).find(wanted)
                     if key is None:
                         raise KeyringError(
-                            f"{self.path}: a rotation out of band wants key {wanted.hex()}, which "
+                            f"{self.path}: a rotation out of band needs key {wanted.hex()}, which "
                             "is not in it"
                         )
                     self._keys.add(key, self._driver.now())

@@ -34,26 +34,24 @@ _LONELY = 5.0
 @click.option("--name", help="Name of this node, unique in the cluster. [the host's name]")
 @click.option("--cluster", help="Name of the cluster.")
 @click.option("--bind", metavar="HOST:PORT", help="UDP address to bind; port 0: any free one.")
-@click.option("--advertise", metavar="HOST:PORT", help="Address for the others, if another.")
-@click.option("--join", metavar="HOST:PORT", multiple=True, help="A seed; as often as needed.")
+@click.option("--advertise", metavar="HOST:PORT", help="Address for the others, if different.")
+@click.option("--join", metavar="HOST:PORT", multiple=True, help="A seed; may be repeated.")
 @click.option(
     "--register",
     metavar="TOPIC[=HOST]",
     multiple=True,
-    help="A registration; as often as needed. Without HOST: this node's name.",
+    help="A registration; may be repeated. Without HOST: this node's name.",
 )
 @click.option("--metadata", metavar="KEY=VALUE", multiple=True, help="Shown beside this node.")
 @click.option(
     "--control", metavar="PATH", help='Control socket; "none": no control API. [by the name]'
 )
 @click.option(
-    "--control-port", metavar="PORT", help="Serve control API and status page on loopback, too."
+    "--control-port", metavar="PORT", help="Also serve control API and status page on loopback."
 )
 @click.option("--state-file", metavar="FILE", help="Remembers the last generation and peers.")
 @click.option("--keyring", metavar="FILE", help="File of keys: encrypts (see gossipmm keygen).")
-@click.option(
-    "--insecure", is_flag=True, default=None, help="Bind beyond loopback although without a key."
-)
+@click.option("--insecure", is_flag=True, default=None, help="Bind beyond loopback without a key.")
 @click.option(
     "--set", "fields", metavar="FIELD=VALUE", multiple=True, help="Any other field of the file."
 )

@@ -23,7 +23,7 @@ __all__ = ("Console", "lines_of")
 
 _HELP = """\
 KEY                    the answer to a key: TOPIC, TOPIC.HOST or fanout~TOPIC
-queues KEY             the same, for a topic that is called like a command
+queues KEY             the same, for a topic named like a command
 members                all members and how they are
 topics                 all topics and their hosts
 why NAME               what was said of a member, and which node said it
@@ -173,7 +173,7 @@ class Console:
 
     def _forget(self, name: str) -> tuple[Any, str]:
         closed = self._agent.forget(name)
-        return closed, "forgotten" if closed else f"{name!r} is not a member that is dead or left"
+        return closed, "forgotten" if closed else f"no dead or left member is called {name!r}"
 
     def _join(self, seeds: str) -> tuple[Any, str]:
         self._agent.join(*seeds.split())

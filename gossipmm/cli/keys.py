@@ -43,7 +43,7 @@ def list_(client: Client, as_json: bool) -> None:
         return
     rows = []
     for member in found["members"]:
-        sends, *others = member["holds"] or ["it does not tell"]
+        sends, *others = member["holds"] or ["not told"]
         state = "live" if member["live"] else "down"
         rows.append((member["name"], state, sends, " ".join(others)))
     table(("MEMBER", "STATE", "SENDS", "READS ALSO"), rows)
@@ -73,7 +73,7 @@ def add(client: Client, file: Any) -> None:
 
 @keys.command()
 @click.argument("kid")
-@click.option("--force", is_flag=True, help="Although some members would not understand.")
+@click.option("--force", is_flag=True, help="Even if some members would not understand it.")
 @talks
 def use(client: Client, kid: str, force: bool) -> None:
     """Let this agent send with another of its keys."""
@@ -84,13 +84,13 @@ def use(client: Client, kid: str, force: bool) -> None:
 
 @keys.command()
 @click.argument("kid")
-@click.option("--force", is_flag=True, help="Although some members still send with it.")
+@click.option("--force", is_flag=True, help="Even if some members still send with it.")
 @talks
 def remove(client: Client, kid: str, force: bool) -> None:
     """Let this agent accept a key no longer."""
     client.keys.remove(_checked(kid), force=force)
     found = _look(client)
-    click.echo(f"{found['node']} does not accept key {kid} any more; it has {_ids(found)}")
+    click.echo(f"{found['node']} no longer accepts key {kid}; it has {_ids(found)}")
 
 
 @keys.command()
@@ -115,7 +115,7 @@ def reload(client: Client) -> None:
     help="How long the old key is kept for members that are down.  [3600]",
 )
 @click.option(
-    "--without", metavar="NAME", multiple=True, help="Do not wait for it; as often as needed."
+    "--without", metavar="NAME", multiple=True, help="Do not wait for this member; may be repeated."
 )
 @click.option("--cancel", is_flag=True, help="Go back to the key that is being replaced.")
 @click.option(
@@ -208,9 +208,9 @@ def _story(found: dict[str, Any]) -> str:
     of = f"{covered} of {number(len(members), 'member')}"
     if rotation["phase"] == "done":
         behind = [m["name"] for m in members if not m["covered"]]
-        line = f"key {old} -> {kid}{how}: done; {of} send with {kid}, {old} is accepted no longer"
+        line = f"key {old} -> {kid}{how}: done; {of} send with {kid}, {old} is no longer accepted"
         if behind:
-            line += f"; {', '.join(behind)} missed it: copy the file of keys of another host there"
+            line += f"; {', '.join(behind)} missed it: copy another host's file of keys there"
         return line
     step = "hold it" if rotation["phase"] == "add" else "send with it"
     line = f"key {old} -> {kid}{how}: {of} {step}"
@@ -221,7 +221,7 @@ def _story(found: dict[str, Any]) -> str:
         there = number(rotation["missing"], "more member")
         line += f"; waiting for {there} that {found['node']} has not heard of since it started"
     elif not rotation["majority"]:
-        line += "; waiting until more than half of the members that there were are here"
+        line += "; waiting until more than half of the members from its start are here"
     return line
 
 
@@ -244,8 +244,8 @@ def _advise(found: dict[str, Any]) -> None:
     left = rotation["keep_left"]
     if left is not None:
         click.echo(
-            f"key {rotation['replaces']} is still accepted, for {duration(left)} at most: who "
-            "comes back in that time gets the new key" + _by_itself(rotation)
+            f"key {rotation['replaces']} is still accepted, for {duration(left)} at most: a "
+            "member that comes back by then gets the new key" + _by_itself(rotation)
         )
     live = [member["name"] for member in found["members"] if member["live"]]
     if stuck := [name for name in names if name in live]:
@@ -277,7 +277,7 @@ def _checked(kid: str) -> bytes:
     try:
         return bytes.fromhex(kid)
     except ValueError:
-        raise click.BadParameter(f"{kid!r} is no id of a key", param_hint="KID") from None
+        raise click.BadParameter(f"{kid!r} is not a key id", param_hint="KID") from None
 
 
 def _ids(found: dict[str, Any]) -> str:

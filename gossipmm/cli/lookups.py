@@ -25,7 +25,7 @@ from gossipmm.errors import ControlError
 __all__ = ("lookup", "members", "queues", "topics", "why")
 
 _NOBODY = {
-    "nobody_alive": "nobody: no host of that topic may be picked just now",
+    "nobody_alive": "nobody: no host of that topic can be picked right now",
     "unknown_topic": "nobody: no member registers that topic",
     "not_joined": "nobody: this agent has not joined its cluster yet",
     "stale": "these are the last known hosts: this agent may be cut off",
@@ -42,8 +42,8 @@ def _members(client: Client) -> list[str]:
 
 @click.command()
 @click.argument("key", shell_complete=completed(_topics))
-@click.option("--routing-key", metavar="TEXT", help="The same text: the same host, while it lives.")
-@click.option("--routing-key-hex", metavar="DIGITS", help="The same of bytes, in hexadecimal.")
+@click.option("--routing-key", metavar="TEXT", help="Equal texts get the same host while it lives.")
+@click.option("--routing-key-hex", metavar="DIGITS", help="The same with bytes, in hexadecimal.")
 @click.option("-l", "--long", "at_length", is_flag=True, help="All hosts, with state and age.")
 @talks
 @output_option
@@ -85,7 +85,7 @@ def _routing_key(text: str | None, digits: str | None) -> str | bytes | None:
         return bytes.fromhex(digits)
     except ValueError:
         raise click.BadParameter(
-            f"{digits!r} is not hexadecimal digits", param_hint="--routing-key-hex"
+            f"{digits!r} is not hexadecimal", param_hint="--routing-key-hex"
         ) from None
 
 
@@ -228,7 +228,7 @@ def why(client: Client, host: str, as_json: bool) -> None:
             at = time.strftime("%H:%M:%S", time.localtime(line["time"]))
             click.echo(f"  {at}  {duration(line['ago']) + ' ago':>18}  {line['text']}")
         if not found["evidence"]:
-            click.echo("  nothing was noted of it")
+            click.echo("  no evidence was noted")
 
 
 def _trails(client: Client, host: str) -> list[dict[str, Any]]:

@@ -48,7 +48,7 @@ def _share(_context: click.Context, _parameter: click.Parameter, text: str) -> f
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%?)", text.strip())
     share = float(match[1]) / (100 if match[2] else 1) if match else 2.0
     if share > 1:
-        raise click.BadParameter(f"{text!r} is no share: write 99% or 0.99")
+        raise click.BadParameter(f"{text!r} is not a share: write 99% or 0.99")
     return share
 
 
@@ -75,10 +75,10 @@ def leave(client: Client, wait: float, as_json: bool) -> None:
     elif found.told:
         click.echo(
             f"left: {found.confirmed} of {found.told} live members confirmed ({100 * share:.3g} %)"
-            + ("" if enough else "; the others find out by themselves, as of a crash")
+            + ("" if enough else "; the others will find out by themselves, as after a crash")
         )
     else:
-        click.echo("left; nobody else was there to be told")
+        click.echo("left; there was nobody else to tell")
     sys.exit(0 if enough else 1)
 
 
@@ -94,7 +94,7 @@ def forget(client: Client, name: str) -> None:
         member = client.member(name)
         if member is None:
             absent(f"no member is called {name!r}")
-        absent(f"{name} is {member.status.label}: only who is dead or left can be forgotten")
+        absent(f"{name} is {member.status.label}: only a dead or left member can be forgotten")
     click.echo(f"forgotten: {name}")
 
 

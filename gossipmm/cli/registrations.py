@@ -40,7 +40,7 @@ __all__ = (
     "--ttl",
     type=click.FloatRange(0, 31_536_000, min_open=True),
     metavar="SECONDS",
-    help="End so long after the last ack.",
+    help="End this long after the last ack.",
 )
 @click.option(
     "--metadata",
@@ -49,7 +49,9 @@ __all__ = (
     help="Told to everybody; whole numbers, true and false are taken as such.",
 )
 @click.option("--draining", is_flag=True, help="Known, but in no new picks.")
-@click.option("--keep", is_flag=True, help="Stay, and renew it until Ctrl-C; then unregister.")
+@click.option(
+    "--keep", is_flag=True, help="Keep running and renew it until Ctrl-C, then unregister it."
+)
 @talks
 @output_option
 def register(
@@ -142,7 +144,7 @@ def ack_alive(client: Client, topic: str, host: str | None) -> None:
     """
     host = _host(client, host)
     if not client.ack_alive(topic, host):
-        absent(f"{topic} of {host} is not registered (any more): register it again")
+        absent(f"{topic} of {host} is not registered, or has expired: register it again")
     click.echo(f"acknowledged {topic} of {host}")
 
 
@@ -157,7 +159,9 @@ def report_failure(client: Client, topic: str, host: str) -> None:
     """
     if not client.report_failure(topic, host):
         if any((own.topic, own.host) == (topic, host) for own in client.registrations()):
-            absent(f"{topic} of {host} is registered with this very agent: unregister or drain it")
+            absent(
+                f"{topic} of {host} is registered with this agent itself: unregister or drain it"
+            )
         absent(f"{topic} of {host} is not registered")
     click.echo(f"reported: {topic} of {host} is probed now")
 

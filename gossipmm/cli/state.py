@@ -57,7 +57,7 @@ def _show_status(found: dict[str, Any]) -> None:
     for peer in differ[:_SHOWN]:
         rows.append(("", f"{peer['name']} differs, for {duration(peer['since_ago'])}"))
     if len(differ) > _SHOWN:
-        rows.append(("", f"and {len(differ) - _SHOWN} more, for less long"))
+        rows.append(("", f"and {len(differ) - _SHOWN} more, for less time"))
     if found["impaired"]:
         what = "most answers of this node do not get through: the others hold it on probation"
         rows.append(("IMPAIRED", what))
@@ -153,7 +153,7 @@ def diff(client: Client, other: str, as_json: bool) -> None:
         click.echo(f"{ours['name']} and {theirs['name']} hold the same table: {topics}")
     if ours["cluster"] != theirs["cluster"]:
         click.echo(
-            f"gossipmm: they are of different clusters: {ours['cluster']}, {theirs['cluster']}",
+            f"gossipmm: they belong to different clusters: {ours['cluster']}, {theirs['cluster']}",
             err=True,
         )
     sys.exit(1 if rows else 0)

@@ -38,9 +38,9 @@ _ORDER = ("suspect", "returning", "probation", "dead", "unknown", "alive", "left
 
 @click.command()
 @click.option(
-    "--interval", type=click.FloatRange(0.1, 60), default=1.0, help="Seconds a picture.  [1]"
+    "--interval", type=click.FloatRange(0.1, 60), default=1.0, help="Seconds between pictures.  [1]"
 )
-@click.option("--once", is_flag=True, help="Print one picture and end.")
+@click.option("--once", is_flag=True, help="Print one picture and exit.")
 @talks
 def top(client: Client, interval: float, once: bool) -> None:
     """Show everything as it changes.

@@ -16,11 +16,11 @@ __all__ = ("watch",)
 
 
 @click.command()
-@click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only such events.")
+@click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only events of this kind.")
 @click.option("--topic", "topics", multiple=True, metavar="TOPIC", help="Only of this topic.")
 @click.option("--member", "members", multiple=True, metavar="NAME", help="Only of this member.")
-@click.option("--since", metavar="ID", help="Begin behind the event with this id.")
-@click.option("--count", type=click.IntRange(1), help="End after so many events.")
+@click.option("--since", metavar="ID", help="Begin after the event with this id.")
+@click.option("--count", type=click.IntRange(1), help="Exit after this many events.")
 @talks
 @output_option
 def watch(

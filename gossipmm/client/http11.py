@@ -59,7 +59,7 @@ class AnswerReader:
         first, *lines = head.decode("latin-1").split("\r\n")
         version, _, status = first.partition(" ")
         if not version.startswith("HTTP/1.") or not status[:3].isdigit():
-            raise ControlError(f"what answers there is no agent: {first[:80]!r}")
+            raise ControlError(f"what answers there is not an agent: {first[:80]!r}")
         self._buffer = rest
         if status.startswith("1"):  # an interim answer
             return self.feed(b"")
@@ -105,4 +105,4 @@ class AnswerReader:
 
     def _check_size(self) -> None:
         if len(self._buffer) > _MAX_HEAD:
-            raise ControlError("what answers there is no agent: its answer has no end")
+            raise ControlError("what answers there is not an agent: its answer has no end")

@@ -71,7 +71,7 @@ def _words(exc: OSError) -> str:
     if exc.errno == errno.ENOENT:
         return "there is no such socket"
     if exc.errno == errno.ECONNREFUSED:
-        return "nobody listens there (any more)"
+        return "nothing listens there: its agent may have ended"
     if exc.errno in (errno.EACCES, errno.EPERM):
         return "you may not use that socket: it is for its owner and group"
     if isinstance(exc, TimeoutError):
@@ -106,7 +106,9 @@ def parse(control: str, environ: Mapping[str, str] | None = None) -> Place:
     """Read a control address. Raises ConfigError."""
     environ = os.environ if environ is None else environ
     if not control or control == NONE:
-        raise ConfigError("names no agent: give a path, a name or HOST:PORT", path="--control")
+        raise ConfigError(
+            "does not name an agent: give a path, a name or HOST:PORT", path="--control"
+        )
     if tcp := _TCP.fullmatch(control):
         host, port = tcp[1], int(tcp[2])
         if not 0 < port < 65536:

@@ -217,7 +217,7 @@ class HeartbeatMatchMakerBase(MatchMakerBase):
                     failed.append(exc)
         if failed:
             if len(failed) > 1:
-                failed[0].add_note(f"{len(failed) - 1} other registrations failed, too")
+                failed[0].add_note(f"{len(failed) - 1} other registrations also failed")
             raise failed[0]
 
 

@@ -30,14 +30,14 @@ def check_ring(ring: Any, *, source: str = "ring") -> Ring:
     checked: Ring = {}
     for topic, hosts in ring.items():
         if not isinstance(topic, str) or not topic:
-            raise RingFileError(f"{source}: a topic is a non-empty string, not {topic!r}")
+            raise RingFileError(f"{source}: a topic must be a non-empty string, not {topic!r}")
         if isinstance(hosts, (str, bytes, Mapping)) or not isinstance(hosts, Iterable):
             raise RingFileError(f"{source}: topic {topic!r}: expected a list of hosts: {hosts!r}")
         checked[topic] = tuple(hosts)
         for host in checked[topic]:
             if not isinstance(host, str) or not host:
                 raise RingFileError(
-                    f"{source}: topic {topic!r}: a host is a non-empty string, not {host!r}"
+                    f"{source}: topic {topic!r}: a host must be a non-empty string, not {host!r}"
                 )
     return checked
 

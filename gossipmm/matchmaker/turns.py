@@ -99,7 +99,8 @@ def rendezvous(routing_key: str | bytes, hosts: tuple[str, ...]) -> str:
         routing_key = routing_key.encode("utf-8", "surrogatepass")
     elif not isinstance(routing_key, (bytes, bytearray, memoryview)):
         raise InvalidKeyError(
-            f"a routing key is a string or bytes, not {type(routing_key).__name__}: {routing_key!r}"
+            "routing key must be a string or bytes, not "
+            f"{type(routing_key).__name__}: {routing_key!r}"
         )
     keyed = blake2b(key=blake2b(routing_key, digest_size=32).digest(), digest_size=8)
     best = b""

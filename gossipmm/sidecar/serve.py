@@ -81,7 +81,7 @@ async def open_sidecar(
                 _log.warning("no control socket: %s", exc)
             elif os.environ.get(VARIABLE) == agent.config.control:
                 # The shell that starts this agent may have exported it for the commands.
-                raise BindError(f"{exc} (as {VARIABLE} says; --control goes before it)") from None
+                raise BindError(f"{exc} (as {VARIABLE} says; --control overrides it)") from None
             else:
                 raise
         if agent.config.control_port:
@@ -124,7 +124,7 @@ def _path(agent: Agent) -> str:
     if control == NONE:
         return ""
     if control and not parse(control).path:
-        words = f"{control!r} is no path and no name: control_port serves a port"
+        words = f"{control!r} is neither a path nor a name: control_port serves a port"
         raise ConfigError(words, path="control")
     if "/" in control:
         return control.removeprefix("unix:")

@@ -10,7 +10,7 @@ from gossipmm.core.values import events
 from gossipmm.core.values.events import Event
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Address, HostState
-from gossipmm.text.renewal import why_renewed
+from gossipmm.text.renewal import SOMEBODY, why_renewed
 
 __all__ = ("EVENTS", "FOREIGN_TRAFFIC", "as_line", "left_line")
 
@@ -25,7 +25,7 @@ def _at(addresses: tuple[Address, ...]) -> str:
 
 
 def _names(names: tuple[str, ...], me: str) -> str:
-    return ", ".join("this node" if name == me else name for name in names)
+    return ", ".join("this node" if name == me else name or SOMEBODY for name in names)
 
 
 def _died(event: events.MemberDied, me: str) -> str:
@@ -36,8 +36,8 @@ def _died(event: events.MemberDied, me: str) -> str:
 def _returned(event: events.MemberReturned, me: str) -> str:
     if event.probation:
         return (
-            f"member {event.name} is back for the {event.returns}. time: on probation, in no "
-            f"answer until it was steady for {event.probation:g} s"
+            f"member {event.name} has returned {event.returns} times: on probation, in no answer "
+            f"until it has been steady for {event.probation:g} s"
         )
     return f"member {event.name} is back"
 
@@ -45,12 +45,12 @@ def _returned(event: events.MemberReturned, me: str) -> str:
 def _conflict(event: events.NameConflict, me: str) -> str:
     if event.ours:
         return (
-            f"NAME CONFLICT: a newer node at {_at(event.newer)} calls itself {event.name}, too; "
+            f"NAME CONFLICT: a newer node at {_at(event.newer)} also calls itself {event.name}; "
             "this one stops announcing itself until the other is gone"
         )
     return (
-        f"NAME CONFLICT: an older node at {_at(event.older)} is called {event.name}, too; "
-        f"the newer one at {_at(event.newer)} counts"
+        f"NAME CONFLICT: an older node at {_at(event.older)} is also called {event.name}; "
+        f"the newer one at {_at(event.newer)} takes precedence"
     )
 
 
@@ -65,34 +65,34 @@ def _isolated(event: events.Isolated, me: str) -> str:
     if event.active:
         return (
             f"{event.vanished} members vanished at once: this node may be the one that is cut off; "
-            "topics without a live host answer their last known ones, marked stale"
+            "topics without a live host are answered with the last known ones, marked stale"
         )
-    return "stale answers are over"
+    return "stale answers have ended"
 
 
 def _impaired(event: events.SelfImpaired) -> str:
     if not event.impaired:
-        return "this node's answers get through again: it is in lookups again"
+        return "this node's answers get through again: it is back in lookups"
     return (
         "this node is impaired: most of its answers do not get through "
-        f"({event.lost:.0%} of the probes of it were asked a third time); it is in no lookup"
+        f"({event.lost:.0%} of its last probes were asked a third time); it is in no lookup"
     )
 
 
 def _self_suspected(event: events.SelfSuspected) -> str:
     if not event.active:
-        return "this node is suspected no longer, or seldom"
+        return "this node is no longer suspected again and again"
     return (
-        f"this node is suspected again and again, and refutes ({event.times} times within a "
-        "minute): others do not reach it at the addresses that it announces, or its network "
-        "loses much, or it is starved of CPU"
+        f"this node is suspected again and again and has to refute it ({event.times} times within "
+        "a minute): others cannot reach it at the addresses that it announces, or its network "
+        "loses many datagrams, or it is starved of CPU"
     )
 
 
 #: Reason -> the rest of "datagrams from X ..." about datagrams that are not of this cluster;
 #: ``{key}`` is the id of their key.
 FOREIGN_TRAFFIC: Mapping[Drop, str] = {
-    Drop.CLUSTER: "belong to another cluster (its cluster field differs) and are refused",
+    Drop.CLUSTER: "belong to another cluster (its name differs) and are refused",
     Drop.VERSION: "are of another protocol version and are refused",
     Drop.ENCRYPTED: "are encrypted (key{key}) and are refused: this node has no keyring",
     Drop.NOT_ENCRYPTED: "are not encrypted and are refused: this node has a keyring",
@@ -102,8 +102,8 @@ FOREIGN_TRAFFIC: Mapping[Drop, str] = {
         "the new keys"
     ),
     Drop.NOT_AUTHENTIC: (
-        "name key{key} but are not genuine: forged, or of a cluster with another name, or with "
-        "another key of that id"
+        "name key{key} but are not genuine: forged, or from a cluster with another name, or "
+        "sealed with another key of the same id"
     ),
 }
 
@@ -118,11 +118,11 @@ def _rotation(event: events.KeyRotation) -> str:
     if event.out_of_band:
         what += ", out of band"
     line = {
-        "add": f"{what} begins: all are to hold key {event.kid}",
-        "use": f"{what}: all hold key {event.kid} and send with it from now on",
-    }.get(event.phase, f"{what} is done: key {event.replaces} is accepted no longer")
+        "add": f"{what} begins: every node is to hold key {event.kid}",
+        "use": f"{what}: every node holds key {event.kid} and sends with it from now on",
+    }.get(event.phase, f"{what} is done: key {event.replaces} is no longer accepted")
     if event.missing:
-        line += f"; not that far, and in need of key {event.kid}: {', '.join(event.missing)}"
+        line += f"; behind, and in need of key {event.kid}: {', '.join(event.missing)}"
     return line
 
 
@@ -139,20 +139,22 @@ EVENTS: Mapping[type, Callable[[Any, str], str]] = {
         f"member {e.name} is suspected: it did not answer {_names((e.accuser,), me)}"
     ),
     events.MemberRefuted: lambda e, me: (
-        f"member {e.name} is alive after all: {_names((e.reporter,), me)} heard of it"
+        f"member {e.name} is alive after all: {_names((e.reporter,), me)} has heard from it"
     ),
     events.MemberDied: _died,
     events.MemberReturned: _returned,
-    events.ProbationEnded: lambda e, _: f"member {e.name} was steady: its probation is over",
+    events.ProbationEnded: lambda e, _: f"member {e.name} has been steady: its probation is over",
     events.MemberLeft: lambda e, _: f"member {e.name} left",
-    events.MemberReaped: lambda e, _: f"member {e.name} is forgotten; only a new start returns",
+    events.MemberReaped: lambda e, _: (
+        f"member {e.name} is forgotten; only a restart brings it back"
+    ),
     events.AddressChanged: lambda e, me: (
         f"member {e.name} moved from {_at(e.previous)} to {_at(e.addresses)}"
         if e.name != me
         else f"this node announces {_at(e.addresses)} from now on, no longer {_at(e.previous)}"
     ),
     events.SourceDiffers: lambda e, _: (
-        f"member {e.name} announces {_at(e.addresses)} and sends from {format_address(e.source)}"
+        f"member {e.name} announces {_at(e.addresses)} but sends from {format_address(e.source)}"
     ),
     events.NameConflict: _conflict,
     events.GenerationRenewed: lambda e, _: (
@@ -160,25 +162,25 @@ EVENTS: Mapping[type, Callable[[Any, str], str]] = {
     ),
     events.HostChanged: _host,
     events.RegistrationExpired: lambda e, _: (
-        f"topic {e.topic}: {e.host} was not renewed in time, its registration here expired"
+        f"topic {e.topic}: the registration of {e.host} was not renewed in time and has expired"
     ),
     events.Joined: lambda e, _: (
-        f"joined: this node knows what the others know, {e.members} members"
+        f"joined: this node knows what the others know ({e.members} members)"
     ),
     events.Isolated: _isolated,
     events.SelfSlow: lambda e, _: (
-        f"this node's timers were {e.late:.1f} s late: it holds its accusations for a while"
+        f"this node's timers were {e.late:.1f} s late: it holds back its accusations for a while"
     ),
     events.SelfImpaired: lambda e, _: _impaired(e),
     events.SelfSuspected: lambda e, _: _self_suspected(e),
     events.MemberImpaired: lambda e, _: (
-        f"member {e.name} is impaired: its answers do not get through, it says; on probation, in "
-        "no answer until it takes that back"
+        f"member {e.name} is impaired: it says that its answers do not get through; on probation, "
+        "in no answer until it says otherwise"
     ),
     events.ForeignTraffic: lambda e, _: f"datagrams from {format_address(e.source)} {_foreign(e)}",
     events.KeysChanged: lambda e, _: _keys(e),
     events.KeyWanted: lambda e, _: (
-        f"key {e.kid} is wanted by a rotation out of band: put it into this node's file of keys"
+        f"a rotation out of band needs key {e.kid}: put it into this node's file of keys"
     ),
     events.KeyRotation: lambda e, _: _rotation(e),
     events.LeaveFinished: lambda e, _: left_line(e),
@@ -188,6 +190,6 @@ EVENTS: Mapping[type, Callable[[Any, str], str]] = {
 def left_line(event: events.LeaveFinished) -> str:
     """Say how far a leave has come."""
     if not event.told:
-        return "left; nobody else was there to be told"
+        return "left; there was nobody else to tell"
     share = 100 * event.confirmed / event.told
     return f"left: {event.confirmed} of {event.told} live members confirmed ({share:.0f} %)"

@@ -8,14 +8,14 @@ from typing import NamedTuple
 from gossipmm.core.values.renewal import RenewalReason
 from gossipmm.core.values.trail import EvidenceKind, Hold
 from gossipmm.core.values.types import Evidence, Facts, NodeId
-from gossipmm.text.renewal import why_renewed
+from gossipmm.text.durations import duration
+from gossipmm.text.renewal import SOMEBODY, why_renewed
 
 __all__ = ("DETAILS", "EVIDENCE", "detail", "sentence")
 
 
 THIS_NODE = "this node"
 ITSELF = "itself"
-UNKNOWN = "an unknown node"
 
 
 class _Line(NamedTuple):
@@ -29,13 +29,15 @@ class _Line(NamedTuple):
 def _tries(facts: Facts) -> str:
     if not facts["tries"]:
         return f"nobody at all was heard for {facts['seconds']:.3g} s"
-    text = f"no answer to {facts['tries']} tries in {facts['seconds']:.3g} s"
-    return text + (f"; somebody else answers at {facts['other']}" if facts["other"] else "")
+    text = f"{facts['tries']} tries in {facts['seconds']:.3g} s"
+    return text + (f"; another node answers at {facts['other']}" if facts["other"] else "")
 
 
 def _returns(facts: Facts) -> str:
-    text = f"return {facts['returns']} in {facts['window']:g} s"
-    return text + (f": probation for {facts['probation']:g} s" if facts["probation"] else "")
+    text = f"return {facts['returns']} within {facts['window']:g} s"
+    if facts["probation"]:
+        text += f", so on probation for {facts['probation']:g} s"
+    return text
 
 
 def _accusers(facts: Facts) -> str:
@@ -45,7 +47,7 @@ def _accusers(facts: Facts) -> str:
 
 
 def _share(facts: Facts) -> str:
-    return f"{facts['share']:.0%} of its last probes"
+    return f"{facts['share']:.0%} of the last probes were asked a third time"
 
 
 def _heartbeat(facts: Facts) -> str:
@@ -60,10 +62,10 @@ def _host(facts: Facts) -> str:
 DETAILS: Mapping[EvidenceKind, Callable[[Facts], str]] = {
     EvidenceKind.PROBE_FAILED: _tries,
     EvidenceKind.ACCUSED: _heartbeat,
-    EvidenceKind.CONFIRMED: lambda facts: f"{facts['count']} accusers",
+    EvidenceKind.CONFIRMED: lambda facts: f"accusers so far: {facts['count']}",
     EvidenceKind.REFUTED: _heartbeat,
     EvidenceKind.DECLARED_DEAD: _accusers,
-    EvidenceKind.DEATH_HEARD: lambda facts: f"{facts['age']:.3g} s ago",
+    EvidenceKind.DEATH_HEARD: lambda facts: f"{duration(float(str(facts['age'])))} ago",
     EvidenceKind.RETURNED: _returns,
     EvidenceKind.IMPAIRED_OWN: _share,
     EvidenceKind.UNIMPAIRED_OWN: _share,
@@ -73,13 +75,13 @@ DETAILS: Mapping[EvidenceKind, Callable[[Facts], str]] = {
     EvidenceKind.FAILURE_REPORTED: _host,
     EvidenceKind.RENEWED: lambda facts: str(facts["reason"]),
     EvidenceKind.REFUTED_OWN: _heartbeat,
-    EvidenceKind.CONFLICT: lambda facts: f"older {facts['older']}, newer {facts['newer']}",
+    EvidenceKind.CONFLICT: lambda facts: f"older: {facts['older']}, newer: {facts['newer']}",
 }
 
 
 def _held(line: _Line) -> str:
     if line.facts["why"] == Hold.DEAF:
-        return "nobody at all was heard here: the accusation waits, this node may be the deaf one"
+        return "this node heard from nobody at all and may be to blame: the accusation waits"
     return "this node itself was slow: the accusation waits"
 
 
@@ -91,55 +93,53 @@ def _renewed(line: _Line) -> str:
 #: Kind of evidence -> its sentence. All kinds are here.
 EVIDENCE: Mapping[EvidenceKind, Callable[[_Line], str]] = {
     EvidenceKind.JOINED: lambda line: (
-        "it made itself known" if line.who == ITSELF else f"{line.who} made it known"
+        "it announced itself" if line.who == ITSELF else f"{line.who} announced it"
     ),
-    EvidenceKind.PROBE_FAILED: lambda line: f"{line.who} could not reach it: {line.detail}",
+    EvidenceKind.PROBE_FAILED: lambda line: f"it did not answer {line.who} ({line.detail})",
     EvidenceKind.ACCUSED: lambda line: (
-        "this node suspects it, and tells the others"
+        "this node suspects it and tells the others"
         if line.who == THIS_NODE
-        else f"{line.who} suspects it: it did not answer {line.who}"
+        else f"{line.who} suspects it, having had no answer"
     ),
-    EvidenceKind.CONFIRMED: lambda line: f"{line.who} could not reach it either: {line.detail} now",
+    EvidenceKind.CONFIRMED: lambda line: f"{line.who} could not reach it either ({line.detail})",
     EvidenceKind.REFUTED: lambda line: (
-        f"{line.who} heard of it since ({line.detail}): the suspicion is over"
+        f"{line.who} has heard from it since ({line.detail}): the suspicion is over"
     ),
-    EvidenceKind.DECLARED_DEAD: lambda line: (
-        f"its time to answer ran out: dead here, {line.detail}"
-    ),
-    EvidenceKind.DEATH_HEARD: lambda line: f"{line.who} told that it died {line.detail}",
+    EvidenceKind.DECLARED_DEAD: lambda line: f"it did not answer in time: dead here, {line.detail}",
+    EvidenceKind.DEATH_HEARD: lambda line: f"{line.who} reported that it died {line.detail}",
     EvidenceKind.RETURNING: lambda line: (
-        f"{line.who} told a higher heartbeat, but from before its death here: "
+        f"{line.who} reported a higher heartbeat, but from before its death here: "
         "it has to answer for itself"
     ),
-    EvidenceKind.RETURNED: lambda line: f"it is back, {line.who} reached it ({line.detail})",
-    EvidenceKind.LEFT: lambda line: "it said that it leaves",
-    EvidenceKind.PROBATION_ENDED: lambda line: "it was steady: its probation is over",
+    EvidenceKind.RETURNED: lambda line: f"it is back: {line.who} reached it ({line.detail})",
+    EvidenceKind.LEFT: lambda line: "it said that it was leaving",
+    EvidenceKind.PROBATION_ENDED: lambda line: "it has been steady: its probation is over",
     EvidenceKind.IMPAIRED: lambda line: (
-        "it says that its answers do not get through: on probation until it takes that back"
+        "it says that its answers do not get through: on probation until it says otherwise"
     ),
     EvidenceKind.IMPAIRED_OWN: lambda line: (
-        f"its own answers did not get through (who asked had to ask a third time in {line.detail}):"
-        " it told the others to hold it on probation"
+        f"most of this node's answers do not get through ({line.detail}): it told the others to "
+        "put it on probation"
     ),
     EvidenceKind.UNIMPAIRED_OWN: lambda line: (
-        f"its own answers get through again (asked a third time: {line.detail}), and it said so"
+        f"this node's answers get through again ({line.detail}), and it told the others"
     ),
     EvidenceKind.HELD: _held,
     EvidenceKind.OTHER_ANSWERED: lambda line: (
-        f"{line.who} answered in its place {line.detail}: that address is somebody else's now"
+        f"{line.who} answered in its place {line.detail}: that address now belongs to another node"
     ),
     EvidenceKind.REACHED_BY_HELPER: lambda line: (
-        f"not reached from here, but {line.who} reached it"
+        f"this node could not reach it, but {line.who} could"
     ),
     EvidenceKind.DELIVERED: lambda line: f"a program here delivered a message to {line.detail}",
     EvidenceKind.FAILURE_REPORTED: lambda line: (
-        f"a program here could not deliver a message to {line.detail}: it was probed at once"
+        f"a program here could not deliver a message to {line.detail}, so it was probed at once"
     ),
     EvidenceKind.RENEWED: _renewed,
     EvidenceKind.REFUTED_OWN: lambda line: (
-        f"{line.who} held this node for gone; it answered with {line.detail}"
+        f"{line.who} took this node for suspect or dead; it answered with {line.detail}"
     ),
-    EvidenceKind.CONFLICT: lambda line: f"another process uses this name: {line.detail}",
+    EvidenceKind.CONFLICT: lambda line: f"another process uses this name ({line.detail})",
 }
 
 
@@ -152,5 +152,5 @@ def detail(evidence: Evidence) -> str:
 def sentence(evidence: Evidence, me: NodeId, of: NodeId) -> str:
     """Put a line of the trail of member ``of`` into words, for somebody at node ``me``."""
     reporter = evidence.reporter
-    who = THIS_NODE if reporter == me else ITSELF if reporter == of else reporter or UNKNOWN
+    who = THIS_NODE if reporter == me else ITSELF if reporter == of else reporter or SOMEBODY
     return EVIDENCE[evidence.kind](_Line(who, detail(evidence), evidence.facts))

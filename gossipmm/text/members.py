@@ -12,15 +12,13 @@ __all__ = ("REASONS", "why_status")
 #: Reason -> its sentence. All are here, but for the one that the last evidence gives.
 REASONS: Mapping[StatusReason, Callable[[MemberView], str]] = {
     StatusReason.NONE: lambda _: "",
-    StatusReason.NO_RECORD: lambda _: "its record is not here yet",
-    StatusReason.NEVER_ALIVE: lambda _: "never heard alive here",
+    StatusReason.NO_RECORD: lambda _: "its record has not arrived yet",
+    StatusReason.NEVER_ALIVE: lambda _: "no sign of life from it has reached this node",
     StatusReason.OLD_EVIDENCE: lambda _: (
-        "a higher heartbeat came, on evidence older than its burial here"
+        "a higher heartbeat arrived, but from before its death here"
     ),
-    StatusReason.RETURNS: lambda view: f"returned from the dead {view.returns} times: on probation",
-    StatusReason.IMPAIRED: lambda _: (
-        "its answers do not get through, by its own measure: on probation"
-    ),
+    StatusReason.RETURNS: lambda view: f"it has returned from the dead {view.returns} times",
+    StatusReason.IMPAIRED: lambda _: "it says that its answers do not get through",
 }
 
 

@@ -12,6 +12,12 @@ from gossipmm.text.members import why_status
 
 __all__ = ("summary",)
 
+#: Status -> what a member has been, of those that its reason explains.
+_BEEN = {
+    Status.UNKNOWN: "unknown",
+    Status.RETURNING: "returning",
+    Status.PROBATION: "on probation",
+}
 #: Kinds of evidence that end in a death.
 _ENDS = (EvidenceKind.DECLARED_DEAD, EvidenceKind.DEATH_HEARD)
 
@@ -23,14 +29,14 @@ def summary(view: MemberView, trail: tuple[Evidence, ...], me: str, now: float) 
     heard = (
         f"last sign of life {duration(now - view.heard)} ago"
         if isfinite(view.heard)
-        else "no sign of life of it ever reached this node"
+        else "no sign of life from it has reached this node"
     )
     if name == me:
         text = f"{name} is this node itself"
     elif view.status is Status.ALIVE:
-        text = f"{name} is alive, for {since}; {heard}"
+        text = f"{name} has been alive for {since}; {heard}"
     elif view.status is Status.LEFT:
-        return f"{name} left by itself, {since} ago"
+        return f"{name} left the cluster {since} ago"
     elif view.status is Status.DEAD:
         why = next((e for e in reversed(trail) if e.kind in _ENDS), None)
         because = (
@@ -38,12 +44,15 @@ def summary(view: MemberView, trail: tuple[Evidence, ...], me: str, now: float) 
             if why is not None and why.kind is EvidenceKind.DECLARED_DEAD
             else ""
         )
-        text = f"{name} is dead, for {since}{because}; {heard}"
+        text = f"{name} has been dead for {since}{because}; {heard}"
     elif view.status is Status.SUSPECT:
-        text = f"{name} is suspected, for {since}: it will be held dead unless it answers; {heard}"
+        text = (
+            f"{name} has been suspected for {since} and will be declared dead unless it answers; "
+            f"{heard}"
+        )
     else:
         reason = why_status(view, lambda _: trail, me) or heard
-        text = f"{name}: {view.status.label}, for {since}: {reason}"
+        text = f"{name} has been {_BEEN[view.status]} for {since}: {reason}"
     if view.node_state is NodeState.DRAINING:
-        text += "; it is draining, and takes no new work"
+        text += "; it is draining and takes no new work"
     return text

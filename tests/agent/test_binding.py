@@ -54,7 +54,7 @@ async def test_names_are_resolved_once():
 
 
 async def test_a_wildcard_is_no_address_to_announce():
-    with pytest.raises(BindError, match="no address that others can send to"):
+    with pytest.raises(BindError, match="not an address that others can send to"):
         await announced(bind="127.0.0.1:5", advertise="0.0.0.0:5")
 
 

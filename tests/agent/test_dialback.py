@@ -66,7 +66,7 @@ async def test_nobody_is_there(autojump_clock, air):
     async with open_agent(config("b", 2, 1), network=air.host()) as b:
         await trio.sleep(PATIENCE + 1)
         assert b.seed_trouble() == {
-            "127.0.0.1:1": "does not answer: it is down, or its address is wrong, "
+            "127.0.0.1:1": "does not answer: it is down, the address is wrong, "
             "or its port is blocked"
         }
 
@@ -84,14 +84,15 @@ async def test_the_system_there_says_that_nobody_listens(autojump_clock, air):
     async with open_agent(config("b", 2, 1), network=host) as b:
         await trio.sleep(0.5)
         assert b.seed_trouble() == {
-            "127.0.0.1:1": "nobody listens there: a wrong address, or its agent does not run"
+            "127.0.0.1:1": "nothing listens there: the address is wrong, or its agent is not "
+            "running"
         }
         assert asked == [(A, MAGIC)]
 
 
 async def test_another_cluster(autojump_clock, air, caplog):
     found = await trouble(air, cluster="prod")
-    assert found == "is of another cluster than this node's, 'prod'"
+    assert found == "belongs to another cluster than this node's, 'prod'"
     (said,) = [r.getMessage() for r in caplog.records if r.name == "gossipmm.agent.dialback"]
     assert said == f"seed 127.0.0.1:1 {found}"
 
@@ -104,7 +105,7 @@ async def test_another_version(autojump_clock, air, monkeypatch):
         return ours._replace(protocol=7) if self._announced()[0] == A else ours
 
     monkeypatch.setattr(DialBack, "identity", identity)
-    assert await trouble(air) == ("is of another version: it speaks protocol 7, this node 1")
+    assert await trouble(air) == ("speaks another version of the protocol: 7, this node 1")
 
 
 async def test_other_keys(autojump_clock, air, tmp_path):
@@ -141,7 +142,7 @@ async def test_a_firewall_that_lets_only_answers_in(autojump_clock, air):
     air.lost = lambda source, target: target == B and source != A
     found = await trouble(air)
     assert found == (
-        "reaches this node at 127.0.0.1:2 only to answer it: others may not reach it at all, "
+        "reaches this node at 127.0.0.1:2 only with answers: others may not reach it at all, "
         "UDP port 2 seems to be blocked"
     )
 
@@ -185,7 +186,7 @@ async def test_of_very_many_addresses_a_few_are_asked(autojump_clock, air):
 async def test_switched_off_it_neither_asks_nor_answers(autojump_clock, air):
     assert await trouble(air, cluster="prod", dial_back=False) == ""
     assert await trouble(air, cluster="prod", seed={"dial_back": False}) == (
-        "does not answer: it is down, or its address is wrong, or its port is blocked"
+        "does not answer: it is down, the address is wrong, or its port is blocked"
     )
 
 

@@ -137,15 +137,15 @@ async def test_reading_the_file_again(cluster):
 
 async def test_out_of_band_looks_into_the_files(cluster):
     a, _, c = cluster
-    with pytest.raises(KeyringError, match="which key. Beside the one that sends there is none"):
+    with pytest.raises(KeyringError, match="Besides the one that sends there is none"):
         await a.keys.rotate_out_of_band()
     new = keyfile.generate(*ring_of(a).keys)
     for agent in cluster[:2]:
         keyfile.save(agent.keys.path, ring_of(agent).add(new))
-    with pytest.raises(KeyringError, match="there is no key 00 in it"):
+    with pytest.raises(KeyringError, match="key 00 is not in it"):
         await a.keys.rotate_out_of_band(b"\0")
     await a.keys.rotate_out_of_band()
-    await until(lambda: "wants key" in c.keys.trouble)
+    await until(lambda: "needs key" in c.keys.trouble)
     await trio.sleep(4)
     assert phase(a) is Phase.ADD
     keyfile.save(c.keys.path, ring_of(c).add(new))

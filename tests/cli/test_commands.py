@@ -121,7 +121,7 @@ def test_queues_at_length(run):
 def test_why(run):
     status, out, _ = run("why", "b")
     assert status == 0
-    assert out.startswith("b is alive, for ")
+    assert out.startswith("b has been alive for ")
     assert "serves compute.b, volume.disk-1\n" in out
     status, out, _ = run("why", "disk-1")
     assert (status, out.splitlines()[0]) == (0, "disk-1 is registered by b:")
@@ -151,7 +151,7 @@ def test_a_registration_from_its_beginning_to_its_end(run):
     assert run("queues", "web") == (
         1,
         "",
-        "gossipmm: web: nobody: no host of that topic may be picked just now\n",
+        "gossipmm: web: nobody: no host of that topic can be picked right now\n",
     )
     assert run("drain", "web", "a", "--undo")[1] == "web of a is in new picks again\n"
     assert run("undrain", "web")[1] == "web (1 host) is in new picks again\n"
@@ -173,7 +173,7 @@ def test_a_registration_from_its_beginning_to_its_end(run):
     assert run("failure", "compute", "a") == (  # its name until 0.1
         1,
         "",
-        "gossipmm: compute of a is registered with this very agent: unregister or drain it\n",
+        "gossipmm: compute of a is registered with this agent itself: unregister or drain it\n",
     )
 
 
@@ -219,7 +219,7 @@ def test_diff(run, agent):
         status, out, err = run("diff", agent.path + ".c")
         assert status == 1
         assert rows(out)[1][:2] == ["member", "a"]
-        assert err == "gossipmm: they are of different clusters: gossipmm, another\n"
+        assert err == "gossipmm: they belong to different clusters: gossipmm, another\n"
 
 
 def test_join_forget_and_log_level(run):
@@ -231,7 +231,7 @@ def test_join_forget_and_log_level(run):
     assert run("forget", "b") == (
         1,
         "",
-        "gossipmm: b is alive: only who is dead or left can be forgotten\n",
+        "gossipmm: b is alive: only a dead or left member can be forgotten\n",
     )
     assert run("forget", "zz")[0] == 1
     assert run("log-level", "info") == (0, "the agent logs info and above\n", "")

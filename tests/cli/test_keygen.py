@@ -34,7 +34,7 @@ def test_an_existing_file_is_left_alone_or_added_to(tmp_path):
     before = keyfile.load(path)
     done = keygen(str(path))
     assert done.returncode == 2
-    assert f"{path}: exists already" in done.stderr
+    assert f"{path}: already exists" in done.stderr
     assert keyfile.load(path) == before
     done = keygen("--add", str(path))
     first, second = keyfile.load(path).keys

@@ -51,7 +51,7 @@ def test_a_rotation_is_one_command(run, two):
     last = out.splitlines()[-1]
     assert re.fullmatch(
         rf"key {old.kid.hex()} -> (\w+): done; [012] of 2 members send with \1, "
-        rf"{old.kid.hex()} is accepted no longer.*",
+        rf"{old.kid.hex()} is no longer accepted.*",
         last,
     )
     new = keyfile.load(files[0]).sending.kid.hex()
@@ -68,7 +68,7 @@ def test_out_of_band_says_what_is_missing_and_how_to_go_on(run, two):
     new = keyfile.generate()
     status, out, err = run("rotate", "--out-of-band", control=control)
     assert (status, out) == (2, "")
-    assert "which key? Beside the one that sends there is none" in err
+    assert "which key is the new one? Besides the one that sends there is none" in err
     keyfile.save(files[0], keyfile.load(files[0]).add(new))
     status, out, err = run("rotate", "--out-of-band", "--wait", "0.5", control=control)
     assert status == 1
@@ -112,7 +112,7 @@ def test_by_hand(run, two, tmp_path):
     status, _, err = run("use", kid, control=control)
     assert (status, "b would not understand this node" in err) == (2, True)
     status, out, _ = run("remove", kid, control=control)
-    assert (status, out) == (0, f"a does not accept key {kid} any more; it has {old.kid.hex()}\n")
+    assert (status, out) == (0, f"a no longer accepts key {kid}; it has {old.kid.hex()}\n")
     assert run("reload", control=control)[:2] == (0, "nothing differs\n")
     assert keyfile.load(files[0]) == Keyring((old,), (new,))
 
@@ -121,7 +121,7 @@ def test_wrong_use(run, two, tmp_path):
     control, *files = two
     before = keyfile.load(files[0])
     for arguments, words in (
-        (("use", "zz"), "'zz' is no id of a key"),
+        (("use", "zz"), "'zz' is not a key id"),
         (("use", "00"), "there is no key 00"),
         (("rotate", "--kid", "00"), "--kid is for --out-of-band"),
         (("rotate", "--without", "nobody"), "no member is called nobody: nothing was begun"),

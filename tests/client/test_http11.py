@@ -36,7 +36,7 @@ def test_an_answer_without_content():
     [b"SSH-2.0-OpenSSH_9\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"x" * 70_000],
 )
 def test_what_is_no_answer(nonsense):
-    with pytest.raises(ControlError, match="no agent"):
+    with pytest.raises(ControlError, match="not an agent"):
         AnswerReader().feed(nonsense)
 
 

@@ -102,11 +102,11 @@ def test_why_nobody_could_be_reached(tmp_path):
         Place(str(tmp_path / "x")).connect(1)
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(str(tmp_path / "y"))
-        with pytest.raises(AgentUnreachableError, match="nobody listens there"):
+        with pytest.raises(AgentUnreachableError, match="nothing listens there"):
             Place(str(tmp_path / "y")).connect(1)
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
-        with pytest.raises(AgentUnreachableError, match="http://127.0.0.1:.*nobody listens"):
+        with pytest.raises(AgentUnreachableError, match="http://127.0.0.1:.*nothing listens"):
             Place("", "127.0.0.1", sock.getsockname()[1]).connect(1)
 
 

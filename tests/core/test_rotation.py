@@ -425,7 +425,7 @@ def test_by_hand_nothing_is_done_that_would_cut_somebody_off(five: SealedMesh) -
         five[name].keys.add(NEW, five.now)
     five.run(0.5)
     keys.use(NEW.kid, five.now)
-    with pytest.raises(KeyringError, match="b, c, d, e would not be heard"):
+    with pytest.raises(KeyringError, match="would no longer hear .*b, c, d, e"):
         keys.remove(OLD.kid, five.now)
     for name in "bcde":
         five[name].keys.use(NEW.kid, five.now)
@@ -439,7 +439,7 @@ def test_by_hand_nothing_is_done_that_would_cut_somebody_off(five: SealedMesh) -
 
 def test_refusals_say_what_to_do(five: SealedMesh) -> None:
     keys = five["a"].keys
-    with pytest.raises(KeyringError, match="key 01 is the one that sends already"):
+    with pytest.raises(KeyringError, match="key 01 is already the one that sends"):
         keys.start(OLD.kid, five.now)
     with pytest.raises(KeyringError, match="there is no key 09: there is 01"):
         keys.start(b"\x09", five.now, out_of_band=True)

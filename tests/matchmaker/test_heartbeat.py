@@ -156,7 +156,7 @@ def test_send_heartbeats_raises_the_first_error_behind_the_last_acknowledgement(
     assert recorder.calls[-1] == ("ack", "compute", "c")
     assert caught.value.__notes__ == [
         "while acknowledging compute.a",
-        "1 other registrations failed, too",
+        "1 other registrations also failed",
     ]
 
 

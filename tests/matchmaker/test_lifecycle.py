@@ -317,7 +317,7 @@ def test_a_whole_configuration_can_be_given() -> None:
 
 
 def test_a_wrong_keyword_is_named() -> None:
-    with pytest.raises(ConfigError, match="keywords: nmae: is no field"):
+    with pytest.raises(ConfigError, match="keywords: nmae: is not a field"):
         MatchMakerGossip(nmae="x")
     with pytest.raises(ConfigError, match="join: 'seed:7946' is not a list of strings"):
         MatchMakerGossip(join="seed:7946")

@@ -29,10 +29,13 @@ def test_an_address_in_use(start):
     ("arguments", "words"),
     [
         (["--bind", "127.0.0.1"], "flags: bind: '127.0.0.1' has no port"),
-        (["--bind", "192.0.2.1:5", "--insecure"], "cannot bind 192.0.2.1:5: it is no address of"),
+        (
+            ["--bind", "192.0.2.1:5", "--insecure"],
+            "cannot bind 192.0.2.1:5: it is not an address",
+        ),
         (["--bind", "0.0.0.0:0"], "insecure = true"),
         (["--join", "host:port"], "flags: join: seed 'host:port' has port 'port'"),
-        (["--set", "gosip_interval=1"], "gosip_interval: is no field.*did you mean gossip_int"),
+        (["--set", "gosip_interval=1"], "gosip_interval: is not a field.*did you mean gossip_int"),
         (["--set", "fanout=many"], "flags: fanout: 'many' is not a whole number"),
         (["--register", "a.b"], "topic 'a.b' contains a dot"),
         (["--register", "a="], "host must not be empty: write TOPIC or TOPIC=HOST, not 'a='"),
@@ -49,7 +52,7 @@ def test_wrong_configuration_file(tmp_path):
     path = tmp_path / "gossipmm.toml"
     path.write_text("[gossip]\ninterval = 1\n")
     for command in (["agent", "--config", str(path)], ["config", "check", str(path)]):
-        assert f"{path}: gossip: is no field of the configuration" in refused(run(*command))
+        assert f"{path}: gossip: is not a field of the configuration" in refused(run(*command))
     path.write_text('name = "a"\n[metadata]\nzone = "b"\n')
     result = run("config", "check", str(path))
     assert result.returncode == 0

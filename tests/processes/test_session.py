@@ -23,7 +23,7 @@ def test_three_agents_in_three_terminals(start):
     assert b.lines[:3] == [
         "fanout~compute -> a, c",
         "registered volume for b",
-        "error: topic 'a.b' contains a dot, which parts topic and host in a direct key",
+        "error: topic 'a.b' contains a dot, which separates topic from host in a direct key",
     ]
     until(lambda: a.hosts("volume") == ["b"], "volume known to a")
 

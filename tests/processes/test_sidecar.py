@@ -69,8 +69,8 @@ def test_a_day_with_three_agents(cluster, tmp_path):
     b.signal(signal.SIGKILL)
     until(lambda: at_a.member("b").status is Status.DEAD, "the death seen")
     why = gossipmm(path, "why", "b")
-    assert why.stdout.startswith("b is dead, for ")
-    assert "could not reach it" in why.stdout
+    assert why.stdout.startswith("b has been dead for ")
+    assert "it did not answer" in why.stdout
     assert gossipmm(path, "queues", "compute.b").returncode == 1
     assert gossipmm(path, "forget", "b").returncode == 0
     assert gossipmm(path, "why", "b").returncode == 1
@@ -127,7 +127,7 @@ def test_sockets_that_cannot_be(start, tmp_path):
     file.write_text("precious")
     refused = run("agent", "--name", "b", "--bind", "127.0.0.1:0", "--control", str(file))
     assert refused.stderr == (
-        f"gossipmm: control: {file} exists and is no socket: it was left alone\n"
+        f"gossipmm: control: {file} exists and is not a socket: it was left alone\n"
     )
     assert file.read_text() == "precious"
     with socket.socket() as busy:
@@ -365,7 +365,7 @@ def test_what_is_wrong_with_a_join_is_said(start, tmp_path):
         free = f"127.0.0.1:{probe.getsockname()[1]}"
     path = str(tmp_path / "b.sock")
     b = start("b", "--join", a.address, "--control", path)
-    another = "is of another cluster than this node's, 'gossipmm'"
+    another = "belongs to another cluster than this node's, 'gossipmm'"
     with Client(path) as client:
         until(lambda: answers(client) and client.status().trouble, "the trouble")
         assert client.status().trouble == {a.address: another}
@@ -373,7 +373,8 @@ def test_what_is_wrong_with_a_join_is_said(start, tmp_path):
         nobody = gossipmm(path, "join", free)
         assert nobody.returncode == 1
         assert nobody.stderr == (
-            f"gossipmm: {free} nobody listens there: a wrong address, or its agent does not run\n"
+            f"gossipmm: {free} nothing listens there: the address is wrong, or its agent is not "
+            "running\n"
         )
     with Client(path) as client:
         fine = start("c", "--control", "none")

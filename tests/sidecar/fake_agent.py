@@ -118,11 +118,11 @@ class FakeAgent:
         some = self.rng.sample(names, max(3, min(14, len(names) // 12)))
         states = ["suspect", "dead", "left", "probation", "returning", "dead", "suspect", "unknown"]
         reasons = {
-            "suspect": "probe_failed (host-a): no answer to 5 tries in 0.5 s",
-            "dead": "buried (host-a): accused by host-017, host-112, host-191",
-            "probation": "returned from the dead 3 times: on probation",
-            "returning": "a higher heartbeat came, on evidence older than its burial here",
-            "unknown": "its record is not here yet",
+            "suspect": "it did not answer host-a (5 tries in 0.5 s)",
+            "dead": "it did not answer in time: dead here, accused by host-017, host-112, host-191",
+            "probation": "it has returned from the dead 3 times",
+            "returning": "a higher heartbeat arrived, but from before its death here",
+            "unknown": "its record has not arrived yet",
         }
         for name, state in zip(some, states * 2, strict=False):
             self.set_status(name, state, reasons.get(state, ""), ago=self.rng.uniform(0.3, 400))
@@ -249,7 +249,7 @@ class FakeAgent:
             return schemas.Topics(node=self.name, event_id=self.event_id, topics=topics)
         if path.startswith("/v1/members/") and path.endswith("/why"):
             return self.why(unquote(path.split("/")[3]))
-        raise ProblemError(404, f"nothing is at {path}")
+        raise ProblemError(404, f"there is nothing at {path}")
 
     def watch(self, since: str) -> tuple[bytes, queue.SimpleQueue[bytes | None]]:
         """GET /v1/watch: what to send at once, and where the rest comes from."""

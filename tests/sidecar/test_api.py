@@ -113,7 +113,7 @@ async def test_a_registration_and_its_end(autojump_clock):
         status, problem = await a.ask("DELETE", path)
         assert (status, problem["detail"]) == (
             404,
-            "web of host-1 is not registered (any more)",
+            "web of host-1 is not registered, or has expired",
         )
 
 
@@ -162,7 +162,7 @@ async def test_a_reported_failure_has_the_owner_probed(autojump_clock):
         assert (status, said["own"], said["nodes"]) == (200, False, ["b"])
         status, problem = await a.ask("POST", "/v1/registrations/compute/a/failure")
         assert (status, problem["status"]) == (409, 409)
-        assert "registered with this very agent" in problem["detail"]
+        assert "registered with this agent itself" in problem["detail"]
         assert (await a.ask("POST", "/v1/registrations/compute/zz/failure"))[0] == 404
         kinds = [line["kind"] for line in (await a.get("/v1/members/b/why"))["evidence"]]
         assert kinds[-1] == "failure_reported"
@@ -273,10 +273,10 @@ async def test_why_tells_the_story_of_a_death_in_words(autojump_clock):
         await trio.sleep(12)
         found = await a.get("/v1/members/b/why")
         assert found["status"] == "dead"
-        assert found["summary"].startswith("b is dead, for ")
+        assert found["summary"].startswith("b has been dead for ")
         texts = [line["text"] for line in found["evidence"]]
-        assert any("could not reach it" in text for text in texts)
-        assert texts[-1].startswith("its time to answer ran out: dead here")
+        assert any("it did not answer" in text for text in texts)
+        assert texts[-1].startswith("it did not answer in time: dead here")
         assert (await a.get("/v1/members/b"))["reason"] == texts[-1]
         assert (await a.get("/v1/members/a/why"))["summary"] == "a is this node itself"
         status, problem = await a.ask("GET", "/v1/members/zz/why")
@@ -287,7 +287,7 @@ async def test_why_tells_the_story_of_a_death_in_words(autojump_clock):
         status, problem = await a.ask("DELETE", "/v1/members/c")
         assert (status, problem["detail"]) == (
             409,
-            "c is alive: only who is dead or left can be forgotten",
+            "c is alive: only a dead or left member can be forgotten",
         )
 
 

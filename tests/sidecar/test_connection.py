@@ -176,7 +176,7 @@ async def test_half_a_request_is_waited_for_so_long_and_no_longer(autojump_clock
         await stream.send_all(sent)
         status, _, body = await read_answer(stream)
         assert status == 408
-        assert b"no whole request within 10 s" in body
+        assert b"no complete request within 10 s" in body
         assert trio.current_time() - began == pytest.approx(limits.REQUEST_TIMEOUT)
         assert await stream.receive_some() == b""
         await stream.aclose()

@@ -215,7 +215,7 @@ def test_of_two_members_with_one_dns_name_the_live_one_answers(mesh, zone, caplo
     mesh.run(0.5)
     for name in ("test", "TEST", "Test"):
         assert sorted(texts(ask(zone, f"{name}.node.gossipmm."))) == ["10.0.1.1", "10.0.1.2"]
-    assert caplog.text.count("members 'TEST', 'test' are one name in DNS") == 1
+    assert caplog.text.count("members 'TEST', 'test' have one name in DNS") == 1
     mesh.crash("TEST")
     mesh.until(lambda: mesh["host-00"].member("TEST").status is Status.DEAD, within=20)
     for name in ("test", "TEST"):
@@ -340,7 +340,7 @@ def test_other_zones_and_impossible_ones():
     register(mesh, "a", "x")
     assert texts(ask(zone_of(mesh, "a", "Svc.Example.ORG"), "x.svc.example.org.")) == ["10.0.0.1"]
     for wrong in ("a..b", "x" * 64, ".x"):
-        with pytest.raises(ConfigError, match="dns_zone: .* is no DNS name"):
+        with pytest.raises(ConfigError, match="dns_zone: .* is not a DNS name"):
             zone_of(mesh, "a", wrong)
 
 

@@ -52,13 +52,13 @@ def test_what_is_no_socket_is_left_alone(tmp_path, make):
         path.mkdir()
     else:
         path.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(BindError, match="exists and is no socket: it was left alone"):
+    with pytest.raises(BindError, match="exists and is not a socket: it was left alone"):
         listen_unix(str(path))
     assert os.path.lexists(path)
 
 
 def test_a_path_that_cannot_be_is_said(tmp_path):
-    with pytest.raises(BindError, match="has 1[0-9]{2} bytes, a socket's path at most 107"):
+    with pytest.raises(BindError, match="has 1[0-9]{2} bytes, but a socket's path has at most 107"):
         listen_unix("/tmp/" + "x" * 120)
     (tmp_path / "file").write_text("")
     with pytest.raises(BindError, match="cannot listen at"):

@@ -29,7 +29,7 @@ async def test_seeds_and_registrations_change_and_the_rest_is_said(autojump_cloc
         # What needs a restart is said again, what was done is not done again.
         assert reloader.reload() == ["fanout: changed in the configuration, needs a restart"]
         now = replace(now, join=())
-        assert "join: 127.0.0.1:9 is tried until a restart" in reloader.reload()
+        assert "join: 127.0.0.1:9 is still tried until a restart" in reloader.reload()
 
 
 async def test_a_wrong_configuration_changes_nothing(autojump_clock):

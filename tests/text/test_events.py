@@ -80,11 +80,11 @@ def test_names_are_in_lower_case_and_addresses_are_text():
             events.LeaveFinished(0, 2, 3),
             "left: 2 of 3 live members confirmed (67 %)",
         ),
-        (events.LeaveFinished(0, 0, 0), "left; nobody else was there to be told"),
+        (events.LeaveFinished(0, 0, 0), "left; there was nobody else to tell"),
         (events.MemberReturned(0, "b", 1, 1, 0.0), "member b is back"),
         (
             events.MemberReturned(0, "b", 1, 3, 8.0),
-            "member b is back for the 3. time: on probation, in no answer until it was steady "
+            "member b has returned 3 times: on probation, in no answer until it has been steady "
             "for 8 s",
         ),
     ],

@@ -109,11 +109,11 @@ def test_a_renewal_says_its_reason(reason):
 
 def test_who_is_this_node_and_who_is_the_member_itself():
     accused = line(EvidenceKind.ACCUSED)
-    assert sentence(accused, "a", "b") == "c suspects it: it did not answer c"
+    assert sentence(accused, "a", "b") == "c suspects it, having had no answer"
     assert sentence(accused._replace(reporter="a"), "a", "b") == (
-        "this node suspects it, and tells the others"
+        "this node suspects it and tells the others"
     )
     joined = line(EvidenceKind.JOINED, "b")
-    assert sentence(joined, "a", "b") == "it made itself known"
-    assert sentence(joined._replace(reporter="c"), "a", "b") == "c made it known"
-    assert sentence(joined._replace(reporter=""), "a", "b") == "an unknown node made it known"
+    assert sentence(joined, "a", "b") == "it announced itself"
+    assert sentence(joined._replace(reporter="c"), "a", "b") == "c announced it"
+    assert sentence(joined._replace(reporter=""), "a", "b") == "an unknown node announced it"

@@ -220,8 +220,8 @@ class Rotation:
         ]
         if using and not force:
             raise KeyringError(
-                f"{_some(using)} would not be heard by this node any more: key {kid.hex()} still "
-                "sends there; use another one there first (or force it)"
+                f"this node would no longer hear {_some(using)}: key {kid.hex()} still sends "
+                "there; use another one there first (or force it)"
             )
         self._change(ring)
 
@@ -258,7 +258,7 @@ class Rotation:
             if ring.find(kid) is None:
                 ring.use(kid)  # names the keys there are
         if kid == ring.sending.kid:
-            raise KeyringError(f"key {kid.hex()} is the one that sends already")
+            raise KeyringError(f"key {kid.hex()} is already the one that sends")
         self._begin(ring, kid, ring.sending.kid, out_of_band=out_of_band, keep=keep)
 
     def cancel(self, now: float) -> None:
@@ -269,7 +269,7 @@ class Rotation:
         if not register.active:
             raise KeyringError("no rotation is under way")
         if ring.find(register.old) is None:
-            raise KeyringError(f"key {register.old.hex()} is not held here any more")
+            raise KeyringError(f"key {register.old.hex()} is no longer held here")
         self._begin(ring, register.old, register.new, out_of_band=True, keep=register.keep)
 
     def _begin(
@@ -277,7 +277,7 @@ class Rotation:
     ) -> None:
         before = ring.rotation
         if before.epoch >= _LAST_EPOCH or before.evictions >= _LAST_EPOCH:
-            raise KeyringError("there were too many rotations: stop the cluster and begin anew")
+            raise KeyringError("there were too many rotations: stop the cluster and start over")
         members = len(standings(self._local.table, NEVER))
         register = RotationState(
             before.evictions + out_of_band,
@@ -301,7 +301,9 @@ class Rotation:
         if unknown := sorted(wanted - known):
             raise KeyringError(f"no member is called {_some(unknown)}")
         if self._local.own.name in wanted:
-            raise KeyringError(f"{self._local.own.name} is this node: ask another one to leave it")
+            raise KeyringError(
+                f"{self._local.own.name} is this node: ask another one not to wait for it"
+            )
         self._without |= wanted
         self._wake(self._local.now)
 
@@ -320,7 +322,7 @@ class Rotation:
     def _at_rest(self) -> Keyring:
         ring = self._need()
         if ring.rotation.active:
-            raise KeyringError("a rotation is under way: it does this on all nodes in due time")
+            raise KeyringError("a rotation is under way, and will do this on all nodes in due time")
         return ring
 
     # -- how far it is -------------------------------------------------------------------------

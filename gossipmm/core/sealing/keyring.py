@@ -39,13 +39,15 @@ class Key:
     def __post_init__(self) -> None:
         """Refuse a key that could never be used."""
         if not 1 <= len(self.kid) <= MAX_KID:
-            raise KeyringError(f"a kid has 1 to {MAX_KID} bytes, this one {len(self.kid)}")
+            raise KeyringError(f"a key id has 1 to {MAX_KID} bytes, but this has {len(self.kid)}")
         if len(self.secret) != KEY_SIZE:
             raise KeyringError(
-                f"key {self.kid.hex()}: a key has {KEY_SIZE} bytes, this one {len(self.secret)}"
+                f"key {self.kid.hex()}: a key has {KEY_SIZE} bytes, but this has {len(self.secret)}"
             )
         if not any(self.secret):
-            raise KeyringError(f"key {self.kid.hex()}: all zeros is no secret: use gossipmm keygen")
+            raise KeyringError(
+                f"key {self.kid.hex()}: all zeros is not a secret: use gossipmm keygen"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Keyring:
         seen: set[bytes] = set()
         for key in (*self.keys, *self.retired):
             if key.kid in seen:
-                raise KeyringError(f"key {key.kid.hex()} is there twice")
+                raise KeyringError(f"key {key.kid.hex()} appears twice")
             seen.add(key.kid)
 
     @property

@@ -112,11 +112,11 @@ def set_log_level(state: State, call: Call) -> schemas.LogLevel:
 def watch(state: State, call: Call) -> Stream:
     """Stream events as they happen."""
     if state.hub.watchers >= MAX_WATCHERS:
-        raise ProblemError(503, f"{MAX_WATCHERS} watch already: try again later")
+        raise ProblemError(503, f"{MAX_WATCHERS} are watching already: try again later")
     kinds = _words(call.query.get("kind"))
     if unknown := kinds - KINDS.keys():
         known = ", ".join(sorted(KINDS))
-        raise ProblemError(400, f"{sorted(unknown)[0]!r} is no kind of event; known: {known}")
+        raise ProblemError(400, f"{sorted(unknown)[0]!r} is not a kind of event; known: {known}")
     wanted = Wanted(kinds, _words(call.query.get("topic")), _words(call.query.get("member")))
     since = call.query.get("since")
     if (last := call.request.headers.get(b"last-event-id")) is not None:

@@ -195,7 +195,7 @@ def _kid(call: Call) -> bytes:
     try:
         return bytes.fromhex(call.path["kid"])
     except ValueError:
-        raise ProblemError(400, f"{call.path['kid']!r} is no id of a key") from None
+        raise ProblemError(400, f"{call.path['kid']!r} is not a key id") from None
 
 
 async def use_key(state: State, call: Call) -> Keys:

@@ -35,7 +35,7 @@ def _routing_key(call: Call) -> str | bytes | None:
     try:
         return bytes.fromhex(digits)
     except ValueError:
-        raise ProblemError(400, f"routing_key_hex={digits!r} is not hexadecimal digits") from None
+        raise ProblemError(400, f"routing_key_hex={digits!r} is not hexadecimal") from None
 
 
 def lookup(state: State, call: Call) -> schemas.Lookup:
@@ -120,7 +120,7 @@ def forget(state: State, call: Call) -> None:
     if not state.agent.forget(name):
         raise ProblemError(
             409,
-            f"{name} is {view.status.label}: only who is dead or left can be forgotten",
+            f"{name} is {view.status.label}: only a dead or left member can be forgotten",
             "not-dead",
         )
 

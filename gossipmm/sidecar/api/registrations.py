@@ -69,7 +69,7 @@ def report_failure(state: State, call: Call) -> schemas.Acknowledged:
         if _own(state, topic, host):
             raise ProblemError(
                 409,
-                f"{topic} of {host} is registered with this very agent: unregister or drain it",
+                f"{topic} of {host} is registered with this agent itself: unregister or drain it",
                 "own-registration",
             )
         raise _missing(state, topic, host)
@@ -121,7 +121,7 @@ def _missing(state: State, topic: str, host: str) -> ProblemError:
     entry = view.entries.get(host) if view is not None else None
     if entry is None:
         return ProblemError(
-            404, f"{topic} of {host} is not registered (any more)", "unknown-registration"
+            404, f"{topic} of {host} is not registered, or has expired", "unknown-registration"
         )
     return ProblemError(
         404,

@@ -105,7 +105,7 @@ class Zone:
             self._name = dns.name.from_text(zone)
             self._below_nodes = dns.name.from_text("node", self._name)
         except (dns.exception.DNSException, UnicodeError) as exc:
-            raise ConfigError(f"{zone!r} is no DNS name: {exc}", path="dns_zone") from None
+            raise ConfigError(f"{zone!r} is not a DNS name: {exc}", path="dns_zone") from None
         # The responder listens on loopback only, and has no other name.
         soa = "localhost. root.localhost. 1 3600 600 86400 0"
         self._soa = dns.rrset.from_text(self._name, 0, "IN", "SOA", soa)
@@ -173,7 +173,9 @@ class Zone:
         if found is not None:
             self._add_records(response, name, rdtype, found)
             if response.answer and any(view.stale for view in (*found.topics, *found.services)):
-                text = "no host is live: last known ones, for this agent may be cut off"
+                text = (
+                    "no host is live: these are the last known ones, as this agent may be cut off"
+                )
                 notes.append(dns.edns.EDEOption(dns.edns.EDECode.STALE_ANSWER, text))
         else:
             response.set_rcode(dns.rcode.NXDOMAIN)
@@ -241,7 +243,9 @@ class Zone:
         if names not in self._said and len(self._said) < _MOST_SAID:
             self._said.add(names)
             shown = ", ".join(map(repr, names))
-            _log.warning("members %s are one name in DNS: the live ones answer; rename one", shown)
+            _log.warning(
+                "members %s have one name in DNS, for which the live ones answer: rename one", shown
+            )
         views = [self._agent.member(name) for name in names]
         live = [view.name for view in views if view is not None and view.status in _LIVE]
         return tuple(live) or names

@@ -128,7 +128,7 @@ class Connection:
                 if data is None:
                     if not begun:
                         return None
-                    raise RefusedError(408, f"no whole request within {REQUEST_TIMEOUT:g} s")
+                    raise RefusedError(408, f"no complete request within {REQUEST_TIMEOUT:g} s")
                 if not begun:
                     begun = True
                     deadline = trio.current_time() + REQUEST_TIMEOUT
@@ -269,7 +269,7 @@ class Connection:
 
 def _check_size(size: int) -> None:
     if size > MAX_BODY:
-        raise RefusedError(413, f"a body of {size} bytes; {MAX_BODY} are allowed")
+        raise RefusedError(413, f"a body of {size} bytes; no more than {MAX_BODY} are allowed")
 
 
 def _headers(answer: Answer) -> list[tuple[str, str]]:

@@ -54,7 +54,9 @@ def listen_unix(path: str) -> UnixListener:
     path = os.path.abspath(path)
     if len(os.fsencode(path)) > _MAX_PATH:
         size = len(os.fsencode(path))
-        raise BindError(f"control: {path!r} has {size} bytes, a socket's path at most {_MAX_PATH}")
+        raise BindError(
+            f"control: {path!r} has {size} bytes, but a socket's path has at most {_MAX_PATH}"
+        )
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
@@ -101,7 +103,7 @@ def _clear(path: str) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(found.st_mode):
-        raise BindError(f"control: {path} exists and is no socket: it was left alone")
+        raise BindError(f"control: {path} exists and is not a socket: it was left alone")
     if is_served(path):
         raise BindError(f"control: another agent is served at {path}: choose another path")
     os.unlink(path)

@@ -110,7 +110,7 @@ class Router:
             allowed = sorted(node.methods) + (["HEAD"] if "GET" in node.methods else [])
             raise ProblemError(
                 405,
-                f"{request.method} is not for {_shown(path)}: {', '.join(allowed)}",
+                f"{_shown(path)} does not take {request.method}, only {', '.join(allowed)}",
                 headers=(("allow", ", ".join(allowed)),),
             )
         given = _query(query, endpoint) if query or endpoint.query else {}
@@ -121,7 +121,7 @@ class Router:
         values: dict[str, str] = {}
         parts = path.split(b"/")
         if parts[0] or len(parts) < 2:
-            raise ProblemError(400, f"{_shown(path)} is no path: it begins with a slash")
+            raise ProblemError(400, f"path {_shown(path)} must begin with '/'")
         for raw in parts[1:]:
             part = _text(raw, "path")
             known = node.parts.get(part)
@@ -131,9 +131,9 @@ class Router:
                 values[node.name] = part
                 node = node.named
             else:
-                raise ProblemError(404, f"nothing is at {_shown(path)}: see /v1/openapi.json")
+                raise ProblemError(404, f"there is nothing at {_shown(path)}: see /v1/openapi.json")
         if not node.methods:
-            raise ProblemError(404, f"nothing is at {_shown(path)}: see /v1/openapi.json")
+            raise ProblemError(404, f"there is nothing at {_shown(path)}: see /v1/openapi.json")
         return node, values
 
     def _body(self, request: Request, endpoint: Endpoint) -> Any:
@@ -160,9 +160,9 @@ def _query(query: bytes, endpoint: Endpoint) -> dict[str, str]:
     for name, value in pairs:
         if name not in endpoint.query:
             known = ", ".join(endpoint.query) or "none"
-            raise ProblemError(400, f"{name!r} is no query parameter here; known: {known}")
+            raise ProblemError(400, f"{name!r} is not a query parameter here; known: {known}")
         if name in given:
-            raise ProblemError(400, f"the query parameter {name!r} is there twice")
+            raise ProblemError(400, f"the query parameter {name!r} appears twice")
         given[name] = value
     return given
 

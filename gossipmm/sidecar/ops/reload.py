@@ -57,7 +57,7 @@ class Reloader:
             said.append(f"join: added {', '.join(added)}")
         removed = [seed for seed in self._config.join if seed not in new.join]
         if removed:
-            said.append(f"join: {', '.join(removed)} is tried until a restart")
+            said.append(f"join: {', '.join(removed)} is still tried until a restart")
         return said
 
     def _registrations(self, new: Config) -> list[str]:
