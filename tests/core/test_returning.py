@@ -276,6 +276,7 @@ def test_later_ones_bring_probation_known_and_probed_and_in_no_lookup() -> None:
     view = grave.node.member("x")
     assert view is not None
     assert (view.reason, view.returns) == (StatusReason.RETURNS, 3)
+    assert grave.node.stats.probations == 1
     grave.x.heard.clear()
     grave.mesh.run(wait - 1)
     assert any(frame.kind == wire.SYN for frame in grave.x.heard)

@@ -131,7 +131,7 @@ def owner(change: Callable[[list[Any]], list[Any]]) -> Callable[[Run], None]:
     def act(run: Run) -> None:
         core: Any = run.cluster[2].core
         ask = core.registrations
-        core.registrations = lambda: change(list(ask()))
+        core.registrations = lambda now: change(list(ask(now)))
 
     return act
 
