@@ -126,7 +126,7 @@ ABLATIONS: dict[str, Ablation] = {
         _case(
             Mechanism.HELPERS,
             "somebody else may reach whom this host does not",
-            ("at_most figure=core.suspicions value=10",),
+            ("at_most figure=core.suspicions value=100",),
             ("cut at=1 on=3 to=6-9 way=both",),
             duration=60,
         ),
