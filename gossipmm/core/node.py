@@ -138,7 +138,7 @@ class Node:
         seeds, pace = Seeds(local, outbox), Pace(local, broadcasts)
         transfer = Transfer(local, outbox, replies, pace)
         joining = Joining(local, admission, seeds, transfer)
-        claims = Claims(local, detector, own, replies)
+        claims = Claims(local, detector, own, replies, conflict)
         anti_entropy = AntiEntropy(local, outbox, claims, replies)
         rotation = Rotation(local, outbox, envelope, self._advance, own)
         reaper = Reaper(local, detector, own, closed, probes, seeds)

@@ -288,6 +288,58 @@ def test_a_conflict_does_not_flap() -> None:
     assert len(mesh.told("a", MemberRestarted)) <= 1
 
 
+@pytest.mark.parametrize("how", ["dies", "leaves"])
+def test_a_copy_that_is_seen_to_be_gone_is_forgotten_at_once_each_time(how: str) -> None:
+    """Story: the healthy original stayed away for 6, 20, 60, 140, 300 s after copies had ended.
+
+    Each time it took a new generation through the back-off that is meant for forgeries, although
+    it had seen, and everybody had told it, that the other one was gone [P121].
+    """
+    mesh = three()
+    mesh["b"].register("t", "old", now=mesh.now)
+    for number in range(4):
+        label = f"copy{number}"
+        mesh.add(label, node_name="b")
+        mesh.run(3)
+        assert mesh["b"].conflict == mesh[label].addresses
+        if how == "leaves":
+            mesh[label].leave(mesh.now)
+            mesh.run(0.5)
+        mesh.crash(label)
+        mesh.until(lambda: picks(mesh["a"], "t") == picks(mesh["c"], "t") == ("old",), within=6)
+        mesh.run(1)
+
+
+def test_a_copy_that_only_the_original_cannot_reach_is_not_gone() -> None:
+    """Story: parted from each other alone, the two ended one another in turn, for ever.
+
+    Everybody else goes on telling the original how lately they reached the copy [P121].
+    """
+    mesh = doubled()
+    mesh.cut(["b"], ["b2"])
+    generations = mesh["b"].generation, mesh["b2"].generation
+    mesh.run(60)
+    assert (mesh["b"].generation, mesh["b2"].generation) == generations
+    assert mesh["b"].conflict == mesh["b2"].addresses
+
+
+def test_a_name_claimed_by_nobody_who_answers_waits_as_after_a_forgery() -> None:
+    """A page alone shows no process: what ends it at once must have lived [P18, P121]."""
+    mesh = three()
+    x = mesh.puppet("x").introduce("b")
+    forged = mesh.puppet("forged")
+    waits = []
+    for _ in range(3):
+        forged.name, forged.generation = "b", mesh.new_generation()
+        x.say("b", pages=[forged.page_zero()])
+        assert mesh["b"].conflict == forged.addresses
+        mesh.crash("forged")
+        waits.append(mesh.until(lambda: mesh["b"].conflict == (), within=60))
+        mesh.run(0.5)
+        forged = mesh.puppet("forged", address=forged.addresses[0])
+    assert waits[-1] > 15
+
+
 # -- strangers -----------------------------------------------------------------------------------
 
 

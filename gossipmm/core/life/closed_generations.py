@@ -72,6 +72,8 @@ class ClosedGenerations:
         if member is not None and member.complete:
             if asks:
                 inbound.reply.pages.append(member.pages[0].raw)
+                # Whether it lives: a copy that ended must not keep the original away [P121].
+                self._replies.answer(inbound.reply, member)
         elif minimum is not None:
             if asks:
                 inbound.reply.minimums.append(list(minimum))

@@ -9,11 +9,12 @@ from gossipmm.core.life.generation import OwnGenerations
 from gossipmm.core.sending.inbound import Inbound
 from gossipmm.core.sending.outbox import Outbox, Stranger
 from gossipmm.core.table.local_state import LocalState
+from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
 from gossipmm.core.values.renewal import RenewalReason
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.trail import EvidenceKind
-from gossipmm.core.values.types import UNKNOWN_NODE, Address, Generation, NodeState
+from gossipmm.core.values.types import UNKNOWN_NODE, Address, Generation, NodeId, NodeState, Status
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import Page
 
@@ -26,13 +27,18 @@ _TOLD: Final = 256
 class Conflict:
     """Another live process uses this node's name, with a higher generation than ``ours``."""
 
-    __slots__ = ("answered", "key", "ours", "page", "probe")
+    __slots__ = ("answered", "held_dead_by", "key", "lived", "ours", "page", "probe")
 
     def __init__(self, page: Page, key: int, ours: Generation, now: float, probe: int) -> None:
         self.page = page
         self.key = key
         self.ours = ours
+        #: When it last answered this node, or others reached it as they tell.
         self.answered = now
+        #: True once it answered this node: a process, and not only a page that somebody wrote.
+        self.lived = False
+        #: The last member that told that it holds it dead, since it answered.
+        self.held_dead_by = UNKNOWN_NODE
         self.probe = probe
 
 
@@ -67,6 +73,15 @@ class NameConflict:
             return
         if page.generation < own.generation:
             self._older_life(inbound, page)
+            return
+        other = self.current
+        if (
+            other is not None
+            and other.lived
+            and page.state is NodeState.LEFT
+            and page.generation == other.page.generation
+        ):
+            self._over(other, page.name if reporter is None else reporter.name)
             return
         overlap = set(page.addresses) & set(own.addresses)
         if not own.acknowledged or page.state is NodeState.LEFT or overlap:
@@ -120,8 +135,10 @@ class NameConflict:
         conflict = self.current if self._held is not None else None
         if conflict is None:
             return
-        if local.now - conflict.answered > 2 * local.config.suspicion_max:
-            self._own.renew(RenewalReason.CONFLICT_OVER, local.own.name, conflict.page.generation)
+        silent = local.now - conflict.answered
+        by = conflict.held_dead_by
+        if silent > (1 if by else 2) * local.config.suspicion_max:
+            self._over(conflict, by or local.own.name)
             return
         self._outbox.send(
             wire.SYN,
@@ -130,6 +147,29 @@ class NameConflict:
             options={wire.OPT_PAGES: [local.me.pages[0].raw]},
         )
 
+    def _over(self, conflict: Conflict, reporter: NodeId) -> None:
+        """Take the name back: at once from a process that is gone, never from a mere page."""
+        self._own.renew(
+            RenewalReason.CONFLICT_OVER, reporter, conflict.page.generation, at_once=conflict.lived
+        )
+
+    def hear_claim(self, key: int, claim: int, age: float, reporter: Member) -> bool:
+        """Return True for a claim about the other process: others tell whether it lives [P121].
+
+        Two that cannot reach one another, but everybody else, would end one another in turn.
+        """
+        conflict = self.current if self._held is not None else None
+        if conflict is None or key != conflict.key:
+            return False
+        if claim == wire.ALIVE:
+            reached = self._local.now - age
+            if reached > conflict.answered:
+                conflict.answered = reached
+                conflict.held_dead_by = UNKNOWN_NODE
+        elif claim == wire.DEAD and reporter.status is Status.ALIVE:
+            conflict.held_dead_by = reporter.name
+        return True
+
     def answered(self, probe: int, sender: int) -> bool:
         """Return True when an ACK answers this watch."""
         conflict = self.current if self._held is not None else None
@@ -137,4 +177,6 @@ class NameConflict:
             return False
         if sender == conflict.key:
             conflict.answered = self._local.now
+            conflict.lived = True
+            conflict.held_dead_by = UNKNOWN_NODE
         return True

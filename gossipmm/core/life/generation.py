@@ -89,13 +89,27 @@ class OwnGenerations:
         wall = self._born_ms + int((local.now - self._born_at) * 1000)
         return make_generation(wall, local.rng, above=max(above, local.own.generation))
 
-    def renew(self, reason: RenewalReason, reporter: NodeId, above: Generation = 0) -> None:
+    def renew(
+        self,
+        reason: RenewalReason,
+        reporter: NodeId,
+        above: Generation = 0,
+        *,
+        at_once: bool = False,
+    ) -> None:
         """Take a new generation, at most once in ten seconds, with backoff [P18].
 
         ``reporter``: who told what made it necessary; this node itself where nobody did.
+        ``at_once``: what made it necessary cannot be said by a forger alone, so nothing waits for
+        the backoff, which is as it was afterwards.
         """
         local = self._local
         if local.own.leaving:
+            return
+        if at_once:
+            cancel(self._renewal)
+            self._renewal = None
+            self._renew(reason, reporter, above)
             return
         if local.now < self._renew_after:
             if self._renewal is None:

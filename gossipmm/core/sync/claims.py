@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from gossipmm.core.failure.detector import Detector
+from gossipmm.core.life.conflict import NameConflict
 from gossipmm.core.life.generation import OwnGenerations
 from gossipmm.core.sending.inbound import Inbound
 from gossipmm.core.sending.replies import Replies
@@ -33,11 +34,13 @@ class Claims:
         detector: Detector,
         own_generations: OwnGenerations,
         replies: Replies,
+        conflict: NameConflict,
     ) -> None:
         self._local = local
         self._detector = detector
         self._own = own_generations
         self._replies = replies
+        self._conflict = conflict
 
     def hear_rows(self, inbound: Inbound, reporter: Member, rows: bytes) -> None:
         """Take the claims of a datagram that a member sent [P25, P29]."""
@@ -60,7 +63,7 @@ class Claims:
             elif key == local.me.key:
                 self._own.hear_of_me(inbound, heartbeat, claim, reporter)
             elif (member := by_key.get(key)) is None:
-                self._hear_unknown(inbound, key, claim, wire.AGES[age_code])
+                self._hear_unknown(inbound, key, claim, wire.AGES[age_code], reporter)
             elif claim == wire.ALIVE:
                 if heartbeat > member.k or member.declared_dead_at is not None:
                     evidence = inbound.hearsay(member, wire.AGES[age_code])
@@ -76,8 +79,12 @@ class Claims:
         if accused is not None:
             self._hear_accusation(inbound, *accused, accusers, reporter)
 
-    def _hear_unknown(self, inbound: Inbound, key: int, claim: int, age: float) -> None:
-        """A claim about a member without a record here."""
+    def _hear_unknown(
+        self, inbound: Inbound, key: int, claim: int, age: float, reporter: Member
+    ) -> None:
+        """A claim about a member without a record here, perhaps another process of this name."""
+        if self._conflict.hear_claim(key, claim, age, reporter):
+            return
         if claim in _GONE and age > self._local.config.reap_after:
             self._local.stats.drop(Drop.TOO_OLD)
         else:
