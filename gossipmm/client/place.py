@@ -7,7 +7,9 @@ A control address is written as
 * ``127.0.0.1:7980`` or ``http://127.0.0.1:7980``: the loopback port of ``control_port``.
 
 The default folder is ``/run/gossipmm`` for root and for services (systemd's
-``RUNTIME_DIRECTORY``), else ``$XDG_RUNTIME_DIR/gossipmm``, else ``/tmp/gossipmm-<uid>``.
+``RUNTIME_DIRECTORY``), else ``$XDG_RUNTIME_DIR/gossipmm``, else ``~/.local/state/gossipmm``: never
+one where somebody else could make files. The owner of the folder, and the process that listens,
+are looked at before anything is sent (``owners.py``).
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
+from gossipmm.client.owners import fault_of_folder, fault_of_peer
 from gossipmm.errors import AgentUnreachableError, ConfigError
 
 __all__ = ("NONE", "VARIABLE", "Place", "default_folder", "find", "parse", "socket_path")
@@ -55,12 +58,21 @@ class Place(NamedTuple):
             try:
                 sock.settimeout(timeout)
                 sock.connect(self.path)
+                self.check(sock)
             except BaseException:
                 sock.close()
                 raise
             return sock
         except OSError as exc:
             raise self.unreachable(exc) from None
+
+    def check(self, sock: socket.socket) -> None:
+        """Look at who listens here, on a connected Unix socket.
+
+        Raises AgentUnreachableError when it may be a stranger who waits for keys.
+        """
+        if fault := fault_of_peer(sock, self.path):
+            raise AgentUnreachableError(f"the agent at {self} was not asked: {fault}")
 
     def unreachable(self, exc: OSError) -> AgentUnreachableError:
         """Return the error that says why nobody could be reached here."""
@@ -94,7 +106,8 @@ def _folder_of_user(environ: Mapping[str, str]) -> str:
     runtime = environ.get("XDG_RUNTIME_DIR", "")
     if runtime:
         return os.path.join(runtime, "gossipmm")
-    return os.path.join(environ.get("TMPDIR") or "/tmp", f"gossipmm-{os.geteuid()}")
+    state = environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return os.path.join(state, "gossipmm") if os.path.isabs(state) else _SYSTEM
 
 
 def socket_path(name: str, environ: Mapping[str, str] | None = None) -> str:
@@ -103,7 +116,11 @@ def socket_path(name: str, environ: Mapping[str, str] | None = None) -> str:
 
 
 def parse(control: str, environ: Mapping[str, str] | None = None) -> Place:
-    """Read a control address. Raises ConfigError."""
+    """Read a control address.
+
+    Raises ConfigError; AgentUnreachableError for a name that is found where a stranger may have put
+    it.
+    """
     environ = os.environ if environ is None else environ
     if not control or control == NONE:
         raise ConfigError(
@@ -119,7 +136,9 @@ def parse(control: str, environ: Mapping[str, str] | None = None) -> Place:
         return Place(path)
     for folder in _folders(environ):
         path = os.path.join(folder, quote(control, safe=" @:+,=~") + _SUFFIX)
-        if os.path.exists(path):
+        if os.path.lexists(path):
+            if fault := fault_of_folder(folder):
+                raise AgentUnreachableError(f"the agent {control} was not asked: {fault}")
             return Place(path)
     return Place(socket_path(control, environ))
 
@@ -136,10 +155,13 @@ def find(control: str | None = None, environ: Mapping[str, str] | None = None) -
         return parse(control, environ)
     living = [path for path in _sockets(environ) if is_served(path)]
     if not living:
-        folders = " or ".join(_folders(environ))
+        folders = _folders(environ)
+        faults = [
+            f"; not looked at: {fault}" for each in folders if (fault := fault_of_folder(each))
+        ]
         raise AgentUnreachableError(
-            f"no agent runs with a socket in {folders}: start one with 'gossipmm agent', "
-            f"or name it with --control or {VARIABLE}"
+            f"no agent runs with a socket in {' or '.join(folders)}{''.join(faults)}: start one "
+            f"with 'gossipmm agent', or name it with --control or {VARIABLE}"
         )
     if len(living) > 1:
         names = ", ".join(_name_of(path) for path in living)
@@ -170,10 +192,9 @@ def _folders(environ: Mapping[str, str]) -> list[str]:
 
 def _sockets(environ: Mapping[str, str]) -> Iterator[str]:
     for folder in _folders(environ):
+        if fault_of_folder(folder):
+            continue
         try:
-            # In a folder of another user (in /tmp), anybody could pose as the agent.
-            if os.stat(folder).st_uid not in (os.geteuid(), 0) and folder != _SYSTEM:
-                continue
             names = sorted(os.listdir(folder))
         except OSError:
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
@@ -201,7 +202,7 @@ class TrioClient:
         place = self.place
         try:
             if place.path:
-                return await _open_unix(place.path)
+                return await _open_unix(place)
             return await trio.open_tcp_stream(place.host.strip("[]"), place.port)
         except OSError as exc:
             raise place.unreachable(exc) from None
@@ -249,11 +250,14 @@ class TrioClientKeys:
     reload = awaiting(key_calls.reload)
 
 
-async def _open_unix(path: str) -> trio.SocketStream:
-    sock = trio.socket.socket(trio.socket.AF_UNIX, trio.socket.SOCK_STREAM)
+async def _open_unix(place: Place) -> trio.SocketStream:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        await sock.connect(path)
+        sock.setblocking(False)
+        wrapped = trio.socket.from_stdlib_socket(sock)
+        await wrapped.connect(place.path)
+        place.check(sock)
     except BaseException:
         sock.close()
         raise
-    return trio.SocketStream(sock)
+    return trio.SocketStream(wrapped)
