@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import resource
+import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
@@ -18,6 +19,7 @@ import trio
 
 from gossipmm.addresses import parse_address
 from gossipmm.agent import Agent
+from gossipmm.client.owners import fault_of_folder
 from gossipmm.client.place import NONE, VARIABLE, Place, default_folder, parse, socket_path
 from gossipmm.errors import BindError, ConfigError
 from gossipmm.sidecar.api.app import application
@@ -32,8 +34,10 @@ __all__ = ("Sidecar", "open_sidecar")
 _FILES = 8192
 #: Descriptors kept for the agent: sockets, resolving names, the state file.
 _OWN_FILES = 128
-#: Simultaneous connections for health: probes and scrapes.
+#: Simultaneous connections for health (probes and scrapes), and at ``control_port``: whoever fills
+#: one of them leaves the Unix socket as it is.
 _HEALTH = 64
+_TCP = 256
 
 _log = logging.getLogger(__name__)
 
@@ -67,28 +71,15 @@ async def open_sidecar(
     only logged as missing.
     """
     state = State(agent, left)
-    server = Server(application(state), refuse, most=_room_for_connections())
+    api = application(state)
+    server = Server(api, refuse, most=_room_for_connections())
     async with AsyncExitStack() as stack:
-        listeners = []
-        try:
-            if path := _path(agent):
-                unix = listen_unix(path)
-                stack.callback(unix.close)
-                listeners.append(unix.sock)
-                state.control.append(unix.path)
-        except BindError as exc:
-            if not agent.config.control:
-                _log.warning("no control socket: %s", exc)
-            elif os.environ.get(VARIABLE) == agent.config.control:
-                # The shell that starts this agent may have exported it for the commands.
-                raise BindError(f"{exc} (as {VARIABLE} says; --control overrides it)") from None
-            else:
-                raise
+        listeners = _listen_at_path(agent, state, stack)
+        ports = []
         if agent.config.control_port:
-            tcp = listen_tcp(agent.config.control_port)
-            stack.callback(tcp.close)
-            listeners.append(tcp)
-            host, port = tcp.getsockname()[:2]
+            ports.append(listen_tcp(agent.config.control_port))
+            stack.callback(ports[0].close)
+            host, port = ports[0].getsockname()[:2]
             state.control.append(str(Place("", host, port)))
         health = []
         if agent.config.health_bind:
@@ -103,6 +94,9 @@ async def open_sidecar(
                     await nursery.start(responder.serve, agent)
                 nursery.start_soon(state.hub.run)
                 nursery.start_soon(server.run, listeners)
+                if ports:
+                    beside = Server(api, refuse, most=_TCP)
+                    nursery.start_soon(beside.run, ports)
                 if health:
                     only = Server(application(state, only_health=True), refuse, most=_HEALTH)
                     nursery.start_soon(only.run, health)
@@ -118,20 +112,38 @@ async def open_sidecar(
             raise group.exceptions[0] from None
 
 
+def _listen_at_path(agent: Agent, state: State, stack: AsyncExitStack) -> list[socket.socket]:
+    """Listen on the Unix socket, if there is to be one. Raises BindError."""
+    try:
+        if path := _path(agent):
+            unix = listen_unix(path)
+            stack.callback(unix.close)
+            state.control.append(unix.path)
+            return [unix.sock]
+    except BindError as exc:
+        if not agent.config.control:
+            _log.warning("no control socket: %s", exc)
+        elif os.environ.get(VARIABLE) == agent.config.control:
+            # The shell that starts this agent may have exported it for the commands.
+            raise BindError(f"{exc} (as {VARIABLE} says; --control overrides it)") from None
+        else:
+            raise
+    return []
+
+
 def _path(agent: Agent) -> str:
     """Path of the socket; empty: none. Raises BindError."""
     control = agent.config.control
     if control == NONE:
         return ""
+    if "/" in control or control.endswith(".sock"):
+        return control.removeprefix("unix:")
+    # A stranger's folder: its owner could put another socket into the place of this one.
+    if fault := fault_of_folder(default_folder()):
+        raise BindError(f"control: {fault}: give a path")
     if control and not parse(control).path:
         words = f"{control!r} is neither a path nor a name: control_port serves a port"
         raise ConfigError(words, path="control")
-    if "/" in control:
-        return control.removeprefix("unix:")
-    folder = default_folder()
-    with suppress(FileNotFoundError):
-        if os.stat(folder).st_uid not in (os.geteuid(), 0):
-            raise BindError(f"control: the folder {folder} belongs to another user: give a path")
     return socket_path(control or agent.name)
 
 

@@ -85,6 +85,7 @@ async def test_an_empty_body_is_one_without_fields(autojump_clock):
         ({b"host": b"127.0.0.1:7980", b"sec-fetch-site": b"same-origin"}, 200),
         ({}, 403),
         ({b"host": b"rebound.example"}, 403),
+        ({b"host": b"["}, 403),  # was a 500 with a traceback
         ({b"host": b"127.0.0.1.rebound.example:7980"}, 403),
         ({b"host": b"localhost:7980@rebound.example"}, 403),
         ({b"host": b"127.0.0.1:7980", b"origin": b"http://other.example"}, 403),

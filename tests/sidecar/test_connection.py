@@ -320,18 +320,95 @@ async def test_the_end_waits_a_second_and_not_for_a_client_that_is_stuck(autojum
 
 
 async def test_beyond_the_most_connections_a_client_is_told(serve):
-    async with serve(echo, most=2) as (listener, _):
+    answer = trio.Event()
+
+    async def slow(request):
+        await answer.wait()
+        return Response(b"{}")
+
+    async with serve(slow, most=2) as (listener, _):
         first, second = await listener.connect(), await listener.connect()
+        await first.send_all(GET)
+        await second.send_all(GET)
         await trio.testing.wait_all_tasks_blocked()
         third = await listener.connect()
         status, _, body = await read_answer(third)
         assert status == 503
         assert b"2 connections are open" in body
         assert await third.receive_some() == b""
-        await first.aclose()
-        await trio.testing.wait_all_tasks_blocked()
-        await second.send_all(GET)
+        answer.set()
         assert (await read_answer(second))[0] == 200
+
+
+@pytest.mark.parametrize("sent", [b"", GET[:9], GET])
+async def test_clients_that_ask_for_nothing_keep_nobody_out(serve, sent):
+    """64 idle connections once made an orchestrator's probe a 503, and it killed the pod.
+
+    Whether they sent nothing, part of a request, or were answered and stay.
+    """
+    async with serve(echo, most=64) as (listener, server):
+        idle = [await listener.connect() for _ in range(64)]
+        for stream in idle:
+            if sent:
+                await stream.send_all(sent)
+        await trio.testing.wait_all_tasks_blocked()
+        for n in range(3):
+            probe = await listener.connect()
+            await probe.send_all(GET)
+            assert (await read_answer(probe))[0] == 200
+            # The one that waited longest went.
+            with trio.fail_after(5):
+                while await idle[n].receive_some():
+                    pass
+        assert server.connections <= 64
+
+
+async def test_the_first_request_has_to_come_soon(serve, autojump_clock):
+    """A connection that was used may wait for the next request, a new one may not for the first."""
+    async with serve(echo) as (listener, _):
+        new, used = await listener.connect(), await listener.connect()
+        await used.send_all(GET)
+        await read_answer(used)
+        began = trio.current_time()
+        assert await new.receive_some() == b""
+        assert trio.current_time() - began == pytest.approx(limits.REQUEST_TIMEOUT, abs=0.1)
+        assert await used.receive_some() == b""
+        assert trio.current_time() - began == pytest.approx(limits.IDLE_TIMEOUT, abs=0.1)
+
+
+async def test_requests_in_one_go_let_other_tasks_run_between(serve):
+    """One client that sent 900 requests in one go once made the agent's timers 4.8 s late."""
+    answered = 0
+
+    def count(request):
+        nonlocal answered
+        answered += 1
+        return Response(b"{}")
+
+    worst = 0
+    async with serve(count) as (listener, _):
+        stream = await listener.connect()
+        await trio.testing.wait_all_tasks_blocked()
+        stream.socket._sock.send(GET * 200)
+        before = answered
+        while answered < 200:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            worst = max(worst, answered - before)
+            before = answered
+    assert worst <= 2
+
+
+async def test_two_lengths_in_one_request_are_refused(serve):
+    """A proxy that believes the other one would see another request in the rest."""
+    async with serve(echo) as (listener, _):
+        stream = await listener.connect()
+        await stream.send_all(
+            b"PUT /x HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n"
+            b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n"
+        )
+        status, headers, body = await read_answer(stream)
+        assert (status, headers["connection"]) == (400, "close")
+        assert b"content-length and transfer-encoding in one request" in body
 
 
 async def test_many_requests_at_once_leave_room_for_other_tasks(serve):

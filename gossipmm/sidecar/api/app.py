@@ -101,9 +101,17 @@ def _answer(endpoint: Endpoint, result: Any) -> Answer:
 
 def _check_origin(request: Request) -> None:
     host = request.headers.get(b"host", b"").decode("latin-1")
-    if urlsplit(f"//{host}").hostname not in _LOCAL:
+    if _hostname(host) not in _LOCAL:
         raise ProblemError(403, f"the host {host!r} is not this machine: ask http://127.0.0.1")
     origin = request.headers.get(b"origin", b"").decode("latin-1")
     foreign = request.headers.get(b"sec-fetch-site", b"") in (b"cross-site", b"same-site")
     if foreign or (origin and origin != f"http://{host}"):
         raise ProblemError(403, "a page of another origin may not use this API")
+
+
+def _hostname(host: str) -> str | None:
+    """Return the name in a Host header; None when it has none that can be read."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:  # as for "[": no address in brackets
+        return None

@@ -24,8 +24,8 @@ __all__ = ("Connection", "GoneError")
 #: Largest head of a request, and largest body, in bytes.
 MAX_HEAD = 16 * 1024
 MAX_BODY = 64 * 1024
-#: Seconds for a whole request from its first byte on; for the next one to begin; for a client to
-#: accept what is sent.
+#: Seconds for a whole request, the first one from when the connection was taken, others from their
+#: first byte on; for another one to begin; for a client to accept what is sent.
 REQUEST_TIMEOUT = 10.0
 IDLE_TIMEOUT = 75.0
 SEND_TIMEOUT = 10.0
@@ -52,10 +52,23 @@ class RefusedError(Exception):
 class Connection:
     """Serves one client. Owns the socket, which is non-blocking."""
 
-    def __init__(self, sock: socket.socket, turns: trio.Semaphore, *, tcp: bool) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        turns: trio.Semaphore,
+        waiting: dict[Connection, None],
+        *,
+        tcp: bool,
+    ) -> None:
         self._sock = sock
         self._tcp = tcp
         self._turns = turns
+        #: All connections that wait for their client to ask, the one that waits longest first.
+        self._waiting = waiting
+        waiting[self] = None
+        self._receiving: trio.CancelScope | None = None
+        self._gave_way = False
+        self._asked = False
         self._holding = False
         self._ending = False
         self._idle: trio.CancelScope | None = None
@@ -67,8 +80,16 @@ class Connection:
         if self._idle is not None:
             self._idle.cancel()
 
+    def give_way(self) -> None:
+        """Close, in favour of another client: this one asks for nothing."""
+        self._waiting.pop(self, None)
+        self._gave_way = True
+        if self._receiving is not None:
+            self._receiving.cancel()
+
     def close(self) -> None:
         """Close the socket."""
+        self._waiting.pop(self, None)
         self._yield_turn()
         self._sock.close()
 
@@ -76,14 +97,20 @@ class Connection:
         """Answer requests until the client ends, or has to. Raises GoneError, OSError."""
         http = self._http
         while not self._ending:
+            if self._gave_way:
+                raise GoneError
+            self._waiting[self] = None
             try:
                 request = await self._request()
             except (RefusedError, h11.RemoteProtocolError) as exc:
                 hint = exc.status if isinstance(exc, RefusedError) else exc.error_status_hint
                 await self._respond("GET", refuse(hint, str(exc)), last=True)
                 return await self._linger()
+            finally:
+                self._waiting.pop(self, None)
             if request is None:
                 return None
+            self._asked = True
             answer = await self._answer(request, application, refuse)
             if isinstance(answer, Stream):
                 return await self._stream(request.method, answer)
@@ -116,7 +143,10 @@ class Connection:
         head: h11.Request | None = None
         body = bytearray()
         begun = bool(http.trailing_data[0])
-        deadline = trio.current_time() + (REQUEST_TIMEOUT if begun else IDLE_TIMEOUT)
+        if begun:
+            await self._next_turn()
+        idle = self._asked and not begun
+        deadline = trio.current_time() + (IDLE_TIMEOUT if idle else REQUEST_TIMEOUT)
         while True:
             event = http.next_event()
             if event is h11.NEED_DATA:
@@ -125,6 +155,8 @@ class Connection:
                         http.send(h11.InformationalResponse(status_code=100, headers=[]))
                     )
                 data = await self._receive(deadline, idle=not begun)
+                if self._gave_way:
+                    raise GoneError
                 if data is None:
                     if not begun:
                         return None
@@ -135,8 +167,7 @@ class Connection:
                 http.receive_data(data)
             elif isinstance(event, h11.Request):
                 head = event
-                length = next((v for name, v in event.headers if name == b"content-length"), b"0")
-                _check_size(int(length))
+                _check_framing(dict(event.headers))
             elif isinstance(event, h11.Data):
                 body += event.data
                 _check_size(len(body))
@@ -149,9 +180,9 @@ class Connection:
     async def _receive(self, deadline: float, *, idle: bool) -> bytes | None:
         """Wait for bytes and for a turn; None: none arrived before the deadline."""
         self._yield_turn()
-        with trio.move_on_at(deadline) as scope:
+        with trio.move_on_at(deadline) as self._receiving:
             if idle:
-                self._idle = scope
+                self._idle = self._receiving
             try:
                 while True:
                     await trio.lowlevel.wait_readable(self._sock)
@@ -163,8 +194,18 @@ class Connection:
                     except (BlockingIOError, InterruptedError):
                         self._yield_turn()
             finally:
-                self._idle = None
+                self._idle = self._receiving = None
         return None
+
+    async def _next_turn(self) -> None:
+        """Wait for another turn: requests sent in one go are not answered in one go.
+
+        Else the hundreds that fit into one read would hold up the agent's timers for seconds.
+        """
+        self._yield_turn()
+        await trio.lowlevel.checkpoint()
+        await self._turns.acquire()
+        self._holding = True
 
     def _yield_turn(self) -> None:
         if self._holding:
@@ -265,6 +306,13 @@ class Connection:
                 if not data:
                     return
                 taken += len(data)
+
+
+def _check_framing(headers: dict[bytes, bytes]) -> None:
+    if b"transfer-encoding" in headers and b"content-length" in headers:
+        # A proxy that goes by the other one sees other requests than this server (RFC 9112, 6.1).
+        raise RefusedError(400, "content-length and transfer-encoding in one request")
+    _check_size(int(headers.get(b"content-length", b"0")))
 
 
 def _check_size(size: int) -> None:

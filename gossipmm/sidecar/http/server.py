@@ -27,7 +27,8 @@ __all__ = ("Server",)
 
 #: Requests answered in one round of the scheduler: under 3 ms of work.
 PER_ROUND = 16
-#: Simultaneous connections. Beyond these, a new one is answered 503 and closed.
+#: Simultaneous connections. Beyond these, a new one takes the place of the one that has asked for
+#: nothing for longest; where all are being answered, it is told 503 and closed.
 MAX_CONNECTIONS = 2048
 #: Seconds that running requests may take once the server is told to end.
 _GRACE = 1.0
@@ -52,6 +53,7 @@ class Server:
         self._exhausted = False
         self._turns = trio.Semaphore(PER_ROUND)
         self._connections: set[Connection] = set()
+        self._waiting: dict[Connection, None] = {}
         self._scope = trio.CancelScope(shield=True)
         self._ending = trio.Event()
 
@@ -101,12 +103,27 @@ class Server:
                     break
                 self._exhausted = False
                 sock.setblocking(False)
-                if len(self._connections) >= self._most:
+                if len(self._connections) >= self._most and not self._make_room():
                     self._turn_away(sock)
                     continue
                 if tcp:
                     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                serving.start_soon(self._serve, sock, tcp)
+                connection = Connection(sock, self._turns, self._waiting, tcp=tcp)
+                self._connections.add(connection)
+                serving.start_soon(self._serve, connection)
+
+    def _make_room(self) -> bool:
+        """Close the connection that has waited longest for its client; False: none waits.
+
+        Whoever holds connections and asks for nothing keeps nobody out, so that a probe of an
+        orchestrator is answered.
+        """
+        if not self._waiting:
+            return False
+        longest = next(iter(self._waiting))
+        self._connections.discard(longest)
+        longest.give_way()
+        return True
 
     async def _wait_for_room(self, exc: OSError) -> None:
         if not self._exhausted:  # said once, until a connection was taken again
@@ -124,9 +141,7 @@ class Server:
             sock.send(head.encode() + answer.body)
         sock.close()
 
-    async def _serve(self, sock: socket.socket, tcp: bool) -> None:
-        connection = Connection(sock, self._turns, tcp=tcp)
-        self._connections.add(connection)
+    async def _serve(self, connection: Connection) -> None:
         try:
             await connection.run(self._application, self._refuse)
         except (GoneError, OSError):
