@@ -1,4 +1,4 @@
-"""Owners of folders and sockets, looked at on every way to an agent: may they answer for it?
+"""Owners of folders and sockets: looked at before anything is sent to the agent behind them.
 
 A client gives keys and registrations to whoever listens at a socket, so it asks first who could
 have put that socket there. In a folder where everybody may make files (``/tmp``), a stranger can
