@@ -11,11 +11,11 @@ from typing import Final
 from gossipmm.addresses import format_address
 from gossipmm.core.failure.accusations import Accusations
 from gossipmm.core.failure.isolation import Isolation
+from gossipmm.core.failure.probation import Probation
 from gossipmm.core.failure.probes import Failure, Probes
 from gossipmm.core.failure.suspicion import (
     crowd,
     expected_confirmations,
-    probation,
     suspicion_low,
     suspicion_timeout,
 )
@@ -53,6 +53,7 @@ class Detector:
         self._broadcasts = broadcasts
         self._probes = probes
         self.isolation = Isolation(local)
+        self._probation = Probation(local)
         self._accusations = Accusations(local.config.max_accusations)
         self._jump = local.config.jump
         self._any_age = Mechanism.EVIDENCE_AGE in local.without
@@ -74,7 +75,7 @@ class Detector:
             member.note(local.now, EvidenceKind.REFUTED, reporter, heartbeat=heartbeat)
             local.events.append(events.MemberRefuted(local.now, member.name, reporter, heartbeat))
             self._end_suspicion(member)
-            self._restart_probation(member)
+            self._probation.restart(member)
             local.table.refresh(member, local.now)
             self._tell(member, member.status)
         elif outcome is Outcome.RENEWED:
@@ -122,7 +123,7 @@ class Detector:
         after = member.status
         if after is Status.LEFT:
             self._end_suspicion(member)
-            self._end_probation(member)
+            self._probation.end(member)
             member.note(local.now, EvidenceKind.LEFT, member.name)
             if before is not Status.UNKNOWN:
                 local.events.append(events.MemberLeft(local.now, member.name, member.generation))
@@ -132,7 +133,7 @@ class Detector:
             member.note(local.now, EvidenceKind.IMPAIRED, member.name)
             local.events.append(events.MemberImpaired(local.now, member.name))
         elif before is Status.PROBATION and after in _LIVE:
-            self._tell_steady(member)
+            self._probation.tell_steady(member)
         if before is Status.UNKNOWN and after in _LIVE:
             local.peers.admit(member)
             if len(local.table.peers) == 1:
@@ -158,15 +159,8 @@ class Detector:
         config = local.config
         self._end_suspicion(member)
         member.vanished_at = None
-        kept = [at for at in member.returns if at > local.now - config.flap_window]
-        member.returns = (*kept[-15:], local.now)
-        wait = probation(len(member.returns), config.flap_free_returns, config.probation_max)
-        if Mechanism.FLAP_DAMPING in local.without:
-            wait = 0.0
+        wait = self._probation.returned(member)
         local.stats.returns += 1
-        if wait:
-            local.stats.probations += 1
-            self._begin_probation(member, wait)
         member.note(
             local.now,
             EvidenceKind.RETURNED,
@@ -186,45 +180,6 @@ class Detector:
         self._tell(member, member.status)
         if after is Status.SUSPECT:
             self._begin_suspicion(member)
-
-    # -- probation -------------------------------------------------------------------------
-
-    def _begin_probation(self, member: Member, wait: float) -> None:
-        cancel(member.probation)
-        member.probation_until = self._local.now + wait
-        member.probation = self._local.timers.at(
-            member.probation_until, self._probation_over, member
-        )
-
-    def _restart_probation(self, member: Member) -> None:
-        """Start the time of probation again: a refuted suspicion was a break [P45]."""
-        if member.probation_until is not None:
-            config = self._local.config
-            wait = probation(len(member.returns), config.flap_free_returns, config.probation_max)
-            self._begin_probation(member, wait)
-
-    def _probation_over(self, member: Member) -> None:
-        local = self._local
-        if member.s >= member.k:
-            # Suspected at the moment: death or refutation decides, not the clock.
-            member.probation = local.timers.at(
-                local.now + local.config.gossip_interval, self._probation_over, member
-            )
-            return
-        self._end_probation(member)
-        if local.table.refresh(member, local.now)[1] is not Status.PROBATION:
-            self._tell_steady(member)
-
-    def _tell_steady(self, member: Member) -> None:
-        local = self._local
-        member.note(local.now, EvidenceKind.PROBATION_ENDED, local.own.name)
-        local.events.append(events.ProbationEnded(local.now, member.name))
-
-    @staticmethod
-    def _end_probation(member: Member) -> None:
-        cancel(member.probation)
-        member.probation = None
-        member.probation_until = None
 
     # -- suspect ---------------------------------------------------------------------------
 
@@ -380,7 +335,7 @@ class Detector:
         was = member.status
         member.declare_dead(local.now)
         self._end_suspicion(member)
-        self._end_probation(member)
+        self._probation.end(member)
         member.doubted = False
         local.table.refresh(member, local.now)
         local.stats.deaths += 1
@@ -418,7 +373,7 @@ class Detector:
         member.merge(s=heartbeat)
         member.declare_dead(local.now - age)
         self._end_suspicion(member)
-        self._end_probation(member)
+        self._probation.end(member)
         local.table.refresh(member, local.now)
         member.note(local.now, EvidenceKind.DEATH_HEARD, reporter.name, age=round(age, 3))
         if before in _LIVE:
@@ -433,5 +388,5 @@ class Detector:
     def forget(self, member: Member) -> None:
         """Stop everything that could still act on a record: it goes away."""
         self._end_suspicion(member)
-        self._end_probation(member)
+        self._probation.end(member)
         self._probes.drop(member)
