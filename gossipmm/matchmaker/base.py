@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableSet
 from math import inf
+from types import MappingProxyType
 
 from gossipmm.errors import AgentClosedError, ConfigError, ForkedError, MatchMakerException
 from gossipmm.matchmaker.bindings import Binding
 from gossipmm.matchmaker.exchanges import Exchange, Match
-from gossipmm.matchmaker.keys import check_key
-from gossipmm.names import check_registration
+from gossipmm.matchmaker.keys import check_key, registered_topic
 
 _log = logging.getLogger(__name__)
 
@@ -32,8 +32,9 @@ class MatchMakerBase:
     """
 
     def __init__(self) -> None:
-        #: (binding, exchange, last), in the order in which they were added. Replaced as a whole.
-        self.bindings: tuple[tuple[Binding, Exchange, bool], ...] = ()
+        #: (binding, exchange, False, last), in the order in which they were added. The third was
+        #: to negate the binding one day; no matchmaker looks at it.
+        self.bindings: list[tuple[Binding, Exchange, bool, bool]] = []
 
     def add_binding(self, binding: Binding, rule: Exchange, last: bool = True) -> None:
         """Ask ``rule`` about keys that match ``binding``; with ``last``, nothing after it."""
@@ -41,7 +42,7 @@ class MatchMakerBase:
             if isinstance(given, type):
                 name = given.__name__
                 raise TypeError(f"add_binding takes objects, not the class {name}: write {name}()")
-        self.bindings = (*self.bindings, (binding, rule, last))
+        self.bindings = [*self.bindings, (binding, rule, False, last)]
 
     def queues(self, key: str) -> list[Match]:
         """Return the (queue key, host) tuples that the key resolves to; an empty list when none do.
@@ -51,7 +52,7 @@ class MatchMakerBase:
         """
         check_key(key)
         found: list[Match] = []
-        for binding, exchange, last in self.bindings:
+        for binding, exchange, _, last in self.bindings:
             if binding.test(key):
                 found.extend(exchange.run(key))
                 if last:
@@ -87,6 +88,47 @@ class MatchMakerBase:
         """Stop sending them."""
 
 
+NOTHING: Mapping[tuple[str, str], str] = MappingProxyType({})
+
+
+class Hosts(MutableSet[str]):
+    """The hosts of the registrations of a matchmaker, and others that a subclass adds.
+
+    May be walked while registrations come and go. What is made of it (``hosts | others``) is a set
+    of its own.
+    """
+
+    def __init__(self, more: Iterable[str], of: Mapping[tuple[str, str], str] = NOTHING) -> None:
+        self._more = more if isinstance(more, set) else set(more)
+        self._of = of
+
+    def _all(self) -> set[str]:
+        return {host for _, host in tuple(self._of)} | self._more
+
+    def __contains__(self, host: object) -> bool:
+        return host in self._all()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __bool__(self) -> bool:
+        return bool(self._of or self._more)
+
+    def __repr__(self) -> str:
+        return repr(self._all())
+
+    def add(self, host: str) -> None:
+        """Add a host that has no registration here."""
+        self._more.add(host)
+
+    def discard(self, host: str) -> None:
+        """Take back what was added; a registration ends by ``unregister``."""
+        self._more.discard(host)
+
+
 class HeartbeatMatchMakerBase(MatchMakerBase):
     """Base for a matchmaker whose registrations live for as long as they are acknowledged.
 
@@ -106,7 +148,9 @@ class HeartbeatMatchMakerBase(MatchMakerBase):
                     path="heartbeat_interval",
                 )
             self.heartbeat_interval = heartbeat_interval
-        self._registrations: dict[tuple[str, str], None] = {}
+        #: (topic, host) -> host: what a round acknowledges. A subclass may write to it.
+        self.host_topic: dict[tuple[str, str], str] = {}
+        self._more_hosts: set[str] = set()
         # Held while one registration is made, ended or acknowledged, so that no heartbeat brings
         # back what another thread has just unregistered. Never held by a lookup.
         self._changing = threading.RLock()
@@ -115,12 +159,16 @@ class HeartbeatMatchMakerBase(MatchMakerBase):
     @property
     def heartbeats(self) -> tuple[tuple[str, str], ...]:
         """The (key, host) pairs registered here, oldest first; a round acknowledges them."""
-        return tuple(self._registrations)
+        return tuple(self.host_topic)
 
     @property
-    def hosts(self) -> set[str]:
-        """The hosts that have at least one registration here."""
-        return {host for _, host in self.heartbeats}
+    def hosts(self) -> MutableSet[str]:
+        """The hosts that have at least one registration here, and those that a subclass added."""
+        return Hosts(self._more_hosts, self.host_topic)
+
+    @hosts.setter
+    def hosts(self, hosts: MutableSet[str]) -> None:
+        self._more_hosts = set(hosts)
 
     def backend_register(self, key: str, host: str) -> None:
         """Register on the backend; ``host`` is ``key.host``. A subclass defines it."""
@@ -141,27 +189,28 @@ class HeartbeatMatchMakerBase(MatchMakerBase):
     def register(self, key: str, host: str) -> None:
         """Register a host for a topic, and acknowledge it for the first time.
 
-        Raises RegistrationError for a bad topic or host. When the backend raises, that is passed
-        on, and nothing is registered here.
+        ``key``: the topic, or a key of the host in it (``compute.HOST``, ``fanout~compute``), which
+        registers the same. Raises RegistrationError for a bad topic or host, and for a key of
+        another host. When the backend raises, that is passed on, and nothing is registered here.
         """
-        check_registration(key, host)
+        topic = registered_topic(key, host)
         with self._changing:
-            new = (key, host) not in self._registrations
-            self._registrations[key, host] = None
+            new = (topic, host) not in self.host_topic
+            self.host_topic[topic, host] = host
             try:
-                self.backend_register(key, f"{key}.{host}")
-                self.ack_alive(key, host)
+                self.backend_register(topic, f"{topic}.{host}")
+                self.ack_alive(topic, host)
             except BaseException:
                 if new:
-                    del self._registrations[key, host]
+                    self.host_topic.pop((topic, host), None)
                 raise
 
     def unregister(self, key: str, host: str) -> bool | None:
-        """End one registration; the host's others stay."""
-        check_registration(key, host)
+        """End one registration; the host's others stay. ``key`` as in ``register``."""
+        topic = registered_topic(key, host)
         with self._changing:
-            self._registrations.pop((key, host), None)
-            return self.backend_unregister(key, f"{key}.{host}")
+            self.host_topic.pop((topic, host), None)
+            return self.backend_unregister(topic, f"{topic}.{host}")
 
     def send_heartbeats(self) -> None:
         """Acknowledge every registration once.
@@ -178,7 +227,7 @@ class HeartbeatMatchMakerBase(MatchMakerBase):
         A round that fails is logged, and the next one is tried.
         """
         with self._changing:
-            if not self._registrations:
+            if not self.hosts:
                 raise MatchMakerException("register a host before start_heartbeat")
             if self._heart is None or not self._heart.is_alive():
                 self._heart = _Heart(self._send_heartbeats, lambda: self._pause)
@@ -206,7 +255,7 @@ class HeartbeatMatchMakerBase(MatchMakerBase):
             with self._changing:
                 if stopped():
                     return
-                if (key, host) not in self._registrations:
+                if (key, host) not in self.host_topic:
                     continue
                 try:
                     self.ack_alive(key, host)

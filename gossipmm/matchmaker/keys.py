@@ -10,8 +10,8 @@ registered topic has no dot and no ``~``, and is not ``fanout`` (``gossipmm.name
 
 from __future__ import annotations
 
-from gossipmm.errors import InvalidKeyError
-from gossipmm.names import has_control_characters, why_not_string
+from gossipmm.errors import InvalidKeyError, RegistrationError
+from gossipmm.names import check_registration, has_control_characters, why_not_string
 
 #: What every queue key of a fanout result begins with.
 FANOUT = "fanout~"
@@ -77,3 +77,31 @@ def check_host(host: str) -> None:
     """Refuse a host that is not a string, such as the None of a stub exchange."""
     if reason := why_not_string("host", host):
         raise InvalidKeyError(reason)
+
+
+def registered_topic(key: str, host: str) -> str:
+    """Return the topic under which a host is registered, whichever of its keys names that.
+
+    A service of the classical RPC registers each key that it listens on: ``compute``,
+    ``compute.HOST`` and ``fanout~compute`` are one registration. Raises RegistrationError for
+    names that cannot be registered, and for a direct key of another host.
+    """
+    if not isinstance(key, str) or ("." not in key and "~" not in key):
+        check_registration(key, host)
+        return key
+    try:
+        topic = topic_of(key)
+    except InvalidKeyError as exc:
+        raise RegistrationError(str(exc)) from None
+    check_registration(topic, host)
+    fanout = key.startswith(FANOUT_PREFIXES)
+    named = (key[len(FANOUT) :] if fanout else key).partition(".")[2]
+    if named and named != host:
+        check_registration(key, host)  # refuses it as a topic, as every other face does
+    return topic
+
+
+def without_topic(topic: str, host: str) -> str:
+    """Return the host of ``topic.host``, as classical programs name one; empty for others."""
+    start = len(topic) + 1
+    return host[start:] if host.startswith(topic) and host[start - 1 : start] == "." else ""

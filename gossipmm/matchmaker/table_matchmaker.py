@@ -18,7 +18,13 @@ from gossipmm.errors import AgentClosedError, ForkedError
 from gossipmm.matchmaker.base import HeartbeatMatchMakerBase
 from gossipmm.matchmaker.bindings import DirectBinding, FanoutBinding, TopicBinding
 from gossipmm.matchmaker.exchanges import Match
-from gossipmm.matchmaker.keys import check_host, check_key, topic_of
+from gossipmm.matchmaker.keys import (
+    check_host,
+    check_key,
+    registered_topic,
+    topic_of,
+    without_topic,
+)
 from gossipmm.matchmaker.protocols import AgentControl, TableReader
 from gossipmm.matchmaker.ring import load_ring, ring_of
 from gossipmm.matchmaker.table import (
@@ -28,7 +34,7 @@ from gossipmm.matchmaker.table import (
     TableFanoutExchange,
     TableTopicExchange,
 )
-from gossipmm.names import check_registration, check_ttl, checked_metadata
+from gossipmm.names import check_ttl, checked_metadata
 
 #: In place of a count of forks: no agent is open yet, or none ever will be again.
 UNOPENED = -1
@@ -150,6 +156,20 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
             self._ready()
         return self._control
 
+    def _named(self, key: str, host: str) -> tuple[str, str]:
+        """Return the topic and host that a key of any kind and a host name.
+
+        Backends of the original named a host ``topic.host`` throughout. Unless a host is really
+        registered under such a name, it is the one behind the dot.
+        """
+        topic = topic_of(key)
+        check_host(host)
+        if (short := without_topic(topic, host)) and (topic, host) not in self.host_topic:
+            view = self._topic.reader.topics.get(topic)
+            if view is None or host not in view.entries:
+                return topic, short
+        return topic, host
+
     # -- lookups ---------------------------------------------------------------------------
 
     def queues(self, key: str, *, routing_key: str | bytes | None = None) -> list[Match]:
@@ -163,7 +183,7 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
             self._ready()
         check_key(key)
         found: list[Match] = []
-        for binding, exchange, last in self.bindings:
+        for binding, exchange, _, last in self.bindings:
             if binding.test(key):
                 if routing_key is not None and isinstance(exchange, TableTopicExchange):
                     found.extend(exchange.route(key, routing_key))
@@ -180,7 +200,7 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
         """
         control = self._agent()
         check_key(key)
-        for binding, exchange, _ in self.bindings:
+        for binding, exchange, *_ in self.bindings:
             if not binding.test(key):
                 continue
             if not isinstance(exchange, TableExchange):
@@ -203,8 +223,8 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
         stale ones of an agent that may be cut off are not.
         """
         self.open()
-        check_host(host)
-        view = self._topic.reader.topics.get(topic_of(topic))
+        topic, host = self._named(topic, host)
+        view = self._topic.reader.topics.get(topic)
         entry = view.entries.get(host) if view is not None else None
         return entry is not None and entry.state is not HostState.STALE
 
@@ -235,42 +255,46 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
     ) -> None:
         """Register a host for a topic; again with the same arguments: renew it.
 
-        ``metadata``: a small map of strings, integers and booleans, told to all. ``ttl``: seconds
-        after which the registration ends unless it is acknowledged; ``start_heartbeat`` does that
-        in time. Without one it lives as long as the agent. ``draining``: known, but in no new
-        picks. Raises RegistrationError or LimitError; whatever was registered before is then
-        unchanged.
+        ``key``: the topic, or a key of the host in it (``compute.HOST``, ``fanout~compute``), which
+        registers the same. ``metadata``: a small map of strings, integers and booleans, told to
+        all. ``ttl``: seconds after which the registration ends unless it is acknowledged;
+        ``start_heartbeat`` does that in time. Without one it lives as long as the agent.
+        ``draining``: known, but in no new picks. Raises RegistrationError or LimitError; whatever
+        was registered before is then unchanged.
         """
-        check_registration(key, host)
+        topic = registered_topic(key, host)
         check_ttl(ttl)
-        items = checked_metadata(repr(key), metadata)
+        items = checked_metadata(repr(topic), metadata)
         self._agent()  # raises whatever is wrong with it before anything changes here
         with self._changing:
             pause = self._pause
-            before = self._options.get((key, host))
+            before = self._options.get((topic, host))
             options = _Options(items or None, ttl, draining)
-            self._options[key, host] = options
+            self._options[topic, host] = options
             try:
                 # The base class registers and then acknowledges; here registering renews by itself:
                 # one call to the agent, so one change of threads.
-                self.backend_register(key, f"{key}.{host}")
+                self.backend_register(topic, f"{topic}.{host}")
             except BaseException:
                 if before is None:
-                    del self._options[key, host]
+                    del self._options[topic, host]
                 else:
-                    self._options[key, host] = before
+                    self._options[topic, host] = before
                 raise
-            self._registrations[key, host] = None
+            self.host_topic[topic, host] = host
             if self._heart is not None and self._pause < pause:
                 self._heart.nudge()
 
     def unregister(self, key: str, host: str) -> bool:
-        """End one registration; all others stay. False: it was not registered."""
-        check_registration(key, host)
+        """End one registration; all others stay. False: it was not registered.
+
+        ``key`` as in ``register``.
+        """
+        topic = registered_topic(key, host)
         self._agent()
         with self._changing:
-            known = bool(super().unregister(key, host))
-            self._options.pop((key, host), None)
+            known = bool(super().unregister(topic, host))
+            self._options.pop((topic, host), None)
             return known
 
     def backend_register(self, key: str, host: str) -> None:
@@ -293,13 +317,12 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
         renewed, and made again if it had expired. ``key`` may be a topic, or a queue key that
         ``queues`` returned. False: no such registration is known.
         """
-        topic = topic_of(key)
-        check_host(host)
         control = self._agent()
-        if (topic, host) not in self._registrations:
+        topic, host = self._named(key, host)
+        if (topic, host) not in self.host_topic:
             return control.ack_alive(topic, host)
         with self._changing:
-            if (topic, host) not in self._registrations:
+            if (topic, host) not in self.host_topic:
                 return control.ack_alive(topic, host)
             if not control.renew(topic, host):
                 self._register(topic, host)
@@ -318,8 +341,7 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
 
         Never gossiped as a death. ``key`` as in ``ack_alive``. False: no such registration.
         """
-        check_host(host)
-        return self._agent().report_failure(topic_of(key), host)
+        return self._agent().report_failure(*self._named(key, host))
 
     def expire(self, topic: str, host: str) -> bool:
         """Hide a registration here at once, as it stands. False: no such registration.
@@ -327,8 +349,7 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
         Its owner is asked; if the registration still stands, it writes it again, which shows it
         again.
         """
-        check_host(host)
-        return self._agent().expire(topic_of(topic), host)
+        return self._agent().expire(*self._named(topic, host))
 
     def drain(
         self, topic: str | None = None, host: str | None = None, *, draining: bool = True

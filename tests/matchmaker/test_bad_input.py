@@ -78,7 +78,7 @@ def test_bindings_and_exchanges_are_objects_not_their_classes() -> None:
     for pair in ((TopicBinding, StubExchange()), (TopicBinding(), StubExchange)):
         with pytest.raises(TypeError, match=r"not the class \w+: write \w+\(\)"):
             matchmaker.add_binding(*pair)
-    assert matchmaker.bindings == ()
+    assert matchmaker.bindings == []
 
 
 def test_heartbeats_before_any_registration_and_what_may_follow() -> None:

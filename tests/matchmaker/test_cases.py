@@ -225,11 +225,11 @@ def test_the_bindings_are_fanout_direct_and_topic_in_this_order(
     matchmaker: mm.MatchMakerBase, expected: list[str]
 ) -> None:
     found = [
-        (type(binding).__name__, type(exchange).__name__, last)
-        for binding, exchange, last in matchmaker.bindings
+        (type(binding).__name__, type(exchange).__name__, negated, last)
+        for binding, exchange, negated, last in matchmaker.bindings
     ]
     kinds = ["FanoutBinding", "DirectBinding", "TopicBinding"]
-    assert found == [(kind, name, True) for kind, name in zip(kinds, expected, strict=False)]
+    assert found == [(kind, name, False, True) for kind, name in zip(kinds, expected, strict=False)]
 
 
 @pytest.mark.parametrize("key", ["fanout.compute", "fanout~compute.ignored"])

@@ -110,7 +110,7 @@ def test_a_binding_of_ones_own_can_stand_behind_the_three() -> None:
     from gossipmm.matchmaker import StubExchange, TopicBinding
 
     mm, _, _ = gossip({"compute": live("a")})
-    mm.bindings = ()
+    mm.bindings = []
     mm.add_binding(TopicBinding(), StubExchange())
     assert mm.queues("compute") == [("compute", None)]
     assert mm.queues("compute", routing_key="x") == [("compute", None)]
