@@ -38,6 +38,7 @@ from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Address
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import Page, pages_untrusted
+from gossipmm.core.wire.strict import Refused
 
 __all__ = ("Parts", "Receiver")
 
@@ -151,7 +152,7 @@ class Receiver:
             opened = envelope.open_untrusted(data, source, local.now)
             if opened is not None:
                 frame = wire.decode_untrusted(opened, self._tag)
-        except wire.Refused as refused:
+        except Refused as refused:
             local.stats.drop(refused.reason)
             if refused.reason in FOREIGN:
                 self._parts.foreign_traffic.heard(refused.reason, source, data)
@@ -331,7 +332,7 @@ def _allowing(admission: Admission, read: Callable[[bytes], Page]) -> Callable[[
     def read_allowed(raw: bytes) -> Page:
         page = read(raw)
         if not all(admission.allows(host) for host, _ in page.addresses):
-            raise wire.Refused(Drop.NOT_ALLOWED)
+            raise Refused(Drop.NOT_ALLOWED)
         return page
 
     return read_allowed

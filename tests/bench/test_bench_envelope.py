@@ -20,7 +20,7 @@ from gossipmm.config import Config
 from gossipmm.core.node import Node
 from gossipmm.core.sealing.envelope import CoseEnvelope, PlainEnvelope
 from gossipmm.core.values.stats import Drop
-from gossipmm.core.wire.frame import Refused
+from gossipmm.core.wire.strict import Refused
 from tests.core.sealed_pair import RING, A, B, V, envelope, pair
 
 SEAL_AND_OPEN, REJECT = 12e-6, 15e-6

@@ -8,7 +8,7 @@ from gossipmm.core.sealing.envelope import CoseEnvelope
 from gossipmm.core.sealing.keyring import Key, Keyring
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Address
-from gossipmm.core.wire.frame import Refused
+from gossipmm.core.wire.strict import Refused
 
 OLD = Key(b"\x01", bytes(range(32)))
 NEW = Key(b"\x02\x03\x04\x05", bytes(range(32, 64)))

@@ -11,6 +11,7 @@ import pytest
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import page_untrusted
+from gossipmm.core.wire.strict import Refused, loads_untrusted
 from tests.puppets import datagram
 
 #: Appendix A, table 6: what has one encoding that this protocol reads.
@@ -103,8 +104,8 @@ TAG = wire.cluster_tag("gossipmm")
 
 
 def refused(data: bytes) -> Drop:
-    with pytest.raises(wire.Refused) as caught:
-        wire.loads_untrusted(data)
+    with pytest.raises(Refused) as caught:
+        loads_untrusted(data)
     return caught.value.reason
 
 
@@ -115,7 +116,7 @@ def test_there_are_as_many_examples_as_in_the_rfc() -> None:
 
 @pytest.mark.parametrize("text", READ)
 def test_reads_what_is_well_formed(text: str) -> None:
-    value = wire.loads_untrusted(bytes.fromhex(text))
+    value = loads_untrusted(bytes.fromhex(text))
     assert value == READ[text]
     assert type(value) is type(READ[text])
     assert refused(bytes.fromhex(text) + b"\0") is Drop.MALFORMED
@@ -123,7 +124,7 @@ def test_reads_what_is_well_formed(text: str) -> None:
 
 @pytest.mark.parametrize("text", NOT_NUMBERS)
 def test_reads_what_is_not_a_number(text: str) -> None:
-    assert math.isnan(wire.loads_untrusted(bytes.fromhex(text)))
+    assert math.isnan(loads_untrusted(bytes.fromhex(text)))
 
 
 @pytest.mark.parametrize("text", REFUSED + MALFORMED)
@@ -137,14 +138,14 @@ def test_refuses_tags_indefinite_lengths_and_what_is_not_well_formed(text: str) 
 def test_no_example_gets_into_a_frame_or_a_page_as_something_else(text: str) -> None:
     data = bytes.fromhex(text)
     head = b"\x86" + datagram()[1:]
-    with pytest.raises(wire.Refused):
+    with pytest.raises(Refused):
         wire.decode_untrusted(head + data, TAG)
-    with pytest.raises(wire.Refused):
+    with pytest.raises(Refused):
         page_untrusted(data)
     unknown = wire.Frame
     try:
         unknown = type(wire.decode_untrusted(head + b"\xa1\x18\x63" + data, TAG))
-    except wire.Refused:
+    except Refused:
         assert text not in READ
     else:
         assert unknown is wire.Frame

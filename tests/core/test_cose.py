@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from gossipmm.core.sealing import cose
 from gossipmm.core.sealing.keyring import Key, Keyring
 from gossipmm.core.values.stats import Drop
-from gossipmm.core.wire.frame import Refused
+from gossipmm.core.wire.strict import Refused
 from tests.core.sealed_pair import FRAME, RING, B, envelope
 
 CONTENT = b"This is the content."

@@ -10,7 +10,7 @@ from gossipmm.core.sealing.cose import MAX_OVERHEAD
 from gossipmm.core.sealing.envelope import COUNTER_END, PlainEnvelope
 from gossipmm.core.sealing.keyring import Key, Keyring
 from gossipmm.core.values.stats import Drop
-from gossipmm.core.wire.frame import Refused
+from gossipmm.core.wire.strict import Refused
 from tests.core.sealed_pair import (
     FRAME,
     NEW,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import MAX_GENERATION, EntryState, NodeState, Registration
-from gossipmm.core.wire.frame import MAX_COUNTER, Refused
+from gossipmm.core.wire.frame import MAX_COUNTER
 from gossipmm.core.wire.pages import (
     MAX_ADDRESSES,
     MAX_ENTRY,
@@ -26,6 +26,7 @@ from gossipmm.core.wire.pages import (
     page_overhead,
     page_untrusted,
 )
+from gossipmm.core.wire.strict import Refused
 from gossipmm.errors import LimitError
 from gossipmm.names import MAX_METADATA_ITEMS, MAX_NAME, why_not_host, why_not_topic
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import MAX_PAGE, page_untrusted
+from gossipmm.core.wire.strict import MAX_DEPTH, Refused, loads_untrusted
 from tests.puppets import datagram
 
 TAG = wire.cluster_tag("gossipmm")
@@ -58,7 +59,7 @@ ALL_BAD = {f"appendix F {text}": text for text in NOT_WELL_FORMED} | NOT_OURS
 
 
 def reason_of(data: bytes) -> Drop:
-    with pytest.raises(wire.Refused) as refused:
+    with pytest.raises(Refused) as refused:
         wire.decode_untrusted(data, TAG)
     return refused.value.reason
 
@@ -76,7 +77,7 @@ def test_bad_cbor_is_refused_in_every_place_where_cbor_is_read(what: str) -> Non
     assert reason_of(with_options(b"\xa1\x18\x63" + bad)) is Drop.MALFORMED  # an unknown option
     prefix = cbor2.dumps(["a", 1 << 50, 1, 1])[1:]
     for page in (bad, b"\x85" + prefix + bad, b"\x85" + prefix + b"\x81\x82\x61t" + bad):
-        with pytest.raises(wire.Refused) as refused:
+        with pytest.raises(Refused) as refused:
             page_untrusted(page)
         assert refused.value.reason is Drop.BAD_PAGE
 
@@ -100,18 +101,18 @@ def test_trailing_bytes_are_refused(extra: bytes) -> None:
     assert reason_of(datagram() + extra) is Drop.MALFORMED
     assert reason_of(datagram(options={wire.OPT_SLOW: True}) + extra) is Drop.MALFORMED
     page = cbor2.dumps(["a", 1 << 50, 1, 1, []])
-    with pytest.raises(wire.Refused):
+    with pytest.raises(Refused):
         page_untrusted(page + extra)
 
 
 def test_trailing_bytes_are_refused_even_when_they_imitate_what_marks_the_end() -> None:
     for size in (1, 10, 900, 1300):
         for extra in (bytes(size), b"\x59\x08\x00" + bytes(size), b"\x40" + bytes(size)):
-            with pytest.raises(wire.Refused):
-                wire.loads_untrusted(b"\x01" + extra)
+            with pytest.raises(Refused):
+                loads_untrusted(b"\x01" + extra)
 
 
-@pytest.mark.parametrize("depth", [wire.MAX_DEPTH + 1, 100, 600])
+@pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 100, 600])
 def test_deep_nesting_is_refused(depth: int) -> None:
     """[P100]."""
     assert reason_of(with_options(b"\xa1\x18\x63" + b"\x81" * depth + b"\x00")) is Drop.MALFORMED
@@ -194,7 +195,7 @@ def test_what_is_larger_than_any_datagram_of_ours_is_refused_unread() -> None:
     """[P103]."""
     assert reason_of(bytes(wire.MAX_RECEIVE + 1)) is Drop.TOO_LARGE
     assert reason_of(datagram() + bytes(wire.MAX_RECEIVE)) is Drop.TOO_LARGE
-    with pytest.raises(wire.Refused):
+    with pytest.raises(Refused):
         page_untrusted(bytes(MAX_PAGE + 1))
 
 
@@ -202,7 +203,7 @@ def test_what_is_larger_than_any_datagram_of_ours_is_refused_unread() -> None:
 def test_any_bytes_are_read_or_refused_and_raise_nothing_else(data: bytes) -> None:
     """[P101]."""
     for attempt in (data, datagram()[:50] + data, with_options(data)):
-        with suppress(wire.Refused):
+        with suppress(Refused):
             wire.decode_untrusted(attempt, TAG)
-    with suppress(wire.Refused):
+    with suppress(Refused):
         page_untrusted(data)

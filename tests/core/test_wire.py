@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gossipmm.config import Config
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.strict import Refused
 from tests.helpers import Mesh
 from tests.puppets import datagram
 
@@ -193,10 +194,10 @@ def test_another_protocol_is_told_from_another_cluster_and_from_junk() -> None:
     data = bytearray(datagram())
     data[1] = wire.PROTOCOL + 1
     for grown in (data, data + b"\x00" * 20, data[:30]):
-        with pytest.raises(wire.Refused) as refused:
+        with pytest.raises(Refused) as refused:
             wire.decode_untrusted(bytes(grown), TAG)
         assert refused.value.reason is Drop.VERSION
-    with pytest.raises(wire.Refused) as refused:
+    with pytest.raises(Refused) as refused:
         wire.decode_untrusted(datagram(cluster="other"), TAG)
     assert refused.value.reason is Drop.CLUSTER
 

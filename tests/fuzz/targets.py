@@ -9,6 +9,7 @@ from gossipmm.core.sealing.envelope import CoseEnvelope
 from gossipmm.core.sealing.keyring import Key, Keyring
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import page_untrusted
+from gossipmm.core.wire.strict import Refused
 from tests.fuzz.script import play
 
 TAG = wire.cluster_tag("gossipmm")
@@ -19,7 +20,7 @@ def decoder(data: bytes) -> None:
     pages = [data]
     try:
         frame = wire.decode_untrusted(data, TAG)
-    except wire.Refused:
+    except Refused:
         pass
     else:
         list(wire.rows_in(frame.rows))
@@ -27,7 +28,7 @@ def decoder(data: bytes) -> None:
     for raw in pages:
         try:
             page = page_untrusted(raw)
-        except wire.Refused:
+        except Refused:
             continue
         assert page.raw == raw
         assert page_untrusted.__wrapped__(raw) == page
@@ -52,7 +53,7 @@ def sealed(data: bytes) -> None:
             continue
         try:
             opened = envelope.open_untrusted(forged, ("10.0.0.2", 2), 1.0)
-        except wire.Refused:
+        except Refused:
             continue
         raise AssertionError(f"opened {forged.hex()} as {opened!r}")
     assert envelope.waiting == []

@@ -20,6 +20,7 @@ import pytest
 from gossipmm.core.values import events, stats
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.strict import Refused
 from gossipmm.mechanisms import Mechanism
 from gossipmm_sim.faults import FAULTS
 from gossipmm_sim.runs.run import Run
@@ -175,7 +176,7 @@ def reached() -> frozenset[str]:
     def look(host: Any, data: bytes, _: object) -> None:
         try:
             frame = wire.decode_untrusted(data, wire.cluster_tag(host.config.cluster))
-        except wire.Refused:
+        except Refused:
             return  # sealed, or an attacker's
         found.update(options[one] for one in frame.options if one in options)
 

@@ -19,7 +19,8 @@ import cbor2
 
 from gossipmm.core.sealing.keyring import MAX_KID
 from gossipmm.core.values.stats import Drop
-from gossipmm.core.wire.frame import PROTOCOL, Refused
+from gossipmm.core.wire.frame import PROTOCOL
+from gossipmm.core.wire.strict import Refused
 
 __all__ = (
     "BOOT_SIZE",

@@ -31,7 +31,8 @@ from gossipmm.core.sealing.keyring import KEY_SIZE, Key, Keyring
 from gossipmm.core.sealing.sessions import COOKIE_SIZE, Cookies, Session, Sessions
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Address
-from gossipmm.core.wire.frame import MAX_RECEIVE, Refused, bytes_head
+from gossipmm.core.wire.frame import MAX_RECEIVE, bytes_head
+from gossipmm.core.wire.strict import Refused
 
 #: A boot id ends here: RFC 9053 section 4.1 allows 2**32 messages per key.
 COUNTER_END: Final = (1 << 32) - 1

@@ -29,7 +29,8 @@ from gossipmm.core.values.types import (
     NodeState,
     Registration,
 )
-from gossipmm.core.wire.frame import MAX_COUNTER, OPT_PAGES, Refused, loads_untrusted
+from gossipmm.core.wire.frame import MAX_COUNTER, OPT_PAGES
+from gossipmm.core.wire.strict import Refused, loads_untrusted
 from gossipmm.errors import LimitError
 from gossipmm.names import MAX_METADATA_ITEMS, is_name, why_not_host, why_not_topic
 
