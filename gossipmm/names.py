@@ -102,9 +102,14 @@ def why_not_scalar(value: object) -> str:
         return f"{value!r} is not a string, an integer or a boolean"
     if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
         return f"{value} does not fit into 64 bits"
-    if isinstance(value, str) and not _is_utf8(value):
-        return f"{value!r} is not valid UTF-8 text"
-    return ""
+    return _why_not_plain(value) if isinstance(value, str) else ""
+
+
+def _why_not_plain(value: str) -> str:
+    """Say why a string that may be empty cannot travel."""
+    if has_control_characters(value):
+        return f"{value!r} contains control characters"
+    return "" if _is_utf8(value) else f"{value!r} is not valid UTF-8 text"
 
 
 def _why_not_text(what: str, value: object) -> str:
@@ -114,9 +119,8 @@ def _why_not_text(what: str, value: object) -> str:
         return f"{what} must not be empty"
     if value.isprintable():
         return ""
-    if has_control_characters(value):
-        return f"{what} {value!r} contains control characters"
-    return "" if _is_utf8(value) else f"{what} {value!r} is not valid UTF-8 text"
+    reason = _why_not_plain(value)
+    return f"{what} {reason}" if reason else ""
 
 
 # -- checks --------------------------------------------------------------------------------
@@ -157,8 +161,8 @@ def checked_metadata(of: str, metadata: object) -> dict[str, str | int | bool]:
     for key, item in items.items():
         if reason := why_not_string("key", key):
             raise RegistrationError(f"metadata of {of}: {reason}")
-        if not _is_utf8(key):
-            raise RegistrationError(f"metadata of {of}: key {key!r} is not valid UTF-8 text")
+        if reason := _why_not_plain(key):
+            raise RegistrationError(f"metadata of {of}: key {reason}")
         if reason := why_not_scalar(item):
             raise RegistrationError(f"metadata of {of}: {key!r}: {reason}")
     return dict(sorted(items.items()))

@@ -246,6 +246,11 @@ BAD_METADATA: dict[str, tuple[Any, str]] = {
     "a list": ({"a": [1]}, "metadata of 't': 'a': [1] is not a string, an integer or a boolean"),
     "65 bits": ({"a": 1 << 63}, f"metadata of 't': 'a': {1 << 63} does not fit into 64 bits"),
     "a surrogate": ({"a": "\ud800"}, r"metadata of 't': 'a': '\ud800' is not valid UTF-8 text"),
+    "a line break": (
+        {"a": "x\ny"},
+        r"metadata of 't': 'a': 'x\ny' contains control characters",
+    ),
+    "an escape": ({"a\x9b": 1}, r"metadata of 't': key 'a\x9b' contains control characters"),
     "a bad key": ({"\ud800": 1}, r"metadata of 't': key '\ud800' is not valid UTF-8 text"),
     "a number as key": ({1: 2}, "metadata of 't': key must be a string, not int: 1"),
     "no map": (["a"], "metadata of 't' must be a map, not list: ['a']"),

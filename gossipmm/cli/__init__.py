@@ -40,5 +40,7 @@ def main() -> NoReturn:
 
 
 def _fail(message: str, status: int = 2) -> NoReturn:
-    print("gossipmm:", " ".join(message.splitlines()), file=sys.stderr)
+    from gossipmm.text.terminal import printable
+
+    print("gossipmm:", printable(" ".join(message.splitlines())), file=sys.stderr)
     sys.exit(status)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, TypeVar
@@ -11,6 +10,7 @@ import click
 
 from gossipmm.client import Client
 from gossipmm.text.durations import duration as words
+from gossipmm.text.terminal import json_text, styled_line
 
 __all__ = (
     "absent",
@@ -19,6 +19,7 @@ __all__ = (
     "metadata_text",
     "number",
     "output_option",
+    "say",
     "show_json",
     "state_text",
     "table",
@@ -75,18 +76,23 @@ def output_option(command: _F) -> _F:
 
 def show_json(value: object) -> None:
     """Print a value as JSON."""
-    click.echo(json.dumps(value, indent=2 if sys.stdout.isatty() else None, ensure_ascii=False))
+    click.echo(json_text(value, indent=2 if sys.stdout.isatty() else None))
 
 
 def absent(message: str) -> NoReturn:
     """Say that what was asked for is not there, and end with status 1."""
-    click.echo(f"gossipmm: {message}", err=True)
+    say(f"gossipmm: {message}", err=True)
     sys.exit(1)
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Print one line, in which what others sent can move no cursor and add no line."""
+    click.echo(styled_line(line), err=err)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print columns as wide as necessary; colours only on a terminal."""
-    lines = [list(head), *(list(row) for row in rows)]
+    lines = [[styled_line(cell) for cell in line] for line in (head, *rows)]
     widths = [max(len(click.unstyle(line[n])) for line in lines) for n in range(len(head))]
     for line in lines:
         cells = [cell + " " * (widths[n] - len(click.unstyle(cell))) for n, cell in enumerate(line)]

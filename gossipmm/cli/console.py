@@ -18,6 +18,7 @@ from gossipmm.text.durations import duration
 from gossipmm.text.evidence import detail, sentence
 from gossipmm.text.members import why_status
 from gossipmm.text.summary import summary
+from gossipmm.text.terminal import printable
 
 __all__ = ("Console", "lines_of")
 
@@ -79,7 +80,7 @@ class Console:
         if self._json:
             self._say(json.dumps({"asked": line.strip(), "answer": value}))
         else:
-            self._say(text)
+            self._say("\n".join(printable(part) for part in text.split("\n")))
 
     def _queues(self, key: str) -> tuple[Any, str]:
         found = self._agent.queues(key)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from gossipmm.cli.base import say
+
 __all__ = ("keygen",)
 
 
@@ -28,11 +30,11 @@ def keygen(file: str | None, add: bool) -> None:
         ring = keyfile.load(file)
         key = keyfile.generate(*ring.keys, *ring.retired)
         keyfile.save(file, ring.add(key))
-        click.echo(f"{file}: key {key.kid.hex()} added; {ring.sending.kid.hex()} still sends")
+        say(f"{file}: key {key.kid.hex()} added; {ring.sending.kid.hex()} still sends")
         return
     key = keyfile.generate()
     if file is None:
         click.echo(keyfile.dump(Keyring((key,))), nl=False)
     else:
         keyfile.create(file, Keyring((key,)))
-        click.echo(f"{file}: key {key.kid.hex()}, mode 0600")
+        say(f"{file}: key {key.kid.hex()}, mode 0600")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from gossipmm.cli.base import absent, duration, number, output_option, show_json, table, talks
+from gossipmm.cli.base import absent, duration, number, output_option, say, show_json, table, talks
 from gossipmm.client import Client
 
 __all__ = ("keys",)
@@ -48,9 +48,11 @@ def list_(client: Client, as_json: bool) -> None:
         rows.append((member["name"], state, sends, " ".join(others)))
     table(("MEMBER", "STATE", "SENDS", "READS ALSO"), rows)
     if found["retired"]:
-        click.echo(f"\nremoved from {found['node']}: {' '.join(found['retired'])}")
+        click.echo()
+        say(f"removed from {found['node']}: {' '.join(found['retired'])}")
     if found["rotation"] is not None:
-        click.echo(f"\n{_story(found)}")
+        click.echo()
+        say(_story(found))
     _warn(found)
 
 
@@ -68,7 +70,7 @@ def add(client: Client, file: Any) -> None:
     for key in parse(file.read(65_536), file.name).keys:
         client.keys.add(key)
         found = _look(client)
-        click.echo(f"{found['node']} reads key {key.kid.hex()}; {found['keys'][0]} sends")
+        say(f"{found['node']} reads key {key.kid.hex()}; {found['keys'][0]} sends")
 
 
 @keys.command()
@@ -79,7 +81,7 @@ def use(client: Client, kid: str, force: bool) -> None:
     """Let this agent send with another of its keys."""
     client.keys.use(_checked(kid), force=force)
     found = _look(client)
-    click.echo(f"{found['node']} sends with key {found['keys'][0]}")
+    say(f"{found['node']} sends with key {found['keys'][0]}")
 
 
 @keys.command()
@@ -90,7 +92,7 @@ def remove(client: Client, kid: str, force: bool) -> None:
     """Let this agent accept a key no longer."""
     client.keys.remove(_checked(kid), force=force)
     found = _look(client)
-    click.echo(f"{found['node']} no longer accepts key {kid}; it has {_ids(found)}")
+    say(f"{found['node']} no longer accepts key {kid}; it has {_ids(found)}")
 
 
 @keys.command()
@@ -99,7 +101,7 @@ def reload(client: Client) -> None:
     """Let this agent read its file of keys again, as SIGHUP does."""
     changes = client.keys.reload()
     for line in changes or ["nothing differs"]:
-        click.echo(line)
+        say(line)
     if any("nothing was changed" in line for line in changes):
         sys.exit(1)
 
@@ -164,7 +166,7 @@ def rotate(
         else:
             client.keys.rotate(keep=keep)
     elif not as_json:
-        click.echo("a rotation is under way already; this follows it", err=True)
+        say("a rotation is under way already; this follows it", err=True)
     if without:
         client.keys.leave_behind(without)
     found = _follow(client, _look(client), wait, quiet=as_json)
@@ -181,7 +183,7 @@ def _follow(
     while True:
         line = _story(found)
         if line != said and not quiet:
-            click.echo(line)
+            say(line)
         said = line
         rotation = found["rotation"]
         if rotation["phase"] == "done":
@@ -243,17 +245,17 @@ def _advise(found: dict[str, Any]) -> None:
         return
     left = rotation["keep_left"]
     if left is not None:
-        click.echo(
+        say(
             f"key {rotation['replaces']} is still accepted, for {duration(left)} at most: a "
             "member that comes back by then gets the new key" + _by_itself(rotation)
         )
     live = [member["name"] for member in found["members"] if member["live"]]
     if stuck := [name for name in names if name in live]:
-        click.echo(f"why {', '.join(stuck)} is behind: gossipmm keys list there, or its log")
+        say(f"why {', '.join(stuck)} is behind: gossipmm keys list there, or its log")
     if names:
         flags = " ".join(f"--without {name}" for name in names)
-        click.echo(f"to go on without waiting: gossipmm keys rotate {flags}")
-    click.echo("to go back: gossipmm keys rotate --cancel")
+        say(f"to go on without waiting: gossipmm keys rotate {flags}")
+    say("to go back: gossipmm keys rotate --cancel")
 
 
 def _by_itself(rotation: dict[str, Any]) -> str:
@@ -262,10 +264,10 @@ def _by_itself(rotation: dict[str, Any]) -> str:
 
 def _warn(found: dict[str, Any]) -> None:
     if found["trouble"]:
-        click.echo(f"gossipmm: {found['trouble']}", err=True)
+        say(f"gossipmm: {found['trouble']}", err=True)
     for one in found["stragglers"]:
         who = f"{one['name']} at {one['address']}" if one["name"] else one["address"]
-        click.echo(
+        say(
             f"gossipmm: {who} sends with key {one['kid']}, which was removed: it missed a "
             f"rotation; copy the file of keys there and restart it (last {duration(one['ago'])} "
             "ago)",

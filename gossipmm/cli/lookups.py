@@ -14,6 +14,7 @@ from gossipmm.cli.base import (
     duration,
     metadata_text,
     output_option,
+    say,
     show_json,
     state_text,
     table,
@@ -21,6 +22,7 @@ from gossipmm.cli.base import (
 )
 from gossipmm.client import Client
 from gossipmm.errors import ControlError
+from gossipmm.text.terminal import printable
 
 __all__ = ("lookup", "members", "queues", "topics", "why")
 
@@ -72,7 +74,7 @@ def queues(
         show_json([{"key": queue, "host": host} for queue, host in pairs])
     else:
         for queue, host in pairs:
-            click.echo(f"{queue}\t{host}")
+            click.echo(f"{printable(queue)}\t{printable(str(host))}")
     _end(key, status, some=bool(pairs))
 
 
@@ -112,7 +114,7 @@ def _look_up(client: Client, key: str, as_json: bool) -> NoReturn:
 
 def _end(key: str, status: str, *, some: bool) -> NoReturn:
     if status in _NOBODY and (not some or status == "stale"):
-        click.echo(f"gossipmm: {key}: {_NOBODY[status]}", err=True)
+        say(f"gossipmm: {key}: {_NOBODY[status]}", err=True)
     sys.exit(0 if some else 1)
 
 
@@ -144,7 +146,7 @@ def topics(client: Client, topic: str | None, as_json: bool) -> None:
         show_json(found if topic is None else found[0])
         return
     if not found:
-        click.echo("no topics: nobody has registered anything", err=True)
+        say("no topics: nobody has registered anything", err=True)
         return
     rows = []
     for each in found:
@@ -220,15 +222,15 @@ def why(client: Client, host: str, as_json: bool) -> None:
         if number:
             click.echo()
         if found["name"] != host:
-            click.echo(f"{host} is registered by {found['name']}:")
-        click.echo(found["summary"])
+            say(f"{host} is registered by {found['name']}:")
+        say(found["summary"])
         if found["serves"]:
-            click.echo("serves " + ", ".join(f"{topic}.{name}" for topic, name in found["serves"]))
+            say("serves " + ", ".join(f"{topic}.{name}" for topic, name in found["serves"]))
         for line in found["evidence"]:
             at = time.strftime("%H:%M:%S", time.localtime(line["time"]))
-            click.echo(f"  {at}  {duration(line['ago']) + ' ago':>18}  {line['text']}")
+            say(f"  {at}  {duration(line['ago']) + ' ago':>18}  {line['text']}")
         if not found["evidence"]:
-            click.echo("  no evidence was noted")
+            say("  no evidence was noted")
 
 
 def _trails(client: Client, host: str) -> list[dict[str, Any]]:

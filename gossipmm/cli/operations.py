@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from gossipmm.cli.base import absent, output_option, show_json, talks
+from gossipmm.cli.base import absent, output_option, say, show_json, talks
 from gossipmm.client import Client
 
 __all__ = ("forget", "join", "leave", "log_level")
@@ -34,13 +34,13 @@ def join(client: Client, seeds: tuple[str, ...], wait: float, as_json: bool) -> 
     if as_json:
         show_json(found._asdict())
     elif found.live < 2:
-        click.echo("nobody answered yet; the seeds are tried for as long as the agent runs")
+        say("nobody answered yet; the seeds are tried for as long as the agent runs")
     elif len(failures) < len(seeds):
-        click.echo(f"joined: {found.live} live members, this one included")
+        say(f"joined: {found.live} live members, this one included")
     else:
-        click.echo(f"{found.live} live members, but not by what was given now:")
+        say(f"{found.live} live members, but not by what was given now:")
     for seed, words in failures.items():
-        click.echo(f"gossipmm: {seed} {words}", err=True)
+        say(f"gossipmm: {seed} {words}", err=True)
     sys.exit(1 if failures or found.live < 2 else 0)
 
 
@@ -73,12 +73,12 @@ def leave(client: Client, wait: float, as_json: bool) -> None:
     if as_json:
         show_json({"confirmed": found.confirmed, "told": found.told, "share": round(share, 4)})
     elif found.told:
-        click.echo(
+        say(
             f"left: {found.confirmed} of {found.told} live members confirmed ({100 * share:.3g} %)"
             + ("" if enough else "; the others will find out by themselves, as after a crash")
         )
     else:
-        click.echo("left; there was nobody else to tell")
+        say("left; there was nobody else to tell")
     sys.exit(0 if enough else 1)
 
 
@@ -95,7 +95,7 @@ def forget(client: Client, name: str) -> None:
         if member is None:
             absent(f"no member is called {name!r}")
         absent(f"{name} is {member.status.label}: only a dead or left member can be forgotten")
-    click.echo(f"forgotten: {name}")
+    say(f"forgotten: {name}")
 
 
 @click.command()
@@ -104,4 +104,4 @@ def forget(client: Client, name: str) -> None:
 def log_level(client: Client, level: str) -> None:
     """Change how much the agent logs."""
     client.set_log_level(level)
-    click.echo(f"the agent logs {level} and above")
+    say(f"the agent logs {level} and above")

@@ -15,6 +15,7 @@ from gossipmm.cli.base import (
     metadata_text,
     number,
     output_option,
+    say,
     show_json,
     table,
     talks,
@@ -84,7 +85,7 @@ def register(
         show_json(next(each for each in own if (each["topic"], each["host"]) == (topic, host)))
     else:
         until = "" if ttl is None else f", for {ttl:g} s unless it is acknowledged"
-        click.echo(f"registered {topic} of {host}{until}")
+        say(f"registered {topic} of {host}{until}")
 
 
 def _keep(client: Client, topic: str, host: str, metadata: dict[str, Any], ttl: float) -> None:
@@ -92,7 +93,7 @@ def _keep(client: Client, topic: str, host: str, metadata: dict[str, Any], ttl: 
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, lambda *_: over.set())
     with client.registered(topic, host, metadata, ttl=ttl):
-        click.echo(f"registered {topic} of {host} until this ends", err=True)
+        say(f"registered {topic} of {host} until this ends", err=True)
         over.wait()
 
 
@@ -108,7 +109,7 @@ def unregister(client: Client, topic: str, host: str | None) -> None:
     host = _host(client, host)
     if not client.unregister(topic, host):
         absent(f"{topic} of {host} is not registered with this agent")
-    click.echo(f"unregistered {topic} of {host}")
+    say(f"unregistered {topic} of {host}")
 
 
 @click.command()
@@ -145,7 +146,7 @@ def ack_alive(client: Client, topic: str, host: str | None) -> None:
     host = _host(client, host)
     if not client.ack_alive(topic, host):
         absent(f"{topic} of {host} is not registered, or has expired: register it again")
-    click.echo(f"acknowledged {topic} of {host}")
+    say(f"acknowledged {topic} of {host}")
 
 
 @click.command()
@@ -163,7 +164,7 @@ def report_failure(client: Client, topic: str, host: str) -> None:
                 f"{topic} of {host} is registered with this agent itself: unregister or drain it"
             )
         absent(f"{topic} of {host} is not registered")
-    click.echo(f"reported: {topic} of {host} is probed now")
+    say(f"reported: {topic} of {host} is probed now")
 
 
 @click.command()
@@ -177,7 +178,7 @@ def expire(client: Client, topic: str, host: str) -> None:
     """
     if not client.expire(topic, host):
         absent(f"{topic} of {host} is not registered")
-    click.echo(f"hidden here: {topic} of {host}; its owner is asked")
+    say(f"hidden here: {topic} of {host}; its owner is asked")
 
 
 @click.command()
@@ -216,9 +217,9 @@ def _drain(client: Client, topic: str | None, host: str | None, *, draining: boo
     else:
         what = f"{topic} of {host}"
     if changed:
-        click.echo(f"{what} is draining" if draining else f"{what} is in new picks again")
+        say(f"{what} is draining" if draining else f"{what} is in new picks again")
     else:
-        click.echo(f"{what}: nothing to change")
+        say(f"{what}: nothing to change")
 
 
 def _host(client: Client, host: str | None) -> str:

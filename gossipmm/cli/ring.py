@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gossipmm.cli.base import number, show_json, talks
+from gossipmm.cli.base import number, say, show_json, talks
 from gossipmm.client import Client
 
 __all__ = ("ring",)
@@ -31,4 +31,4 @@ def export(client: Client, file: str | None) -> None:
 
     write_ring(file, found)
     hosts = sum(len(hosts) for hosts in found.values())
-    click.echo(f"{file}: {number(len(found), 'topic')}, {number(hosts, 'host')}", err=True)
+    say(f"{file}: {number(len(found), 'topic')}, {number(hosts, 'host')}", err=True)

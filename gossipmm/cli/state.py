@@ -7,7 +7,16 @@ from typing import Any
 
 import click
 
-from gossipmm.cli.base import duration, number, output_option, show_json, state_text, table, talks
+from gossipmm.cli.base import (
+    duration,
+    number,
+    output_option,
+    say,
+    show_json,
+    state_text,
+    table,
+    talks,
+)
 from gossipmm.client import Client
 from gossipmm.text.drops import counted
 
@@ -81,7 +90,7 @@ def _show_status(found: dict[str, Any]) -> None:
         rows.append(("refused", counted(traffic["dropped"])))
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
-        click.echo(f"{name:<{width}}  {text}")
+        say(f"{name:<{width}}  {text}")
 
 
 @click.command()
@@ -113,7 +122,7 @@ def info(client: Client, as_json: bool) -> None:
     ]
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
-        click.echo(f"{name:<{width}}  {text}")
+        say(f"{name:<{width}}  {text}")
 
 
 @click.command()
@@ -150,9 +159,9 @@ def diff(client: Client, other: str, as_json: bool) -> None:
         topics = ", ".join(
             (number(sum(ours["members"].values()), "member"), number(ours["topics"], "topic"))
         )
-        click.echo(f"{ours['name']} and {theirs['name']} hold the same table: {topics}")
+        say(f"{ours['name']} and {theirs['name']} hold the same table: {topics}")
     if ours["cluster"] != theirs["cluster"]:
-        click.echo(
+        say(
             f"gossipmm: they belong to different clusters: {ours['cluster']}, {theirs['cluster']}",
             err=True,
         )

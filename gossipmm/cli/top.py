@@ -13,6 +13,7 @@ import click
 from gossipmm.cli.base import duration, metadata_text, talks
 from gossipmm.client import Client
 from gossipmm.errors import AgentUnreachableError, ControlError
+from gossipmm.text.terminal import cleaned, printable
 
 if TYPE_CHECKING:
     from rich.console import Group, RenderableType
@@ -79,14 +80,14 @@ class _Screen:
         for event in self._client.watch():
             if "text" in event:
                 at = time.strftime("%H:%M:%S", time.localtime(event["time"]))
-                self._events.append(f"{at}  {event['text']}")
+                self._events.append(f"{at}  {printable(event['text'])}")
 
     def picture(self, height: int) -> RenderableType:
         """Ask and draw. Once an agent was reached, its absence is shown, not raised."""
         try:
-            status = self._client.get("status")
-            members = self._client.get("members")["members"]
-            topics = self._client.get("topics")["topics"]
+            status = cleaned(self._client.get("status"))
+            members = cleaned(self._client.get("members")["members"])
+            topics = cleaned(self._client.get("topics")["topics"])
         except (AgentUnreachableError, ControlError) as exc:
             if self._before is None:
                 raise

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from typing import Any
 
 import click
 
-from gossipmm.cli.base import output_option, talks
+from gossipmm.cli.base import output_option, say, talks
 from gossipmm.client import Client
+from gossipmm.text.terminal import json_text
 
 __all__ = ("watch",)
 
@@ -50,7 +50,7 @@ def watch(
                 sys.exit(0)
     except KeyboardInterrupt:
         sys.exit(0)
-    click.echo("gossipmm: the agent ended", err=True)
+    say("gossipmm: the agent ended", err=True)
     sys.exit(3)
 
 
@@ -59,14 +59,14 @@ def _show(event: dict[str, Any], as_json: bool) -> int:
     kind = event["event"]
     own = kind in ("hello", "dropped", "closing")
     if as_json:
-        click.echo(json.dumps(event, ensure_ascii=False))
+        click.echo(json_text(event))
     elif kind == "hello":
-        click.echo(f"watching {event['node']}", err=True)
+        say(f"watching {event['node']}", err=True)
     elif own:
-        click.echo(f"gossipmm: {event['reason']}", err=True)
+        say(f"gossipmm: {event['reason']}", err=True)
     else:
         at = event["time"]
         clock = time.strftime("%H:%M:%S", time.localtime(at)) + f".{int(at * 1000) % 1000:03}"
-        click.echo(f"{clock}  {event['text']}")
+        say(f"{clock}  {event['text']}")
     sys.stdout.flush()
     return 0 if own else 1

@@ -27,6 +27,7 @@ from gossipmm.core.values import events
 from gossipmm.core.values.events import Event
 from gossipmm.errors import WatchOverflowError
 from gossipmm.text.events import as_line
+from gossipmm.text.terminal import printable
 
 if TYPE_CHECKING:
     from gossipmm.agent import Agent
@@ -146,7 +147,7 @@ class TextFormatter(logging.Formatter):
         local = datetime.fromtimestamp(record.created)
         time = _time(record) if self._dated else f"{local:%H:%M:%S.%f}"[:-3]
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        line = f"{time}  {level}{_printable(record.getMessage())}"
+        line = f"{time}  {level}{printable(record.getMessage())}"
         trace = _trace(self, record)
         return f"{line}\n{trace}" if trace else line
 
@@ -172,14 +173,6 @@ class JsonFormatter(logging.Formatter):
 def _time(record: logging.LogRecord) -> str:
     moment = datetime.fromtimestamp(record.created, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _printable(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
-    )
 
 
 def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:
