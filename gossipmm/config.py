@@ -119,7 +119,8 @@ class Config:
     #: How long a topic without a live host is answered with its last known ones, after more than
     #: half of the members vanished at once (this agent may be the one cut off). 0 turns it off.
     stale_for: float = 60.0
-    #: Returns from the dead within flap_window that count at once; later ones bring probation of
+    #: Returns from the dead (and starts after a life that had not left) within flap_window that
+    #: count at once; later ones bring probation of
     #: min(2**returns, probation_max) seconds (route flap damping, RFC 2439, in spirit).
     flap_free_returns: int = 2
     flap_window: float = 600.0

@@ -143,6 +143,11 @@ EVENTS: Mapping[type, Callable[[Any, str], str]] = {
     ),
     events.MemberDied: _died,
     events.MemberReturned: _returned,
+    events.MemberCrashLooping: lambda e, _: (
+        f"member {e.name} crashes again and again: {e.lives} starts within {e.window:g} s without "
+        f"a leave before; on probation, in no answer until it has been steady for {e.probation:g} "
+        "s, and longer after each further one"
+    ),
     events.ProbationEnded: lambda e, _: f"member {e.name} has been steady: its probation is over",
     events.MemberLeft: lambda e, _: f"member {e.name} left",
     events.MemberReaped: lambda e, _: (

@@ -67,6 +67,7 @@ DETAILS: Mapping[EvidenceKind, Callable[[Facts], str]] = {
     EvidenceKind.DECLARED_DEAD: _accusers,
     EvidenceKind.DEATH_HEARD: lambda facts: f"{duration(float(str(facts['age'])))} ago",
     EvidenceKind.RETURNED: _returns,
+    EvidenceKind.CRASHED: _returns,
     EvidenceKind.IMPAIRED_OWN: _share,
     EvidenceKind.UNIMPAIRED_OWN: _share,
     EvidenceKind.HELD: lambda facts: str(facts["why"]),
@@ -112,6 +113,9 @@ EVIDENCE: Mapping[EvidenceKind, Callable[[_Line], str]] = {
         "it has to answer for itself"
     ),
     EvidenceKind.RETURNED: lambda line: f"it is back: {line.who} reached it ({line.detail})",
+    EvidenceKind.CRASHED: lambda line: (
+        f"it started again without having left before ({line.detail})"
+    ),
     EvidenceKind.LEFT: lambda line: "it said that it was leaving",
     EvidenceKind.PROBATION_ENDED: lambda line: "it has been steady: its probation is over",
     EvidenceKind.IMPAIRED: lambda line: (

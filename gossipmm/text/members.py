@@ -18,6 +18,9 @@ REASONS: Mapping[StatusReason, Callable[[MemberView], str]] = {
         "a higher heartbeat arrived, but from before its death here"
     ),
     StatusReason.RETURNS: lambda view: f"it has returned from the dead {view.returns} times",
+    StatusReason.CRASHES: lambda view: (
+        f"it has come back {view.returns} times, as a new process that had not left before"
+    ),
     StatusReason.IMPAIRED: lambda _: "it says that its answers do not get through",
 }
 

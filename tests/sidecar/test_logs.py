@@ -33,6 +33,7 @@ FIELDS = {
     "member_refuted": "name reporter heartbeat",
     "member_died": "name generation heartbeat accusers",
     "member_returned": "name generation returns probation",
+    "member_crash_looping": "name generation lives window probation",
     "probation_ended": "name",
     "member_left": "name generation",
     "member_reaped": "name generation",

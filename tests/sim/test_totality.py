@@ -141,6 +141,10 @@ BY_TEST: dict[str, tuple[str, str]] = {
         "test_out_of_band_the_key_comes_from_each_file_and_never_by_gossip",
     ),
     "KeysChanged": ("transcripts/scenes.py", "a_key_is_rotated"),
+    "MemberCrashLooping": (
+        "core/test_crash_loops.py",
+        "test_it_waits_longer_each_time_and_is_told_of_once",
+    ),
     "MemberImpaired": (
         "core/test_egress.py",
         "test_a_node_that_is_hardly_heard_is_in_no_lookup_and_comes_back_when_it_is",

@@ -140,16 +140,18 @@ class Detector:
                 self._broadcasts.retry()
             member.note(local.now, EvidenceKind.JOINED, reporter)
             previous = local.table.superseded.pop(member.name, None)
-            if previous is None:
+            if previous is None or previous.left:
                 joined = events.MemberJoined(
                     local.now, member.name, member.generation, member.addresses
                 )
                 local.events.append(joined)
             else:
                 restarted = events.MemberRestarted(
-                    local.now, member.name, member.generation, previous, member.addresses
+                    local.now, member.name, member.generation, previous.generation, member.addresses
                 )
                 local.events.append(restarted)
+            if previous is not None:
+                self._probation.started(member, previous)
             if after is Status.SUSPECT:
                 self._begin_suspicion(member)
 

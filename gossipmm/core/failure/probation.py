@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from gossipmm.core.failure.suspicion import probation
 from gossipmm.core.table.local_state import LocalState
-from gossipmm.core.table.member import Member
+from gossipmm.core.table.member import Member, PastLife
 from gossipmm.core.values import events
 from gossipmm.core.values.timers import cancel
 from gossipmm.core.values.trail import EvidenceKind
@@ -12,6 +14,9 @@ from gossipmm.core.values.types import Status
 from gossipmm.mechanisms import Mechanism
 
 __all__ = ("Probation",)
+
+#: Returns kept beside the latest one: more of them make no probation longer.
+_RETURNS: Final = 15
 
 
 class Probation:
@@ -24,12 +29,47 @@ class Probation:
         """Count a return from the dead; return the seconds on probation that it brings."""
         local = self._local
         kept = [at for at in member.returns if at > local.now - local.config.flap_window]
-        member.returns = (*kept[-15:], local.now)
+        member.returns = (*kept[-_RETURNS:], local.now)
         wait = self._wait(member)
         if wait:
             local.stats.probations += 1
             self._begin(member, wait)
         return wait
+
+    def started(self, member: Member, past: PastLife) -> None:
+        """Take a new life of a name: one that did not leave before it ended counts as a return.
+
+        Counted for each life alone, 21 crashes in 75 s were not one return, and the host was in 97
+        % of all lookups. A name that starts elsewhere says nothing of the machine that it left.
+        """
+        local = self._local
+        if not {host for host, _ in past.addresses} & {host for host, _ in member.addresses}:
+            return
+        member.returns = past.returns
+        if past.left:
+            return
+        member.looping = past.looping
+        wait = self.returned(member)
+        returns, window = len(member.returns), local.config.flap_window
+        member.note(
+            local.now,
+            EvidenceKind.CRASHED,
+            member.name,
+            returns=returns,
+            window=window,
+            probation=wait,
+        )
+        if wait:
+            if not member.looping:
+                member.looping = True
+                local.events.append(
+                    events.MemberCrashLooping(
+                        local.now, member.name, member.generation, returns, window, wait
+                    )
+                )
+            local.table.refresh(member, local.now)
+        elif member.looping:
+            self.tell_steady(member)
 
     def _wait(self, member: Member) -> float:
         """Return the seconds on probation after the returns counted so far."""
@@ -62,6 +102,7 @@ class Probation:
     def tell_steady(self, member: Member) -> None:
         """Tell that a member is in lookups again."""
         local = self._local
+        member.looping = False
         member.note(local.now, EvidenceKind.PROBATION_ENDED, local.own.name)
         local.events.append(events.ProbationEnded(local.now, member.name))
 

@@ -45,10 +45,10 @@ class ClosedGenerations:
     def supersede(self, held: Member) -> None:
         """Replace a lower generation of a name: its registrations go at once [P15]."""
         local = self._local
-        if held.status not in (Status.UNKNOWN, Status.LEFT):
+        if held.status is not Status.UNKNOWN:
             if len(local.table.superseded) >= _SUPERSEDED:
                 del local.table.superseded[next(iter(local.table.superseded))]
-            local.table.superseded[held.name] = held.generation
+            local.table.superseded[held.name] = held.past()
         if len(self._superseded_keys) >= _SUPERSEDED:
             del self._superseded_keys[next(iter(self._superseded_keys))]
         self._superseded_keys[held.key] = held.name

@@ -149,9 +149,8 @@ class NameConflict:
 
     def _over(self, conflict: Conflict, reporter: NodeId) -> None:
         """Take the name back: at once from a process that is gone, never from a mere page."""
-        self._own.renew(
-            RenewalReason.CONFLICT_OVER, reporter, conflict.page.generation, at_once=conflict.lived
-        )
+        above, lived = conflict.page.generation, conflict.lived
+        self._own.renew(RenewalReason.CONFLICT_OVER, reporter, above, at_once=lived)
 
     def hear_claim(self, key: int, claim: int, age: float, reporter: Member) -> bool:
         """Return True for a claim about the other process: others tell whether it lives [P121].

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from hashlib import blake2b
 from math import inf
-from typing import Final
+from typing import Final, NamedTuple
 
 from gossipmm.core.table.liveness import Liveness
 from gossipmm.core.values.timers import Token
@@ -31,6 +31,19 @@ from gossipmm.core.wire.pages import Page
 TRAIL: Final = 32
 
 
+class PastLife(NamedTuple):
+    """What is kept of a life when a higher generation of its name ends it."""
+
+    generation: Generation
+    addresses: tuple[Address, ...]
+    #: True if it said that it was leaving.
+    left: bool
+    #: Times of returns and crashes of the name.
+    returns: tuple[float, ...]
+    #: True while the name is announced to be in a crash loop.
+    looping: bool
+
+
 class Member(Liveness):
     """A record (set of pages) with its liveness. Only the core writes it."""
 
@@ -47,6 +60,7 @@ class Member(Liveness):
         "held_since",
         "hidden",
         "key",
+        "looping",
         "metadata",
         "name",
         "node_state",
@@ -97,8 +111,11 @@ class Member(Liveness):
         self.suspicion_timer: Token | None = None
         #: Time since which this node's accusation waits for its own health; None when it does not.
         self.held_since: float | None = None
-        #: Core times of returns from the dead, within the flap window.
+        #: Core times of returns from the dead, within the flap window, and of starts of the name
+        #: after lives that had not left.
         self.returns: tuple[float, ...] = ()
+        #: True while the name is announced to be in a crash loop.
+        self.looping = False
         self.probation: Token | None = None
         self.probation_until: float | None = None
         #: True while a caller of this node has reported a failure whose probe has not ended.
@@ -152,6 +169,11 @@ class Member(Liveness):
             self.trail = deque(maxlen=TRAIL)
         self.trail.append(Evidence(at, kind, reporter, max(self.k, 0), facts or NO_FACTS))
 
+    def past(self) -> PastLife:
+        """Return what is kept of this life once a higher generation ends it."""
+        left = self.status is Status.LEFT
+        return PastLife(self.generation, self.addresses, left, self.returns, self.looping)
+
     def judged(self) -> Status:
         """Return the status for readers: the verdict, unless the record says otherwise [P26]."""
         if self.node_state is NodeState.LEFT:
@@ -183,8 +205,9 @@ class Member(Liveness):
 
     def _reason(self) -> StatusReason:
         if self.status is Status.PROBATION:
-            impaired = self.node_state is NodeState.IMPAIRED
-            return StatusReason.IMPAIRED if impaired else StatusReason.RETURNS
+            if self.node_state is NodeState.IMPAIRED:
+                return StatusReason.IMPAIRED
+            return StatusReason.CRASHES if self.looping else StatusReason.RETURNS
         if self.status is Status.RETURNING:
             return StatusReason.OLD_EVIDENCE
         if self.status is Status.UNKNOWN:

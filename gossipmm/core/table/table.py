@@ -15,7 +15,7 @@ from typing import Final
 from gossipmm.config import Config
 from gossipmm.core.table.buckets import Buckets
 from gossipmm.core.table.index import Index
-from gossipmm.core.table.member import Member
+from gossipmm.core.table.member import Member, PastLife
 from gossipmm.core.values.events import HostChanged
 from gossipmm.core.values.stats import Drop, Stats
 from gossipmm.core.values.types import (
@@ -70,9 +70,9 @@ class Table:
         #: XOR over the members that are not dead or left, and when it last changed.
         self.fingerprint = 0
         self.changed_at = 0.0
+        #: Name -> life that a higher generation replaced, until that one is alive here.
+        self.superseded: dict[NodeId, PastLife] = {}
         #: True once this table agreed with a peer's, or when there is nobody to agree with.
-        #: Name -> generation that a higher one replaced, until that one is alive here.
-        self.superseded: dict[NodeId, Generation] = {}
         self.joined = not config.join
         #: True once it agreed with a peer's: a node that is alone afterwards still has joined.
         self.agreed = False

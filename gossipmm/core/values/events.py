@@ -79,6 +79,21 @@ class MemberReturned:
 
 
 @dataclass(frozen=True, slots=True)
+class MemberCrashLooping:
+    """A member starts again and again without having left: told once, until it is steady.
+
+    ``lives`` is how often it came back within ``window`` seconds.
+    """
+
+    at: float
+    name: NodeId
+    generation: Generation
+    lives: int
+    window: float
+    probation: float  #: seconds on probation before it is in lookups again
+
+
+@dataclass(frozen=True, slots=True)
 class ProbationEnded:
     """The member was reachable throughout its probation, and is in lookups again."""
 
@@ -294,6 +309,7 @@ Event: TypeAlias = (
     | MemberRefuted
     | MemberDied
     | MemberReturned
+    | MemberCrashLooping
     | ProbationEnded
     | MemberLeft
     | MemberReaped

@@ -36,6 +36,7 @@ class EvidenceKind(StrEnum):
     FAILURE_REPORTED = "failure_reported"  #: a program here could not
     RENEWED = "renewed"  #: this node took a new generation
     REFUTED_OWN = "refuted_own"  #: this node was held suspect or dead, and answered
+    CRASHED = "crashed"  #: a new life of its name; the one before had not left
     CONFLICT = "conflict"  #: another process uses this node's name
 
 
@@ -69,5 +70,6 @@ FACTS: Final[Mapping[EvidenceKind, tuple[str, ...]]] = {
     EvidenceKind.FAILURE_REPORTED: ("topic", "host"),
     EvidenceKind.RENEWED: ("reason",),  # a RenewalReason
     EvidenceKind.REFUTED_OWN: ("heartbeat",),
+    EvidenceKind.CRASHED: ("returns", "window", "probation"),  # probation 0: none
     EvidenceKind.CONFLICT: ("older", "newer"),
 }

@@ -61,8 +61,8 @@ class Status(IntEnum):
     SUSPECT = 2
     DEAD = 3
     RETURNING = 4  #: held dead; a higher heartbeat came, on evidence older than the death here
-    #: Came back too often, or says itself that it is impaired: reachable, in no lookup until it
-    #: has been steady.
+    #: Came back or crashed too often, or says itself that it is impaired: reachable, in no lookup
+    #: until it has been steady.
     PROBATION = 5
     LEFT = 6  #: said so itself
 
@@ -85,6 +85,7 @@ class StatusReason(StrEnum):
     OLD_EVIDENCE = "old_evidence"  #: alive on evidence older than its death here
     RETURNS = "returns"  #: it returned from the dead too often
     IMPAIRED = "impaired"  #: its answers do not get through, by its own measure
+    CRASHES = "crashes"  #: it started too often without having left
 
 
 class Registration(NamedTuple):

@@ -63,6 +63,7 @@ _LEVELS: dict[type, int] = {
     events.SelfSlow: logging.WARNING,
     events.SelfImpaired: logging.WARNING,
     events.SelfSuspected: logging.WARNING,
+    events.MemberCrashLooping: logging.WARNING,
     events.MemberImpaired: logging.WARNING,
     events.ForeignTraffic: logging.WARNING,
     events.KeyWanted: logging.WARNING,

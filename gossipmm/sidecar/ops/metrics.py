@@ -46,6 +46,7 @@ _MEMBER_EVENTS = {
     "refuted": "MemberRefuted",
     "died": "MemberDied",
     "returned": "MemberReturned",
+    "crash_looping": "MemberCrashLooping",
     "left": "MemberLeft",
     "reaped": "MemberReaped",
     "moved": "AddressChanged",
