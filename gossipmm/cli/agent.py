@@ -26,6 +26,8 @@ __all__ = ("agent",)
 
 #: Seconds after which an agent that has found nobody says so.
 _LONELY = 5.0
+#: Events that may wait to be printed.
+_BUFFER = 100_000
 
 
 @click.command()
@@ -132,7 +134,7 @@ async def _run(
     log.setLevel(logging.INFO)
     try:
         async with open_agent(config) as agent:
-            with agent.watch(buffer=100_000) as watch:
+            with agent.watch(buffer=_BUFFER) as watch:
                 reloader = Reloader(agent, config, load)
                 await _serve(agent, watch, output, reloader, as_json, ask, leave_on_eof)
     finally:
@@ -258,15 +260,27 @@ def _print(event: Event, me: str, output: Output, as_json: bool) -> None:
 async def _tell(
     watch: Watch, agent: Agent, output: Output, as_json: bool, stop: trio.Event
 ) -> None:
-    """Print each event, except what leaving does to this node's own table: nobody needs to know."""
-    from gossipmm.core.values.events import HostChanged, LeaveFinished
+    """Print each event, except what leaving does to this node's own table: nobody needs to know.
 
-    async for event in watch:
-        own = isinstance(event, HostChanged | LeaveFinished) and agent.leaving
-        if not own:
-            _print(event, agent.name, output, as_json)
-        if as_json and output.broken:  # whoever started this is gone
-            stop.set()
+    Ends with the agent, and never because of what others send: of more events than fit, some are
+    not printed.
+    """
+    from gossipmm.core.values.events import HostChanged, LeaveFinished
+    from gossipmm.errors import WatchOverflowError
+
+    while True:
+        try:
+            async for event in watch:
+                own = isinstance(event, HostChanged | LeaveFinished) and agent.leaving
+                if not own:
+                    _print(event, agent.name, output, as_json)
+                if as_json and output.broken:  # whoever started this is gone
+                    stop.set()
+            return
+        except WatchOverflowError:
+            output.log(f"more than {_BUFFER} events at once: some were not printed")
+            watch.close()
+            watch = agent.watch(buffer=_BUFFER)
 
 
 async def _tell_if_lonely(agent: Agent, output: Output) -> None:
