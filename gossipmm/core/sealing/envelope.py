@@ -166,6 +166,8 @@ class CoseEnvelope:
         self._counter = 0
         #: Address -> mark of the node that answers there.
         self._marks: dict[Address, bytes] = {}
+        #: Those of the addresses whose mark was told by a datagram from there.
+        self._firm: set[Address] = set()
         self._sent: dict[int, tuple[Address, bytes, float]] = {}
         self._ciphers: dict[bytes, _Cipher] = {}
         self.keyring = keyring
@@ -323,18 +325,21 @@ class CoseEnvelope:
             frame = plaintext[1 + COOKIE_SIZE :]
             session = self._session(iv, now)
             session.proved(source)
-            self._answers(boot, source)
+            self._answers(boot, source, source)
         session.ciphers[cipher.kid] = aead
         session.mark(int.from_bytes(iv[cose.BOOT_SIZE :], "big"))
         session.heard = now
         self._spoke(cipher, source)
         return frame or None
 
-    def _answers(self, boot: bytes, address: Address) -> None:
-        """Remember which node received what was sent to an address."""
+    def _answers(self, boot: bytes, address: Address, source: Address) -> None:
+        """Remember which node received what was sent to an address, as ``source`` shows."""
         if len(self._marks) >= self._most_marks:
             self._marks.clear()  # they are learned again from challenges
+            self._firm.clear()
         self._marks[address] = boot[:MARK_SIZE]
+        if address == source:
+            self._firm.add(address)
 
     def _session(self, iv: bytes, now: float) -> Session:
         boot = iv[: cose.BOOT_SIZE]
@@ -363,14 +368,17 @@ class CoseEnvelope:
         named, cookie = challenge[: cose.IV_SIZE], challenge[cose.IV_SIZE :]
         if len(cookie) != COOKIE_SIZE:
             raise Refused(Drop.MALFORMED)
-        sent = None
-        if named[: cose.BOOT_SIZE] == self._boot:
-            sent = self._sent.pop(int.from_bytes(named[cose.BOOT_SIZE :], "big"), None)
+        counter = int.from_bytes(named[cose.BOOT_SIZE :], "big")
+        sent = self._sent.get(counter) if named[: cose.BOOT_SIZE] == self._boot else None
         if sent is None or now - sent[2] > _ANSWER_WITHIN:
             raise Refused(Drop.LATE_CHALLENGE)
         to, frame, _ = sent
+        if to != source and to in self._firm:
+            # Played to another node than it was sent to: whoever is there answers for itself.
+            raise Refused(Drop.MISDIRECTED)
+        del self._sent[counter]
         session, boot = self._session(iv, now), iv[: cose.BOOT_SIZE]
-        self._answers(boot, to)
+        self._answers(boot, to, source)
         if to == source:
             session.proved(source)
         proof = _PROOF + cookie
