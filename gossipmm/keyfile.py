@@ -68,8 +68,12 @@ def open_envelope(config: Config, rng: random.Random) -> Envelope:
 # -- files -------------------------------------------------------------------------------------
 
 
-def load(path: str | os.PathLike[str]) -> Keyring:
-    """Read a file of keys. Raises KeyringError, which says what to do about it."""
+def load(path: str | os.PathLike[str], *, anybodys: bool = False) -> Keyring:
+    """Read a file of keys. Raises KeyringError, which says what to do about it.
+
+    It has to belong to this user or to root: its owner could change the keys. ``anybodys`` is for
+    root, who prepares the file of a service's user.
+    """
     path = os.fspath(path)
     try:
         # Non-blocking: the path may be that of a pipe.
@@ -78,7 +82,13 @@ def load(path: str | os.PathLike[str]) -> Keyring:
         hint = "; gossipmm keygen makes one" if isinstance(exc, FileNotFoundError) else ""
         raise KeyringError(f"{path}: cannot be read: {exc.strerror}{hint}") from None
     try:
-        _check_mode(path, os.fstat(descriptor))
+        found = os.fstat(descriptor)
+        _check_mode(path, found)
+        if not anybodys and found.st_uid not in (0, os.geteuid()):
+            raise KeyringError(
+                f"{path}: belongs to user {found.st_uid}, who could change the keys; this process "
+                f"runs as user {os.geteuid()}: chown {os.geteuid()} {path}"
+            )
         with open(descriptor, "rb", closefd=False) as file:
             data = file.read(_MAX_FILE + 1)
     finally:

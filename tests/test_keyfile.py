@@ -202,6 +202,20 @@ def test_root_leaves_the_file_to_its_owner(tmp_path: Path) -> None:
     assert (path.stat().st_uid, path.stat().st_gid) == (12345, 23456)
 
 
+def test_a_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever owns it could give this node other keys."""
+    path = put(tmp_path / "keys", keyfile.dump(Keyring((A,))), 0o600)
+    owner = os.stat(path).st_uid
+    if owner == 0:
+        os.chown(path, 12345, -1)
+        owner = 12345
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    with pytest.raises(KeyringError, match=f"belongs to user {owner}, .*: chown {os.geteuid()} "):
+        keyfile.load(path)
+    assert keyfile.load(path, anybodys=True) == Keyring((A,))
+
+
 def test_generated_keys_are_random_and_their_ids_differ() -> None:
     keys: list[Key] = []
     for _ in range(50):

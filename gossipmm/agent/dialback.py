@@ -16,7 +16,8 @@ every sealed datagram shows as well.
     TRY     seed -> announced     nonce; once from the seed's port, once from a fresh one
 
 An ASK is as large as everything that it can cause, and answers per second are few: nobody gains
-from making a seed send to somebody else. ``Config.dial_back`` turns asking and answering off.
+from making a seed send to somebody else. Nothing is taken from an address outside ``allow``,
+or sent to one. ``Config.dial_back`` turns asking and answering off.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ import trio
 from gossipmm.addresses import format_address
 from gossipmm.agent.network import Network, Port
 from gossipmm.core.sealing.keyring import Keyring
+from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Address
 from gossipmm.core.wire.frame import PROTOCOL, cluster_tag
 
@@ -113,8 +115,12 @@ class DialBack:
         announced: Callable[[], tuple[Address, ...]],
         keys: Callable[[], Keyring | None],
         alone: Callable[[], bool],
+        allows: Callable[[str], bool] = lambda _host: True,
+        refused: Callable[[Drop], None] = lambda _drop: None,
         enabled: bool = True,
     ) -> None:
+        self._allows = allows
+        self._refused = refused
         self._network = network
         self._bound = bound
         self._send = send
@@ -151,7 +157,12 @@ class DialBack:
 
     def take(self, data: bytes, source: Address) -> None:
         """Take a datagram that begins with the magic. Never raises on its bytes."""
-        if not self._enabled or len(data) < _HEAD.size:
+        if not self._enabled:
+            return
+        if not self._allows(source[0]):
+            self._refused(Drop.NOT_ALLOWED)
+            return
+        if len(data) < _HEAD.size:
             return
         _, kind, nonce = _HEAD.unpack_from(data)
         asked = self._asked.get(nonce)
@@ -174,7 +185,14 @@ class DialBack:
         self._tokens = min(_BURST, self._tokens + _RATE * (now - self._refilled))
         self._refilled = now
         announced = _address(rest, _IDENTITY.size)
-        if announced is None or self._tokens < 1:
+        if announced is None:
+            self._refused(Drop.MALFORMED)
+            return
+        if not self._allows(announced[0]):
+            self._refused(Drop.NOT_ALLOWED)
+            return
+        if self._tokens < 1:
+            self._refused(Drop.SOURCE_RATE)
             return
         self._tokens -= 1
         report = _HEAD.pack(MAGIC, _REPORT, nonce) + self.identity().pack() + _pack(source)

@@ -192,6 +192,8 @@ async def _prepare(
         announced=lambda: node.addresses,
         keys=lambda: keys.ring,
         alone=alone,
+        allows=node.allows,
+        refused=node.stats.drop,
         enabled=config.dial_back,
     )
     driver.aside = dial_back.take

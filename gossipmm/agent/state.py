@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 import os
+import stat
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -21,6 +22,8 @@ __all__ = ("Memory", "load", "save")
 
 #: Peers remembered: enough that one of them still lives, few enough to try all at once.
 MAX_PEERS = 32
+#: Bytes read, at most: a file usually has one or two thousand.
+_MAX_FILE = 65_536
 
 _log = logging.getLogger(__name__)
 
@@ -35,8 +38,13 @@ class Memory(NamedTuple):
 def load(path: str, *, name: str, cluster: str) -> Memory:
     """Read the file; one of another node or cluster, or a damaged one, counts as empty."""
     try:
-        with open(path, "rb") as file:
-            state = json.load(file)
+        # Neither through a link, which may have been put there to have another file overwritten,
+        # nor from a pipe, which would be waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+        with open(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise ValueError("it is not a regular file")
+            state = json.loads(file.read(_MAX_FILE))
         generation = state["generation"]
         if not isinstance(generation, int) or not 0 <= generation < MAX_GENERATION:
             raise ValueError(f"generation {generation!r} is out of range")
@@ -60,7 +68,10 @@ def save(path: str, memory: Memory, *, name: str, cluster: str) -> str:
     }
     temporary = f"{path}.{os.getpid()}.new"
     try:
-        with open(temporary, "w", encoding="utf-8") as file:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        with open(descriptor, "w", encoding="utf-8") as file:
             json.dump(state, file)
             file.write("\n")
             file.flush()

@@ -27,7 +27,7 @@ def keygen(file: str | None, add: bool) -> None:
     if add:
         if file is None:
             raise click.UsageError("--add needs the FILE to add a key to")
-        ring = keyfile.load(file)
+        ring = keyfile.load(file, anybodys=True)
         key = keyfile.generate(*ring.keys, *ring.retired)
         keyfile.save(file, ring.add(key))
         say(f"{file}: key {key.kid.hex()} added; {ring.sending.kid.hex()} still sends")

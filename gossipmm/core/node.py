@@ -96,6 +96,8 @@ class Node:
         self._envelope: Envelope = envelope or PlainEnvelope()
         self._outbox = Outbox(self._local, self._envelope)
         self._admission = Admission(config, now)
+        #: Whether the allow list has an IP literal.
+        self.allows = self._admission.allows
         self.config = config
         self.table: Table = self._local.table
         self.stats: Stats = self._local.stats

@@ -13,6 +13,7 @@ from gossipmm.agent import dialback, open_agent
 from gossipmm.agent.dialback import MAGIC, PATIENCE, DialBack, Identity
 from gossipmm.config import Config
 from gossipmm.core.sealing.keyring import Keyring
+from gossipmm.core.values.stats import Drop
 from tests.agent.memory_network import Air
 
 A, B, OUTSIDE = ("127.0.0.1", 1), ("127.0.0.1", 2), ("203.0.113.9", 7)
@@ -206,6 +207,7 @@ class Wire:
 
     def __init__(self, air):
         self.sent = []
+        self.refused = []
         self.network = air.host()
         self.dial_back = DialBack(
             self.network,
@@ -215,6 +217,8 @@ class Wire:
             announced=lambda: (A,),
             keys=lambda: None,
             alone=lambda: True,
+            allows=lambda host: not host.startswith("198.51.100."),
+            refused=self.refused.append,
         )
 
 
@@ -238,11 +242,29 @@ async def test_answers_are_few_a_second(autojump_clock, air):
     for _ in range(1000):
         wire.dial_back.take(ask(), OUTSIDE)
     assert len(wire.sent) == 2 * 20
+    assert wire.refused == [Drop.SOURCE_RATE] * 980
     await trio.sleep(1)
     for _ in range(1000):
         wire.dial_back.take(ask(), OUTSIDE)
     assert len(wire.sent) == 2 * 30
     wire.dial_back.close()
+
+
+async def test_the_allow_list_is_asked_first(autojump_clock, air):
+    """Whoever is not allowed once got an answer, and had any third address poked, uncounted."""
+    wire = Wire(air)
+    wire.dial_back.take(ask(), ("198.51.100.7", 7))
+    wire.dial_back.take(ask(("198.51.100.7", 7)), OUTSIDE)
+    wire.dial_back.take(MAGIC, ("198.51.100.7", 7))
+    assert wire.sent == []
+    assert wire.refused == [Drop.NOT_ALLOWED] * 3
+
+
+async def test_an_agent_gives_its_allow_list(autojump_clock, air):
+    only = config("a", 1, allow=("10.0.0.0/8",), advertise="10.0.0.1")
+    async with open_agent(only, network=air.host()) as a:
+        a._driver.aside(ask(), B)
+        assert a.stats.as_dict()["dropped"] == {"not_allowed": 1}
 
 
 @pytest.mark.parametrize(

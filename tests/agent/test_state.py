@@ -1,6 +1,7 @@
 """The state file: helps when it can, and never stands in the way."""
 
 import json
+import os
 
 import pytest
 
@@ -71,3 +72,22 @@ def test_only_one_file_is_left(path, tmp_path):
     for generation in range(3):
         save(path, Memory(generation), **ME)
     assert [entry.name for entry in tmp_path.iterdir()] == ["state.json"]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: os.symlink("/etc/hostname", path)])
+def test_neither_a_pipe_nor_a_link_is_read(path, make, caplog):
+    """A start once waited for ever for somebody to write into a pipe of that name."""
+    make(path)
+    assert load(path, **ME) == Memory()
+    assert "not used" in caplog.text
+
+
+def test_what_a_link_leads_to_is_never_overwritten(path, tmp_path):
+    """Of the file, and of the one that is written before it takes its place."""
+    precious = tmp_path / "precious"
+    precious.write_text("x")
+    os.symlink(precious, path)
+    os.symlink(precious, f"{path}.{os.getpid()}.new")
+    assert save(path, Memory(5), **ME) == ""
+    assert precious.read_text() == "x"
+    assert load(path, **ME) == Memory(5)

@@ -1,7 +1,7 @@
 """What an agent prints of its events, and that no number of them ends it.
 
-A page of 140 registrations and 128 newer versions of page 0 that alternated between UP and DRAINING,
-106 kB in 5 ms, once made more events than the buffer holds, and ended ``gossipmm agent``.
+A page of 140 registrations and 128 newer versions of page 0 that alternated between UP and
+DRAINING, 106 kB in 5 ms, once made more events than the buffer holds, and ended ``gossipmm agent``.
 """
 
 import re

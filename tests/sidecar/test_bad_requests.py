@@ -116,3 +116,9 @@ async def test_other_machines_see_health_and_nothing_else(autojump_clock):
         ):
             assert health(Request("GET", path.encode(), headers, tcp=True)).status == status
         assert health(Request("POST", b"/v1/leave", headers, tcp=True)).status == 404
+        # Nor does it name this node or its seeds when it is not ready.
+        await a.agent.leave()
+        answer = health(Request("GET", b"/readyz", headers, tcp=True))
+        problem = json.loads(answer.body)
+        assert (answer.status, problem["type"]) == (503, "urn:gossipmm:leaving")
+        assert problem["detail"].startswith("this agent is not ready; its log")

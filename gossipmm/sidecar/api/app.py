@@ -56,6 +56,7 @@ _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 #: What other machines may see (``health_bind``): it changes nothing and names nobody.
 _HEALTH = frozenset({"/livez", "/readyz", "/metrics"})
+_NOT_READY = "this agent is not ready; its log, status and control socket say why"
 
 
 def application(state: State, *, only_health: bool = False) -> Application:
@@ -72,6 +73,8 @@ def application(state: State, *, only_health: bool = False) -> Application:
             endpoint, call = router.route(request)
             result = endpoint.handler(state, call)
         except ProblemError as exc:
+            if only_health and exc.status == 503:
+                exc = ProblemError(503, _NOT_READY, exc.name)
             return render(exc)
         except GossipError as exc:
             return render(of_error(exc))
