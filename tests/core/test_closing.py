@@ -231,3 +231,12 @@ def test_nobody_tells_a_death_of_its_own_past_for_ever() -> None:
     assert claims(x.heard[-1].rows, x.key) == []
     floors = [frame.options.get(wire.OPT_MINIMUMS) for frame in x.heard]
     assert [["x", x.generation]] in floors
+
+
+def test_a_closed_life_that_knocks_is_told_so_once() -> None:
+    """Story: its page and its SYN were each answered with the same minimum generation [P48]."""
+    mesh = reaped()
+    x = mesh._members["x"]
+    x.answers = True
+    (reply,) = x.say("a", kind=wire.SYN, pages=[x.page_zero(), x.page(1, Registration("t", "h"))])
+    assert reply.frame.options[wire.OPT_MINIMUMS] == [["x", x.generation]]

@@ -76,7 +76,7 @@ class ClosedGenerations:
                 self._replies.answer(inbound.reply, member)
         elif minimum is not None:
             if asks:
-                inbound.reply.minimums.append(list(minimum))
+                inbound.reply.closed(*minimum)
         else:
             self._replies.ask(inbound.reply, frame.sender)
 

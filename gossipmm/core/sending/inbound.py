@@ -10,7 +10,7 @@ import cbor2
 from gossipmm.core.sending.outbox import Stranger
 from gossipmm.core.table.member import Member
 from gossipmm.core.values.evidence_time import EvidenceTime, first_hand, hearsay, unknown
-from gossipmm.core.values.types import Address
+from gossipmm.core.values.types import Address, Generation, NodeId
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import Page
 
@@ -30,6 +30,11 @@ class Reply:
 
     def __bool__(self) -> bool:
         return bool(self.rows or self.wants or self.minimums or self.pages)
+
+    def closed(self, name: NodeId, generation: Generation) -> None:
+        """Tell that a generation is closed: once, though a page and its sender may both name it."""
+        if [name, generation] not in self.minimums:
+            self.minimums.append([name, generation])
 
     def larger_than(self, room: int) -> bool:
         """Return whether some of it may not fit (by the largest size of each part)."""

@@ -48,7 +48,7 @@ class Replies:
             if minimum[0] == local.own.name:
                 reply.pages.append(local.me.pages[0].raw)  # an earlier generation of this node
             else:
-                reply.minimums.append(list(minimum))
+                reply.closed(*minimum)
         elif claim in _KNOWN_CLAIMS:
             self.ask(reply, key)
 

@@ -227,7 +227,7 @@ class AntiEntropy:
             if member is None:
                 minimum = local.table.minimum_of_key(key)
                 if minimum is not None:
-                    inbound.reply.minimums.append(list(minimum))
+                    inbound.reply.closed(*minimum)
                 continue
             asked = range(want[2], want[3]) if len(want) > 3 else _ALL_PAGES
             answers.append((member, held, asked))

@@ -69,9 +69,7 @@ class Records:
             elif put is Put.OLDER and member is not None and member.complete:
                 inbound.reply.pages.append(member.pages[0].raw)
             elif put is Put.CLOSED:
-                inbound.reply.minimums.append(
-                    [page.name, local.table.minimum_generations[page.name]]
-                )
+                inbound.reply.closed(page.name, local.table.minimum_generations[page.name])
 
     def _page_zero_changed(
         self, inbound: Inbound, member: Member, before: tuple[Address, ...]
