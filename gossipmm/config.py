@@ -127,7 +127,8 @@ class Config:
     probation_max: float = 60.0
 
     # -- limits ----------------------------------------------------------------------------
-    #: Members held at most; records of further ones are refused and counted.
+    #: Members held at most. For further ones records of the gone are closed, those that left first;
+    #: while all live, they are refused and counted.
     max_members: int = 10_000
     #: Registrations held of one node, at most.
     max_registrations: int = 10_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from gossipmm.core.failure.detector import Detector
+from gossipmm.core.life.capacity import Capacity
 from gossipmm.core.life.generation import OwnGenerations
 from gossipmm.core.sending.inbound import Inbound
 from gossipmm.core.sending.outbox import Outbox
@@ -41,6 +42,7 @@ class ClosedGenerations:
         self._own = own_generations
         self._replies = replies
         self._superseded_keys: dict[int, NodeId] = {}
+        self.capacity = Capacity(local, self.close)
 
     def supersede(self, held: Member) -> None:
         """Replace a lower generation of a name: its registrations go at once [P15]."""

@@ -87,7 +87,7 @@ class Claims:
             return
         if claim in _GONE and age > self._local.config.reap_after:
             self._local.stats.drop(Drop.TOO_OLD)
-        else:
+        elif claim not in _GONE or not self._local.table.full:
             self._replies.unknown(inbound.reply, key, claim)
 
     def _may_accuse(self, inbound: Inbound, member: Member, reporter: Member) -> bool:

@@ -54,6 +54,8 @@ class Records:
                 self._closed.supersede(held)
             before = held.addresses if held is not None else ()
             was = held.status if held is not None else Status.UNKNOWN
+            if held is None:
+                self._closed.capacity.make_room(page)
             put, member = local.table.put(page, local.now)
             if put is Put.NEW and member is not None:
                 if member is not held:

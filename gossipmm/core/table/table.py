@@ -103,6 +103,11 @@ class Table:
         """Return the number of live members, this node included."""
         return len(self.peers) + 1
 
+    @property
+    def full(self) -> bool:
+        """True when there is no room for another name."""
+        return len(self.by_name) >= self._config.max_members
+
     def put(self, page: Page, now: float) -> tuple[Put, Member | None]:
         """Take a page from anybody. A higher generation replaces the record held [P3]."""
         if page.generation <= self.minimum_generations.get(page.name, -1):
@@ -113,7 +118,7 @@ class Table:
             self._stats.drop(Drop.OLD_GENERATION)
             return Put.OLDER, member
         if member is None or page.generation > member.generation:
-            if member is None and len(self.by_name) >= self._config.max_members:
+            if member is None and self.full:
                 self._stats.drop(Drop.MAX_MEMBERS)
                 return Put.REFUSED, None
             if member is not None:
