@@ -50,6 +50,13 @@ def check_table(table: Table, node: Node) -> None:
         assert (member.key in table.peers) == talks
         assert member.d <= NEVER or member.d <= max(member.s, member.k, member.d)
         _copy(member, fresh)
+    assert table.ring == sorted(table.peers)
+    assert table.gone_since == sorted((one.gone_at, key) for key, one in table.gone.items())
+    assert [*table.unheard] == [
+        k for k, one in table.by_key.items() if one.status is Status.UNKNOWN
+    ]
+    impaired = (k for k, one in table.peers.items() if one.node_state is NodeState.IMPAIRED)
+    assert table.impaired == set(impaired)
     fresh.publish()
     assert fresh.fingerprint == table.fingerprint
     assert fresh.topics.keys() == table.topics.keys()

@@ -32,6 +32,28 @@ Thunk: TypeAlias = Callable[[], object]
 GENERATION = 1 << 16
 #: Topics that all members share; each has some of them.
 TOPICS = 100
+#: What can happen, in an order in which the deaths come last.
+OPERATIONS = (
+    "tick",
+    "tick after a newcomer",
+    "tick that begins a round",
+    "SYN heard and answered",
+    "digest sent (hashes)",
+    "hashes heard, 20 records differ",
+    "hashes heard, all differ",
+    "digest heard, full",
+    "digest heard, empty",
+    "records wanted, 60",
+    "pull of a newcomer",
+    "pull of the gone",
+    "page 0 changed",
+    "registrations changed",
+    "member suspected",
+    "member dead",
+    "tick, half of them dead",
+    "reaping, nothing due",
+    "push while all wait",
+)
 #: Members that differ where two tables are compared.
 ODD = 20
 
@@ -77,7 +99,7 @@ class LargeScene:
             for _, _, token in self.node._local.timers._heap
             if (owner := getattr(token.function, "__self__", None)) is not None
         }
-        self._round, self._reaper = owners["GossipRound"], owners["Reaper"]
+        self._round, self.reaper = owners["GossipRound"], owners["Reaper"]
         self.settle()
 
     def fill(self, numbers: Iterable[int]) -> None:
@@ -127,10 +149,11 @@ class LargeScene:
     # -- operations ------------------------------------------------------------------------------
 
     def operations(self) -> dict[str, Callable[[], Thunk]]:
-        """Return what prepares each operation, by name; the order matters: deaths come last."""
+        """Return what prepares each operation, by name, as in ``OPERATIONS``."""
         return {
             "tick": lambda: self.tick,
             "tick after a newcomer": self.newcomer,
+            "tick that begins a round": self.new_round,
             "SYN heard and answered": lambda: self.hearing(kind=wire.SYN, known=1),
             "digest sent (hashes)": lambda: self.send_digest,
             "hashes heard, 20 records differ": lambda: self.hashes(ODD),
@@ -145,7 +168,7 @@ class LargeScene:
             "member suspected": self.suspect,
             "member dead": self.die,
             "tick, half of them dead": self.after_deaths,
-            "reaping, nothing due": lambda: partial(self._reaper._reap, None),
+            "reaping, nothing due": lambda: partial(self.reaper._reap, None),
             "push while all wait": self.crowd_of_changes,
         }
 
@@ -154,6 +177,10 @@ class LargeScene:
 
     def newcomer(self) -> Thunk:
         self.fill([self.count])
+        return self.tick
+
+    def new_round(self) -> Thunk:
+        self.node._local.peers._round.clear()
         return self.tick
 
     def send_digest(self) -> None:

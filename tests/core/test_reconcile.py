@@ -90,9 +90,9 @@ def test_a_difference_of_verdict_is_told_too() -> None:
     x = mesh.puppet("x").introduce("a", "b")
     mesh.run(2)
     mesh.cut("b", "x")
-    beat = held(mesh["b"], "x").k
     mesh.rules["quiet"] = lambda p: p.frame.kind in (wire.HELP, wire.NEWS)
     mesh.deliver(x.frame(wire.NEWS, key_of(mesh["b"])), x.addresses[0], "b")  # as heard by b last
+    beat = held(mesh["b"], "x").k
     mesh["b"].table.by_key[x.key].hear_suspect(beat)
     mesh["b"].table.refresh(held(mesh["b"], "x"), mesh.now)
     assert held(mesh["b"], "x").status is Status.SUSPECT

@@ -45,6 +45,8 @@ class Grave:
         self.x.heartbeat = max(held(self.node, "x").maxima) + 1
         self.x.say("a")
         self.mesh.run(4 * LATENCY)
+        if self.status() is Status.RETURNING:
+            self.mesh.run(1.0)  # the dead had just been tried once more, in vain: it is asked anew
 
 
 def test_a_bystander_with_an_older_higher_heartbeat_resurrects_nobody() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from gossipmm.core.node import Node
@@ -85,5 +87,23 @@ def test_the_sums_of_the_buckets_are_those_of_the_records() -> None:
             counts[bucket] += 1
         folded = [((one >> 32) ^ (one & 0xFFFFFFFF)).to_bytes(4, "big") for one in sums]
         assert table.buckets.hashes(bits) == folded
-        found = [len(table.buckets.members(bits, bucket)) for bucket in range(1 << bits)]
+        found = [table.buckets.count(bits, bucket) for bucket in range(1 << bits)]
         assert found == counts
+        rng = random.Random(1)
+        for bucket, size in enumerate(counts):
+            for most in (1, 5, size, size + 1):
+                some = table.buckets.members(bits, bucket, rng, most)
+                assert len({one.key for one in some}) == len(some) == min(size, most)
+                assert all(one.key >> (64 - bits) == bucket if bits else True for one in some)
+    assert len(table.buckets.all()) == len(table.buckets) == len(table.by_key)
+
+
+def test_of_a_bucket_larger_than_a_datagram_all_are_shown_in_time() -> None:
+    """It always showed its first records: of 10,000 some never had a turn [P54]."""
+    pair = NodePair()
+    fill(pair.a, range(600))
+    rng = random.Random(2)
+    shown: set[int] = set()
+    for _ in range(200):
+        shown.update(one.key for one in pair.a.table.buckets.members(0, 0, rng, 54))
+    assert len(shown) == len(pair.a.table.by_key)

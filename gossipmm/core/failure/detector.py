@@ -366,10 +366,10 @@ class Detector:
         if heartbeat < member.k or not (old or Mechanism.EVERYONE_DECLARES in local.without):
             outcome = self.hear_suspect(member, heartbeat, [reporter.key], reporter)
             if member.status is Status.DEAD and outcome is not Outcome.CONTRADICTED:
-                member.gone_at = min(member.gone_at, local.now - age)
+                local.table.went(member, local.now - age)
             return outcome
         if member.status is Status.DEAD:
-            member.gone_at = min(member.gone_at, local.now - age)
+            local.table.went(member, local.now - age)
             return Outcome.IGNORED
         before = member.status
         member.merge(s=heartbeat)

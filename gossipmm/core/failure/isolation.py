@@ -24,6 +24,8 @@ class Isolation:
         #: Deaths within two maximum suspicions: (when, member).
         self._deaths: deque[tuple[float, Member]] = deque()
         self._until: Token | None = None
+        #: True once all that vanished before are marked: from then on each new one is.
+        self._marked = False
         #: Said for silence; not again before somebody was heard.
         self._alone = False
 
@@ -36,12 +38,19 @@ class Isolation:
         window = local.now - 2 * local.config.suspicion_max
         while self._deaths and self._deaths[0][0] < window:
             self._deaths.popleft()
-        gone = [dead for _, dead in self._deaths if dead.status is Status.DEAD]
+        if self._until is None and len(self._deaths) <= local.table.live_count():
+            return  # nearly always: whether some of them have returned makes no difference
+        if self._marked:
+            gone = [member]
+        else:
+            self._deaths = deque(one for one in self._deaths if one[1].status is Status.DEAD)
+            gone = [dead for _, dead in self._deaths]
         if self._until is None:
-            if 2 * len(gone) <= local.table.live_count() + len(gone):
+            if len(gone) <= local.table.live_count():
                 return
             self._until = local.timers.at(local.now + local.config.stale_for, self._over)
             local.events.append(events.Isolated(local.now, True, len(gone)))
+        self._marked = True
         for dead in gone:
             if dead.vanished_at is None:
                 dead.vanished_at = local.now
@@ -70,6 +79,7 @@ class Isolation:
     def _over(self, _: None) -> None:
         local = self._local
         self._until = None
+        self._marked = False
         vanished = [dead for dead in local.table.gone.values() if dead.vanished_at is not None]
         for dead in vanished:
             dead.vanished_at = None

@@ -40,7 +40,7 @@ def crowd(members: int, wanted: float = 6.0) -> float:
     return min(1.0, wanted / max(members, 1))
 
 
-def retry_probability(ages: list[float], members: int, interval: float) -> float:
+def retry_probability(ages: list[float], members: float, interval: float) -> float:
     """Return the probability that this node tries one dead member in this interval [P44].
 
     min(0.25, 4 D / N) while they are fresh; each falls with its age, to one try per 30 s of the

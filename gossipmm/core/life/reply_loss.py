@@ -21,7 +21,6 @@ from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
 from gossipmm.core.values.trail import EvidenceKind
-from gossipmm.core.values.types import NodeState
 from gossipmm.mechanisms import Mechanism
 
 __all__ = ("ReplyLoss",)
@@ -119,12 +118,15 @@ class ReplyLoss:
         if own.impaired:
             if lost <= _FINE and local.now >= self._times[-1] + self._hold():
                 self._say(impaired=False)
-        elif lost >= _IMPAIRED:
-            others = sum(m.node_state is NodeState.IMPAIRED for m in local.table.peers.values())
-            if others + 1 <= _SHARE * local.table.live_count():
-                kept = [at for at in self._times if at > local.now - local.config.flap_window]
-                self._times = [*kept, local.now]
-                self._say(impaired=True)
+        elif lost >= _IMPAIRED and self._few_are():
+            kept = [at for at in self._times if at > local.now - local.config.flap_window]
+            self._times = [*kept, local.now]
+            self._say(impaired=True)
+
+    def _few_are(self) -> bool:
+        """Return whether this node may say so as well: when many are, it is the network."""
+        table = self._local.table
+        return len(table.impaired) + 1 <= _SHARE * table.live_count()
 
     def _hold(self) -> float:
         return float(min(_AT_LEAST * 2 ** (len(self._times) - 1), _AT_MOST))

@@ -9,6 +9,8 @@ a while, as rows of exchanges.
 
 from __future__ import annotations
 
+from collections import deque
+from heapq import heappop, heappush
 from math import log2
 from typing import Any, Final
 
@@ -35,20 +37,27 @@ OWN_REFUTATION, DEATH, SUSPICION, OTHER = 0, 1, 2, 3
 #: seconds then take a fifth of the datagrams; below a tenth of the budget nothing waits.
 _GATHER: Final = 12
 
+#: Changes in a row without room after which a push looks at no more of them.
+_MISSES: Final = 16
+
 _PRIORITY: Final = {Status.DEAD: DEATH, Status.SUSPECT: SUSPICION}
 
 
 class _Slot:
     """The change to push about one member [P74]."""
 
-    __slots__ = ("claim", "due", "pages", "pushes", "since")
+    __slots__ = ("claim", "due", "number", "pages", "priority", "pushes", "since")
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, number: int) -> None:
         self.claim = False
         self.pages: set[int] = set()
         self.pushes = 0
         self.due = now
         self.since = now
+        #: Slots of the same age go in order of this.
+        self.number = number
+        #: Where it stands among those that are due; None while it is not due.
+        self.priority: int | None = None
 
 
 class BroadcastQueue:
@@ -57,7 +66,14 @@ class BroadcastQueue:
     def __init__(self, local: LocalState, outbox: Outbox) -> None:
         self._local = local
         self._outbox = outbox
+        #: Member key -> what is to be told, in order of arrival.
         self._slots: dict[int, _Slot] = {}
+        self._count = 0
+        #: A heap of those that are due: (priority, since, number, key, slot). One that has moved to
+        #: the front, or is gone, is skipped when it comes to the top.
+        self._due: list[tuple[int, float, int, int, _Slot]] = []
+        #: Those that wait for their second push, or for room: (when, key, slot), in order of time.
+        self._later: deque[tuple[float, int, _Slot]] = deque()
         self._timer: Token | None = None
         self._budget = local.config.broadcast_burst
         self._filled_at = local.now
@@ -76,15 +92,17 @@ class BroadcastQueue:
 
     def claim(self, member: Member) -> None:
         """Push the changed verdict on a member at once."""
-        slot = self._slot(member.key)
+        slot = self._slot(member)
         slot.claim = True
+        self._wait(member, slot)
         self.piggyback(member)
 
     def page(self, member: Member, number: int) -> None:
         """Push a page that is new here at once, with the member's heartbeat."""
-        slot = self._slot(member.key)
+        slot = self._slot(member)
         slot.claim = True
         slot.pages.add(number)
+        self._wait(member, slot)
 
     def tell_self(self) -> None:
         """Tell all of this node's registrations, once it has joined [P80].
@@ -108,16 +126,27 @@ class BroadcastQueue:
         if self._slots:
             self._wake(self._local.now)
 
-    def _slot(self, key: int) -> _Slot:
+    def _slot(self, member: Member) -> _Slot:
         now = self._local.now
-        slot = self._slots.get(key)
+        slot = self._slots.get(member.key)
         if slot is None:
-            slot = self._slots[key] = _Slot(now)
+            self._count += 1
+            slot = self._slots[member.key] = _Slot(now, self._count)
         else:
             slot.pushes = 0
             slot.due = now
-        self._wake(max(now, self._not_before))
         return slot
+
+    def _wait(self, member: Member, slot: _Slot) -> None:
+        self._is_due(member, slot)
+        self._wake(max(self._local.now, self._not_before))
+
+    def _is_due(self, member: Member, slot: _Slot) -> None:
+        """Put a slot among those that are due, or further in front there."""
+        priority = self._priority(member, slot)
+        if slot.priority is None or priority < slot.priority:
+            slot.priority = priority
+            heappush(self._due, (priority, slot.since, slot.number, member.key, slot))
 
     def _wake(self, when: float) -> None:
         if self._timer is not None:
@@ -131,33 +160,64 @@ class BroadcastQueue:
     def _push(self, _: None) -> None:
         self._timer = None
         now = self._local.now
-        due = [(key, slot) for key, slot in self._slots.items() if slot.due <= now]
-        if due:
+        while self._later and self._later[0][0] <= now:
+            _when, key, slot = self._later.popleft()
+            member = self._local.table.by_key.get(key)
+            if self._slots.get(key) is not slot or slot.due > now:
+                continue
+            if member is None:
+                del self._slots[key]
+            else:
+                self._is_due(member, slot)
+        if self._due:
             if not self._local.table.peers:
-                # Nobody to tell: the first peer is told this node's own pages (see retry).
-                own = self._slots.get(self._local.me.key)
-                self._slots = {self._local.me.key: own} if own is not None else {}
+                self._keep_own()
                 return
-            self._push_due(due)
-        if self._slots:
-            earliest = min(slot.due for slot in self._slots.values())
-            self._wake(max(earliest, self._not_before))
+            self._push_due()
+        if self._due:
+            self._wake(max(now + self._local.config.second_push, self._not_before))
+        elif self._later:
+            self._wake(max(self._later[0][0], self._not_before))
 
-    def _push_due(self, due: list[tuple[int, _Slot]]) -> None:
+    def _keep_own(self) -> None:
+        """Nobody is there to be told: the first peer is told this node's own pages (``retry``)."""
+        key = self._local.me.key
+        own = self._slots.get(key)
+        self._slots = {key: own} if own is not None else {}
+        self._later.clear()
+        self._due.clear()
+        if own is not None:
+            own.priority = None
+            self._later.append((own.due, key, own))
+
+    def _next_due(self) -> tuple[Member, _Slot] | None:
+        """Take the first slot out of those that are due, if any is left."""
+        while self._due:
+            priority, _, _, key, slot = heappop(self._due)
+            if slot.priority != priority or self._slots.get(key) is not slot:
+                continue  # it has moved to the front, or is gone
+            member = self._local.table.by_key.get(key)
+            slot.priority = None
+            if member is None:
+                del self._slots[key]
+            elif self._priority(member, slot) > priority:
+                self._is_due(member, slot)
+            else:
+                return member, slot
+        return None
+
+    def _push_due(self) -> None:
         local = self._local
         now = local.now
-        due.sort(key=self._priority)
         self._refill()
         packer = Packer(self._outbox.room)
         spent = 0.0
         # What nobody is there to be told costs nothing.
         copies = min(local.config.fanout, len(local.table.peers))
         options: dict[int, Any] = {}
-        for key, slot in due:
-            member = local.table.by_key.get(key)
-            if member is None:
-                del self._slots[key]
-                continue
+        without_room = 0
+        while without_room < _MISSES and (found := self._next_due()) is not None:
+            member, slot = found
             rows, pages = self._content(member, slot)
             cost = (len(rows) + sum(map(len, pages)) + 20) * copies
             if spent + cost > self._budget:
@@ -168,15 +228,19 @@ class BroadcastQueue:
                 if member is local.me:
                     # Whoever hears of it asks for the rest, straight away.
                     options[wire.OPT_DIGEST] = [0, b"", digest_row(local, member)]
-                self._postpone(key, slot)
+                self._postpone(member.key, slot)
+                without_room += 1
                 continue
             spent += cost
             packer.add(rows, pages)
             slot.pushes += 1
             if slot.pushes >= 2 or Mechanism.SECOND_PUSH in local.without:
-                del self._slots[key]
+                del self._slots[member.key]
             else:
                 slot.due = now + local.config.second_push
+                self._later.append((slot.due, member.key, slot))
+        if without_room == _MISSES:
+            self._give_up_old()
         self._budget -= spent
         load = 1.0 - self._budget / local.config.broadcast_burst
         self._not_before = now + _GATHER * load * local.config.second_push
@@ -192,12 +256,22 @@ class BroadcastQueue:
         local.stats.broadcasts_pushed += len(filled)
         local.stats.pages_sent += sum(len(pages) for _, pages in filled)
 
-    def _priority(self, item: tuple[int, _Slot]) -> tuple[int, float]:
-        key, slot = item
-        if key == self._local.me.key:
-            return OWN_REFUTATION if not slot.pages else OTHER, slot.since
-        member = self._local.table.by_key.get(key)
-        return _PRIORITY.get(member.status, OTHER) if member else OTHER, slot.since
+    def _give_up_old(self) -> None:
+        """Leave to the exchanges what waited for two intervals, without a look at the rest."""
+        old = []
+        for key, slot in self._slots.items():
+            if not self._is_old(slot):
+                break
+            if slot.due <= self._local.now:
+                old.append(key)
+        for key in old:
+            self._local.stats.drop(Drop.BROADCAST_BUDGET)
+            del self._slots[key]
+
+    def _priority(self, member: Member, slot: _Slot) -> int:
+        if member is self._local.me:
+            return OWN_REFUTATION if not slot.pages else OTHER
+        return _PRIORITY.get(member.status, OTHER)
 
     def _content(self, member: Member, slot: _Slot) -> tuple[bytes, list[bytes]]:
         local = self._local
@@ -247,11 +321,15 @@ class BroadcastQueue:
     def _postpone(self, key: int, slot: _Slot) -> None:
         """Try again shortly, for lack of room; after two intervals leave it to exchanges [P75]."""
         local = self._local
-        if local.now - slot.since > 2 * local.config.gossip_interval:
+        if self._is_old(slot):
             local.stats.drop(Drop.BROADCAST_BUDGET)
             del self._slots[key]
         else:
             slot.due = local.now + local.config.second_push
+            self._later.append((slot.due, key, slot))
+
+    def _is_old(self, slot: _Slot) -> bool:
+        return self._local.now - slot.since > 2 * self._local.config.gossip_interval
 
     # -- rows on exchanges -----------------------------------------------------------------
 
@@ -275,9 +353,13 @@ class BroadcastQueue:
             return b""
         parts: list[bytes] = []
         told: list[int] = []
+        unknown: list[int] = []
         for key in self._piggybacked:
             member = local.table.by_key.get(key)
-            if member is None or member is to:
+            if member is None:
+                unknown.append(key)
+                continue
+            if member is to:
                 continue
             rows = local.own_row() if member is local.me else claim_rows(member, local.now, 1)
             if len(rows) > room:
@@ -290,6 +372,6 @@ class BroadcastQueue:
             member = local.table.by_key.get(key)
             if member is not None and (left > 0 or member.status is Status.SUSPECT):
                 self._piggybacked[key] = max(left, 1)  # to the end: the others get their turn
-        for key in [key for key in self._piggybacked if key not in local.table.by_key]:
+        for key in unknown:
             del self._piggybacked[key]
         return b"".join(parts)

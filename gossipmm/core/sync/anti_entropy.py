@@ -20,6 +20,7 @@ from gossipmm.core.table.buckets import MAX_BITS
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.pages import Page
 
 #: Rows of a digest that fit one datagram of 1,200 bytes; above that, buckets.
 _SMALL: Final = 54
@@ -35,6 +36,11 @@ _ANSWER: Final = 6
 _MANY: Final = 4
 #: Peers from which a burst of pages is awaited, to ask for what did not fit into it.
 _AWAITED: Final = 64
+#: Records offered in answer to a digest: more than a burst of datagrams can carry.
+_OFFERED: Final = 16 * BURST
+#: Pages looked at in answer to one datagram. Where there are more, others each time: a random
+#: stretch.
+_LOOKED_AT: Final = 4096
 _ALL_PAGES: Final = range(1 << 16)
 
 
@@ -76,7 +82,7 @@ class AntiEntropy:
         buckets = local.table.buckets
         count = len(buckets)
         if count <= _SMALL:
-            rows = b"".join(digest_row(local, member) for member in buckets.members(0, 0))
+            rows = b"".join(digest_row(local, member) for member in buckets.all())
             local.stats.digests_sent += 1
             self._outbox.send(wire.NEWS, peer, options={wire.OPT_DIGEST: [0, b"\0", rows]})
             return
@@ -103,7 +109,7 @@ class AntiEntropy:
         members: list[Member] = []
         sent = 0
         for bucket in differ[start:] + differ[:start]:
-            some = buckets.members(bits, bucket)
+            some = buckets.members(bits, bucket, local.rng, most - 1)
             if members and len(members) + len(some) + 1 > most:
                 self._send_rows(peer, bits, bytes(covered), members)
                 sent += 1
@@ -111,11 +117,9 @@ class AntiEntropy:
                     local.stats.digests_truncated += 1
                     return
                 covered, members = bytearray(), []
-            if len(some) >= most:
+            if buckets.count(bits, bucket) >= most:
                 # Larger than a datagram: others of it each time, and nothing is said to be missing.
                 local.stats.digests_truncated += 1
-                begin = local.rng.randrange(len(some))
-                some = (some[begin:] + some[:begin])[: most - 1]
             else:
                 covered.append(bucket)
             members += some
@@ -147,18 +151,29 @@ class AntiEntropy:
         if wants:
             self._await(peer, [want[0] for want in wants])
             self._send_wants(peer, wants)
-        missing = [
-            member
-            for bucket in dict.fromkeys(covered)
-            for member in local.table.buckets.members(bits, bucket)
-            if member.key not in seen
-        ]
+        missing = self._missing(bits, covered, seen)
         if len(wants) + len(missing) > _MANY:
             self.eager_until = local.now + local.config.gossip_interval
         if missing:
-            start = local.rng.randrange(len(missing))
-            offers = missing[start:] + missing[:start]
-            self._send_pages(peer, [(member, {}, _ALL_PAGES) for member in offers])
+            self._send_pages(peer, [(member, {}, _ALL_PAGES) for member in missing])
+
+    def _missing(self, bits: int, covered: bytes, seen: set[int]) -> list[Member]:
+        """Return records of the buckets that a digest covers and lacks: some, if there are many.
+
+        From a random bucket on, so that another digest finds others. One that knew nobody, of 58
+        bytes, had all of 10,000 looked at, for the dozen datagrams that answer it.
+        """
+        buckets = self._local.table.buckets
+        missing: list[Member] = []
+        begin = self._local.rng.randrange(1 << MAX_BITS) if len(buckets) > _OFFERED else 0
+        for portion in buckets.portions(bits, covered, begin):
+            missing += [member for member in portion if member.key not in seen]
+            if len(missing) >= _OFFERED:
+                return missing[:_OFFERED]
+        if missing:
+            start = self._local.rng.randrange(len(missing))
+            missing = missing[start:] + missing[:start]
+        return missing
 
     def _tell_differences(self, rows: bytes, peer: Member) -> None:
         """Answer where the peer's claim differs in kind from what is held here even now."""
@@ -231,8 +246,7 @@ class AntiEntropy:
                 continue
             asked = range(want[2], want[3]) if len(want) > 3 else _ALL_PAGES
             answers.append((member, held, asked))
-            versions = member.versions
-            if any(version > versions.get(number, 0) for number, version in held.items()):
+            if any(version > member.version_of(number) for number, version in held.items()):
                 back.append(self._replies.want(member))
         if answers:
             self._send_pages(peer, answers)
@@ -247,12 +261,14 @@ class AntiEntropy:
         packer = Packer(self._outbox.room - 8)
         for member, _, _ in records:
             packer.add(self._replies.tell(member), [])
-        pages = [
-            page
-            for member, held, asked in records
-            for number, page in member.pages.items()
-            if number in asked and page.version > held.get(number, 0)
-        ]
+        pages: list[Page] = []
+        left = _LOOKED_AT
+        for member, held, asked in records:
+            some = self._some_pages(member, asked, left)
+            left -= len(some)
+            pages += [page for page in some if page.version > held.get(page.number, 0)]
+            if left <= 0:
+                break
         pages.sort(key=lambda page: page.number)
         for page in pages:
             packer.add(b"", [page.raw])
@@ -262,3 +278,14 @@ class AntiEntropy:
             local.stats.pages_sent += len(raws)
             options = {wire.OPT_PAGES: raws, wire.OPT_MORE: []}
             self._outbox.send(wire.NEWS, peer, rows=rows, options=options)
+
+    def _some_pages(self, member: Member, asked: range, most: int) -> list[Page]:
+        """Return pages of a record in a range: at most so many, a random stretch of those."""
+        pages = member.pages
+        if len(asked) < len(pages):
+            return [pages[number] for number in asked if number in pages][:most]
+        found = [page for number, page in pages.items() if number in asked]
+        if len(found) <= most:
+            return found
+        start = self._local.rng.randrange(len(found))
+        return (found[start:] + found[:start])[:most]

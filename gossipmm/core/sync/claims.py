@@ -136,7 +136,7 @@ class Claims:
         if age > local.config.reap_after:
             local.stats.drop(Drop.TOO_OLD)
         elif member.status is Status.LEFT:
-            member.gone_at = min(member.gone_at, local.now - age)
+            local.table.went(member, local.now - age)
         else:
             self._replies.ask(inbound.reply, member.key)
 

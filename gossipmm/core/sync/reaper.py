@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from gossipmm.core.failure.detector import Detector
 from gossipmm.core.failure.probes import Probes
 from gossipmm.core.failure.suspicion import crowd, retry_probability, retry_weight
@@ -17,6 +19,14 @@ from gossipmm.core.values.types import Status
 from gossipmm.mechanisms import Mechanism
 
 __all__ = ("Reaper",)
+
+#: The gone that are looked at in one interval, for one that is to be tried again: of thousands, a
+#: sample tells how many there are of each age.
+_LOOKED_AT: Final = 64
+#: Records reaped at once, and seconds until the next ones: half of a large cluster may have died in
+#: one moment, a day ago.
+_REAPED_AT_ONCE: Final = 64
+_REAPS_ON_AFTER: Final = 0.02
 
 
 class Reaper:
@@ -56,30 +66,44 @@ class Reaper:
             return
         dead: list[Member] = []
         ages: list[float] = []
-        for member in list(local.table.gone.values()):
+        looked_at = self._some_gone()
+        each_stands_for = len(local.table.gone) / max(1, len(looked_at))
+        for member in looked_at:
             if member.status is Status.RETURNING:
-                if local.chance(crowd(members)):
+                if local.chance(min(1.0, crowd(members) * each_stands_for)):
                     self._probes.start(member, Purpose.RETURNING)
             elif member.status is Status.DEAD:
                 dead.append(member)
                 ages.append(local.now - member.gone_at)
         if not dead or not local.chance(
-            retry_probability(ages, members, local.config.gossip_interval)
+            retry_probability(ages, members / each_stands_for, local.config.gossip_interval)
         ):
             return
         weights = [retry_weight(age) + 0.01 for age in ages]
         self._probes.start(local.rng.choices(dead, weights)[0], Purpose.DEAD)
 
+    def _some_gone(self) -> list[Member]:
+        """Return all of the gone while they are few; of many, so many at random."""
+        table = self._local.table
+        if len(table.gone) <= _LOOKED_AT:
+            return list(table.gone.values())
+        chosen = self._local.rng.sample(table.gone_since, _LOOKED_AT)
+        return [table.gone[key] for _, key in chosen]
+
     def _reap(self, _: object) -> None:
+        """Forget those that have been gone, or not heard alive, for long enough; some at a time."""
         local = self._local
-        local.timers.at(local.now + self._reap_every(), self._reap)
-        limit = local.config.reap_after
-        for member in list(local.table.by_key.values()):
-            if member is local.me or member.key in local.table.peers:
-                continue
-            gone_at = member.gone_at if member.key in local.table.gone else member.since
-            if local.now - gone_at > limit:
+        table = local.table
+        before = local.now - local.config.reap_after
+        for _ in range(_REAPED_AT_ONCE):
+            if table.gone_since and table.gone_since[0][0] < before:
+                self._closed.close(table.by_key[table.gone_since[0][1]])
+            elif (member := next(iter(table.unheard.values()), None)) and member.since < before:
                 self._closed.close(member)
+            else:
+                local.timers.at(local.now + self._reap_every(), self._reap)
+                return
+        local.timers.at(local.now + _REAPS_ON_AFTER, self._reap)
 
     def watch_loneliness(self) -> None:
         """Check whether nobody was reached for so long that the others may have moved on."""

@@ -24,6 +24,8 @@ __all__ = ("Transfer",)
 #: A pull that brings nothing for so long is repeated, so often.
 _WAIT: Final = 0.1
 _TRIES: Final = 10
+#: Pages looked at in answer to one request, for those of the gone among them.
+_LOOKED_AT: Final = 1024
 
 
 class Transfer:
@@ -105,7 +107,10 @@ class Transfer:
         packer = Packer(self._outbox.room - 24)
         last = after
         ended = True
-        for number, key in order[bisect_right(order, after) :]:
+        begin = bisect_right(order, after)
+        end = min(len(order), begin + _LOOKED_AT)
+        for place in range(begin, end):
+            number, key = order[place]
             member = local.table.by_key.get(key)
             if member is None or member is peer or not member.complete:
                 continue
@@ -118,6 +123,9 @@ class Transfer:
                 ended = False
                 break
             last = (number, key)
+        else:
+            if end < len(order):
+                last, ended = order[end - 1], False
         filled = packer.finish()
         if not ended:
             filled = filled[:BURST]
@@ -131,4 +139,5 @@ class Transfer:
             local.stats.pages_sent += len(raws)
             self._outbox.send(wire.NEWS, peer, rows=rows, options=options)
         if not filled:
-            self._outbox.send(wire.NEWS, peer, options={wire.OPT_MORE: [0, 0]})
+            where = [0, 0] if ended else list(last)
+            self._outbox.send(wire.NEWS, peer, options={wire.OPT_MORE: where})

@@ -6,6 +6,8 @@ so that what a digest costs does not grow with the members that agree.
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from gossipmm.core.table.member import Member
@@ -52,8 +54,39 @@ class Buckets:
             found.append(((value >> 32) ^ (value & 0xFFFFFFFF)).to_bytes(4, "big"))
         return found
 
-    def members(self, bits: int, bucket: int) -> list[Member]:
-        """Return the records of one of 2^``bits`` buckets."""
+    def all(self) -> list[Member]:
+        """Return all records."""
+        return [member for one in self._members for member in one.values()]
+
+    def count(self, bits: int, bucket: int) -> int:
+        """Return the number of records in one of 2^``bits`` buckets."""
         width = 1 << (MAX_BITS - bits)
-        ranges = self._members[bucket * width : (bucket + 1) * width]
-        return [member for one in ranges for member in one.values()]
+        return sum(map(len, self._members[bucket * width : (bucket + 1) * width]))
+
+    def members(self, bits: int, bucket: int, rng: random.Random, most: int) -> list[Member]:
+        """Return the records of a bucket; if they are more than ``most``, so many at random."""
+        width = 1 << (MAX_BITS - bits)
+        if self.count(bits, bucket) <= most:
+            ranges = self._members[bucket * width : (bucket + 1) * width]
+            return [member for one in ranges for member in one.values()]
+        found: list[Member] = []
+        for portion in self.portions(bits, (bucket,), rng.randrange(width)):
+            found += portion
+            if len(found) > 2 * most:
+                break
+        begin = rng.randrange(len(found))
+        return (found[begin:] + found[:begin])[:most]
+
+    def portions(self, bits: int, buckets: Iterable[int], begin: int) -> Iterator[Iterable[Member]]:
+        """Yield the records of some of 2^``bits`` buckets in small portions, from the n-th one on.
+
+        So whoever needs only some of them need not look at all.
+        """
+        width = 1 << (MAX_BITS - bits)
+        firsts = [bucket * width for bucket in dict.fromkeys(buckets) if bucket >> bits == 0]
+        if not firsts:
+            return
+        count = len(firsts) * width
+        for turn in range(begin, begin + count):
+            place = turn % count
+            yield self._members[firsts[place // width] + place % width].values()

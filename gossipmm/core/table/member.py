@@ -139,6 +139,11 @@ class Member(Liveness):
         """Page number -> version held."""
         return {number: page.version for number, page in self.pages.items()}
 
+    def version_of(self, number: int) -> int:
+        """Return the version held of a page; 0 when it is not here."""
+        page = self.pages.get(number)
+        return page.version if page is not None else 0
+
     def page_hash_bytes(self) -> bytes:
         """Return the hash of the page versions as digests carry it."""
         return self.page_hash.to_bytes(6, "big")

@@ -55,8 +55,16 @@ class Table:
         self.by_key: dict[int, Member] = {}
         #: Members to talk to: alive, suspected or on probation, complete, and not this node itself.
         self.peers: dict[int, Member] = {}
+        #: Record keys of the peers, sorted: the ring.
+        self.ring: list[int] = []
+        #: Keys of the peers that say that they are impaired.
+        self.impaired: set[int] = set()
         #: Members that are dead, returning or left.
         self.gone: dict[int, Member] = {}
+        #: (since when, record key) of these, sorted: the first is to be reaped first.
+        self.gone_since: list[tuple[float, int]] = []
+        #: Members never heard alive, in order of arrival.
+        self.unheard: dict[int, Member] = {}
         #: Closed generations: name -> the highest one, in order of closing.
         self.minimum_generations: dict[NodeId, Generation] = {}
         self._minimum_keys: dict[int, NodeId] = {}
@@ -160,6 +168,7 @@ class Table:
         """Add a record whose name and key are free."""
         self.by_name[member.name] = member
         self.by_key[member.key] = member
+        self.unheard[member.key] = member
         member.since = now
         return member
 
@@ -197,6 +206,8 @@ class Table:
             member.status = after
             member.since = now
             self._regroup(member, before, after, now)
+        if (member.node_state is NodeState.IMPAIRED) != (member.key in self.impaired):
+            self._count_impaired(member)
         self._hash(member, now)
         if after is not before:
             self._index.rejudge(member, now)
@@ -211,17 +222,44 @@ class Table:
         if member is not self.me and talks != (before in _TALKS):
             if talks:
                 self.peers[member.key] = member
+                insort(self.ring, member.key)
+                self.peers_version += 1
             else:
-                self.peers.pop(member.key, None)
-            self.peers_version += 1
+                self._no_peer(member)
+        if before is Status.UNKNOWN:
+            self.unheard.pop(member.key, None)
         if (after in _GONE) != (before in _GONE):
             if after in _GONE:
                 self.gone[member.key] = member
                 member.gone_at = (
                     now if member.declared_dead_at is None else min(now, member.declared_dead_at)
                 )
+                insort(self.gone_since, (member.gone_at, member.key))
             else:
-                self.gone.pop(member.key, None)
+                self._not_gone(member)
+
+    def _no_peer(self, member: Member) -> None:
+        if self.peers.pop(member.key, None) is not None:
+            del self.ring[bisect_left(self.ring, member.key)]
+            self.impaired.discard(member.key)
+            self.peers_version += 1
+
+    def _not_gone(self, member: Member) -> None:
+        if self.gone.pop(member.key, None) is not None:
+            del self.gone_since[bisect_left(self.gone_since, (member.gone_at, member.key))]
+
+    def _count_impaired(self, member: Member) -> None:
+        if member.node_state is NodeState.IMPAIRED and member.key in self.peers:
+            self.impaired.add(member.key)
+        else:
+            self.impaired.discard(member.key)
+
+    def went(self, member: Member, at: float) -> None:
+        """Note that a member that is gone was so already at ``at``; later changes nothing [P46]."""
+        if at < member.gone_at and member.key in self.gone:
+            del self.gone_since[bisect_left(self.gone_since, (member.gone_at, member.key))]
+            member.gone_at = at
+            insort(self.gone_since, (at, member.key))
 
     def _hash(self, member: Member, now: float) -> None:
         """Put the member's current contribution into the fingerprint [P52]."""
@@ -255,10 +293,10 @@ class Table:
             for number in member.pages:
                 del self.order[bisect_left(self.order, (number, member.key))]
         self.by_name.pop(member.name, None)
-        self.gone.pop(member.key, None)
+        self.unheard.pop(member.key, None)
+        self._not_gone(member)
+        self._no_peer(member)
         self.buckets.discard(member)
-        if self.peers.pop(member.key, None) is not None:
-            self.peers_version += 1
         if member.contribution:
             self.fingerprint ^= member.contribution
             self.buckets.change(member.key, member.contribution)
