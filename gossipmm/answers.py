@@ -61,7 +61,8 @@ class FoundHost(NamedTuple):
     age: float | None = None
     #: Seconds for which it has been in this state here; None without a record.
     in_state: float | None = None
-    #: ``gossip`` (a record of ``nodes``), ``ring`` (the ring file) or ``key`` (only the key).
+    #: ``gossip`` (a record of ``nodes``), ``ring`` (the ring file), ``elsewhere`` (nobody registers
+    #: the topic, but the host is up in another one, or a member's name) or ``key`` (only the key).
     source: str = "gossip"
     #: Names of the nodes whose records register it.
     nodes: tuple[str, ...] = ()
@@ -77,7 +78,7 @@ class Lookup(NamedTuple):
     #: Those that ``queues`` answers with; for a topic key, those that it picks one of.
     hosts: tuple[FoundHost, ...] = ()
     #: Other known hosts of the topic, which this key does not answer with (draining, suspected
-    #: while others are live, ...).
+    #: while others are live, ...). None for a direct key, which is about one host.
     others: tuple[FoundHost, ...] = ()
 
 

@@ -168,7 +168,9 @@ class Config:
     dial_back: bool = True
     #: Time between two resolutions of the seeds while others are known (while alone: 1 s).
     seed_interval: float = 30.0
-    #: Direct keys answer only hosts that are alive; False: always, as the classical one did.
+    #: Direct keys (``topic.host``) answer only a host that is alive in the topic. In a topic that
+    #: nobody registers, such as ``zmq_replies`` of the classical RPC, the host has to be up in any
+    #: topic, or a member to have its name. False: always, as the classical matchmaker did.
     direct_checks_liveness: bool = True
 
     # -- simulation only -------------------------------------------------------------------

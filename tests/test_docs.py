@@ -28,11 +28,11 @@ def section(text, name):
     return found[1].strip()
 
 
-def test_decisions_are_numbered_without_a_gap():
-    assert [path.name[:4] for path in DECISIONS] == [
-        f"{number:04d}" for number in range(1, len(DECISIONS) + 1)
-    ]
-    assert len(DECISIONS) > 40
+def test_each_decision_has_a_number_of_its_own():
+    """Branches take numbers from ranges of their own, so there may be gaps, but no doubles."""
+    numbers = [path.name[:4] for path in DECISIONS]
+    assert len(set(numbers)) == len(numbers) > 40
+    assert numbers[:46] == [f"{number:04d}" for number in range(1, 47)]
 
 
 @pytest.mark.parametrize("path", DECISIONS, ids=relative)

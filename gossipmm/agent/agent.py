@@ -281,8 +281,14 @@ class Agent:
 
     def heard(self, names: Iterable[str]) -> dict[str, float]:
         """Return when each named member that is known was last heard of (core time)."""
-        views = [(name, self._node.member(name)) for name in names]
-        return {name: view.heard for name, view in views if view is not None}
+        # From any thread, as lookups are: a dict and then one attribute is read, no view is made.
+        table = self.table
+        known = [(name, table.by_name.get(name)) for name in names]
+        return {
+            name: self.now() if member is table.me else member.heard
+            for name, member in known
+            if member is not None
+        }
 
     def why(self, name: str) -> tuple[Evidence, ...]:
         """Return a member's evidence trail: who said what about it, and when."""

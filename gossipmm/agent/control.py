@@ -65,7 +65,6 @@ class AgentMatchMaker(TableMatchMaker):
     drain = _in_trio(TableMatchMaker.drain)
     undrain = _in_trio(TableMatchMaker.undrain)
     registrations = _in_trio(TableMatchMaker.registrations)
-    lookup = _in_trio(TableMatchMaker.lookup)
     start_heartbeat = _in_trio(TableMatchMaker.start_heartbeat)
     _send_heartbeats = _in_trio(TableMatchMaker._send_heartbeats)
 

@@ -348,6 +348,10 @@ class _ChildTable:
         """True once the table agreed with a peer's."""
         return bool(self._agent._ask("joined"))
 
+    def is_up(self, name: str) -> bool:
+        """Return whether a host is up in any topic, or a member of that name is."""
+        return bool(self._agent._ask("is_up", name))
+
 
 class _Topics(Mapping[str, TopicView]):
     """Topic -> its view: the same object as last time if nothing in it changed."""

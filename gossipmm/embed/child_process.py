@@ -88,6 +88,10 @@ class _Calls:
         """Return whether the table agreed with a peer's."""
         return self._agent.table.joined
 
+    def is_up(self, name: str) -> bool:
+        """Return whether a host is up in any topic, or a member of that name is."""
+        return self._agent.table.is_up(name)
+
     def topics(self) -> list[str]:
         """Return all known topics."""
         return list(self._agent.table.topics)

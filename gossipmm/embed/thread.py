@@ -15,7 +15,7 @@ import atexit
 import logging
 import os
 import threading
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import suppress
 from functools import wraps
@@ -269,8 +269,6 @@ class ThreadAgent:
         if threading.current_thread() is self._thread:
             raise RuntimeError("this call would wait for the very thread that makes it")
 
-    # -- what a matchmaker asks ------------------------------------------------------------
-
     @property
     def reader(self) -> Table:
         """The readers' table: ``topics`` and ``joined``, from any thread, without a lock."""
@@ -300,6 +298,10 @@ class ThreadAgent:
         """The core's counters: integers that only grow, which any thread may read."""
         return self.agent.stats
 
+    def heard(self, names: Iterable[str]) -> dict[str, float]:
+        """Return when each named member that is known was last heard of (core time)."""
+        return self.agent.heard(names)
+
     def topics(self) -> Mapping[str, TopicView]:
         """Return all known topics; each view is immutable, and replaced when it changes."""
         return self.reader.topics
@@ -308,7 +310,6 @@ class ThreadAgent:
         """Return one topic, or None."""
         return self.reader.topics.get(topic)
 
-    heard = _waited(Agent.heard)
     register = _waited(Agent.register)
     unregister = _waited(Agent.unregister)
     drain = _waited(Agent.drain)
@@ -331,8 +332,7 @@ class ThreadAgent:
         with suppress(AgentClosedError):  # nobody waits for the answer
             self.agent.ack_alive(topic, host)
 
-    #: When it returns, others are preferred.
-    report_failure = _waited(Agent.report_failure)
+    report_failure = _waited(Agent.report_failure)  # when it returns, others are preferred
     expire = _waited(Agent.expire)
     forget = _waited(Agent.forget)
     members = _waited(Agent.members)

@@ -19,7 +19,8 @@ FANOUT = "fanout~"
 FANOUT_PREFIXES = (FANOUT, "fanout.")
 
 
-_EMPTY = frozenset(("", *FANOUT_PREFIXES))
+#: Keys that name no topic.
+EMPTY_KEYS = frozenset(("", *FANOUT_PREFIXES))
 
 
 def check_key(key: str) -> None:
@@ -29,7 +30,7 @@ def check_key(key: str) -> None:
     and a fanout prefix without a topic.
     """
     # isprintable is one call in C; false for all control characters, and for some others.
-    if type(key) is str and key not in _EMPTY and key.isprintable():
+    if type(key) is str and key not in EMPTY_KEYS and key.isprintable():
         return
     if reason := why_not_string("key", key):
         raise InvalidKeyError(reason)

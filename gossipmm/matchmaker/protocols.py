@@ -13,7 +13,11 @@ from gossipmm.core.values.types import Address, OwnRegistration, TopicView
 
 
 class TableReader(Protocol):
-    """The readers' view. Read from any thread; nothing here may block or take a lock."""
+    """The readers' view. Read from any thread; nothing here may block or take a lock.
+
+    It may have ``is_up(name) -> bool``: whether a host is up in any topic, or a member of that name
+    is. Without it all topics are searched for the host, and no member is known by its name.
+    """
 
     @property
     def topics(self) -> Mapping[str, TopicView]:
@@ -38,7 +42,10 @@ class AgentControl(Protocol):
         """Core time."""
 
     def heard(self, names: Iterable[str]) -> dict[str, float]:
-        """Return the core time of the freshest evidence of life of each known, named node."""
+        """Return the core time of the freshest evidence of life of each known, named node.
+
+        From any thread: every ``lookup`` asks.
+        """
 
     def register(
         self,

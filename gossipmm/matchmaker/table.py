@@ -6,18 +6,21 @@ table is not yet joined, hosts of a ring file stand in for those that the table 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 from gossipmm.answers import FoundHost, Lookup, LookupStatus
 from gossipmm.core.values.types import HostEntry, HostState, TopicView
 from gossipmm.matchmaker.exchanges import Exchange, Match
 from gossipmm.matchmaker.keys import FANOUT, fanout_topic, split_direct
-from gossipmm.matchmaker.protocols import TableReader
+from gossipmm.matchmaker.protocols import AgentControl, TableReader
 from gossipmm.matchmaker.ring import Ring
-from gossipmm.matchmaker.turns import RoundRobin, rendezvous
+from gossipmm.matchmaker.turns import RoundRobin, Routes
 
 _NOTHING: tuple[str, ...] = ()
+_NO_ENTRIES: Mapping[str, HostEntry] = MappingProxyType({})
 
 
 class NoTable:
@@ -72,22 +75,33 @@ class TableExchange(Exchange):
             self._merged[topic] = merged
         return merged
 
-    def explain(self, key: str, now: float, heard: Mapping[str, float]) -> Lookup:
-        """Return the long answer. ``now`` and ``heard`` as in AgentControl."""
+    def shown(self, key: str, view: TopicView) -> Mapping[str, HostEntry]:
+        """Return the entries that a long answer is about: here, all of the topic."""
+        return view.entries
+
+    def explain(self, key: str, control: AgentControl) -> Lookup:
+        """Return the long answer; ``control`` knows the time, and who was heard when."""
         topic = self.topic_of(key)
         view = self.reader.topics.get(topic)
         joined = self.reader.joined
         hosts = self.hosts(key, topic, view)
-        entries: Mapping[str, HostEntry] = view.entries if view is not None else {}
-        found = tuple(self._found(topic, host, entries, now, heard) for host in hosts)
+        entries = self.shown(key, view) if view is not None else _NO_ENTRIES
+        heard = control.heard({node for entry in entries.values() for node in entry.nodes})
+        now = control.now()
+        found = tuple([self._found(topic, host, entries, now, heard) for host in hosts])
+        names = set(hosts)
         others = tuple(
-            self._found(topic, host, entries, now, heard)
-            for host in sorted(entries)
-            if host not in hosts
+            [
+                self._found(topic, host, entries, now, heard)
+                for host in sorted(entries)
+                if host not in names
+            ]
         )
-        if any(host.source == "gossip" for host in found):
-            stale = all(host.state in (HostState.STALE, None) for host in found)
-            status = LookupStatus.STALE if stale else LookupStatus.OK
+        sources = {host.source for host in found if host.state is not HostState.STALE}
+        if "gossip" in sources or "elsewhere" in sources:
+            status = LookupStatus.OK
+        elif any(host.source == "gossip" for host in found):
+            status = LookupStatus.STALE
         elif not joined:
             status = LookupStatus.NOT_JOINED
         elif view is None:
@@ -95,6 +109,10 @@ class TableExchange(Exchange):
         else:
             status = LookupStatus.NOBODY_ALIVE
         return Lookup(key, topic, status, found, others)
+
+    def vouches(self, topic: str, host: str) -> str:
+        """Return the source of a host that the topic does not have."""
+        return "key"
 
     def _found(
         self,
@@ -108,7 +126,7 @@ class TableExchange(Exchange):
         entry = entries.get(host)
         if entry is None:
             in_ring = self.ring is not None and host in self.ring.get(topic, ())
-            return FoundHost(queue, host, source="ring" if in_ring else "key")
+            return FoundHost(queue, host, source="ring" if in_ring else self.vouches(topic, host))
         freshest = max([entry.heard, *(heard[node] for node in entry.nodes if node in heard)])
         return FoundHost(
             queue,
@@ -128,6 +146,7 @@ class TableTopicExchange(TableExchange):
     def __init__(self, reader: TableReader, ring: Ring | None = None) -> None:
         super().__init__(reader, ring)
         self._turns = RoundRobin()
+        self._routes = Routes(known=lambda: self.reader.topics)
 
     def attach(self, reader: TableReader, name: str) -> None:
         """Read another table, beginning each topic at a position that depends on ``name``."""
@@ -140,14 +159,17 @@ class TableTopicExchange(TableExchange):
 
     def run(self, key: str) -> list[Match]:
         """Return the next host in turn, or an empty list."""
-        # hosts(), inlined: every cast and call of a program comes through here.
+        # hosts() and pick(), inlined: every cast and call of a program comes through here.
         view = self.reader.topics.get(key)
         hosts = view.picks if view is not None else _NOTHING
         if self.ring is not None and not self.reader.joined:
             hosts = self._with_ring(key, view, hosts, self.ring.get(key, _NOTHING))
         if not hosts:
             return []
-        host = self._turns.pick(key, hosts)
+        turn = self._turns.turns.get(key)
+        if turn is None or turn.hosts is not hosts:
+            turn = self._turns.renew(key, hosts, turn)
+        host = turn.hosts[turn.advance() % turn.size]
         return [(f"{key}.{host}", host)]
 
     def route(self, key: str, routing_key: str | bytes) -> list[Match]:
@@ -155,16 +177,27 @@ class TableTopicExchange(TableExchange):
         hosts = self.hosts(key, key, self.reader.topics.get(key))
         if not hosts:
             return []
-        host = rendezvous(routing_key, hosts)
+        host = self._routes.pick(key, hosts, routing_key)
         return [(f"{key}.{host}", host)]
 
 
 class TableDirectExchange(TableExchange):
-    """The host that the key names, when it is alive (or always: ``check`` False)."""
+    """The host that the key names, when it is alive (or always: ``check`` False).
+
+    Replies of the classical RPC go to ``zmq_replies.HOST``, a topic that no program registers.
+    There the host has to be up in any topic, or a member to have its name. Until the table is
+    joined, a missing host proves nothing there.
+    """
 
     def __init__(self, reader: TableReader, ring: Ring | None = None, check: bool = True) -> None:
         super().__init__(reader, ring)
         self.check = check
+        self._is_up: Callable[[str], bool] = _nobody_is_up
+
+    def attach(self, reader: TableReader, name: str) -> None:
+        """Read another table from now on: that of the agent of node ``name``."""
+        super().attach(reader, name)
+        self._is_up = getattr(reader, "is_up", None) or partial(_is_up_in_any, reader)
 
     def topic_of(self, key: str) -> str:
         """Return everything before the first dot."""
@@ -173,15 +206,26 @@ class TableDirectExchange(TableExchange):
     def candidates(self, key: str, topic: str, view: TopicView | None) -> tuple[str, ...]:
         """Return the host, if the table has it in any state that may be called directly."""
         host = split_direct(key)[1]
-        return (host,) if self._answers(host, view) else _NOTHING
+        return (host,) if self._answers(topic, host, view) else _NOTHING
 
-    def _answers(self, host: str, view: TopicView | None) -> bool:
+    def shown(self, key: str, view: TopicView) -> Mapping[str, HostEntry]:
+        """Return the entry of the host that the key names, if there is one."""
+        host = split_direct(key)[1]
+        entry = view.entries.get(host)
+        return _NO_ENTRIES if entry is None else {host: entry}
+
+    def vouches(self, topic: str, host: str) -> str:
+        """Return "elsewhere" for a host that is up, though not in this topic; else "key"."""
+        return "elsewhere" if self.check and self._is_up(host) else "key"
+
+    def _answers(self, topic: str, host: str, view: TopicView | None) -> bool:
         if not self.check:
             return True
-        entry = view.entries.get(host) if view is not None else None
-        if view is None or entry is None:
-            return False
-        return entry.state is not HostState.STALE or view.stale
+        if view is None:
+            in_ring = self.ring is not None and topic in self.ring
+            return self._is_up(host) or not (in_ring or self.reader.joined)
+        entry = view.entries.get(host)
+        return entry is not None and (entry.state is not HostState.STALE or view.stale)
 
     def _with_ring(
         self, key: str, view: TopicView | None, hosts: tuple[str, ...], ring: tuple[str, ...]
@@ -192,14 +236,34 @@ class TableDirectExchange(TableExchange):
 
     def run(self, key: str) -> list[Match]:
         """Return ``[(key, host)]``, or an empty list when the host is not alive."""
-        topic, host = split_direct(key)
+        # _answers() for the ordinary case, inlined: a host that its topic has.
+        topic, _, host = key.partition(".")
         view = self.reader.topics.get(topic)
-        if self._answers(host, view):
+        if view is not None:
+            entry = view.entries.get(host)
+            if entry is not None and entry.state is not HostState.STALE:
+                return [(key, host)]
+        topic, host = split_direct(key)
+        if self._answers(topic, host, view):
             return [(key, host)]
         if self.ring is not None and not self.reader.joined:
             ring = self.ring.get(topic, _NOTHING)
             return [(key, host) for host in self._with_ring(key, view, _NOTHING, ring)]
         return []
+
+
+def _nobody_is_up(_host: str) -> bool:
+    return False
+
+
+def _is_up_in_any(reader: TableReader, host: str) -> bool:
+    """Search the topics of a reader that cannot tell."""
+    for topic in list(reader.topics):
+        view = reader.topics.get(topic)
+        entry = view.entries.get(host) if view is not None else None
+        if entry is not None and entry.state is not HostState.STALE:
+            return True
+    return False
 
 
 class _Result(NamedTuple):

@@ -13,12 +13,14 @@ from typing import Any, NamedTuple, Self
 
 from gossipmm.answers import FoundHost, Lookup, LookupStatus
 from gossipmm.config import Config
-from gossipmm.core.values.types import HostState, OwnRegistration, TopicView
+from gossipmm.core.values.types import HostEntry, HostState, OwnRegistration, TopicView
 from gossipmm.errors import AgentClosedError, ForkedError
 from gossipmm.matchmaker.base import HeartbeatMatchMakerBase
 from gossipmm.matchmaker.bindings import DirectBinding, FanoutBinding, TopicBinding
 from gossipmm.matchmaker.exchanges import Match
 from gossipmm.matchmaker.keys import (
+    EMPTY_KEYS,
+    FANOUT_PREFIXES,
     check_host,
     check_key,
     registered_topic,
@@ -91,6 +93,7 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
         self.add_binding(FanoutBinding(), self._fanout)
         self.add_binding(DirectBinding(), self._direct)
         self.add_binding(TopicBinding(), self._topic)
+        self._own_bindings = list(self.bindings)
         if reader is not None and control is not None:
             self._attach(reader, control)
 
@@ -181,6 +184,8 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
         """
         if self._opened != _forks:
             self._ready()
+        if routing_key is None and type(key) is str and self.bindings == self._own_bindings:
+            return self._resolve(key)
         check_key(key)
         found: list[Match] = []
         for binding, exchange, _, last in self.bindings:
@@ -193,10 +198,26 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
                     break
         return found
 
+    def _resolve(self, key: str) -> list[Match]:
+        """Answer a key by the three bindings, asking none of them: each message comes through here.
+
+        A topic that the table has is a key that could be registered, so it is not checked again.
+        """
+        if "." not in key and "~" not in key:
+            found = self._topic.run(key)
+            if not found:
+                check_key(key)
+            return found
+        if key in EMPTY_KEYS or not key.isprintable():
+            check_key(key)
+        if key.startswith(FANOUT_PREFIXES):
+            return self._fanout.run(key)
+        return self._direct.run(key) if "." in key else self._topic.run(key)
+
     def lookup(self, key: str) -> Lookup:
         """Return each host with state, age and source, and what an empty answer means.
 
-        Takes no turn of the round robin. A call to the agent (for the ages), unlike ``queues``.
+        Takes no turn of the round robin, and waits for nobody, as ``queues``.
         """
         control = self._agent()
         check_key(key)
@@ -210,11 +231,20 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
                 )
                 status = LookupStatus.OK if hosts else LookupStatus.NOBODY_ALIVE
                 return Lookup(key, topic_of(key), status, hosts)
-            view = exchange.reader.topics.get(exchange.topic_of(key))
-            entries = view.entries.values() if view is not None else ()
-            heard = control.heard({node for entry in entries for node in entry.nodes})
-            return exchange.explain(key, control.now(), heard)
+            return exchange.explain(key, control)
         return Lookup(key, topic_of(key), LookupStatus.UNKNOWN_TOPIC)
+
+    def host(self, key: str, host: str) -> HostEntry | None:
+        """Return a host of a topic with its metadata, as the local table has it; None: unknown.
+
+        ``key`` and ``host`` as in ``ack_alive``. Reads the table where it is called, as ``queues``:
+        ``mm.host(queue, host).metadata["port"]``.
+        """
+        if self._opened != _forks:
+            self._ready()
+        topic, host = self._named(key, host)
+        view = self._topic.reader.topics.get(topic)
+        return view.entries.get(host) if view is not None else None
 
     def is_alive(self, topic: str, host: str) -> bool:
         """Return whether the host is registered for the topic and held alive here.
@@ -222,10 +252,7 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
         Draining, doubted and suspected hosts are alive until their death is established; the
         stale ones of an agent that may be cut off are not.
         """
-        self.open()
-        topic, host = self._named(topic, host)
-        view = self._topic.reader.topics.get(topic)
-        entry = view.entries.get(host) if view is not None else None
+        entry = self.host(topic, host)
         return entry is not None and entry.state is not HostState.STALE
 
     def topics(self) -> Mapping[str, TopicView]:

@@ -7,6 +7,7 @@ from gossipmm.verbs.words import (
     ASK_TABLE,
     CHOSEN,
     CLASSICAL,
+    ENTRY,
     NAMED,
     NO_DEFAULT,
     NOT_FOR_KEYS,
@@ -153,6 +154,14 @@ TABLE = (
         http=("GET /v1/lookup/{key}",),
         command="lookup",
         absent={**NOT_FOR_KEYS, Face.CONSOLE: "queues says which kind of nobody it is"},
+    ),
+    Verb(
+        "host",
+        Scope.TABLE,
+        "key: str, host: str",
+        "HostEntry | None",
+        None,
+        absent=dict.fromkeys(set(Face) - {Face.MATCHMAKER}, ENTRY),
     ),
     Verb(
         "is_alive",

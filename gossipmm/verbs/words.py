@@ -23,6 +23,7 @@ ASK_AGENT = "answers keys; its agent (mm.agent) has the rest"
 ASK_MATCHMAKER = "the agent alone; MatchMakerGossip, which opens one, answers keys"
 ASK_TABLE = "reads the table itself (host.table, node.table)"
 ASK_CORE = "a test asks the core (host.core, host.call)"
+ENTRY = "an entry of the topic; for programs that read it with each message"
 OWN_CLOCK = "a face without values of the agent's clock: it shows ages"
 REMOTE_ACK = "ack_alive of a registration of this agent renews it"
 

@@ -32,7 +32,6 @@ CALLS = {
     "report_failure": lambda mm: mm.report_failure("compute", "a"),
     "expire": lambda mm: mm.expire("compute", "a"),
     "drain": lambda mm: mm.drain(),
-    "member": lambda mm: mm.lookup("compute"),
 }
 
 

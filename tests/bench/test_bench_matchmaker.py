@@ -2,8 +2,9 @@
 
     pytest tests/bench/test_bench_matchmaker.py --benchmark-enable --benchmark-group-by=group
 
-Goals (with 1,000 nodes in a real table): a topic 2 us, a fanout of 10 hosts 5 us and of
-1,000 hosts 50 us; one changed registration 20 us; and no lookup waits for changes.
+Goals (with 1,000 nodes in a real table): a topic 0.5 us, a direct key 0.7 us, a fanout of 10 hosts
+5 us and of 1,000 hosts 50 us; with 10,000 nodes a fanout of all 40 us, the long answer to a direct
+key 10 us and a host's metadata 2 us; one changed registration 20 us; no lookup waits for changes.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ from tests.bench.table_of_nodes import node_name, page_of, table_of
 from tests.matchmaker.helpers import FakeAgent
 
 KEYS = {
-    "topic": ("ten", 1, 2e-6),
-    "direct": (f"ten.{node_name(3)}", 1, 5e-6),
+    "topic": ("ten", 1, 0.5e-6),
+    "direct": (f"ten.{node_name(3)}", 1, 0.7e-6),
     "fanout of 10": ("fanout~ten", 10, 5e-6),
     "fanout of 1,000": ("fanout~thousand", 1000, 50e-6),
 }
@@ -44,6 +45,12 @@ KEYS = {
 @pytest.fixture(scope="module")
 def table() -> Table:
     return table_of()
+
+
+@pytest.fixture(scope="module")
+def large() -> Table:
+    """Ten thousand nodes; the topic "thousand" has all of them."""
+    return table_of(10_000)
 
 
 @pytest.fixture
@@ -64,7 +71,7 @@ def meets(benchmark: Any, goal: float) -> None:
     benchmark.extra_info["goal_us"] = goal * 1e6
     if benchmark.stats is not None:
         took = benchmark.stats.stats.q1
-        assert took <= goal, f"{took * 1e6:.2f} us is above {goal * 1e6:.0f} us"
+        assert took <= goal, f"{took * 1e6:.2f} us is above {goal * 1e6:.1f} us"
 
 
 @pytest.mark.parametrize("kind", KEYS)
@@ -84,9 +91,58 @@ def test_lookup_in_a_static_ring(benchmark: Any, ring: MatchMakerRing, kind: str
 
 @pytest.mark.parametrize("hosts", [10, 1000])
 def test_lookup_by_a_routing_key(benchmark: Any, gossip: MatchMakerGossip, hosts: int) -> None:
+    """One that was used before: the first time takes 0.4 us for each host."""
     topic = {10: "ten", 1000: "thousand"}[hosts]
     benchmark.group = "routing key"
     assert len(benchmark(lambda: gossip.queues(topic, routing_key="tenant-17"))) == 1
+    meets(benchmark, 2e-6)
+
+
+# -- ten thousand hosts --------------------------------------------------------------------
+
+
+def test_a_fanout_of_ten_thousand(benchmark: Any, large: Table) -> None:
+    mm = MatchMakerGossip.over(large, FakeAgent())
+    benchmark.group = "fanout of 10,000"
+    assert len(benchmark(mm.queues, "fanout~thousand")) == 10_000
+    meets(benchmark, 40e-6)
+
+
+def test_a_fanout_of_ten_thousand_in_a_static_ring(benchmark: Any, large: Table) -> None:
+    mm = MatchMakerRing({"thousand": large.topics["thousand"].fanout})
+    benchmark.group = "fanout of 10,000"
+    assert len(benchmark(mm.queues, "fanout~thousand")) == 10_000
+
+
+def test_the_long_answer_about_one_of_ten_thousand_hosts(benchmark: Any, large: Table) -> None:
+    mm = MatchMakerGossip.over(large, FakeAgent())
+    benchmark.group = "one of 10,000"
+    assert len(benchmark(mm.lookup, f"thousand.{node_name(3)}").hosts) == 1
+    meets(benchmark, 10e-6)
+
+
+def test_the_metadata_of_one_of_ten_thousand_hosts(benchmark: Any, large: Table) -> None:
+    """From a thread that is not the agent's."""
+    mm = MatchMakerGossip.over(large, FakeAgent())
+    ((queue, host),) = mm.queues("thousand")
+    benchmark.group = "one of 10,000"
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.append(benchmark(mm.host, queue, host)))
+    thread.start()
+    thread.join()
+    assert found[0].host == host
+    meets(benchmark, 2e-6)
+
+
+def test_a_reply_to_one_of_ten_thousand_hosts(benchmark: Any, large: Table) -> None:
+    """A direct key of a topic that nobody registers."""
+    mm = MatchMakerGossip.over(large, FakeAgent())
+    benchmark.group = "one of 10,000"
+    assert len(benchmark(mm.queues, f"zmq_replies.{node_name(3)}")) == 1
+    meets(benchmark, 2e-6)
+
+
+# -- from threads --------------------------------------------------------------------------
 
 
 def test_a_lookup_from_another_thread_costs_the_same(

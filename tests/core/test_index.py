@@ -219,3 +219,15 @@ def test_a_topic_that_only_the_dead_remember_is_known_and_empty() -> None:
     assert scene.node.table.topic("u") is None
     assert scene.node.forget("x", now=scene.mesh.now)
     assert scene.node.table.topic("t") is None
+
+
+def test_a_host_is_up_while_any_topic_has_it_or_a_member_has_its_name() -> None:
+    """Replies name hosts in topics that nobody registers: [P8] says nothing of those."""
+    scene = Scene([entry("t", "h"), entry("s", "h", draining=True)], [entry("t", "h")])
+    table = scene.node.table
+    assert [table.is_up(name) for name in ("h", "x", "a", "g", "t")] == [True] * 3 + [False] * 2
+    scene.kill(scene.x)
+    assert (table.is_up("h"), table.is_up("x")) == (True, False)  # y has it, in one topic
+    scene.kill(scene.y)
+    assert (table.is_up("h"), table.is_up("y"), table.is_up("z")) == (False, False, True)
+    assert table.topics["t"].entries == {}

@@ -50,8 +50,16 @@ class FakeTable:
     def __init__(self, topics: Mapping[str, Hosts] | None = None, *, joined: bool = True) -> None:
         self.topics: dict[str, TopicView] = {}
         self.joined = joined
+        #: Names of members that are up.
+        self.members: set[str] = set()
         for topic, hosts in (topics or {}).items():
             self.set(topic, hosts)
+
+    def is_up(self, name: str) -> bool:
+        return name in self.members or any(
+            name in view.entries and view.entries[name].state is not HostState.STALE
+            for view in self.topics.values()
+        )
 
     def set(self, topic: str, hosts: Hosts, *, at: float = 0.0, heard: float = 0.0) -> None:
         self.topics[topic] = view(topic, hosts, at=at, heard=heard)

@@ -61,7 +61,7 @@ def _remove(hosts: list[str], host: str) -> None:
 class Index:
     """Topics of all records, and the immutable views of them."""
 
-    __slots__ = ("_elsewhere", "_topics", "changes", "dirty", "views")
+    __slots__ = ("_elsewhere", "_topics", "changes", "dirty", "hosts", "views")
 
     def __init__(self) -> None:
         self._topics: dict[Topic, _Topic] = {}
@@ -71,6 +71,8 @@ class Index:
         self.dirty: dict[Topic, None] = {}
         #: Views that readers see; values are replaced, never changed.
         self.views: dict[Topic, TopicView] = {}
+        #: Host -> topics in which it is live, doubted, suspected or draining; never 0.
+        self.hosts: dict[str, int] = {}
         #: Changes not yet announced as events.
         self.changes: list[HostChanged] = []
 
@@ -157,8 +159,19 @@ class Index:
         before = old.state if old is not None else None
         if best is not before:
             self._move(topic, host, before, best)
+            self._count(host, _is_up(best) - _is_up(before))
             self.changes.append(HostChanged(now, name, host, best, before))
         self.dirty[name] = None
+
+    def _count(self, host: str, change: int) -> None:
+        """Note that a host is up in one topic more, or less."""
+        if not change:
+            return
+        topics = self.hosts.get(host, 0) + change
+        if topics:
+            self.hosts[host] = topics
+        else:
+            del self.hosts[host]
 
     @staticmethod
     def _move(topic: _Topic, host: str, before: HostState | None, after: HostState | None) -> None:
@@ -194,6 +207,10 @@ class Index:
             everyone = chosen if len(fanout) == len(picks) else tuple(fanout)
             self.views[name] = TopicView(name, chosen, everyone, topic.entries.copy(), stale)
         self.dirty.clear()
+
+
+def _is_up(state: HostState | None) -> int:
+    return int(state is not None and state is not HostState.STALE)
 
 
 def state_of(member: Member, entry: Registration) -> HostState | None:

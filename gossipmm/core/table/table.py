@@ -1,7 +1,7 @@
 """The table: one record per name, the fingerprint over them, closed generations, readers' views.
 
-Only the core writes; readers may be in any thread: they use only ``topics``, ``topic`` and
-``joined``, which read one attribute and need no lock.
+Only the core writes; readers may be in any thread: they use only ``topics``, ``topic``, ``is_up``
+and ``joined``, which read one attribute at a time and need no lock.
 """
 
 from __future__ import annotations
@@ -49,6 +49,9 @@ class Table:
         self._hash_key = blake2b(config.cluster.encode(), digest_size=16).digest()
         self._jump = config.jump
         self._index = Index()
+        #: Topic -> its current view, for readers. An attribute, which is read for each message of a
+        #: program; do not change it, and look a topic up again to see changes.
+        self.topics: Mapping[str, TopicView] = self._index.views
         #: Topics whose views are outdated; empty when readers see everything.
         self.unpublished = self._index.dirty
         self.by_name: dict[NodeId, Member] = {}
@@ -92,14 +95,16 @@ class Table:
 
     # -- for readers -----------------------------------------------------------------------
 
-    @property
-    def topics(self) -> Mapping[str, TopicView]:
-        """Topic -> its current view. Do not change it; look it up again to see changes."""
-        return self._index.views
-
     def topic(self, name: str) -> TopicView | None:
         """Return the current view of a topic; None when no record, dead ones included, has it."""
         return self._index.views.get(name)
+
+    def is_up(self, name: str) -> bool:
+        """Return whether a host is up in any topic, or a member of that name is."""
+        if name in self._index.hosts:
+            return True
+        member = self.by_name.get(name)
+        return member is not None and member.status in _TALKS
 
     def owners(self, topic: str, host: str) -> list[Member]:
         """Return the members whose records register the host (for the core's own thread)."""
