@@ -50,8 +50,13 @@ class Config:
     insecure: bool = False
     #: File that remembers the last generation and the last known peers; empty: none.
     state_file: str = ""
-    #: File of gossip keys (JSON list of {kid, key}); empty: not encrypted.
+    #: File of gossip keys (JSON list of {kid, key}); empty: not encrypted. Its folder has to be
+    #: writable: a rotation replaces the file.
     keyring: str = ""
+    #: File of keys that is copied to ``keyring`` where that is missing, or when it has a key that
+    #: ``keyring`` never had: for keys that come in a read-only folder, as those of systemd's
+    #: ``LoadCredential`` and of Kubernetes' secrets. Empty: none.
+    keyring_seed: str = ""
     #: Control socket of ``gossipmm agent``: a path, or a name in the default folder (see
     #: ``gossipmm.client.place``); empty: this node's name there; ``none``: no socket. Whoever may
     #: write to it (mode 0660) may do everything. An embedded agent has none.
@@ -192,6 +197,9 @@ class Config:
             raise ConfigError(reason, path="cluster")
         if self.log_format not in ("text", "json"):
             raise ConfigError(f"{self.log_format!r} is not text or json", path="log_format")
+        if self.keyring_seed and not self.keyring:
+            why = "names keys, but keyring does not say where this node keeps its own file of them"
+            raise ConfigError(why, path="keyring_seed")
         for text in self.allow:
             try:
                 ip_network(text)

@@ -30,7 +30,17 @@ if TYPE_CHECKING:
     from gossipmm.config import Config
     from gossipmm.core.sealing.envelope import Envelope
 
-__all__ = ("create", "dump", "generate", "load", "open_envelope", "parse", "save")
+__all__ = (
+    "create",
+    "dump",
+    "generate",
+    "load",
+    "open_envelope",
+    "parse",
+    "save",
+    "take_seed",
+    "why_not_writable",
+)
 
 #: Bytes read, at most: a file usually has a few hundred.
 _MAX_FILE = 65_536
@@ -68,11 +78,12 @@ def open_envelope(config: Config, rng: random.Random) -> Envelope:
 # -- files -------------------------------------------------------------------------------------
 
 
-def load(path: str | os.PathLike[str], *, anybodys: bool = False) -> Keyring:
+def load(path: str | os.PathLike[str], *, anybodys: bool = False, handed: bool = False) -> Keyring:
     """Read a file of keys. Raises KeyringError, which says what to do about it.
 
     It has to belong to this user or to root: its owner could change the keys. ``anybodys`` is for
-    root, who prepares the file of a service's user.
+    root, who prepares the file of a service's user; ``handed`` is for one that the system hands to
+    a service, which its group may read.
     """
     path = os.fspath(path)
     try:
@@ -83,7 +94,7 @@ def load(path: str | os.PathLike[str], *, anybodys: bool = False) -> Keyring:
         raise KeyringError(f"{path}: cannot be read: {exc.strerror}{hint}") from None
     try:
         found = os.fstat(descriptor)
-        _check_mode(path, found)
+        _check_mode(path, found, 0o640 if handed else 0o600)
         if not anybodys and found.st_uid not in (0, os.geteuid()):
             raise KeyringError(
                 f"{path}: belongs to user {found.st_uid}, who could change the keys; this process "
@@ -114,6 +125,36 @@ def save(path: str | os.PathLike[str], keyring: Keyring) -> None:
             os.unlink(temporary)
         raise KeyringError(f"{os.fspath(path)}: cannot be written: {exc.strerror}") from None
     _sync_directory(target)
+
+
+def take_seed(path: str, seed: str) -> str:
+    """Copy a file of keys to ``path`` where that is missing or the seed has a key new to it.
+
+    Returns in words what was done, empty for nothing. Raises KeyringError. A rotation since then
+    stays: the keys that it put aside are known.
+    """
+    given = load(seed, handed=True)
+    if not os.path.exists(path):
+        save(path, given)
+        return f"keyring {path}: made from {seed}"
+    held = load(path)
+    known = {key.kid for key in (*held.keys, *held.retired)}
+    new = sorted(key.kid.hex() for key in given.keys if key.kid not in known)
+    if not new:
+        return ""
+    save(path, given)
+    return f"keyring {path}: replaced by {seed}, whose key {', '.join(new)} it did not have"
+
+
+def why_not_writable(path: str) -> str:
+    """Return why a file of keys could not be replaced in its folder; empty: it could."""
+    probe = f"{os.path.realpath(path)}.{os.getpid()}.probe"
+    try:
+        os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        os.unlink(probe)
+    except OSError as exc:
+        return exc.strerror or str(exc)
+    return ""
 
 
 def create(path: str | os.PathLike[str], keyring: Keyring) -> None:
@@ -154,14 +195,15 @@ def _sync_directory(path: str) -> None:
             os.close(descriptor)
 
 
-def _check_mode(path: str, found: os.stat_result) -> None:
+def _check_mode(path: str, found: os.stat_result, widest: int) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise KeyringError(f"{path}: is not a regular file")
     mode = stat.S_IMODE(found.st_mode)
-    if mode & ~0o600:
+    if mode & ~widest:
         raise KeyringError(
-            f"{path}: has mode {mode:04o}, wider than 0600: others could read or change the keys; "
-            f"chmod 600 {path} (and change the keys if anybody else was on this machine)"
+            f"{path}: has mode {mode:04o}, wider than {widest:04o}: others could read or change "
+            f"the keys; chmod {widest:o} {path} (and change the keys if anybody else was on this "
+            "machine)"
         )
 
 

@@ -249,3 +249,28 @@ def test_cryptography_is_imported_only_with_a_key(tmp_path: Path) -> None:
         "assert 'cryptography' in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program, str(path)], check=True, timeout=30)
+
+
+def test_a_folder_is_tried_and_left_as_it_was(tmp_path: Path) -> None:
+    assert keyfile.why_not_writable(str(tmp_path / "keys")) == ""
+    assert list(tmp_path.iterdir()) == []
+    assert keyfile.why_not_writable(str(tmp_path / "none" / "keys")) == "No such file or directory"
+
+
+def test_what_is_handed_over_may_be_read_by_its_group_and_nobody_else(tmp_path: Path) -> None:
+    seed = put(tmp_path / "seed", keyfile.dump(Keyring((A,))), 0o640)
+    assert keyfile.load(seed, handed=True) == Keyring((A,))
+    own = str(tmp_path / "own")
+    assert keyfile.take_seed(own, str(seed)) == f"keyring {own}: made from {seed}"
+    assert keyfile.take_seed(own, str(seed)) == ""
+    os.chmod(seed, 0o644)
+    with pytest.raises(KeyringError, match="has mode 0644, wider than 0640"):
+        keyfile.take_seed(own, str(seed))
+
+
+def test_a_seed_with_a_key_that_was_put_aside_is_old(tmp_path: Path) -> None:
+    seed, own = tmp_path / "seed", tmp_path / "own"
+    keyfile.create(seed, Keyring((A,)))
+    keyfile.create(own, Keyring((B,), (A,)))
+    assert keyfile.take_seed(str(own), str(seed)) == ""
+    assert keyfile.load(own) == Keyring((B,), (A,))

@@ -13,8 +13,8 @@ from gossipmm.text.events import as_line
 __all__ = ("CODES", "Faults")
 
 #: Every code: an announced address that the machine no longer has; no datagram leaves the machine;
-#: others suspect this node again and again; the state file cannot be written.
-CODES = ("address_gone", "sends_fail", "suspected", "state_file")
+#: others suspect this node again and again; the state file, or the file of keys, cannot be written.
+CODES = ("address_gone", "sends_fail", "suspected", "state_file", "keyring")
 
 _log = logging.getLogger(__name__)
 

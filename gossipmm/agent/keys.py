@@ -7,7 +7,6 @@ until it is written the others wait for this node.
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Iterable
 
@@ -15,6 +14,7 @@ import trio
 
 from gossipmm import keyfile
 from gossipmm.agent.driver import Driver
+from gossipmm.agent.faults import Faults
 from gossipmm.answers import KeyHolder, KeysStatus, KeyStraggler, RotationStatus
 from gossipmm.core.life.rotation_progress import Progress, Straggler
 from gossipmm.core.sealing.keyring import Key, Keyring
@@ -29,14 +29,14 @@ _AGAIN = 2.0
 #: Seconds that the old key is kept for members that are down.
 KEEP = 3600.0
 
-_log = logging.getLogger(__name__)
-
 
 class AgentKeys:
     """The keys of one agent. Without a file of keys every change raises KeyringError."""
 
-    def __init__(self, driver: Driver, path: str) -> None:
+    def __init__(self, driver: Driver, path: str, faults: Faults, seed: str = "") -> None:
         self._driver = driver
+        self._faults = faults
+        self._seed = seed
         self._keys = driver.node.keys
         self.path = path
         #: Why the file could not be read or written the last time; empty: it could.
@@ -154,6 +154,8 @@ class AgentKeys:
         try:
             if self._keys.unsaved:
                 self._take(*self._write(self._need()))
+            if self._seed:
+                keyfile.take_seed(self.path, self._seed)
             found = keyfile.load(self.path)
             before = self._need()
             self._keys.replace(found, self._driver.now())
@@ -194,6 +196,8 @@ class AgentKeys:
 
     async def run(self) -> None:
         """Write down what is new, and look for keys that are wanted, for ever."""
+        if self.path:
+            await self._try_folder()
         while True:
             if self._keys.unsaved or self._keys.wanted:
                 with trio.move_on_after(_AGAIN):
@@ -202,6 +206,17 @@ class AgentKeys:
                 await self._changed.wait()
             self._changed = trio.Event()
             await self._catch_up()
+
+    async def _try_folder(self) -> None:
+        """Find out now what a rotation would find out, when all others would wait for this node."""
+        why = await trio.to_thread.run_sync(keyfile.why_not_writable, self.path)
+        if why:
+            self._faults.set(
+                "keyring",
+                f"keyring {self.path}: its folder cannot be written ({why}): no rotation of keys "
+                "can end while this node lives; put it into a folder of the agent's own, and name "
+                "the present file as keyring_seed",
+            )
 
     async def _catch_up(self) -> None:
         async with self._lock:
@@ -214,17 +229,21 @@ class AgentKeys:
                             "is not in it"
                         )
                     self._keys.add(key, self._driver.now())
-                if self._keys.unsaved:
+                writes = self._keys.unsaved
+                if writes:
                     written = await trio.to_thread.run_sync(self._write, self._need())
                     self._take(*written)
-                self._say("")
+                self._say("", well=bool(writes or self.trouble))
             except KeyringError as exc:
                 self._say(str(exc))
 
-    def _say(self, trouble: str) -> None:
-        if trouble and trouble != self.trouble:
-            _log.warning("%s; looked at again every %g s", trouble, _AGAIN)
+    def _say(self, trouble: str, *, well: bool = False) -> None:
+        """Say what is wrong; take it back when all is ``well``: a file was written."""
         self.trouble = trouble
+        if trouble:
+            self._faults.set("keyring", f"{trouble}; looked at again every {_AGAIN:g} s")
+        elif well:
+            self._faults.clear("keyring", f"keyring {self.path}: as it should be again")
 
     def _write(self, ring: Keyring) -> tuple[Keyring, tuple[Key, ...]]:
         """Write the file; return what was written, keys that were put there by hand included."""

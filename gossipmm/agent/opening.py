@@ -6,6 +6,7 @@ last thing a cancelled agent does is talk: it leaves, for at most ``leave_timeou
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from typing import NoReturn
 
 import trio
 
+from gossipmm import keyfile
 from gossipmm.addresses import parse_registration, parse_seed
 from gossipmm.agent import state
 from gossipmm.agent.agent import Agent
@@ -30,9 +32,10 @@ from gossipmm.config import Config
 from gossipmm.core.node import Node
 from gossipmm.core.values.events import Event, GenerationRenewed
 from gossipmm.core.values.types import Address, make_generation
-from gossipmm.keyfile import open_envelope
 
 __all__ = ("open_agent",)
+
+_log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -128,6 +131,8 @@ def _node(
     config: Config, network: Network, addresses: tuple[Address, ...], memory: state.Memory
 ) -> Node:
     """Build the core, with the registrations of the configuration."""
+    if config.keyring_seed and (taken := keyfile.take_seed(config.keyring, config.keyring_seed)):
+        _log.info("%s", taken)
     rng, now = network.random(), network.now()
     node = Node(
         config,
@@ -136,7 +141,7 @@ def _node(
         generation=make_generation(network.wall_ms(), rng, above=memory.generation),
         rng=rng,
         now=now,
-        envelope=open_envelope(config, rng),
+        envelope=keyfile.open_envelope(config, rng),
     )
     for text in config.register:
         topic, host = parse_registration(text)
@@ -183,7 +188,7 @@ async def _prepare(
         alone=alone,
         found=found,
     )
-    keys = AgentKeys(driver, config.keyring)
+    keys = AgentKeys(driver, config.keyring, faults, config.keyring_seed)
     dial_back = DialBack(
         network,
         bound=port.address,

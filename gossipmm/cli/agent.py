@@ -53,6 +53,7 @@ _BUFFER = 100_000
 )
 @click.option("--state-file", metavar="FILE", help="Remembers the last generation and peers.")
 @click.option("--keyring", metavar="FILE", help="File of keys: encrypts (see gossipmm keygen).")
+@click.option("--keyring-seed", metavar="FILE", help="Copied there if it has keys new to it.")
 @click.option("--insecure", is_flag=True, default=None, help="Bind beyond loopback without a key.")
 @click.option(
     "--set", "fields", metavar="FIELD=VALUE", multiple=True, help="Any other field of the file."

@@ -13,16 +13,18 @@ __all__ = ("completion", "kubernetes", "systemd_unit")
 @click.command()
 @click.option("--config", default="/etc/gossipmm.toml", help="File.  [/etc/gossipmm.toml]")
 @click.option("--group", default="gossipmm", help="Who may use the control socket.  [gossipmm]")
-def systemd_unit(config: str, group: str) -> None:
+@click.option("--keyring", default="", metavar="FILE", help="Root's file of keys: encrypts.")
+def systemd_unit(config: str, group: str, keyring: str) -> None:
     """Print a unit file for systemd.
 
     \b
     gossipmm systemd-unit > /etc/systemd/system/gossipmm.service
+    gossipmm systemd-unit --keyring /etc/gossipmm/keyring.json > ...   # made by keygen
     """
     from gossipmm.sidecar.ops.systemd import unit
 
     command = shutil.which("gossipmm") or f"{sys.executable} -m gossipmm"
-    click.echo(unit(command, config, group), nl=False)
+    click.echo(unit(command, config, group, keyring), nl=False)
 
 
 @click.command()

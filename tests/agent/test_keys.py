@@ -165,3 +165,51 @@ async def test_an_agent_without_a_file_says_so(autojump_clock):
         for refused in (agent.keys.rotate, agent.keys.rotate_out_of_band, agent.keys.cancel):
             with pytest.raises(KeyringError, match="started without a keyring"):
                 await refused()
+
+
+# -- keys that come in a read-only folder --------------------------------------------------------
+
+
+async def test_a_seed_is_copied_where_there_is_no_keyring(autojump_clock, tmp_path, caplog):
+    """As systemd's LoadCredential and a secret of Kubernetes hand it over: not to be written."""
+    caplog.set_level("INFO")
+    ring = Keyring((keyfile.generate(),))
+    seed, own = tmp_path / "seed", tmp_path / "own"
+    keyfile.create(seed, ring)
+    seed.chmod(0o440)
+    config = Config(name="a", bind="127.0.0.1:1", keyring=str(own), keyring_seed=str(seed))
+    async with Air() as air:
+        async with open_agent(config, network=air.host()) as a:
+            assert ring_of(a) == ring
+            assert f"keyring {own}: made from {seed}" in caplog.text
+            await a.keys.rotate()
+            await until(lambda: phase(a) is Phase.DONE and ring_of(a) == a.keys.ring)
+            rotated = ring_of(a)
+            assert rotated.sending != ring.sending
+        # The same seed at the next start is known to be old.
+        async with open_agent(config, network=air.host()) as a:
+            assert ring_of(a) == rotated
+            # A key changed by hand is taken, at a reload or the next start.
+            new = Keyring((keyfile.generate(*rotated.keys, *rotated.retired),))
+            seed.unlink()
+            keyfile.create(seed, new)
+            assert any("added" in line for line in a.keys.reload())
+            assert a.keys.ring.sending == new.sending
+
+
+async def test_a_folder_of_keys_that_cannot_be_written_is_said_at_once(
+    autojump_clock, tmp_path, monkeypatch
+):
+    """It was once found out in the middle of a rotation, which then hung on all hosts."""
+    path = tmp_path / "keys"
+    keyfile.create(path, Keyring((keyfile.generate(),)))
+    monkeypatch.setattr(keyfile, "why_not_writable", lambda path: "Read-only file system")
+    config = Config(name="a", bind="127.0.0.1:1", keyring=str(path))
+    async with Air() as air, open_agent(config, network=air.host()) as a:
+        await until(lambda: "keyring" in a.faults())
+        words = a.faults()["keyring"]
+        assert "its folder cannot be written (Read-only file system)" in words
+        assert "name the present file as keyring_seed" in words
+        # Until a rotation could be written down after all.
+        await a.keys.rotate()
+        await until(lambda: "keyring" not in a.faults())

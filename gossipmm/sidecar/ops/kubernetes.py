@@ -43,15 +43,12 @@ spec:
     spec:
       enableServiceLinks: false
       terminationGracePeriodSeconds: 10    # SIGTERM leaves the cluster within 2 s
-      securityContext: {{runAsNonRoot: true, runAsUser: 1000, runAsGroup: 1000, fsGroup: 1000}}
-      initContainers:
-        # A keyring that others may read is refused, and Kubernetes widens a secret for fsGroup.
-        - name: keyring
-          image: {image}
-          command: [install, -m, "0600", /secret/keyring.json, /keys/keyring.json]
-          volumeMounts:
-            - {{name: secret, mountPath: /secret, readOnly: true}}
-            - {{name: keys, mountPath: /keys}}
+      securityContext:
+        runAsNonRoot: true
+        runAsUser: 1000
+        runAsGroup: 1000
+        fsGroup: 1000
+        seccompProfile: {{type: RuntimeDefault}}
       containers:
         - name: gossipmm
           image: {image}
@@ -64,7 +61,10 @@ spec:
             - {{name: GOSSIPMM_BIND, value: "$(POD_IP):7946"}}
             - {{name: GOSSIPMM_JOIN, value: "gossipmm.{namespace}.svc:7946"}}
             - {{name: GOSSIPMM_REGISTER, value: worker}}
+            # The secret is read-only: a rotation is written to the pod's own copy. Put that file
+            # (kubectl exec ... cat /keys/keyring.json) into the secret for pods to come.
             - {{name: GOSSIPMM_KEYRING, value: /keys/keyring.json}}
+            - {{name: GOSSIPMM_KEYRING_SEED, value: /secret/keyring.json}}
             - {{name: GOSSIPMM_CONTROL, value: /run/gossipmm/agent.sock}}
             - {{name: GOSSIPMM_HEALTH_BIND, value: "$(POD_IP):7981"}}
           ports:
@@ -77,8 +77,13 @@ spec:
             httpGet: {{path: /readyz, port: health}}
             periodSeconds: 2
           volumeMounts:
-            - {{name: keys, mountPath: /keys, readOnly: true}}
+            - {{name: secret, mountPath: /secret, readOnly: true}}
+            - {{name: keys, mountPath: /keys}}
             - {{name: control, mountPath: /run/gossipmm}}
+          securityContext:
+            readOnlyRootFilesystem: true
+            allowPrivilegeEscalation: false
+            capabilities: {{drop: [ALL]}}
           resources:
             requests: {{cpu: 10m, memory: 48Mi}}
             limits: {{memory: 128Mi}}
@@ -91,7 +96,7 @@ spec:
           volumeMounts:
             - {{name: control, mountPath: /run/gossipmm}}
       volumes:
-        - {{name: secret, secret: {{secretName: gossipmm}}}}
+        - {{name: secret, secret: {{secretName: gossipmm, defaultMode: 0440}}}}
         - {{name: keys, emptyDir: {{medium: Memory}}}}
         - {{name: control, emptyDir: {{medium: Memory}}}}
 """

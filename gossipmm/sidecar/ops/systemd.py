@@ -59,7 +59,7 @@ async def keep_telling(status: Callable[[], str]) -> None:
         await trio.sleep(pause)
 
 
-#: The unit file; ``{command}``, ``{config}`` and ``{group}`` are filled in.
+#: The unit file; ``{command}``, ``{config}``, ``{group}`` and what keys need are filled in.
 UNIT = """\
 # Written by "gossipmm systemd-unit". Install it as /etc/systemd/system/gossipmm.service, then:
 #   systemctl daemon-reload && systemctl enable --now gossipmm
@@ -73,7 +73,7 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=notify
-ExecStart={command} agent --config {config} --state-file %S/gossipmm/state.json --no-ask
+ExecStart={command} agent --config {config} --state-file %S/gossipmm/state.json --no-ask{flags}
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
 RestartSec=2
@@ -86,23 +86,56 @@ Group={group}
 RuntimeDirectory=gossipmm
 RuntimeDirectoryMode=0755
 StateDirectory=gossipmm
-LimitNOFILE=8192
+StateDirectoryMode=0700
+{keyring}LimitNOFILE=8192
+# A dump of its memory has the keys.
+LimitCORE=0
+UMask=0077
 NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=yes
 PrivateTmp=yes
 PrivateDevices=yes
 ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
 ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectProc=invisible
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 CapabilityBoundingSet=
 SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM
 
 [Install]
 WantedBy=multi-user.target
 """
 
 
-def unit(command: str, config: str, group: str) -> str:
-    """Return the unit file for an installation."""
-    return UNIT.format(command=command, config=config, group=group)
+_KEYRING = """\
+# Only root reads {keyring}; the service gets a copy of it at each start, and keeps its
+# own in {folder}, where rotations are written.
+LoadCredential=keyring:{keyring}
+"""
+_FLAGS = (
+    " \\\n    --keyring %S/gossipmm/keyring.json --keyring-seed ${CREDENTIALS_DIRECTORY}/keyring"
+)
+
+
+def unit(command: str, config: str, group: str, keyring: str = "") -> str:
+    """Return the unit file for an installation; ``keyring`` is root's file of keys."""
+    lines = _KEYRING.format(keyring=keyring, folder="/var/lib/gossipmm") if keyring else ""
+    return UNIT.format(
+        command=command,
+        config=config,
+        group=group,
+        keyring=lines,
+        flags=_FLAGS if keyring else "",
+    )
