@@ -40,6 +40,7 @@ class Mechanism(StrEnum):
         "suspect_reporter"  #: a reporter that is itself suspected is not believed against others
     )
     TARGET_RULE = "target_rule"  #: only the target's own answer counts
+    WIRE_VERSION = "wire_version"  #: members that read a later wire version are spoken to in it
 
 
 def mechanisms(names: Iterable[str]) -> frozenset[Mechanism]:

@@ -254,9 +254,9 @@ class Receiver:
         if (minimums := options.get(wire.OPT_MINIMUMS)) is not None:
             parts.closed.hear_minimums(minimums, sender)
         if (digest := options.get(wire.OPT_DIGEST)) is not None:
-            parts.anti_entropy.hear_digest(inbound, sender, *digest[:3])
+            parts.anti_entropy.hear_digest(inbound, sender, digest)
         if (buckets := options.get(wire.OPT_BUCKETS)) is not None:
-            parts.anti_entropy.hear_buckets(sender, *buckets[:3])
+            parts.anti_entropy.hear_buckets(sender, buckets)
         if (want := options.get(wire.OPT_WANT)) is not None:
             parts.anti_entropy.hear_want(inbound, sender, want)
         if (cursor := options.get(wire.OPT_PULL)) is not None:

@@ -194,14 +194,14 @@ class LargeScene:
         hashes = buckets.hashes(bits)
         for number in range(min(odd, self.count)):
             hashes[self.member(number * 7919 % self.count).key >> 64 - bits] = b"\0\0\0\0"
-        return self.hearing(options={wire.OPT_BUCKETS: [bits, 0, b"".join(hashes)]})
+        return self.hearing(options={wire.OPT_BUCKETS: [bits, 0, b"".join(hashes), 2]})
 
     def full_digest(self) -> Thunk:
         """``b`` sends the rows of a bucket, all as they are here."""
         local = self.node._local
         members = [self.member(self.next()) for _ in range(52)]
         rows = b"".join(digest_row(local, member) for member in members)
-        return self.hearing(options={wire.OPT_DIGEST: [8, b"", rows]})
+        return self.hearing(options={wire.OPT_DIGEST: [8, b"", rows, 2]})
 
     def empty_digest(self) -> Thunk:
         """``b`` says that it knows nobody at all: 58 bytes."""

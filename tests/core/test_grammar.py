@@ -13,6 +13,7 @@ from pycddl import Schema, ValidationError  # type: ignore[import-untyped]
 from gossipmm.core.values.types import EntryState, NodeState, Registration
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import encode_entry
+from gossipmm.mechanisms import Mechanism
 from tests.helpers import Mesh, key_of
 
 OPTIONS = {value for name, value in vars(wire).items() if name.startswith("OPT_")}
@@ -21,7 +22,10 @@ GRAMMAR = files("gossipmm.core.wire").joinpath("wire.cddl").read_text()
 #: pycddl 0.6 checks a choice between arrays only in part. Their lengths differ: choose here.
 FRAMES = {5: "plain", 6: "with-options"}
 ENTRIES = {2: "entry-short", 3: "entry-state", 4: "entry-full"}
-WANTS = {2: "want-all", 4: "want-part"}
+WANTS = {2: "want-all", 5: "want-part"}
+DIGESTS = {3: "digest-of-versions", 4: "digest-of-bytes"}
+BUCKETS = {3: "buckets-of-versions", 4: "buckets-of-bytes"}
+ZEROS = {7: "page-zero", 8: "page-zero-keys", 9: "page-zero-version"}
 
 
 @cache
@@ -45,11 +49,15 @@ def check(data: bytes) -> None:
         check_page(cbor2.loads(raw))
     for want in options.get(wire.OPT_WANT, ()):
         check_as(WANTS[len(want)], want)
+    for option, rules in ((wire.OPT_DIGEST, DIGESTS), (wire.OPT_BUCKETS, BUCKETS)):
+        if option in options:
+            check_as(rules[len(options[option])], options[option])
     assert cbor2.dumps(fields) == data, "not in preferred serialization"
 
 
 def check_page(page: list[Any]) -> None:
-    check_as("page-of-entries" if page[2] else "page-zero", page)
+    zero = "page-zero-version-keys" if len(page) > 8 and page[7] else ZEROS.get(len(page))
+    check_as("page-of-entries" if page[2] else str(zero), page)
     for entry in page[4] if page[2] else ():
         check_as(ENTRIES[len(entry)], entry)
 
@@ -64,8 +72,12 @@ def talk() -> list[bytes]:
 
 
 def busy(seed: int) -> Mesh:
-    """Five nodes: registrations, a crash, a leave, a pause, a restart, forget, expire, helpers."""
+    """Registrations, a crash, a leave, a pause, a restart, forget, expire, helpers.
+
+    One of the six nodes is of wire version 1.
+    """
     mesh = Mesh("a", "b", "c", "d", "e", seed=seed, suspicion_min=0.5)
+    mesh.add("old", suspicion_min=0.5, without=frozenset({Mechanism.WIRE_VERSION}))
     mesh.settle()
     mesh["a"].register("t", "h", {"zone": "b", "weight": 3, "gpu": True}, now=mesh.now)
     mesh["a"].register("u", "h", draining=True, now=mesh.now)
@@ -90,12 +102,18 @@ def busy(seed: int) -> Mesh:
 
 
 def crowded() -> Mesh:
-    """More members than one digest holds: buckets."""
+    """More members than one digest holds: buckets; and a node of wire version 1 among them."""
     mesh = Mesh("a", "b")
+    mesh.add("old", without=frozenset({Mechanism.WIRE_VERSION}))
     mesh.settle()
     mesh.puppets(*(f"x{index}" for index in range(70)))
     mesh.puppet("late").introduce("a")
     mesh.until(lambda: mesh["b"].member("late") is not None, within=60, step=0.5)
+    mesh.cut(["old"], ["a", "b"])
+    mesh.puppet("later").introduce("a")
+    mesh.run(0.3)
+    mesh.heal()
+    mesh.until(lambda: mesh["old"].member("later") is not None, within=60, step=0.5)
     return mesh
 
 
@@ -125,8 +143,12 @@ def test_every_kind_and_option_was_seen(talk: list[bytes]) -> None:
     assert {frame.kind for frame in frames} == set(wire.KIND_NAMES)
     seen = {option for frame in frames for option in frame.options}
     assert seen == OPTIONS - {wire.OPT_KEY}  # never sent unsealed
-    parts = [want for f in frames for want in f.options.get(wire.OPT_WANT, ()) if len(want) > 2]
-    assert parts
+    wants = [want for frame in frames for want in frame.options.get(wire.OPT_WANT, ())]
+    assert {len(want) for want in wants} == WANTS.keys()
+    assert any(want[2] or want[3] <= 0xFFFF for want in wants if len(want) > 2), "a part"
+    for option, shapes in ((wire.OPT_DIGEST, DIGESTS), (wire.OPT_BUCKETS, BUCKETS)):
+        lengths = {len(frame.options[option]) for frame in frames if option in frame.options}
+        assert lengths == shapes.keys()
     claims = {claim for frame in frames for _, _, claim, _ in wire.rows_in(frame.rows)}
     assert claims == {wire.ALIVE, wire.SUSPECT, wire.DEAD, wire.LEFT, wire.ACCUSER}
 

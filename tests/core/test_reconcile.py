@@ -236,7 +236,8 @@ def test_who_asks_and_holds_more_is_asked_back() -> None:
     (y,) = mesh.puppets("y")
     replies = x.say("a", options={wire.OPT_WANT: [[y.key, wire.vector({0: 1, 1: 9})]]})
     wants = [want for p in replies for want in p.frame.options.get(wire.OPT_WANT, ())]
-    assert wants == [[y.key, wire.vector({0: 1})]]
+    digests = wire.packed_digests([held(mesh["a"], "y").pages[0].digest])
+    assert wants == [[y.key, wire.vector({0: 1}), 0, 1 << 16, digests]]
 
 
 def test_records_of_very_many_pages_are_repaired_too() -> None:

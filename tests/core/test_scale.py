@@ -66,6 +66,10 @@ def test_large_tables_that_differ_in_a_few_records_agree_after_six_digests(membe
     assert len(pair.b.table.buckets) == members + 2
 
 
+def folded(sums: list[int]) -> list[bytes]:
+    return [((one >> 32) ^ (one & 0xFFFFFFFF)).to_bytes(4, "big") for one in sums]
+
+
 def test_the_sums_of_the_buckets_are_those_of_the_records() -> None:
     """They are kept as records come, change and go; here they are made anew, and compared."""
     pair = NodePair()
@@ -80,13 +84,15 @@ def test_the_sums_of_the_buckets_are_those_of_the_records() -> None:
             table.refresh(member, pair.now)
     for bits in (0, 3, 7):
         sums = [0] * (1 << bits)
+        sums_of_versions = [0] * (1 << bits)
         counts = [0] * (1 << bits)
         for member in table.by_key.values():
             bucket = member.key >> (64 - bits) if bits else 0
             sums[bucket] ^= member.contribution
+            sums_of_versions[bucket] ^= member.contribution_of_versions
             counts[bucket] += 1
-        folded = [((one >> 32) ^ (one & 0xFFFFFFFF)).to_bytes(4, "big") for one in sums]
-        assert table.buckets.hashes(bits) == folded
+        assert table.buckets.hashes(bits) == folded(sums)
+        assert table.buckets.hashes(bits, of_versions=True) == folded(sums_of_versions)
         found = [table.buckets.count(bits, bucket) for bucket in range(1 << bits)]
         assert found == counts
         rng = random.Random(1)

@@ -84,3 +84,14 @@ def test_a_late_node_holds_its_accusations(on: bool) -> None:
         net.run(0.3)  # less than it holds them for
     assert bool(net.told("a", MemberSuspected, "x")) is not on
     assert bool(net["a"].stats.probes_held) is on
+
+
+@OFF_AND_ON
+def test_later_wire_versions_are_spoken_to_who_reads_them(on: bool) -> None:
+    """Off, tables that differ in bytes at one version go on agreeing, as in version 1."""
+    net = mesh(Mechanism.WIRE_VERSION, on, "a", "b")
+    net.settle()
+    net["a"]._parts.anti_entropy.send_digest(held(net["a"], "b"))
+    net.flush("a")
+    (told,) = (one.frame.options for one in net.sent[-1:])
+    assert len(told[wire.OPT_DIGEST]) == (4 if on else 3)

@@ -156,7 +156,7 @@ def test_options_of_a_later_version_are_skipped() -> None:
     [
         (wire.OPT_DIGEST, [0, b"\0", b"", "later"]),
         (wire.OPT_BUCKETS, [0, 0, b"abcd", None]),
-        (wire.OPT_WANT, [[5, b"", 0, 9, "later"]]),
+        (wire.OPT_WANT, [[5, b"", 0, 9, b"", "later"]]),
         (wire.OPT_MINIMUMS, [["n", 7, {"later": 1}]]),
         (wire.OPT_PULL, [0, 0, "later"]),
         (wire.OPT_MORE, [0, 1, "later"]),

@@ -139,6 +139,26 @@ def test_what_was_lost_comes_from_any_other_holder(
 
 
 @settings(max_examples=80)
+@given(changes=CHANGES, others=CHANGES, seed=st.integers(0, 2**16))
+def test_of_two_pages_at_one_version_all_holders_end_with_the_same(
+    changes: list[tuple[str, int]], others: list[tuple[str, int]], seed: int
+) -> None:
+    """A clone writes other pages at the versions of the original: any order ends in one record.
+
+    [P3]
+    """
+    pages = written(changes)[1] + written(others)[1]
+    ends = []
+    for turn in range(3):
+        order = pages * 2
+        random.Random(seed + turn).shuffle(order)
+        table = holder()
+        deliver(table, order)
+        ends.append((listed(table), table.fingerprint, table.by_name["a"].page_hash))
+    assert ends[0] == ends[1] == ends[2]
+
+
+@settings(max_examples=80)
 @given(changes=CHANGES, seed=st.integers(0, 2**16))
 def test_nothing_that_was_removed_comes_back(changes: list[tuple[str, int]], seed: int) -> None:
     """However late, however often, and whoever brings the old pages [P3]."""

@@ -16,7 +16,7 @@ from tests.helpers import Mesh
 from tests.invariants import check_node
 
 #: Kinds of datagrams that this cluster sends to ``c``.
-KINDS = 12
+KINDS = 11
 
 
 def cluster() -> Mesh:

@@ -227,7 +227,7 @@ class BroadcastQueue:
                     packer.add(rows, pages)
                 if member is local.me:
                     # Whoever hears of it asks for the rest, straight away.
-                    options[wire.OPT_DIGEST] = [0, b"", digest_row(local, member)]
+                    options[wire.OPT_DIGEST] = [0, b"", digest_row(local, member, of_versions=True)]
                 self._postpone(member.key, slot)
                 without_room += 1
                 continue

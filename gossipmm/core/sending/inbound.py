@@ -8,6 +8,7 @@ from typing import Any
 import cbor2
 
 from gossipmm.core.sending.outbox import Stranger
+from gossipmm.core.sending.packing import want_size
 from gossipmm.core.table.member import Member
 from gossipmm.core.values.evidence_time import EvidenceTime, first_hand, hearsay, unknown
 from gossipmm.core.values.types import Address, Generation, NodeId
@@ -24,7 +25,7 @@ class Reply:
 
     def __init__(self) -> None:
         self.rows: list[bytes] = []
-        self.wants: list[list[object]] = []
+        self.wants: list[list[Any]] = []
         self.minimums: list[list[object]] = []
         self.pages: list[bytes] = []
 
@@ -40,7 +41,7 @@ class Reply:
         """Return whether some of it may not fit (by the largest size of each part)."""
         size = sum(map(len, self.rows)) + sum(len(page) + 10 for page in self.pages)
         size += 90 * len(self.minimums)
-        size += sum(len(want[1]) + 24 for want in self.wants if isinstance(want[1], bytes))
+        size += sum(map(want_size, self.wants))
         return size > room
 
     def fitting(self, room: int) -> tuple[bytes, dict[int, Any]]:

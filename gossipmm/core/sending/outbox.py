@@ -66,6 +66,7 @@ class Outbox:
         """
         local = self._local
         known = 0
+        fingerprint = local.table.fingerprint_of_versions
         member: Member | None = None
         if isinstance(to, Member):
             member = to
@@ -73,6 +74,8 @@ class Outbox:
                 address = member.addresses[0]
             if member.k > 0:
                 known = member.k
+            if local.speaks(member) > 1:
+                fingerprint = local.table.fingerprint
             if (
                 member.status is not Status.ALIVE
                 and (member.status is not Status.PROBATION or member.suspected)
@@ -91,7 +94,7 @@ class Outbox:
             local.me.key,
             to.key,
             probe,
-            local.table.fingerprint,
+            fingerprint,
             local.own.heartbeat,
             known,
             rows,

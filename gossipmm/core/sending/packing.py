@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import cbor2
 
@@ -50,8 +50,11 @@ STATE_CLAIMS: Final = {
 }
 
 
-def digest_row(local: LocalState, member: Member) -> bytes:
-    """Return the row of a digest that says how a member is held here, and at which pages [P54]."""
+def digest_row(local: LocalState, member: Member, *, of_versions: bool = False) -> bytes:
+    """Return the row of a digest that says how a member is held here, and at which pages [P54].
+
+    ``of_versions``: the hash is of the pages' versions, for peers that read no other.
+    """
     now = local.now
     status = member.status
     if member is local.me:
@@ -65,7 +68,13 @@ def digest_row(local: LocalState, member: Member) -> bytes:
     else:
         heartbeat, age = max(member.k, 0), wire.age_up(now - member.heard)
     claim = STATE_CLAIMS.get(status, wire.UNHEARD)
-    return wire.digest_row(member.key, heartbeat, claim, age, member.page_hash_bytes())
+    page_hash = member.page_hash_bytes(of_versions=of_versions)
+    return wire.digest_row(member.key, heartbeat, claim, age, page_hash)
+
+
+def want_size(want: list[Any]) -> int:
+    """Return the most bytes that an item of a WANT takes."""
+    return 24 + len(want[1]) + (len(want[4]) if len(want) > 4 else 0)
 
 
 class Packer:

@@ -10,8 +10,10 @@ from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.wire import frame as wire
 
-#: Pages named in one WANT: 6 bytes each. A record with more is compared part by part.
-_VECTOR: Final = 150
+#: Pages named in one WANT: 10 bytes each. A record with more is compared part by part.
+_VECTOR: Final = 100
+#: Bytes of a datagram that are not for the pages named: frame, envelope, rows, heads.
+_BESIDE: Final = 200
 _KNOWN_CLAIMS: Final = frozenset((wire.ALIVE, wire.SUSPECT, wire.DEAD, wire.LEFT))
 
 
@@ -21,16 +23,28 @@ class Replies:
     def __init__(self, local: LocalState) -> None:
         self._local = local
         self._asked: dict[int, float] = {}
+        self._most = min(_VECTOR, (local.config.max_datagram - _BESIDE) // 10)
 
     def want(self, member: Member) -> list[Any]:
-        """Ask for pages above the versions held; for a large record, a random part of it [P56]."""
-        versions = member.versions
-        if len(versions) <= _VECTOR:
-            return [member.key, wire.vector(versions)]
-        first = self._local.rng.randrange(0, max(versions) + 1, _VECTOR)
-        last = first + _VECTOR if first + _VECTOR <= max(versions) else 1 << 16
-        part = {number: version for number, version in versions.items() if first <= number < last}
-        return [member.key, wire.vector(part), first, last]
+        """Ask for pages above those held; for a large record, a random part of it [P56].
+
+        Parts go by the pages held, not by their numbers, which may have gaps.
+        """
+        pages = member.pages
+        numbers = sorted(pages)
+        first, last = 0, 1 << 16
+        most = self._most
+        if len(numbers) > most:
+            # Without page 0 the first part, which lacks it: nothing else can be done with a record.
+            start = self._local.rng.randrange(0, len(numbers), most) if member.complete else 0
+            first = numbers[start] if start else 0
+            last = numbers[start + most] if start + most < len(numbers) else last
+            numbers = numbers[start : start + most]
+        vector = wire.vector({number: pages[number].version for number in numbers})
+        if not vector:
+            return [member.key, vector]
+        digests = wire.packed_digests(pages[number].digest for number in numbers)
+        return [member.key, vector, first, last, digests]
 
     def tell(self, member: Member) -> bytes:
         """Report how a member is held, as rows."""

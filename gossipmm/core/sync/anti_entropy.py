@@ -9,11 +9,18 @@ marked with OPT_MORE and not pushed on: whoever else lacks them asks for itself.
 from __future__ import annotations
 
 from math import ceil, log2
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from gossipmm.core.sending.inbound import Inbound
 from gossipmm.core.sending.outbox import Outbox
-from gossipmm.core.sending.packing import BURST, STATE_CLAIMS, Packer, claim_rows, digest_row
+from gossipmm.core.sending.packing import (
+    BURST,
+    STATE_CLAIMS,
+    Packer,
+    claim_rows,
+    digest_row,
+    want_size,
+)
 from gossipmm.core.sending.replies import Replies
 from gossipmm.core.sync.claims import Claims
 from gossipmm.core.table.buckets import MAX_BITS
@@ -42,6 +49,33 @@ _OFFERED: Final = 16 * BURST
 #: stretch.
 _LOOKED_AT: Final = 4096
 _ALL_PAGES: Final = range(1 << 16)
+#: In place of a digest that was not told: no page of the same version counts before it.
+_ANY: Final = 1 << 32
+#: Wire version from which on hashes are of the pages' bytes; such a digest ends with it [P122].
+_OF_BYTES: Final = 2
+
+
+#: Page number -> version and short digest held by a peer.
+_Held: TypeAlias = dict[int, tuple[int, int]]
+
+
+def _held_of(want: list[Any]) -> _Held:
+    """Read what a WANT names; who names no digests has the page of that version [P56]."""
+    versions = wire.vector_in(want[1])
+    digests = wire.digests_in(want[1], want[4]) if len(want) > 4 else {}
+    return {number: (at, digests.get(number, _ANY)) for number, at in versions.items()}
+
+
+def _place(page: Page) -> tuple[int, int]:
+    return page.version, wire.short_digest(page.digest)
+
+
+def _is_above(held: tuple[int, int], page: Page | None) -> bool:
+    """Return whether a peer holds a page that counts before the one here."""
+    version, digest = held
+    if page is None or version != page.version:
+        return page is None or version > page.version
+    return digest != _ANY and digest > wire.short_digest(page.digest)
 
 
 class _Awaited:
@@ -82,20 +116,21 @@ class AntiEntropy:
         buckets = local.table.buckets
         count = len(buckets)
         if count <= _SMALL:
-            rows = b"".join(digest_row(local, member) for member in buckets.all())
-            local.stats.digests_sent += 1
-            self._outbox.send(wire.NEWS, peer, options={wire.OPT_DIGEST: [0, b"\0", rows]})
+            self._send_rows(peer, 0, b"\0", buckets.all())
             return
         bits = min(MAX_BITS - 1, ceil(log2(count / _BUCKET))) if count <= _LARGE else MAX_BITS
         local.stats.buckets_sent += 1
-        hashes = buckets.hashes(bits)
-        self._outbox.send(wire.NEWS, peer, options={wire.OPT_BUCKETS: [bits, 0, b"".join(hashes)]})
+        of_versions = local.speaks(peer) < _OF_BYTES
+        hashes = b"".join(buckets.hashes(bits, of_versions=of_versions))
+        told = [bits, 0, hashes] if of_versions else [bits, 0, hashes, _OF_BYTES]
+        self._outbox.send(wire.NEWS, peer, options={wire.OPT_BUCKETS: told})
 
-    def hear_buckets(self, peer: Member, bits: int, first: int, hashes: bytes) -> None:
+    def hear_buckets(self, peer: Member, told: list[Any]) -> None:
         """Answer with the rows of the buckets that differ, in a few datagrams [P54]."""
         local = self._local
         buckets = local.table.buckets
-        mine = buckets.hashes(bits)[first:]
+        bits, first, hashes = told[:3]
+        mine = buckets.hashes(bits, of_versions=told[3:4] != [_OF_BYTES])[first:]
         differ = [
             first + index
             for index in range(min(len(mine), len(hashes) // 4))
@@ -128,21 +163,23 @@ class AntiEntropy:
     def _send_rows(self, peer: Member, bits: int, covered: bytes, members: list[Member]) -> None:
         local = self._local
         local.stats.digests_sent += 1
-        rows = b"".join(digest_row(local, member) for member in members)
-        self._outbox.send(wire.NEWS, peer, options={wire.OPT_DIGEST: [bits, covered, rows]})
+        of_versions = local.speaks(peer) < _OF_BYTES
+        rows = b"".join(digest_row(local, member, of_versions=of_versions) for member in members)
+        told = [bits, covered, rows] if of_versions else [bits, covered, rows, _OF_BYTES]
+        self._outbox.send(wire.NEWS, peer, options={wire.OPT_DIGEST: told})
 
-    def hear_digest(
-        self, inbound: Inbound, peer: Member, bits: int, covered: bytes, rows: bytes
-    ) -> None:
+    def hear_digest(self, inbound: Inbound, peer: Member, told: list[Any]) -> None:
         """Take the claims, ask for pages that differ, offer records that the peer lacks [P55]."""
         local = self._local
+        bits, covered, rows = told[:3]
+        of_versions = told[3:4] != [_OF_BYTES]
         seen: set[int] = set()
         wants: list[list[Any]] = []
         claims: list[bytes] = []
         for key, heartbeat, claim, age, page_hash in wire.digest_rows_in(rows):
             seen.add(key)
             member = local.table.by_key.get(key)
-            if member is not None and member.page_hash_bytes() != page_hash:
+            if member is not None and member.page_hash_bytes(of_versions=of_versions) != page_hash:
                 wants.append(self._replies.want(member))
             claims.append(wire.row(key, heartbeat, claim, age))
         # Rows about unknown members ask for their records by themselves.
@@ -197,7 +234,7 @@ class AntiEntropy:
         batch: list[list[Any]] = []
         left = room
         for want in wants:
-            size = 14 + len(want[1])
+            size = want_size(want)
             if size > left and batch:
                 self._outbox.send(wire.NEWS, peer, options={wire.OPT_WANT: batch})
                 batch, left = [], room
@@ -234,10 +271,10 @@ class AntiEntropy:
     def hear_want(self, inbound: Inbound, peer: Member, wants: list[list[Any]]) -> None:
         """Send the pages above the versions that the peer holds; ask back for higher ones [P56]."""
         local = self._local
-        answers: list[tuple[Member, dict[int, int], range]] = []
+        answers: list[tuple[Member, _Held, range]] = []
         back: list[list[Any]] = []
         for want in wants:
-            key, held = want[0], wire.vector_in(want[1])
+            key, held = want[0], _held_of(want)
             member = local.table.by_key.get(key)
             if member is None:
                 minimum = local.table.minimum_of_key(key)
@@ -246,17 +283,15 @@ class AntiEntropy:
                 continue
             asked = range(want[2], want[3]) if len(want) > 3 else _ALL_PAGES
             answers.append((member, held, asked))
-            if any(version > member.version_of(number) for number, version in held.items()):
+            if any(_is_above(at, member.pages.get(number)) for number, at in held.items()):
                 back.append(self._replies.want(member))
         if answers:
             self._send_pages(peer, answers)
         if back:
             self._send_wants(peer, back)
 
-    def _send_pages(
-        self, peer: Member, records: list[tuple[Member, dict[int, int], range]]
-    ) -> None:
-        """Send what is above the given versions, small pages of all records first."""
+    def _send_pages(self, peer: Member, records: list[tuple[Member, _Held, range]]) -> None:
+        """Send what is above what the peer holds, small pages of all records first."""
         local = self._local
         packer = Packer(self._outbox.room - 8)
         for member, _, _ in records:
@@ -266,7 +301,7 @@ class AntiEntropy:
         for member, held, asked in records:
             some = self._some_pages(member, asked, left)
             left -= len(some)
-            pages += [page for page in some if page.version > held.get(page.number, 0)]
+            pages += [page for page in some if _place(page) > held.get(page.number, (0, 0))]
             if left <= 0:
                 break
         pages.sort(key=lambda page: page.number)
@@ -276,7 +311,9 @@ class AntiEntropy:
                 break
         for rows, raws in packer.finish()[:BURST]:
             local.stats.pages_sent += len(raws)
-            options = {wire.OPT_PAGES: raws, wire.OPT_MORE: []}
+            options: dict[int, object] = {wire.OPT_MORE: []}
+            if raws:
+                options[wire.OPT_PAGES] = raws
             self._outbox.send(wire.NEWS, peer, rows=rows, options=options)
 
     def _some_pages(self, member: Member, asked: range, most: int) -> list[Page]:

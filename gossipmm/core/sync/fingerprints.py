@@ -51,7 +51,7 @@ class Fingerprints:
         if not peer.complete:
             return  # its page 0 is not here yet: the tables differ, and that is asked for
         peer.peer_fingerprint = fingerprint
-        if fingerprint == table.fingerprint:
+        if table.agrees(fingerprint):
             peer.differs_since = None
             self._agreed_at = local.now
             if not table.joined:

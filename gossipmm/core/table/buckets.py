@@ -22,11 +22,13 @@ _SHIFT: Final = 64 - MAX_BITS
 class Buckets:
     """Complete records by the first bits of their keys."""
 
-    __slots__ = ("_members", "_sums")
+    __slots__ = ("_members", "_sums", "_sums_of_versions")
 
     def __init__(self) -> None:
         self._members: list[dict[int, Member]] = [{} for _ in range(1 << MAX_BITS)]
         self._sums = [0] * (1 << MAX_BITS)
+        #: The same over the versions of pages, for peers that read no other.
+        self._sums_of_versions = [0] * (1 << MAX_BITS)
 
     def __len__(self) -> int:
         return sum(map(len, self._members))
@@ -39,17 +41,19 @@ class Buckets:
         """Take a record out, if it is there."""
         self._members[member.key >> _SHIFT].pop(member.key, None)
 
-    def change(self, key: int, difference: int) -> None:
-        """Take the XOR of a record's old and new contribution into its bucket's sum."""
+    def change(self, key: int, difference: int, difference_of_versions: int) -> None:
+        """Take the XOR of a record's old and new contributions into its bucket's sums."""
         self._sums[key >> _SHIFT] ^= difference
+        self._sums_of_versions[key >> _SHIFT] ^= difference_of_versions
 
-    def hashes(self, bits: int) -> list[bytes]:
+    def hashes(self, bits: int, *, of_versions: bool = False) -> list[bytes]:
         """Return the sums over the 2^``bits`` buckets (at most ``MAX_BITS``), 4 bytes each."""
         width = 1 << (MAX_BITS - bits)
+        sums = self._sums_of_versions if of_versions else self._sums
         found = []
         for first in range(0, 1 << MAX_BITS, width):
             value = 0
-            for one in self._sums[first : first + width]:
+            for one in sums[first : first + width]:
                 value ^= one
             found.append(((value >> 32) ^ (value & 0xFFFFFFFF)).to_bytes(4, "big"))
         return found

@@ -85,7 +85,7 @@ class Index:
         known = owners.get(member.key)
         if known is not None and known[2] != page:
             others = self._elsewhere.setdefault((entry.topic, entry.host, member.key), {})
-            if member.pages[known[2]].version > member.pages[page].version:
+            if _rank(member, known[2]) > _rank(member, page):
                 others[page] = entry
                 return
             others.pop(page, None)
@@ -104,7 +104,7 @@ class Index:
         if owners[member.key][2] != page:
             others.pop(page, None)
         elif others:
-            latest = max(others, key=lambda number: member.pages[number].version)
+            latest = max(others, key=lambda number: _rank(member, number))
             owners[member.key] = (member, others.pop(latest), latest)
         else:
             del owners[member.key]
@@ -211,6 +211,11 @@ class Index:
 
 def _is_up(state: HostState | None) -> int:
     return int(state is not None and state is not HostState.STALE)
+
+
+def _rank(member: Member, page: int) -> tuple[int, int]:
+    """Order two pages with one entry: all holders show the same, in whichever order they came."""
+    return member.pages[page].version, page
 
 
 def state_of(member: Member, entry: Registration) -> HostState | None:

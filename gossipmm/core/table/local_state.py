@@ -38,6 +38,8 @@ class LocalState:
         self.peers = Peers(self.table, rng, ring=Mechanism.RING not in config.without)
         self.events: deque[Event] = deque()
         self.without = config.without
+        #: The highest wire version that it announces and sends.
+        self.wire_version = own.reads
         #: When an authentic datagram of another member last arrived.
         self.last_heard: float = -inf
         #: Until when this node holds its accusations because its own timers fired late.
@@ -68,6 +70,10 @@ class LocalState:
             and len(self.table.peers) > 1
             and Mechanism.DEAF_HOLD not in self.without
         )
+
+    def speaks(self, member: Member) -> int:
+        """Return the wire version in which a member is spoken to: the lower one of both [P122]."""
+        return min(member.reads, self.wire_version)
 
     def own_row(self) -> bytes:
         """Return this node's heartbeat as a row."""

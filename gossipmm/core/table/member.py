@@ -53,10 +53,12 @@ class Member(Liveness):
         "asked_at",
         "complete",
         "contribution",
+        "contribution_of_versions",
         "differs_since",
         "doubted",
         "generation",
         "gone_at",
+        "hashed",
         "held_since",
         "hidden",
         "key",
@@ -69,6 +71,7 @@ class Member(Liveness):
         "peer_fingerprint",
         "probation",
         "probation_until",
+        "reads",
         "returns",
         "seen_at",
         "since",
@@ -80,6 +83,7 @@ class Member(Liveness):
         "suspicion_timer",
         "trail",
         "vanished_at",
+        "versions_hash",
     )
 
     def __init__(self, name: NodeId, generation: Generation, key: int) -> None:
@@ -90,8 +94,12 @@ class Member(Liveness):
         self.pages: dict[int, Page] = {}
         #: Page 0 is here: before, it is neither probed nor suspected nor hashed [P7].
         self.complete = False
-        #: XOR of a hash of (number, version) over all pages: equal when the page versions are.
+        #: XOR over all pages of 6 bytes of their digests: equal when the pages' bytes are.
         self.page_hash = 0
+        #: XOR of a hash of (number, version) over all pages: what wire version 1 compares.
+        self.versions_hash = 0
+        #: The highest wire version that it announces.
+        self.reads = 1
         #: Bytes of all pages.
         self.size = 0
         self.addresses: tuple[Address, ...] = ()
@@ -103,8 +111,10 @@ class Member(Liveness):
         #: While dead, returning or left: since when, as far as anybody knows. Reaping and the ages
         #: that travel go by it; evidence of a return goes by ``declared_dead_at``.
         self.gone_at: float = -inf
-        #: Current contribution to the table's fingerprint (0: nothing).
+        #: Current contributions to the table's fingerprints (0: nothing), and of what they are.
         self.contribution = 0
+        self.contribution_of_versions = 0
+        self.hashed: tuple[int, int] | None = None
         #: Keys of distinct accusers at the current suspicion, in order of arrival.
         self.accusers: list[int] = []
         self.suspect_since: float = 0.0
@@ -139,26 +149,24 @@ class Member(Liveness):
         """Page number -> version held."""
         return {number: page.version for number, page in self.pages.items()}
 
-    def version_of(self, number: int) -> int:
-        """Return the version held of a page; 0 when it is not here."""
-        page = self.pages.get(number)
-        return page.version if page is not None else 0
-
-    def page_hash_bytes(self) -> bytes:
-        """Return the hash of the page versions as digests carry it."""
-        return self.page_hash.to_bytes(6, "big")
+    def page_hash_bytes(self, *, of_versions: bool = False) -> bytes:
+        """Return the hash of the pages, or of their versions, as digests carry it."""
+        return (self.versions_hash if of_versions else self.page_hash).to_bytes(6, "big")
 
     def put(self, page: Page) -> Page | None:
         """Replace a page by a higher version of itself; return the one replaced [P3]."""
         old = self.pages.get(page.number)
         if old is not None:
-            self.page_hash ^= _hash_version(page.number, old.version)
+            self.page_hash ^= old.digest >> 16
+            self.versions_hash ^= _hash_version(page.number, old.version)
             self.size -= len(old.raw)
         self.size += len(page.raw)
-        self.page_hash ^= _hash_version(page.number, page.version)
+        self.page_hash ^= page.digest >> 16
+        self.versions_hash ^= _hash_version(page.number, page.version)
         self.pages[page.number] = page
         if page.number == 0:
             self.complete = True
+            self.reads = page.reads
             self.addresses = page.addresses
             self.node_state = page.state
             self.metadata = page.metadata

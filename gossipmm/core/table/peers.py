@@ -140,7 +140,7 @@ def agreement_of(table: Table, now: float) -> Agreement:
     for member in table.peers.values():
         if not member.peer_fingerprint:
             unheard += 1
-        elif member.peer_fingerprint == table.fingerprint:
+        elif table.agrees(member.peer_fingerprint):
             agree += 1
         else:
             since = member.differs_since

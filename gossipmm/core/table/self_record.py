@@ -25,6 +25,7 @@ from gossipmm.core.values.types import (
     OwnRegistration,
     Registration,
 )
+from gossipmm.core.wire.frame import WIRE_VERSION
 from gossipmm.core.wire.pages import (
     MAX_ADDRESSES,
     MAX_PAGE,
@@ -36,6 +37,7 @@ from gossipmm.core.wire.pages import (
     page_overhead,
 )
 from gossipmm.errors import ConfigError, LimitError
+from gossipmm.mechanisms import Mechanism
 from gossipmm.names import check_registration, checked_metadata, why_not_name
 
 _Name = tuple[str, str]
@@ -86,6 +88,8 @@ class SelfRecord:
         self.impaired = False
         #: What it announces about its keys; None: it does not encrypt.
         self.keys: Told | None = None
+        #: The wire version that it announces [P122].
+        self.reads = 1 if Mechanism.WIRE_VERSION in config.without else WIRE_VERSION
         self.heartbeat: Heartbeat = 1
         #: True once somebody holds this generation's record: from then on a higher one is a
         #: conflict.
@@ -215,6 +219,7 @@ class SelfRecord:
             self.addresses,
             self.metadata,
             self.keys,
+            self.reads,
         )
         if len(page.raw) > self._page_limit:
             raise LimitError(

@@ -28,6 +28,7 @@ from gossipmm.core.values.types import (
 )
 from gossipmm.core.wire.frame import record_key
 from gossipmm.core.wire.pages import Page
+from gossipmm.mechanisms import Mechanism
 
 
 class Put(Enum):
@@ -48,6 +49,7 @@ class Table:
         self._stats = stats
         self._hash_key = blake2b(config.cluster.encode(), digest_size=16).digest()
         self._jump = config.jump
+        self._reads_bytes = Mechanism.WIRE_VERSION not in config.without
         self._index = Index()
         #: Topic -> its current view, for readers. An attribute, which is read for each message of a
         #: program; do not change it, and look a topic up again to see changes.
@@ -78,8 +80,10 @@ class Table:
         self.buckets = Buckets()
         #: Bytes of all records.
         self.size = 0
-        #: XOR over the members that are not dead or left, and when it last changed.
+        #: XOR over the members that are not dead or left, and when it last changed; and the same
+        #: over the versions of pages, for members that read no other [P122].
         self.fingerprint = 0
+        self.fingerprint_of_versions = 0
         self.changed_at = 0.0
         #: Name -> life that a higher generation replaced, until that one is alive here.
         self.superseded: dict[NodeId, PastLife] = {}
@@ -112,6 +116,15 @@ class Table:
 
     # -- for the core ----------------------------------------------------------------------
 
+    def agrees(self, fingerprint: int) -> bool:
+        """Return whether a fingerprint is that of this table, over bytes or over versions [P122].
+
+        A peer sends the second one to whoever it does not know to read the first.
+        """
+        if fingerprint == self.fingerprint_of_versions:
+            return True
+        return fingerprint == self.fingerprint and self._reads_bytes
+
     def live_count(self) -> int:
         """Return the number of live members, this node included."""
         return len(self.peers) + 1
@@ -139,7 +152,7 @@ class Table:
             key = record_key(self._config.cluster, page.name, page.generation)
             member = self.insert(Member(page.name, page.generation, key), now)
         held = member.pages.get(page.number)
-        if held is not None and held.version >= page.version:
+        if held is not None and not _is_later(page, held):
             self._stats.pages_known += 1
             return Put.KNOWN, member
         beyond = self._beyond(member, page, held)
@@ -267,26 +280,36 @@ class Table:
             insort(self.gone_since, (at, member.key))
 
     def _hash(self, member: Member, now: float) -> None:
-        """Put the member's current contribution into the fingerprint [P52]."""
-        status = member.status
-        if status not in _TALKS:
-            contribution = 0
-        else:
+        """Put the member's current contribution into the fingerprints [P52]."""
+        hashed: tuple[int, int] | None = None
+        if member.status in _TALKS:
             state = 1 if member.suspected else 0
             if member.node_state is NodeState.DRAINING:
                 state += 2
-            data = (
-                member.key.to_bytes(8, "big")
-                + member.page_hash.to_bytes(6, "big")
-                + bytes((state,))
-            )
-            digest = blake2b(data, digest_size=8, key=self._hash_key).digest()
-            contribution = int.from_bytes(digest, "big")
-        if contribution != member.contribution:
-            self.fingerprint ^= member.contribution ^ contribution
-            self.buckets.change(member.key, member.contribution ^ contribution)
-            member.contribution = contribution
-            self.changed_at = now
+            hashed = (member.page_hash, state)
+        if hashed == member.hashed:
+            return
+        member.hashed = hashed
+        of_bytes = of_versions = 0
+        if hashed is not None:
+            of_bytes = self._contribution(member.key, member.page_hash, hashed[1])
+            of_versions = self._contribution(member.key, member.versions_hash, hashed[1])
+        self._contribute(member, of_bytes, of_versions, now)
+
+    def _contribution(self, key: int, page_hash: int, state: int) -> int:
+        data = key.to_bytes(8, "big") + page_hash.to_bytes(6, "big") + bytes((state,))
+        digest = blake2b(data, digest_size=8, key=self._hash_key).digest()
+        return int.from_bytes(digest, "big")
+
+    def _contribute(self, member: Member, of_bytes: int, of_versions: int, now: float) -> None:
+        change = member.contribution ^ of_bytes
+        change_of_versions = member.contribution_of_versions ^ of_versions
+        member.contribution = of_bytes
+        member.contribution_of_versions = of_versions
+        self.fingerprint ^= change
+        self.fingerprint_of_versions ^= change_of_versions
+        self.buckets.change(member.key, change, change_of_versions)
+        self.changed_at = now
 
     def remove(self, member: Member, now: float) -> None:
         """Forget a record (superseded, reaped or forgotten): its entries leave the index."""
@@ -302,11 +325,9 @@ class Table:
         self._not_gone(member)
         self._no_peer(member)
         self.buckets.discard(member)
-        if member.contribution:
-            self.fingerprint ^= member.contribution
-            self.buckets.change(member.key, member.contribution)
-            member.contribution = 0
-            self.changed_at = now
+        if member.hashed is not None:
+            member.hashed = None
+            self._contribute(member, 0, 0, now)
 
     # -- closed generations ----------------------------------------------------------------
 
@@ -350,6 +371,11 @@ class Table:
         if changes:
             self._index.changes = []
         return changes
+
+
+def _is_later(page: Page, held: Page) -> bool:
+    """Return whether a page counts before the one held: by version, then by digest [P3]."""
+    return (page.version, page.digest) > (held.version, held.digest)
 
 
 def _same(old: Registration | None, new: Registration) -> bool:

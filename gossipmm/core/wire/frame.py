@@ -15,7 +15,7 @@ Functions ending in ``_untrusted`` take bytes from the network and raise only ``
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from struct import Struct
 from struct import error as struct_error
@@ -29,6 +29,9 @@ from gossipmm.core.values.types import Generation, Heartbeat, NodeId
 from gossipmm.core.wire.strict import Refused, loads_untrusted
 
 PROTOCOL: Final = 1
+#: The highest wire version that this node reads, as its page 0 announces it. Above 1: digests may
+#: hash the bytes of pages [P122].
+WIRE_VERSION: Final = 2
 
 #: Largest datagram read. Senders keep to Config.max_datagram, which need not be equal everywhere.
 MAX_RECEIVE: Final = 1500
@@ -54,9 +57,9 @@ UNHEARD: Final = Claim.UNHEARD
 
 #: Keys of the options map. Append only.
 OPT_PAGES: Final = 1  # [* page bytes]
-OPT_DIGEST: Final = 2  # [bits, bucket numbers, rows of 20]
-OPT_BUCKETS: Final = 3  # [bits, first bucket, 4-byte hashes]
-OPT_WANT: Final = 4  # [* [record key, page vector, ? first page, ? behind the last page]]
+OPT_DIGEST: Final = 2  # [bits, bucket numbers, rows of 20, ? 2: hashes are of bytes]
+OPT_BUCKETS: Final = 3  # [bits, first bucket, 4-byte hashes, ? 2: hashes are of bytes]
+OPT_WANT: Final = 4  # [* [record key, page vector, ? first page, behind the last, ? digests]]
 OPT_MINIMUMS: Final = 5  # [* [name, generation]]
 OPT_PULL: Final = 6  # [page number, record key, ? true]: send what comes after; ? the gone only
 OPT_MORE: Final = 7  # [page number, record key], or []: where the transfer stands; it ended
@@ -70,6 +73,7 @@ _PREFIX: Final = Struct(">BBB4sBBBQQQQII")
 _ROW: Final = Struct(">QIBB")
 _DIGEST_ROW: Final = Struct(">QIBB6s")
 _VECTOR: Final = Struct(">HI")
+_DIGEST: Final = Struct(">I")
 ROW_SIZE: Final = _ROW.size
 DIGEST_ROW_SIZE: Final = _DIGEST_ROW.size
 #: Bytes of a frame without rows and options: prefix and the head of the empty rows.
@@ -150,6 +154,22 @@ def vector(versions: dict[int, int]) -> bytes:
 def vector_in(data: bytes) -> dict[int, int]:
     """Read a page vector: number -> version."""
     return dict(_VECTOR.iter_unpack(data))
+
+
+def short_digest(digest: int) -> int:
+    """Return the part of a page's digest that a WANT carries: 32 bits."""
+    return digest >> 32
+
+
+def digests_in(vector: bytes, digests: bytes) -> dict[int, int]:
+    """Read the digests that go with a page vector: number -> the first 4 bytes of each."""
+    numbers = [number for number, _ in _VECTOR.iter_unpack(vector)]
+    return dict(zip(numbers, (one for (one,) in _DIGEST.iter_unpack(digests)), strict=True))
+
+
+def packed_digests(digests: Iterable[int]) -> bytes:
+    """Return the first 4 bytes of each digest, as they go with a page vector [P56]."""
+    return b"".join(_DIGEST.pack(short_digest(one)) for one in digests)
 
 
 # -- frames --------------------------------------------------------------------------------
@@ -330,8 +350,13 @@ def _is_want(value: Any) -> bool:
         and type(item[1]) is bytes
         and len(item[1]) % _VECTOR.size == 0
         and all(type(bound) is int and 0 <= bound <= 1 << 16 for bound in item[2:4])
+        and (len(item) < 5 or _are_digests(item[4], len(item[1]) // _VECTOR.size))
         for item in value
     )
+
+
+def _are_digests(value: Any, pages: int) -> bool:
+    return type(value) is bytes and len(value) == _DIGEST.size * pages
 
 
 def _is_minimums(value: Any) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from hashlib import blake2b
 from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -50,12 +51,21 @@ class Page(NamedTuple):
     number: int
     version: int
     raw: bytes
+    #: Hash of ``raw``, 64 bits: of two pages of one version, the greater one counts [P3].
+    digest: int
     state: NodeState = NodeState.UP
     addresses: tuple[Address, ...] = ()
     metadata: Metadata = NO_METADATA
     entries: tuple[Registration, ...] = ()
     #: In page 0 of a node that encrypts: its keys. None: it does not, or is an older version.
     keys: Told | None = None
+    #: In page 0: the highest wire version that its node reads [P122].
+    reads: int = 1
+
+
+def page_digest(raw: bytes) -> int:
+    """Return the digest of a page's bytes; number and version are among them."""
+    return int.from_bytes(blake2b(raw, digest_size=8, person=b"gossipmm-bytes").digest(), "big")
 
 
 def encode_page_zero(
@@ -66,18 +76,41 @@ def encode_page_zero(
     addresses: tuple[Address, ...],
     metadata: Metadata,
     keys: Told | None = None,
+    reads: int = 1,
 ) -> Page:
-    """Build page 0. Raises LimitError above 400 bytes."""
-    body = [int(state), [[host, port] for host, port in addresses], dict(metadata)]
+    """Build page 0. Raises LimitError above 400 bytes.
+
+    ``reads`` is the wire version that it announces, unless that alone would exceed the limit.
+    """
+    body: list[Any] = [int(state), [[host, port] for host, port in addresses], dict(metadata)]
     if keys is not None:
         body.append(keys.row())
     raw = cbor2.dumps([name, generation, 0, version, *body])
+    if reads > 1:
+        told = [*body, reads] if keys is not None else [*body, None, reads]
+        telling = cbor2.dumps([name, generation, 0, version, *told])
+        if len(telling) <= MAX_PAGE_ZERO:
+            raw = telling
+        else:
+            reads = 1
     if len(raw) > MAX_PAGE_ZERO:
         raise LimitError(
             f"node {name!r}: addresses and metadata take {len(raw)} bytes, "
             f"more than the {MAX_PAGE_ZERO} allowed: shorten the metadata"
         )
-    return Page(name, generation, 0, version, raw, state, addresses, metadata, keys=keys)
+    return Page(
+        name,
+        generation,
+        0,
+        version,
+        raw,
+        page_digest(raw),
+        state,
+        addresses,
+        metadata,
+        keys=keys,
+        reads=reads,
+    )
 
 
 def encode_entry(entry: Registration) -> bytes:
@@ -101,13 +134,14 @@ def encode_page(
     generation: Generation,
     number: int,
     version: int,
-    entries: Mapping[Registration, bytes] | list[tuple[Registration, bytes]],
+    written: Mapping[Registration, bytes] | list[tuple[Registration, bytes]],
 ) -> Page:
     """Build page 1 ... n from entries and their bytes."""
-    pairs = list(entries.items()) if isinstance(entries, Mapping) else entries
+    pairs = list(written.items()) if isinstance(written, Mapping) else written
     prefix = cbor2.dumps([name, generation, number, version, None])[:-1]
     raw = prefix + _array_head(len(pairs)) + b"".join(raw for _, raw in pairs)
-    return Page(name, generation, number, version, raw, entries=tuple(entry for entry, _ in pairs))
+    entries = tuple(entry for entry, _ in pairs)
+    return Page(name, generation, number, version, raw, page_digest(raw), entries=entries)
 
 
 def page_overhead(name: NodeId) -> int:
@@ -153,9 +187,8 @@ def page_untrusted(raw: bytes) -> Page:
     entries = fields[4]
     if type(entries) is not list:
         raise Refused(Drop.BAD_PAGE)
-    return Page(
-        name, generation, number, version, raw, entries=tuple(map(_entry_untrusted, entries))
-    )
+    read = tuple(map(_entry_untrusted, entries))
+    return Page(name, generation, number, version, raw, page_digest(raw), entries=read)
 
 
 def pages_untrusted(
@@ -191,12 +224,19 @@ def _page_zero(
         0,
         version,
         raw,
+        page_digest(raw),
         node_state,
         tuple(map(_address_untrusted, addresses)),
         _metadata_untrusted(metadata),
         # Keys that are not understood here count as not announced.
         keys=told_of(body[3]) if len(body) > 3 else None,
+        reads=_wire_version(body[4]) if len(body) > 4 else 1,
     )
+
+
+def _wire_version(value: Any) -> int:
+    """Read the announced wire version; what is not understood announces nothing."""
+    return value if type(value) is int and value > 1 else 1
 
 
 def _address_untrusted(value: Any) -> Address:
