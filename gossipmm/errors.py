@@ -8,6 +8,7 @@ from __future__ import annotations
 
 __all__ = (
     "AgentClosedError",
+    "AgentLostError",
     "AgentUnreachableError",
     "BindError",
     "ConfigError",
@@ -22,6 +23,7 @@ __all__ = (
     "RegistrationError",
     "RingFileError",
     "SeedError",
+    "StartError",
     "WatchOverflowError",
 )
 
@@ -91,6 +93,21 @@ class AgentClosedError(MatchMakerException, RuntimeError):
     """The agent was closed (or is closing): the call had no effect."""
 
     message = "the agent was closed: open a new one"
+
+
+class AgentLostError(AgentClosedError):
+    """The agent ended although nobody closed it: it failed, or its process was killed.
+
+    ``returns``: it is being started again, with its registrations; try the call again later.
+    """
+
+    def __init__(self, message: str | None = None, *, returns: bool = False) -> None:
+        self.returns = returns
+        super().__init__(message)
+
+
+class StartError(MatchMakerException, RuntimeError):
+    """The agent could not be started: there was no thread, no process or no Python to run it."""
 
 
 class AgentUnreachableError(GossipError, ConnectionError):

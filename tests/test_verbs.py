@@ -68,9 +68,10 @@ ONLY_THERE: dict[Face, set[str]] = {
         *("start", "begin", "ask_to_close", "close"),
         *("agent", "call", "submit", "spawn"),  # any call, in the Trio thread
         *("name", "bound", "reader"),
+        "let_go",  # after a fork
     },
     Face.ASYNCIO: {"name", "addresses", "bound", "table", "matchmaker"},
-    Face.CHILD: {"start", "close"},
+    Face.CHILD: {"start", "ask_to_close", "close", "let_go"},
     Face.MATCHMAKER: {
         *("open", "close", "open_agent", "over", "bound", "agent", "in_trio"),
         *("add_binding", "backend_register", "backend_unregister", "hosts", "heartbeats"),

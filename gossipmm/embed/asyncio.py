@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Mapping
-from concurrent.futures import Future
-from contextlib import asynccontextmanager
+from concurrent.futures import CancelledError
+from contextlib import asynccontextmanager, suppress
 from functools import partial, wraps
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -24,8 +24,10 @@ from gossipmm.core.table.table import Table
 from gossipmm.core.values.events import Event, LeaveFinished
 from gossipmm.core.values.stats import Stats
 from gossipmm.core.values.types import Address, TopicView
+from gossipmm.embed.lost import OnLost, tell
+from gossipmm.embed.outcome import Outcome
 from gossipmm.embed.thread import ThreadAgent
-from gossipmm.errors import AgentClosedError
+from gossipmm.errors import AgentClosedError, AgentLostError
 from gossipmm.matchmaker import TableMatchMaker
 from gossipmm.settings import load_config
 
@@ -37,18 +39,25 @@ _T = TypeVar("_T")
 
 @asynccontextmanager
 async def open_agent(
-    config: Config | None = None, **fields: Any
+    config: Config | None = None, *, on_lost: OnLost | None = None, **fields: Any
 ) -> AsyncGenerator[AsyncAgent, None]:
     """Run an agent for as long as the ``async with`` block runs.
 
-    ``config``, or its fields as keywords; without either, file and environment. Raises BindError,
-    ConfigError, SeedError or RegistrationError.
+    ``config``, or its fields as keywords; without either, file and environment. ``on_lost`` is
+    called in the loop, with an AgentLostError, if the agent fails. Raises BindError, ConfigError,
+    SeedError, RegistrationError or StartError.
     """
     if config is None:
         config = load_config(environ={"GOSSIPMM_CONFIG": ""} if fields else None, **fields)
     elif fields:
         raise TypeError("give either a config or its fields, not both")
-    thread = ThreadAgent(config)
+    loop = asyncio.get_running_loop()
+
+    def lost(error: AgentLostError) -> None:
+        with suppress(RuntimeError):  # the loop was closed
+            loop.call_soon_threadsafe(tell, on_lost, error)
+
+    thread = ThreadAgent(config, on_lost=lost)
     thread.begin()
     try:
         await _outlast(thread.started, thread.ask_to_close)
@@ -202,7 +211,7 @@ class AsyncAgent:
 
     async def _call(self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run something in the Trio thread; cancelled before it began, it has no effect."""
-        return await asyncio.wrap_future(self._thread.submit(function, *args, **kwargs))
+        return await _awaitable(self._thread.submit(function, *args, **kwargs))
 
     async def _spawn(self, function: Callable[[], Awaitable[_T]]) -> _T:
         """Run something asynchronous in the Trio thread; cancelled, it is cancelled there."""
@@ -226,7 +235,7 @@ class AsyncWatch:
         watch = await self._opened()
         # A step that is cancelled on this side continues on the other one, so no event is lost.
         if self._step is None:
-            self._step = asyncio.wrap_future(self._thread.spawn(watch.__anext__))
+            self._step = _awaitable(self._thread.spawn(watch.__anext__))
             self._step.add_done_callback(_seen)
         try:
             event = await asyncio.shield(self._step)
@@ -239,13 +248,13 @@ class AsyncWatch:
 
     async def _opened(self) -> Watch:
         if self._watch is None:
-            self._watch = await asyncio.wrap_future(self._thread.submit(self._opening))
+            self._watch = await _awaitable(self._thread.submit(self._opening))
         return self._watch
 
     async def aclose(self) -> None:
         """Stop watching. Idempotent."""
         if self._watch is not None:
-            await asyncio.wrap_future(self._thread.submit(self._watch.close))
+            await _awaitable(self._thread.submit(self._watch.close))
 
     async def __aenter__(self) -> Self:
         await self._opened()
@@ -259,9 +268,9 @@ def _nothing() -> None:
     pass
 
 
-async def _outlast(future: Future[_T], stop: Callable[[], object]) -> _T:
+async def _outlast(future: Outcome[_T], stop: Callable[[], object]) -> _T:
     """Wait for the other thread. When cancelled, call ``stop``, and wait on for it to end."""
-    bridge = asyncio.wrap_future(future)
+    bridge = _awaitable(future)
     try:
         return await asyncio.shield(bridge)
     except asyncio.CancelledError:
@@ -273,6 +282,31 @@ async def _outlast(future: Future[_T], stop: Callable[[], object]) -> _T:
                 continue  # one cancellation is being carried already
         _seen(bridge)
         raise
+
+
+def _awaitable(outcome: Outcome[_T]) -> asyncio.Future[_T]:
+    """Bridge an outcome into the running loop. Cancelled here, a call does not begin there."""
+    loop = asyncio.get_running_loop()
+    bridge: asyncio.Future[_T] = loop.create_future()
+
+    def end() -> None:
+        if bridge.cancelled():
+            return
+        error = outcome.exception()
+        if error is None:
+            bridge.set_result(outcome.result())
+        elif isinstance(error, CancelledError):
+            bridge.cancel()
+        else:
+            bridge.set_exception(error)
+
+    def ended(_: Outcome[_T]) -> None:
+        with suppress(RuntimeError):  # the loop was closed: nobody waits there
+            loop.call_soon_threadsafe(end)
+
+    outcome.add_done_callback(ended)
+    bridge.add_done_callback(lambda _: outcome.cancel() if bridge.cancelled() else None)
+    return bridge
 
 
 def _seen(future: asyncio.Future[Any]) -> None:

@@ -37,6 +37,9 @@ class BlockingAgent(OwnedAgent, Protocol):
     #: The configuration in use.
     config: Config
 
+    def ask_to_close(self) -> None:
+        """Begin to close. Idempotent; never waits, never raises."""
+
     def topics(self) -> Mapping[str, TopicView]:
         """Return all known topics; each view is immutable, and replaced when it changes."""
 

@@ -7,57 +7,71 @@
 Standard library only, no Trio in this process. Each call is one question over a socket (about 0.1
 ms), for which a green thread waits as for any other socket; an unchanged topic is not sent again.
 The child leaves the cluster and ends when this process does, however that dies.
+
+When a child ends although nobody closed it, the log says so, ``on_lost`` is called, and every call
+raises AgentLostError; lookups answer the last known hosts, marked stale. One that was killed or
+failed is started again with its registrations, after 0.1 s, and after up to 30 s if that does not
+last. One that was asked to end (SIGTERM) is not.
 """
 
 from __future__ import annotations
 
-import atexit
+import logging
 import os
-import socket
-import subprocess
-import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from gossipmm.config import Config
-from gossipmm.core.values.events import KINDS, Event, kinds_of
+from gossipmm.core.values.events import KINDS, Event, LeaveFinished, kinds_of
 from gossipmm.core.values.types import Address, TopicView
+from gossipmm.embed import running
 from gossipmm.embed.blocking import BlockingAgent
+from gossipmm.embed.child_table import ChildTable, ChildWatch
+from gossipmm.embed.interpreter import find_python
+from gossipmm.embed.link import PATIENCE, Link, LinkEndedError
+from gossipmm.embed.lost import OnLost, tell
+from gossipmm.embed.made import Made
 from gossipmm.embed.matchmaker import MatchMakerGossip
-from gossipmm.embed.pipe import Lines, config_to, dump, error_from, view_from
+from gossipmm.embed.outcome import Outcome
+from gossipmm.embed.pipe import config_to
 from gossipmm.embed.plain import restored
-from gossipmm.errors import AgentClosedError, ForkedError
+from gossipmm.errors import AgentClosedError, AgentLostError, ForkedError, GossipError, StartError
 from gossipmm.names import checked_metadata
 from gossipmm.settings import load_config
 
 __all__ = ("ChildAgent", "ChildMatchMaker", "ChildWatch")
 
-#: Seconds after which an unresponsive child is given up.
-_PATIENCE = 10.0
 #: Seconds between two checks whether the table is joined.
 _JOIN_LOOK = 0.02
-#: Seconds between two checks for new events.
-_WATCH_LOOK = 0.05
-_READ = 65536
+#: Seconds before a child is started again, at first and at most; and how long one has to live for
+#: the next to be at first again.
+_AGAIN, _AGAIN_MOST, _STEADY = 0.1, 30.0, 60.0
+#: Seconds in which a child that was started again may join before lookups are answered by it.
+_REJOIN = 5.0
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-
-#: Agents of this process that run, by identity.
-_running: dict[int, ChildAgent] = {}
+_log = logging.getLogger(__name__)
 
 
 class ChildMatchMaker(MatchMakerGossip):
-    """MatchMakerGossip with its agent in a child process; the same arguments, the same calls."""
+    """MatchMakerGossip with its agent in a child process; the same arguments, the same calls.
+
+    ``python`` is the interpreter to run it with, of this version and with gossipmm installed
+    (default: that of this process, which is looked for where the process is a server's, like
+    uWSGI's).
+    """
+
+    def __init__(self, *, python: str = "", **arguments: Any) -> None:
+        self._python = python
+        super().__init__(**arguments)
 
     def open_agent(self, config: Config) -> BlockingAgent:
         """Start the child."""
-        agent = ChildAgent(config)
+        agent = ChildAgent(config, python=self._python, on_lost=self._on_lost)
         agent.start()
         return agent
 
@@ -79,80 +93,207 @@ def _asked(
 class ChildAgent:
     """An agent in a child process; satisfies ``gossipmm.embed.blocking.BlockingAgent``.
 
-    ``python`` is the interpreter to run it with. Calls of several threads take turns.
+    ``python`` as for ChildMatchMaker. ``on_lost`` is called, with an AgentLostError, each time the
+    child ends although nobody closed it. Calls of several threads take turns.
     """
 
-    def __init__(self, config: Config | None = None, *, python: str = sys.executable) -> None:
+    def __init__(
+        self,
+        config: Config | None = None,
+        *,
+        python: str = "",
+        on_lost: OnLost | None = None,
+    ) -> None:
         self.config = load_config() if config is None else config
         #: This node's name, and where it is bound; from ``start`` on.
         self.name = self.config.name
         self.bound: Address = ("", 0)
         self._python = python
+        self._on_lost = on_lost
         self._pid = os.getpid()
-        self._lock = threading.Lock()
-        self._lines = Lines()
-        self._asked = 0
-        self._socket: socket.socket | None = None
-        self._descriptor = -1
-        self._process: subprocess.Popen[bytes] | None = None
-        self._why_ended = "was not started"
-        self.reader = _ChildTable(self)
+        self._started = False
+        self._link: Link | None = None
+        #: The child that is being started again, and why that failed the last time.
+        self._starting: Link | None = None
+        self._said = ""
+        self._left = False
+        self._why = AgentClosedError("the agent's process was not started: open another agent")
+        self._closing = False
+        self._wake = threading.Lock()  # held until it closes: the pause before another start
+        self._made = Made()
+        #: The child's time minus the time here: the clocks of one machine.
+        self._offset = 0.0
+        self.reader = ChildTable(self)
 
     # -- coming and going ------------------------------------------------------------------
 
     def start(self) -> None:
         """Start the child; returns when its socket is bound.
 
-        Raises BindError, ConfigError, SeedError or RegistrationError, as the child did.
+        Raises BindError, ConfigError, SeedError or RegistrationError, as the child did, or
+        StartError.
         """
-        if self._process is not None:
+        if self._started:
             raise RuntimeError("an agent is started once: build another one")
+        self._started = True
         self._pid = os.getpid()
-        ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                self._process = subprocess.Popen(
-                    # -P: files in the working directory must not be imported.
-                    [self._python, "-P", "-m", "gossipmm.embed.child_process"],
-                    stdin=theirs.fileno(),
-                    stdout=subprocess.DEVNULL,
-                    env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-                )
-            except BaseException:
-                ours.close()
-                raise
-        ours.settimeout(_PATIENCE)
-        self._socket = ours
-        self._descriptor = ours.fileno()
-        _running[id(self)] = self
+        self._wake.acquire()
+        self._link = link = Link(self._python or find_python())
+        running.add(self)
+        opened: Outcome[None] = Outcome()
         try:
-            options = config_to(self.config)
-            self.name, bound = self._ask("open", os.getpid(), **options)
-            self.bound = (bound[0], bound[1])
+            threading.Thread(
+                target=self._watch_over, args=[link, opened], name="gossipmm-child", daemon=True
+            ).start()
+        except RuntimeError as exc:
+            link.discard()
+            running.remove(self)
+            raise StartError(f"no thread can be started to watch the agent ({exc})") from None
+        try:
+            self._open(link)
         except BaseException:
             self.close()
             raise
+        finally:
+            opened.set_result(None)
+
+    def _open(self, link: Link) -> None:
+        """Have a child open its agent."""
+        try:
+            self.name, bound = link.ask("open", os.getpid(), **config_to(self.config))
+            self._offset = link.ask("now") - time.monotonic()
+        except LinkEndedError:
+            raise StartError(
+                f"the agent's process ended before its agent was open ({link.how()}): "
+                "what it wrote to standard error says why"
+            ) from None
+        self.bound = (bound[0], bound[1])
+
+    def ask_to_close(self) -> None:
+        """Begin to close. Idempotent; never waits, never raises."""
+        if os.getpid() != self._pid or not self._started:
+            return
+        if not self._closing:
+            self._closing = True
+            self._why = AgentClosedError("the agent's process was closed: open another agent")
+            self._wake.release()
+        for link in (self._link, self._starting):
+            if link is not None:
+                link.hang_up()
 
     def close(self) -> None:
         """Let the child leave (for at most ``leave_timeout``) and wait for its end. Idempotent."""
-        if os.getpid() != self._pid or self._process is None:
+        if os.getpid() != self._pid or not self._started:
             return
-        self._hang_up("was closed")
-        try:
-            self._process.wait(self.config.leave_timeout + _PATIENCE)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        _running.pop(id(self), None)
+        self.ask_to_close()
+        for link in (self._link, self._starting):
+            if link is not None:
+                link.end(self.config.leave_timeout + PATIENCE)
+        running.remove(self)
 
-    def _hang_up(self, why: str) -> None:
-        """Close the socket, which tells the child to leave and wakes whoever waits for it."""
-        sock, self._socket = self._socket, None
-        if sock is not None:
-            self._why_ended = why
-            with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-            sock.close()
+    def let_go(self) -> None:
+        """Let go of the sockets in a forked child."""
+        for link in (self._link, self._starting):
+            if link is not None:
+                link.let_go()
+
+    # -- a child that ends -----------------------------------------------------------------
+
+    def _watch_over(self, link: Link, opened: Outcome[None]) -> None:
+        """Wait for its end; start another one, and wait for that."""
+        began, pause = time.monotonic(), _AGAIN
+        while True:
+            status = link.watch()
+            opened.wait()
+            if self._closing:
+                return
+            returns = (status != 0 or bool(link.given_up)) and not self._left
+            self._lose(link, returns)
+            if not returns:
+                running.remove(self)
+                return
+            if time.monotonic() - began > _STEADY:
+                pause = _AGAIN
+            while (another := self._another(pause)) is None:
+                if self._closing:
+                    return
+                pause = min(_AGAIN_MOST, 2 * pause)
+            link, began, pause = another, time.monotonic(), min(_AGAIN_MOST, 2 * pause)
+
+    def _lose(self, link: Link, returns: bool) -> None:
+        """Take that the child is gone, and tell."""
+        then = "it is started again" if returns else "open another agent"
+        lost = AgentLostError(f"the agent's process ended ({link.how()}): {then}", returns=returns)
+        self._why, self._link, self._said = lost, None, ""
+        _log.error("%s; lookups answer the hosts that it knew last, marked stale", lost)
+        tell(self._on_lost, lost)
+
+    def _another(self, pause: float) -> Link | None:
+        """Start a child again after ``pause`` seconds, and tell it everything. None: not yet."""
+        if self._wake.acquire(timeout=pause):
+            return None
+        link: Link | None = None
+        try:
+            self._starting = link = Link(self._python or find_python())
+            if self._closing:
+                raise LinkEndedError
+            self._open(link)
+            count = self._tell_again(link)
+            end = time.monotonic() + _REJOIN
+            while not link.ask("joined") and time.monotonic() < end and not self._closing:
+                time.sleep(_JOIN_LOOK)
+        except (GossipError, LinkEndedError, RuntimeError) as exc:
+            if link is not None:
+                link.discard()
+            if self._said != str(exc) and not self._closing:
+                self._said = str(exc)
+                _log.warning("the agent's process cannot be started again yet: %s", exc)
+            self._starting = None
+            return None
+        self._link, self._starting = link, None
+        _log.warning("the agent's process was started again; registrations made again: %d", count)
+        return link
+
+    def _tell_again(self, link: Link) -> int:
+        """Tell a child what the program told the one before; return how many registrations."""
+        if self._made.seeds:
+            link.ask("join", *self._made.seeds)
+        if self._made.draining:
+            link.ask("drain")
+        count = 0
+        for made in self._made:
+            topic, host, metadata, ttl, draining, _ = made
+            link.ask("register", topic, host, metadata, ttl=ttl, draining=draining)
+            count += 1
+        return count
+
+    # -- calls -----------------------------------------------------------------------------
+
+    def _ask(self, call: str, *args: Any, **options: Any) -> Any:
+        """Ask the child, and return or raise its answer."""
+        if os.getpid() != self._pid:
+            raise ForkedError(f"the agent was opened in process {self._pid}, before the fork")
+        link = self._link
+        if link is None:
+            raise self._ended()
+        try:
+            return link.ask(call, *args, **options)
+        except LinkEndedError:
+            # Its thread says how it ended, once it has seen that.
+            self._seen(link)
+            raise self._ended() from None
+
+    def _seen(self, link: Link) -> None:
+        """Wait until it is known how a child ended."""
+        end = time.monotonic() + PATIENCE
+        while self._link is link and not self._closing and time.monotonic() < end:
+            time.sleep(_JOIN_LOOK / 10)
+
+    def _ended(self) -> AgentClosedError:
+        why = self._why
+        if isinstance(why, AgentLostError):
+            return AgentLostError(str(why), returns=why.returns)
+        return AgentClosedError(str(why))
 
     def wait_joined(self, timeout: float | None = None) -> bool:
         """Wait until the table agreed with a peer's; False when ``timeout`` seconds passed."""
@@ -162,64 +303,6 @@ class ChildAgent:
                 return False
             time.sleep(_JOIN_LOOK)
         return True
-
-    # -- calls -----------------------------------------------------------------------------
-
-    def _ask(self, call: str, *args: Any, **options: Any) -> Any:
-        """Ask the child, and return or raise its answer."""
-        if os.getpid() != self._pid:
-            raise ForkedError(f"the agent was opened in process {self._pid}, before the fork")
-        with self._lock:
-            self._asked = number = self._asked + 1
-            self._send(dump({"id": number, "call": call, "args": args, "options": options}))
-            reply = self._receive(number)
-        if "error" in reply:
-            raise error_from(reply)
-        return reply["result"]
-
-    def _send(self, line: bytes) -> None:
-        sock = self._socket
-        if sock is None:
-            raise self._closed()
-        try:
-            sock.sendall(line)
-        except OSError:
-            raise self._lost() from None
-        except BaseException:
-            # A green thread was killed here, possibly half way through the line.
-            self._hang_up("was interrupted in the middle of a call")
-            raise
-
-    def _receive(self, number: int) -> dict[str, Any]:
-        while True:
-            for reply in self._lines:
-                # Older answers are for calls whose green thread was killed while it waited.
-                if reply["id"] == number:
-                    return reply
-            sock = self._socket
-            if sock is None:
-                raise self._closed()
-            try:
-                data = sock.recv(_READ)
-            except TimeoutError:
-                self._hang_up(f"did not answer for {_PATIENCE:g} s")
-                raise self._closed() from None
-            except OSError:
-                data = b""
-            if not data:
-                raise self._lost()
-            self._lines.feed(data)
-
-    def _lost(self) -> AgentClosedError:
-        """Say how the child ended."""
-        if self._socket is not None and self._process is not None:
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(1.0)
-            self._hang_up(f"ended (exit status {self._process.returncode})")
-        return self._closed()
-
-    def _closed(self) -> AgentClosedError:
-        return AgentClosedError(f"the agent's process {self._why_ended}: open another agent")
 
     # -- what a matchmaker asks ------------------------------------------------------------
 
@@ -238,12 +321,61 @@ class ChildAgent:
         """
         plain = checked_metadata(repr(topic), metadata)
         self._ask("register", topic, host, plain, ttl=ttl, draining=draining)
+        self._made.register(topic, host or self.name, plain, ttl, draining)
 
-    now = _asked(BlockingAgent.now)
-    unregister = _asked(BlockingAgent.unregister)
-    drain = _asked(BlockingAgent.drain)
-    undrain = _asked(BlockingAgent.undrain)
-    renew = _asked(BlockingAgent.renew)
+    def unregister(self, topic: str, host: str | None = None) -> bool:
+        """End a registration of this agent; False: there was none."""
+        known = bool(self._ask("unregister", topic, host))
+        self._made.unregister(topic, host or self.name)
+        return known
+
+    def drain(
+        self, topic: str | None = None, host: str | None = None, *, draining: bool = True
+    ) -> int:
+        """Take registrations of this agent (without arguments: the node) out of new picks.
+
+        ``topic`` alone: all hosts registered for it here. Returns how many changed.
+        """
+        changed = int(self._ask("drain", topic, host, draining=draining))
+        self._made.drain(topic, host, draining)
+        return changed
+
+    def undrain(self, topic: str | None = None, host: str | None = None) -> int:
+        """Take them back into new picks; how many changed."""
+        return self.drain(topic, host, draining=False)
+
+    def renew(self, topic: str, host: str) -> bool:
+        """Renew the time to live of a registration of this agent; False: not registered."""
+        known = bool(self._ask("renew", topic, host))
+        self._made.renew(topic, host)
+        return known
+
+    def join(self, *seeds: str) -> None:
+        """Add seeds (``name:port``), beside those of the configuration. Raises SeedError."""
+        self._ask("join", *seeds)
+        self._made.join(seeds)
+
+    def leave(self) -> LeaveFinished:
+        """Leave gracefully: tell the live members, and return how many confirmed."""
+        self._left = True
+        finished: LeaveFinished = restored(self._ask("leave"))
+        return finished
+
+    def now(self) -> float:
+        """Core time."""
+        try:
+            return float(self._ask("now"))
+        except AgentLostError:
+            return time.monotonic() + self._offset
+
+    def heard(self, names: Iterable[str]) -> dict[str, float]:
+        """Return the core time at which each named member that is known was last heard of."""
+        try:
+            found: dict[str, float] = restored(self._ask("heard", list(names)))
+        except AgentLostError:
+            return {}  # what the last views say is all that is known
+        return found
+
     registrations = _asked(BlockingAgent.registrations)
     ack_alive = _asked(BlockingAgent.ack_alive)
     report_failure = _asked(BlockingAgent.report_failure)
@@ -255,13 +387,6 @@ class ChildAgent:
     agreement = _asked(BlockingAgent.agreement)
     health = _asked(BlockingAgent.health)
     status = _asked(BlockingAgent.status)
-    join = _asked(BlockingAgent.join)
-    leave = _asked(BlockingAgent.leave)
-
-    def heard(self, names: Iterable[str]) -> dict[str, float]:
-        """Return the core time at which each named member that is known was last heard of."""
-        found: dict[str, float] = restored(self._ask("heard", list(names)))
-        return found
 
     @property
     def conflict(self) -> tuple[Address, ...]:
@@ -296,110 +421,3 @@ class ChildAgent:
         names = {kind: name for name, kind in KINDS.items()}
         wanted = [names[kind] for kind in kinds_of(kinds)]
         return ChildWatch(self, self._ask("watch", wanted, [*topics], [*members], buffer))
-
-
-class ChildWatch(Iterator[Event]):
-    """The events of an agent in a child process. Ends when the agent closes.
-
-    For one thread at a time. Ends with WatchOverflowError when its reader was too slow.
-    """
-
-    def __init__(self, agent: ChildAgent, number: int) -> None:
-        self._agent = agent
-        self._number = number
-        self._found: deque[Event] = deque()
-        self._over = False
-
-    def __next__(self) -> Event:
-        while not self._found:
-            if self._over:
-                raise StopIteration
-            try:
-                events, self._over = self._agent._ask("watched", self._number)
-            except AgentClosedError:
-                raise StopIteration from None
-            self._found.extend(map(restored, events))
-            if not self._found and not self._over:
-                time.sleep(_WATCH_LOOK)
-        return self._found.popleft()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Stop watching. Idempotent."""
-        self._over = True
-        with suppress(AgentClosedError):
-            self._agent._ask("unwatch", self._number)
-
-
-class _ChildTable:
-    """The child's table, asked for topic by topic."""
-
-    def __init__(self, agent: ChildAgent) -> None:
-        self._agent = agent
-        self.topics: Mapping[str, TopicView] = _Topics(agent)
-
-    @property
-    def joined(self) -> bool:
-        """True once the table agreed with a peer's."""
-        return bool(self._agent._ask("joined"))
-
-    def is_up(self, name: str) -> bool:
-        """Return whether a host is up in any topic, or a member of that name is."""
-        return bool(self._agent._ask("is_up", name))
-
-
-class _Topics(Mapping[str, TopicView]):
-    """Topic -> its view: the same object as last time if nothing in it changed."""
-
-    def __init__(self, agent: ChildAgent) -> None:
-        self._agent = agent
-        self._held: dict[str, tuple[int, TopicView]] = {}
-
-    def __getitem__(self, topic: str) -> TopicView:
-        number, held = self._held.get(topic, (0, None))
-        answer = self._agent._ask("view", topic, number)
-        if answer is None:
-            self._held.pop(topic, None)
-            raise KeyError(topic)
-        if held is not None and answer[0] == number:
-            return held
-        view = view_from(answer[1])
-        self._held[topic] = (answer[0], view)
-        return view
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._agent._ask("topics"))
-
-    def __len__(self) -> int:
-        return len(self._agent._ask("topics"))
-
-
-def _forget_in_fork() -> None:
-    """Let go of the sockets in a forked child: they would keep the agent from ending.
-
-    The descriptor is replaced, not closed: its object, and any loop that it belongs to, are the
-    parent's.
-    """
-    for agent in list(_running.values()):
-        if agent._socket is not None:
-            nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-            os.dup2(nothing, agent._descriptor, inheritable=False)
-            os.close(nothing)
-    _running.clear()
-
-
-def _leave_at_exit() -> None:
-    agents = list(_running.values())
-    for agent in agents:
-        agent._hang_up("was closed")
-    for agent in agents:
-        agent.close()
-
-
-os.register_at_fork(after_in_child=_forget_in_fork)
-atexit.register(_leave_at_exit)

@@ -8,6 +8,7 @@ also makes it leave; SIGINT is for the parent to act on.
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import sys
@@ -48,7 +49,8 @@ class _Calls:
         self._agent = agent
         #: Topic -> (view, its number here): a view that the parent has is not sent again.
         self._sent: dict[str, tuple[TopicView, int]] = {}
-        self._numbers = 0
+        # At random, so that no number is one that another child gave.
+        self._numbers = random.getrandbits(48)
         self._watches: dict[int, Watch] = {}
 
     def __getattr__(self, name: str) -> Any:

@@ -6,34 +6,43 @@ Closing wakes every caller that waits, with AgentClosedError. Several agents in 
 several threads. After a fork the child has the object but no thread: each call raises ForkedError,
 and the inherited socket is closed, so that the port is free again when the parent ends.
 
-An agent that its program forgets to close leaves the cluster at exit.
+An agent that its program forgets to close leaves the cluster at exit. When one fails, the log says
+so, ``on_lost`` is called, and every call raises AgentLostError but lookups, which answer the last
+known hosts, marked stale.
+
+Whatever a caller waits for here, it waits for without a lock of ours (``gossipmm.embed.outcome``),
+so that a signal handler may close an agent at any moment, also while the code that it interrupted
+opens it.
 """
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import threading
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
-from concurrent.futures import CancelledError, Future, InvalidStateError
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import trio
 
 from gossipmm.agent.agent import Agent
-from gossipmm.agent.network import Network, Port, SystemNetwork
+from gossipmm.agent.network import Network, SystemNetwork
 from gossipmm.agent.opening import open_agent
-from gossipmm.agent.watch import Watch
 from gossipmm.config import Config
 from gossipmm.core.table.table import Table
 from gossipmm.core.values.events import Event, LeaveFinished
 from gossipmm.core.values.stats import Stats
 from gossipmm.core.values.types import Address, TopicView
+from gossipmm.embed import running
+from gossipmm.embed.job import Job, ThreadWatch
+from gossipmm.embed.lost import OnLost, stale, tell
+from gossipmm.embed.outcome import Outcome
 from gossipmm.embed.patched import refuse_patched
-from gossipmm.errors import AgentClosedError, ForkedError
+from gossipmm.embed.recording import Recording
+from gossipmm.errors import AgentClosedError, AgentLostError, ForkedError, StartError
 from gossipmm.settings import load_config
 
 __all__ = ("Job", "ThreadAgent", "ThreadWatch")
@@ -42,24 +51,10 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
-#: Agents of this process that run, by identity.
-_running: dict[int, ThreadAgent] = {}
 #: Seconds that an agent may take to end beyond its leave_timeout.
 _GRACE = 10.0
-
-
-class Job(Future[_T]):
-    """An asynchronous call in the Trio thread; ``stop`` cancels it there."""
-
-    def __init__(self, token: trio.lowlevel.TrioToken) -> None:
-        super().__init__()
-        self._token = token
-        self.scope = trio.CancelScope()
-
-    def stop(self) -> None:
-        """Cancel the call. The future ends when it has really ended."""
-        with suppress(trio.RunFinishedError):  # it has ended with the agent
-            self._token.run_sync_soon(self.scope.cancel)
+#: Seconds for the last instructions of its thread, when the agent has ended.
+_LAST = 1.0
 
 
 def _waited(
@@ -77,31 +72,40 @@ def _waited(
 class ThreadAgent:
     """An agent in a thread of its own; satisfies ``gossipmm.embed.blocking.BlockingAgent``.
 
-    ``config`` defaults to file and environment. Times are core time in seconds (``now()``).
+    ``config`` defaults to file and environment. ``on_lost`` is called, with an AgentLostError, if
+    the agent fails. Times are core time in seconds (``now()``).
     """
 
-    def __init__(self, config: Config | None = None, *, network: Network | None = None) -> None:
+    def __init__(
+        self,
+        config: Config | None = None,
+        *,
+        network: Network | None = None,
+        on_lost: OnLost | None = None,
+    ) -> None:
         self.config = load_config() if config is None else config
-        self._network = _Recording(SystemNetwork() if network is None else network)
+        self._network = Recording(SystemNetwork() if network is None else network)
+        self._on_lost = on_lost
         self._pid = os.getpid()
         self._thread: threading.Thread | None = None
         self._token: trio.lowlevel.TrioToken | None = None
         self._nursery: trio.Nursery | None = None
         self._close_asked = trio.Event()
+        self._closing = False
         #: Done when the socket is bound, or with the error that prevented it.
-        self.started: Future[Agent] = Future()
-        #: Done when the thread has nothing more to do.
-        self.ended: Future[None] = Future()
-        self._why_ended = "was closed"
-        self._waiting: set[Future[Any]] = set()
+        self.started: Outcome[Agent] = Outcome()
+        #: Done when the agent has left, and its socket is closed.
+        self.ended: Outcome[None] = Outcome()
+        self._lost: AgentLostError | None = None
+        self._waiting: set[Outcome[Any]] = set()
 
     # -- coming and going ------------------------------------------------------------------
 
     def start(self) -> None:
         """Bind and run; returns when the socket is bound.
 
-        Raises BindError, ConfigError, SeedError, RegistrationError, or PatchedError in a process
-        that gevent or eventlet patched.
+        Raises BindError, ConfigError, SeedError, RegistrationError, StartError, or PatchedError in
+        a process that gevent or eventlet patched.
         """
         self.begin()
         try:
@@ -111,25 +115,33 @@ class ThreadAgent:
             raise
 
     def begin(self) -> None:
-        """Start the thread; ``started`` tells how that went."""
+        """Start the thread; ``started`` tells how that went. Raises StartError: there is none."""
         refuse_patched("an agent in a thread")
         if self._thread is not None:
             raise RuntimeError("an agent is started once: build another one")
         self._pid = os.getpid()
-        self._thread = threading.Thread(
+        self._thread = thread = threading.Thread(
             target=self._run, name=f"gossipmm-{self.config.name or 'agent'}", daemon=True
         )
-        _running[id(self)] = self
-        self._thread.start()
+        running.add(self)
+        try:
+            thread.start()
+        except RuntimeError as exc:
+            running.remove(self)
+            self._thread = None
+            raise StartError(
+                f"no thread can be started for the agent ({exc}): is there a limit (ulimit -u, "
+                "pids.max of the control group), or does the program end?"
+            ) from None
 
     def ask_to_close(self) -> None:
         """Begin to close; ``ended`` is done when that is. Idempotent, never raises."""
         if os.getpid() != self._pid or self._thread is None:
             return
-        started = self.started
-        if not started.done():
-            started.add_done_callback(lambda _: self.ask_to_close())
-        elif not started.exception():
+        self._closing = True
+        if not self.started.done():
+            self.started.add_done_callback(lambda _: self.ask_to_close())
+        elif not self.started.exception():
             self._soon(self._close_asked.set)
 
     def close(self) -> None:
@@ -140,27 +152,58 @@ class ThreadAgent:
         if os.getpid() != self._pid or self._thread is None:
             return
         self.ask_to_close()
-        if threading.current_thread() is not self._thread:
-            patience = self.config.leave_timeout + _GRACE
-            self._thread.join(patience)
-            if self._thread.is_alive():
-                _log.warning("the agent's thread has not ended after %g s: left behind", patience)
+        if threading.current_thread() is self._thread:
+            return
+        patience = self.config.leave_timeout + _GRACE
+        if self.ended.wait(patience):
+            # What is left is Trio's: a handler of a signal may have interrupted what it waits for.
+            self._thread.join(_LAST)
+        else:
+            _log.warning("the agent's thread has not ended after %g s: left behind", patience)
+
+    def let_go(self) -> None:
+        """Close the inherited sockets in a forked child: the port would stay taken as it lives."""
+        for port in self._network.ports:
+            port.close()
 
     def _run(self) -> None:
         try:
+            self._wait_for_place()
             trio.run(self._main)
         except BaseException as exc:
-            if not self.started.done():
-                self.started.set_exception(exc)
-            else:
-                self._why_ended = f"failed ({type(exc).__name__}: {exc})"
-                _log.exception("the agent failed; it is in no lookup of others from now on")
+            if not self.started.set_exception(exc):
+                self._lose(exc)
         finally:
-            _running.pop(id(self), None)
+            running.remove(self)
             self.ended.set_result(None)
             # Trio runs everything it has accepted before it ends; this is for when it breaks.
             for waiting in list(self._waiting):
                 self._fail(waiting)
+        if self._lost is not None:
+            tell(self._on_lost, self._lost)
+
+    def _wait_for_place(self) -> None:
+        """Let agents of this process that are about to end give the address back."""
+        for other in running.agents():
+            if not isinstance(other, ThreadAgent) or other is self or not other._closing:
+                continue
+            if other.config.bind == self.config.bind:
+                other.ended.wait(other.config.leave_timeout + _GRACE)
+
+    def _lose(self, exc: BaseException) -> None:
+        """Take that the agent has failed."""
+        agent = self.started.result()
+        self._lost = AgentLostError(
+            f"the agent failed ({type(exc).__name__}: {exc}): open another one"
+        )
+        # Nothing writes to them now, and readers hold this very map.
+        views = cast("dict[str, TopicView]", agent.table.topics)
+        views.update({topic: stale(view) for topic, view in views.items()})
+        _log.error(
+            "the agent failed; others drop it within seconds, and lookups here answer the hosts"
+            " that it knew last, marked stale",
+            exc_info=exc,
+        )
 
     async def _main(self) -> None:
         async with open_agent(self.config, network=self._network) as agent:
@@ -171,6 +214,7 @@ class ThreadAgent:
                 await self._close_asked.wait()
                 # Callers that wait are told before the leave, which takes its time.
                 nursery.cancel_scope.cancel()
+        self.ended.set_result(None)
 
     # -- calls -----------------------------------------------------------------------------
 
@@ -191,23 +235,23 @@ class ThreadAgent:
         self._check_thread()
         return self.submit(function, *args, **kwargs).result()
 
-    def submit(self, function: Callable[..., _T], *args: Any, **kwargs: Any) -> Future[_T]:
-        """Have ``function`` run in the Trio thread, unless the future is cancelled before."""
-        future: Future[_T] = Future()
+    def submit(self, function: Callable[..., _T], *args: Any, **kwargs: Any) -> Outcome[_T]:
+        """Have ``function`` run in the Trio thread, unless it is cancelled before."""
+        outcome: Outcome[_T] = Outcome()
 
         def run() -> None:
-            self._waiting.discard(future)
-            if not future.set_running_or_notify_cancel():
+            self._waiting.discard(outcome)
+            if not outcome.begin():
                 return
             try:
-                future.set_result(function(*args, **kwargs))
+                outcome.set_result(function(*args, **kwargs))
             except BaseException as exc:
-                future.set_exception(exc)
+                outcome.set_exception(exc)
 
-        self._waiting.add(future)
+        self._waiting.add(outcome)
         if self.ended.done() or not self._soon(run):
-            self._fail(future)
-        return future
+            self._fail(outcome)
+        return outcome
 
     def spawn(self, function: Callable[..., Awaitable[_T]], *args: Any) -> Job[_T]:
         """Begin an asynchronous call in the Trio thread.
@@ -217,7 +261,7 @@ class ThreadAgent:
         _ = self.agent
         assert self._token is not None
         job: Job[_T] = Job(self._token)
-        job.set_running_or_notify_cancel()  # from now on only the Trio thread ends it
+        job.begin()  # from now on only the Trio thread ends it
 
         async def run() -> None:
             self._waiting.discard(job)
@@ -229,8 +273,7 @@ class ThreadAgent:
             except BaseException:  # the agent closes
                 self._fail(job)
                 raise
-            if not job.done():
-                job.set_exception(CancelledError())
+            job.set_exception(CancelledError())  # unless it has ended
 
         def begin() -> None:
             if self._close_asked.is_set() or self._nursery is None:
@@ -243,11 +286,10 @@ class ThreadAgent:
             self._fail(job)
         return job
 
-    def _fail(self, future: Future[Any]) -> None:
+    def _fail(self, outcome: Outcome[Any]) -> None:
         """End a call that can no longer finish."""
-        self._waiting.discard(future)
-        with suppress(InvalidStateError):  # cancelled, or failed already by the ending thread
-            future.set_exception(self._closed())
+        self._waiting.discard(outcome)
+        outcome.set_exception(self._closed())
 
     def _soon(self, function: Callable[..., object], *args: Any, once: bool = False) -> bool:
         """Run something in the Trio thread, soon; False: that thread has ended.
@@ -263,7 +305,9 @@ class ThreadAgent:
         return True
 
     def _closed(self) -> AgentClosedError:
-        return AgentClosedError(f"the agent {self._why_ended}: open another one")
+        if self._lost is not None:
+            return AgentLostError(str(self._lost))
+        return AgentClosedError("the agent was closed: open another one")
 
     def _check_thread(self) -> None:
         if threading.current_thread() is self._thread:
@@ -376,75 +420,3 @@ class ThreadAgent:
         finally:
             job.stop()
         return True
-
-
-class ThreadWatch(Iterator[Event]):
-    """The events of an agent, as an iterator that blocks. Ends when the agent closes.
-
-    For one thread at a time. Ends with WatchOverflowError when its reader was too slow.
-    """
-
-    def __init__(self, thread: ThreadAgent, watch: Watch) -> None:
-        self._thread = thread
-        self._watch = watch
-        self._step: Job[Event] | None = None
-
-    def __next__(self) -> Event:
-        try:
-            # A step that is interrupted on this side continues on the other one: no event is lost.
-            if self._step is None:
-                self._step = self._thread.spawn(self._watch.__anext__)
-            event = self._step.result()
-        except (StopAsyncIteration, AgentClosedError):
-            raise StopIteration from None
-        self._step = None
-        return event
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Stop watching; a thread that waits for an event ends its loop. Idempotent."""
-        with suppress(AgentClosedError):
-            self._thread.call(self._watch.close)
-
-
-class _Recording:
-    """A network that remembers its sockets, to close them in a forked child."""
-
-    def __init__(self, network: Network) -> None:
-        self._network = network
-        self.ports: list[Port] = []
-
-    def bind(self, host: str, port: int) -> Port:
-        """Bind a socket, and remember it."""
-        bound = self._network.bind(host, port)
-        self.ports.append(bound)
-        return bound
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._network, name)
-
-
-def _forget_in_child() -> None:
-    """Close the inherited sockets: otherwise the port stays taken while this child lives."""
-    for agent in list(_running.values()):
-        for port in agent._network.ports:
-            port.close()
-    _running.clear()
-
-
-def _leave_at_exit() -> None:
-    """Leave with all agents at once, and wait for them."""
-    agents = list(_running.values())
-    for agent in agents:
-        agent.ask_to_close()
-    for agent in agents:
-        agent.close()
-
-
-os.register_at_fork(after_in_child=_forget_in_child)
-atexit.register(_leave_at_exit)

@@ -6,7 +6,6 @@ backend: define ``ack_alive``, ``backend_register`` and ``backend_unregister``.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableSet
 from math import inf
@@ -15,9 +14,8 @@ from types import MappingProxyType
 from gossipmm.errors import AgentClosedError, ConfigError, ForkedError, MatchMakerException
 from gossipmm.matchmaker.bindings import Binding
 from gossipmm.matchmaker.exchanges import Exchange, Match
+from gossipmm.matchmaker.heart import Changing, Heart, annotated
 from gossipmm.matchmaker.keys import check_key, registered_topic
-
-_log = logging.getLogger(__name__)
 
 
 def is_duration(value: object) -> bool:
@@ -153,8 +151,8 @@ class HeartbeatMatchMakerBase(MatchMakerBase):
         self._more_hosts: set[str] = set()
         # Held while one registration is made, ended or acknowledged, so that no heartbeat brings
         # back what another thread has just unregistered. Never held by a lookup.
-        self._changing = threading.RLock()
-        self._heart: _Heart | None = None
+        self._changing = Changing()
+        self._heart: Heart | None = None
 
     @property
     def heartbeats(self) -> tuple[tuple[str, str], ...]:
@@ -229,9 +227,10 @@ class HeartbeatMatchMakerBase(MatchMakerBase):
         with self._changing:
             if not self.hosts:
                 raise MatchMakerException("register a host before start_heartbeat")
-            if self._heart is None or not self._heart.is_alive():
-                self._heart = _Heart(self._send_heartbeats, lambda: self._pause)
-                self._heart.start()
+            heart = self._heart
+            if heart is None or not heart.is_alive():
+                self._heart = heart = Heart(self)
+                heart.start()
 
     def stop_heartbeat(self) -> None:
         """Stop the heartbeats; none begins after this returns. Does nothing when none run."""
@@ -241,7 +240,9 @@ class HeartbeatMatchMakerBase(MatchMakerBase):
         heart, self._heart = self._heart, None
         if heart is not None:
             heart.stop()
-            if wait:
+            # Where a signal handler interrupted a change, the heart waits for that; and no
+            # acknowledgement is under way, as each holds what the change holds.
+            if wait and not self._changing.mine():
                 heart.wait(self.stop_timeout)
 
     @property
@@ -262,49 +263,8 @@ class HeartbeatMatchMakerBase(MatchMakerBase):
                 except (AgentClosedError, ForkedError, NotImplementedError):
                     raise
                 except Exception as exc:
-                    exc.add_note(f"while acknowledging {key}.{host}")
-                    failed.append(exc)
+                    failed.append(annotated(exc, f"{key}.{host}"))
         if failed:
             if len(failed) > 1:
-                failed[0].add_note(f"{len(failed) - 1} other registrations also failed")
+                annotated(failed[0], others=len(failed) - 1)
             raise failed[0]
-
-
-class _Heart(threading.Thread):
-    """Run the heartbeat, in a daemon thread: a program that forgets it still ends."""
-
-    def __init__(
-        self, beat: Callable[[Callable[[], bool]], None], pause: Callable[[], float]
-    ) -> None:
-        super().__init__(name="gossipmm-heartbeat", daemon=True)
-        self._beat = beat
-        self._pause = pause
-        self._stopped = False
-        self._wake = threading.Event()
-
-    def run(self) -> None:
-        while not self._stopped:
-            try:
-                self._beat(lambda: self._stopped)
-            except (AgentClosedError, ForkedError):
-                return
-            except Exception:
-                _log.warning("a heartbeat round failed; the next one follows", exc_info=True)
-            self._wake.wait(self._pause())
-            self._wake.clear()
-
-    def nudge(self) -> None:
-        """Begin the next round now."""
-        self._wake.set()
-
-    def stop(self) -> None:
-        """Let no further acknowledgement begin."""
-        self._stopped = True
-        self._wake.set()
-
-    def wait(self, timeout: float) -> None:
-        """Wait until the acknowledgement under way has ended (``timeout`` seconds at most)."""
-        if threading.current_thread() is not self:
-            self.join(timeout)
-            if self.is_alive():
-                _log.warning("an acknowledgement still runs %g s after stop_heartbeat", timeout)

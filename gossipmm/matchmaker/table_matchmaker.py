@@ -7,7 +7,6 @@ changes something (``register``, ``report_failure``, ...) is a call to the agent
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
@@ -52,7 +51,8 @@ def _count_fork() -> None:
     _forks += 1
 
 
-os.register_at_fork(after_in_child=_count_fork)
+if hasattr(os, "register_at_fork"):  # where there is fork
+    os.register_at_fork(after_in_child=_count_fork)
 
 
 class _Options(NamedTuple):
@@ -82,7 +82,6 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
         super().__init__(heartbeat_interval)
         self._config = config = Config() if config is None else config
         self._options: dict[tuple[str, str], _Options] = {}
-        self._opening = threading.Lock()
         self._opened = UNOPENED
         self._pid = 0
         ring = load_ring(config.ring_file) if config.ring_file else None
@@ -125,15 +124,15 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
         self.close()
 
     def _ready(self) -> None:
-        """Return why the agent cannot be used, if it cannot."""
-        with self._opening:
-            self._check()
+        """Raise why the agent cannot be used, if it cannot."""
+        self._check()
 
     def _check(self) -> None:
-        """Raise AgentClosedError or ForkedError. Called with ``_opening`` held."""
-        if self._opened == CLOSED:
+        """Raise AgentClosedError or ForkedError."""
+        opened = self._opened  # read once: a signal handler may close it between two looks
+        if opened == CLOSED:
             raise AgentClosedError("this matchmaker was closed: build a new one")
-        if self._opened not in (_forks, UNOPENED):
+        if opened not in (_forks, UNOPENED):
             raise ForkedError(
                 f"this matchmaker was opened in process {self._pid}, before the fork: "
                 "build one in the child"
@@ -148,9 +147,8 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
 
     def _end(self) -> bool:
         """Answer nothing from now on; return whether a process that this is a fork of opened it."""
-        with self._opening:
-            forked = self._opened not in (_forks, UNOPENED, CLOSED)
-            self._opened = CLOSED
+        forked = self._opened not in (_forks, UNOPENED, CLOSED)
+        self._opened = CLOSED
         return forked
 
     def _agent(self) -> AgentControl:
@@ -309,8 +307,9 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
                     self._options[topic, host] = before
                 raise
             self.host_topic[topic, host] = host
-            if self._heart is not None and self._pause < pause:
-                self._heart.nudge()
+            heart = self._heart
+            if heart is not None and self._pause < pause:
+                heart.nudge()
 
     def unregister(self, key: str, host: str) -> bool:
         """End one registration; all others stay. False: it was not registered.

@@ -115,7 +115,7 @@ def test_a_cancelled_await_ends_the_call_in_the_other_thread() -> None:
 
             waiting = asyncio.create_task(agent._spawn(patient))
             joining = asyncio.create_task(agent.wait_joined())
-            await asyncio.wrap_future(thread.submit(lambda: None))
+            await asyncio.to_thread(thread.call, lambda: None)
             waiting.cancel()
             joining.cancel()
             for task in (waiting, joining):

@@ -20,11 +20,13 @@ from gossipmm.embed.child import ChildAgent, ChildMatchMaker
 from gossipmm.embed.thread import ThreadAgent
 from gossipmm.errors import (
     AgentClosedError,
+    AgentLostError,
     BindError,
     ConfigError,
     ForkedError,
     LimitError,
     RegistrationError,
+    StartError,
 )
 from gossipmm.matchmaker import LookupStatus, MatchMakerGossip
 from gossipmm.mechanisms import Mechanism
@@ -116,7 +118,7 @@ def test_what_keeps_the_child_from_opening_is_raised_by_the_parent() -> None:
             agent.start()
     with pytest.raises(ConfigError):
         ChildMatchMaker(nmae="x")
-    with pytest.raises(OSError, match="no-such-python"):
+    with pytest.raises(StartError, match="no-such-python"):
         ChildAgent(config("x"), python="/no-such-python").start()
 
 
@@ -132,14 +134,14 @@ def test_use_after_close(child: ChildAgent) -> None:
 
 
 def test_a_child_that_dies_is_an_error_of_our_own_for_whoever_waits(child: ChildAgent) -> None:
-    process = child._process
-    assert process is not None
+    assert child._link is not None
+    process = child._link.process
     os.kill(process.pid, signal.SIGSTOP)
     raised: list[BaseException] = []
 
     def wait() -> None:
         try:
-            child.now()
+            child.members()
         except BaseException as exc:
             raised.append(exc)
 
@@ -149,9 +151,10 @@ def test_a_child_that_dies_is_an_error_of_our_own_for_whoever_waits(child: Child
     process.kill()
     for thread in threads:
         thread.join(SOON)
-    assert [type(exc) for exc in raised] == [AgentClosedError] * 3
-    with pytest.raises(AgentClosedError, match=r"ended \(exit status -9\)"):
-        child.now()
+    assert [type(exc) for exc in raised] == [AgentLostError] * 3
+    assert {str(exc) for exc in raised} == {
+        "the agent's process ended (killed by SIGKILL): it is started again"
+    }
 
 
 def test_an_interrupted_call_does_not_shift_the_answers_of_later_ones(
@@ -159,13 +162,15 @@ def test_an_interrupted_call_does_not_shift_the_answers_of_later_ones(
 ) -> None:
     """Under gevent, Timeout or GreenletExit is raised wherever a green thread waits: in recv."""
     child.register("compute", "a")
-    receive = child._receive
+    link = child._link
+    assert link is not None
+    receive = link._receive
 
     def interrupted(number: int) -> dict[str, Any]:
-        monkeypatch.setattr(child, "_receive", receive)
+        monkeypatch.setattr(link, "_receive", receive)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(child, "_receive", interrupted)
+    monkeypatch.setattr(link, "_receive", interrupted)
     with pytest.raises(KeyboardInterrupt):
         child.unregister("compute", "a")
     assert child.renew("compute", "a") is False
@@ -176,12 +181,14 @@ def test_sigterm_makes_the_child_leave(child: ChildAgent, peer: ThreadAgent) -> 
     assert child.wait_joined(SOON)
     child.register("compute", "a")
     until(peer, lambda: "compute" in peer.reader.topics)
-    assert child._process is not None
-    child._process.terminate()
-    assert child._process.wait(SOON) == 0
+    link = child._link
+    assert link is not None
+    link.process.terminate()
+    assert link.dead.result(SOON) == 0
     until(peer, lambda: not peer.reader.topics["compute"].picks)
-    with pytest.raises(AgentClosedError, match=r"ended \(exit status 0\)"):
-        child.now()
+    with pytest.raises(AgentLostError, match=r"ended \(exit status 0\): open another") as caught:
+        child.members()
+    assert not caught.value.returns
 
 
 @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
@@ -203,8 +210,8 @@ def test_a_fork_of_the_parent_is_told_and_does_not_keep_the_child(child: ChildAg
     assert os.read(reading, 100) == b"ForkedError"
     assert child.now() > 0
     child.close()
-    assert child._process is not None
-    assert child._process.returncode == 0
+    assert child._link is not None
+    assert child._link.process.returncode == 0
     for descriptor in (release, hold, reading, writing):
         os.close(descriptor)
     os.waitpid(pid, 0)

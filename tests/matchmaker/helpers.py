@@ -152,6 +152,9 @@ class FakeAgent:
         self._call("wait_joined", timeout)
         return self.reader.joined
 
+    def ask_to_close(self) -> None:
+        self.closed.set()
+
     def close(self) -> None:
         self.closed.set()
 

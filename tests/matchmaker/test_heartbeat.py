@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -158,6 +159,54 @@ def test_send_heartbeats_raises_the_first_error_behind_the_last_acknowledgement(
         "while acknowledging compute.a",
         "1 other registrations also failed",
     ]
+
+
+def test_a_backend_that_exits_does_not_end_the_heartbeat(
+    recorder: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    """SystemExit ends a thread in silence: nothing was renewed from then on."""
+    recorder.register("compute", "a")
+    recorder.calls.clear()
+
+    def leave(key: str, host: str) -> None:
+        raise SystemExit(1)
+
+    recorder.on_ack = leave
+    with caplog.at_level(logging.WARNING, "gossipmm"):
+        recorder.start_heartbeat()
+        recorder.wait_for(lambda calls: calls.count(("ack", "compute", "a")) >= 3)
+        recorder.stop_heartbeat()
+    assert "a heartbeat round failed" in caplog.text
+
+
+def test_the_notes_on_an_error_that_is_raised_again_and_again_do_not_grow(
+    recorder: Recorder,
+) -> None:
+    error = ConnectionError("the same object each time")
+
+    def fail(key: str, host: str) -> None:
+        raise error
+
+    for host in "ab":
+        recorder.register("compute", host)
+    recorder.on_ack = fail
+    for _ in range(3):
+        with pytest.raises(ConnectionError):
+            recorder.send_heartbeats()
+    assert error.__notes__ == ["while acknowledging compute.b", "1 other registrations also failed"]
+
+
+def test_a_matchmaker_that_is_dropped_takes_its_heartbeat_with_it() -> None:
+    matchmaker = Recorder(heartbeat_interval=3600.0)
+    matchmaker.register("compute", "a")
+    matchmaker.start_heartbeat()
+    heart = matchmaker._heart
+    assert heart is not None
+    matchmaker.wait_for(lambda calls: len(calls) >= 3)
+    del matchmaker
+    gc.collect()
+    heart.join(SOON)
+    assert not heart.is_alive()
 
 
 def test_a_backend_that_refuses_leaves_nothing_registered(recorder: Recorder) -> None:
