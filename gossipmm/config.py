@@ -9,24 +9,29 @@ sizes bytes. Numbers without a source are simulation results (see ``sim/RESULTS.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from ipaddress import ip_network
 from types import MappingProxyType
 from typing import Any
 
-from gossipmm.errors import ConfigError
-from gossipmm.mechanisms import Mechanism, mechanisms
+from gossipmm.addresses import parse_address, parse_registration, parse_seed
+from gossipmm.config_ranges import RANGES
+from gossipmm.config_values import CONVERTERS, Given, nearest, unknown
+from gossipmm.errors import ConfigError, SeedError
+from gossipmm.mechanisms import Mechanism
 from gossipmm.names import why_not_name
 
-__all__ = ("PRESETS", "Config")
+__all__ = ("PRESETS", "Config", "converters")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything that can be set, validated when built.
 
-    Raises ConfigError, naming the field, when a value is out of range.
+    Lists may be given for tuples, and whole numbers for others. Raises ConfigError, naming the
+    field, when a value is of the wrong type or out of range, and SeedError for a malformed seed.
     """
 
     # -- who and where ---------------------------------------------------------------------
@@ -79,7 +84,7 @@ class Config:
     ring_file: str = ""
 
     # -- the protocol period ---------------------------------------------------------------
-    # Time between two exchanges that this node begins. Lower: faster detection and more
+    #: Time between two exchanges that this node begins. Lower: faster detection and more
     #: traffic, both in proportion (4 datagrams a node in each interval, about 86 bytes each).
     gossip_interval: float = 0.5
     #: Share of the interval by which each one is randomly longer or shorter, so that nodes
@@ -183,13 +188,27 @@ class Config:
     #: Only code can set this: no file, no environment, no flag. Never in production.
     without: frozenset[Mechanism] = frozenset()
 
+    def __new__(cls, **fields: Any) -> Config:
+        """Refuse a misspelt field as every other face does, before Python says it in its way."""
+        for name in fields:
+            if name not in cls.__dataclass_fields__:
+                raise unknown(name, name, cls.__dataclass_fields__)
+        return object.__new__(cls)
+
     def __post_init__(self) -> None:
-        """Refuse values out of range, naming the field and both numbers."""
-        for name, low, high in _RANGES:
+        """Refuse values of the wrong type or out of range, naming the field and what is allowed."""
+        for name, convert in converters().items():
             value = getattr(self, name)
-            if not low <= value <= high:
-                why = _WHY.get(name, "")
-                raise ConfigError(f"{value!r} is not between {low} and {high}{why}", path=name)
+            converted = convert(Given(value, name))
+            if converted is not value:
+                object.__setattr__(self, name, converted)
+        for name, allowed in RANGES.items():
+            value = getattr(self, name)
+            if not allowed.low <= value <= allowed.high:
+                raise ConfigError(
+                    f"{value!r} is not between {allowed.low} and {allowed.high}{allowed.why}",
+                    path=name,
+                )
         # A node without a name takes the host's when it is opened.
         if self.name and (reason := why_not_name("node name", self.name)):
             raise ConfigError(reason, path="name")
@@ -200,13 +219,27 @@ class Config:
         if self.keyring_seed and not self.keyring:
             why = "names keys, but keyring does not say where this node keeps its own file of them"
             raise ConfigError(why, path="keyring_seed")
+        self._check_texts()
+
+    def _check_texts(self) -> None:
+        """Refuse addresses, networks, seeds and registrations that could never be used."""
+        parse_address(self.bind, path="bind")
+        if self.health_bind:
+            parse_address(self.health_bind, path="health_bind")
+        if self.advertise:
+            parse_address(self.advertise, path="advertise", default_port=0)
         for text in self.allow:
             try:
                 ip_network(text)
             except ValueError as exc:
                 raise ConfigError(f"{exc}: write it like 10.0.0.0/8", path="allow") from None
-        object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
-        object.__setattr__(self, "without", mechanisms(self.without))
+        for text in self.join:
+            try:
+                parse_seed(text)
+            except SeedError as exc:
+                raise SeedError(f"join: {exc}") from None
+        for text in self.register:
+            parse_registration(text)
 
     @property
     def jump(self) -> int:
@@ -219,56 +252,23 @@ class Config:
         return self.suspicion_min * self.suspicion_factor
 
     @classmethod
-    def preset(cls, preset: str = "lan", /, **fields: Any) -> Config:
+    def preset(cls, preset: str = "lan", /, **changes: Any) -> Config:
         """Build a configuration from a preset and the fields that differ from it."""
         try:
             base = PRESETS[preset]
         except KeyError:
-            known = ", ".join(PRESETS)
-            raise ConfigError(f"{preset!r} is not one of {known}", path="preset") from None
-        return replace(cls(**base), **fields)
+            raise ConfigError(
+                f"{preset!r} is not one of {', '.join(PRESETS)}{nearest(preset, PRESETS)}",
+                path="preset",
+            ) from None
+        return replace(cls(**base), **changes)
 
 
-_RANGES: tuple[tuple[str, float, float], ...] = (
-    ("gossip_interval", 0.01, 60.0),
-    ("jitter", 0.0, 0.9),
-    ("resend_base", 0.001, 10.0),
-    ("helpers", 0, 16),
-    ("suspicion_min", 0.01, 600.0),
-    ("suspicion_factor", 1.0, 20.0),
-    ("confirmations", 0, 16),
-    ("fanout", 1, 32),
-    ("second_push", 0.001, 5.0),
-    ("broadcast_rate", 1200.0, 1e9),
-    ("broadcast_burst", 1200.0, 1e9),
-    ("max_datagram", 548, 1452),
-    ("reap_after", 10.0, 604_800.0),
-    ("max_closed_generations", 0, 1_000_000),
-    ("stale_for", 0.0, 86_400.0),
-    ("flap_free_returns", 0, 1000),
-    ("flap_window", 1.0, 86_400.0),
-    ("probation_max", 0.0, 3600.0),
-    ("max_members", 1, 1_000_000),
-    ("max_registrations", 1, 1_000_000),
-    ("max_record", 1000, 1 << 40),
-    ("max_table", 1000, 1 << 40),
-    ("max_jump", 1, 1 << 32),
-    ("max_accusations", 1, 1_000_000),
-    ("source_rate", 10.0, 1e9),
-    ("peer_rate", 10.0, 1e9),
-    ("leave_timeout", 0.0, 60.0),
-    ("control_port", 0, 65535),
-    ("dns_port", 0, 65535),
-    ("seed_interval", 1.0, 3600.0),
-)
+@cache
+def converters() -> Mapping[str, Callable[[Given], Any]]:
+    """Return the conversion of each field, by its annotation."""
+    return MappingProxyType({each.name: CONVERTERS[str(each.type)] for each in fields(Config)})
 
-#: Field -> why its range is what it is, where a number alone would not be understood.
-_WHY = {
-    "max_datagram": (
-        ": every path carries 548 bytes (IPv4's 576 minus headers), an Ethernet 1,452 (minus those "
-        "of IPv6), and a member's addresses and metadata have to fit in one datagram"
-    )
-}
 
 #: Presets, each as its differences from the defaults (``lan``).
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(

@@ -18,13 +18,11 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any
 
-from gossipmm.addresses import parse_address, parse_registration, parse_seed
-from gossipmm.config import Config
+from gossipmm.config import Config, converters
+from gossipmm.config_values import CONVERTERS, Given, mapping, scalar, unknown
 from gossipmm.errors import ConfigError, SeedError
-from gossipmm.mechanisms import Mechanism, mechanisms
-from gossipmm.names import why_not_scalar
 
 __all__ = ("DEFAULT_FILE", "find_file", "load_config")
 
@@ -38,18 +36,6 @@ _KUBERNETES = re.compile(r"GOSSIPMM_(SERVICE_(HOST|PORT)|PORT)(_.*)?")
 
 #: Fields that no file, variable or flag may set: what they do is for the simulator.
 _CODE_ONLY = frozenset({"without"})
-
-_TRUE = frozenset({"1", "true", "yes", "on"})
-_FALSE = frozenset({"0", "false", "no", "off"})
-
-
-class _Value(NamedTuple):
-    """One setting on its way: as found, where, and whether text may stand for other types."""
-
-    value: Any
-    path: str
-    source: str
-    text: bool
 
 
 def find_file(environ: Mapping[str, str] | None = None) -> str | None:
@@ -76,7 +62,7 @@ def load_config(
     """
     environ = os.environ if environ is None else environ
     file = find_file(environ) if file is None else file
-    merged: dict[str, dict[str, _Value]] = {}
+    merged: dict[str, dict[str, Given]] = {}
     if file is not None:
         _merge(merged, _from_file(os.fspath(file)), os.fspath(file))
     _merge(merged, _from_environment(environ), "environment", text=True)
@@ -123,7 +109,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
 
 
 def _merge(
-    merged: dict[str, dict[str, _Value]],
+    merged: dict[str, dict[str, Given]],
     found: Mapping[str, tuple[str, Any]],
     source: str,
     *,
@@ -138,36 +124,27 @@ def _merge(
         if name in _CODE_ONLY and not code:
             raise ConfigError("can be set by code only", path=path, source=source)
         if name not in _converters():
-            message = f"is not a field of the configuration{_nearest(name)}"
-            raise ConfigError(message, path=path, source=source)
-        whole = _Value(value, path, source, text)
-        if _converters()[name] is not _mapping:
+            raise unknown(path, name, _converters(), source=source)
+        whole = Given(value, path, source, text)
+        if _converters()[name] is not mapping:
             merged[name] = {"": whole}
         else:
             inner = merged.setdefault(name, {})
-            for key, item in _mapping(whole).items():
-                inner[key] = _Value(item, f"{name}.{key}", source, text)
+            for key, item in mapping(whole).items():
+                inner[key] = Given(item, f"{name}.{key}", source, text)
 
 
-def _nearest(name: str) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, _converters(), n=1)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-def _build(merged: Mapping[str, dict[str, _Value]]) -> Config:
+def _build(merged: Mapping[str, dict[str, Given]]) -> Config:
     converters = _converters()
     fields: dict[str, Any] = {}
     for name, values in merged.items():
-        if converters[name] is _mapping:
-            fields[name] = {key: _scalar(value) for key, value in values.items()}
+        if converters[name] is mapping:
+            fields[name] = {key: scalar(value) for key, value in values.items()}
         else:
             fields[name] = converters[name](values[""])
     preset = fields.pop("preset", "lan")
     try:
         config = Config.preset(preset, **fields)
-        _check_texts(config)
     except ConfigError as exc:
         at = next(iter(merged.get(exc.path, {}).values()), None)
         if at is None:
@@ -176,107 +153,11 @@ def _build(merged: Mapping[str, dict[str, _Value]]) -> Config:
         raise ConfigError(message, path=at.path, source=at.source) from None
     except SeedError as exc:
         source = merged["join"][""].source
-        raise SeedError(f"{source}: join: {exc}") from None
+        raise SeedError(f"{source}: {exc}") from None
     return config
 
 
-def _check_texts(config: Config) -> None:
-    """Refuse addresses, seeds and registrations that could never be used."""
-    parse_address(config.bind, path="bind")
-    if config.health_bind:
-        parse_address(config.health_bind, path="health_bind")
-    if config.advertise:
-        parse_address(config.advertise, path="advertise", default_port=0)
-    for seed in config.join:
-        parse_seed(seed)
-    for registration in config.register:
-        parse_registration(registration)
-
-
-# -- conversion, by annotation -------------------------------------------------------------------
-
-
-def _refuse(value: _Value, expected: str) -> ConfigError:
-    return ConfigError(f"{value.value!r} is not {expected}", path=value.path, source=value.source)
-
-
-def _string(value: _Value) -> str:
-    if isinstance(value.value, str):
-        return value.value
-    raise _refuse(value, "a string")
-
-
-def _boolean(value: _Value) -> bool:
-    if isinstance(value.value, bool):
-        return value.value
-    if value.text and isinstance(value.value, str):
-        word = value.value.strip().lower()
-        if word in _TRUE or word in _FALSE:
-            return word in _TRUE
-    raise _refuse(value, "true or false")
-
-
-def _number(value: _Value, kind: type[int] | type[float], expected: str) -> int | float:
-    given = value.value
-    allowed = (int, float) if kind is float else (int,)
-    if isinstance(given, allowed) and not isinstance(given, bool):
-        return kind(given)
-    if value.text and isinstance(given, str):
-        try:
-            return kind(given)
-        except ValueError:
-            pass
-    raise _refuse(value, expected)
-
-
-def _integer(value: _Value) -> int | float:
-    return _number(value, int, "a whole number")
-
-
-def _real(value: _Value) -> int | float:
-    return _number(value, float, "a number")
-
-
-def _strings(value: _Value) -> tuple[str, ...]:
-    given = value.value
-    if value.text and isinstance(given, str):
-        return tuple(item.strip() for item in given.split(",") if item.strip())
-    if isinstance(given, (list, tuple, set, frozenset)):
-        for index, item in enumerate(given):
-            if not isinstance(item, str):
-                raise _refuse(value._replace(value=item, path=f"{value.path}[{index}]"), "a string")
-        return tuple(given)
-    raise _refuse(value, "a list of strings")
-
-
-def _mechanisms(value: _Value) -> frozenset[Mechanism]:
-    return mechanisms(_strings(value))
-
-
-def _scalar(value: _Value) -> str | int | bool:
-    if reason := why_not_scalar(value.value):
-        raise ConfigError(reason, path=value.path, source=value.source)
-    found: str | int | bool = value.value
-    return found
-
-
-def _mapping(value: _Value) -> Mapping[str, Any]:
-    if isinstance(value.value, Mapping):
-        return value.value
-    raise _refuse(value, "a map (in the environment: one variable a key, NAME__KEY)")
-
-
 @cache
-def _converters() -> Mapping[str, Callable[[_Value], Any]]:
-    """Return the conversion of each field of Config, by its annotation, and of ``preset``."""
-    by_hint: dict[Any, Callable[[_Value], Any]] = {
-        str: _string,
-        bool: _boolean,
-        int: _integer,
-        float: _real,
-        tuple[str, ...]: _strings,
-        frozenset[Mechanism]: _mechanisms,
-        Mapping[str, str | int | bool]: _mapping,
-    }
-    converters = {name: by_hint[hint] for name, hint in get_type_hints(Config).items()}
-    return {**converters, "preset": _string}
+def _converters() -> Mapping[str, Callable[[Given], Any]]:
+    """Return the conversion of each field of Config, and of ``preset``."""
+    return {**converters(), "preset": CONVERTERS["str"]}

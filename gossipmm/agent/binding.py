@@ -23,7 +23,7 @@ from gossipmm.config import Config
 from gossipmm.core.values.types import Address
 from gossipmm.errors import BindError
 
-__all__ = ("WILDCARDS", "bind", "check_exposure", "is_loopback", "machine_addresses")
+__all__ = ("WILDCARDS", "bind", "check_exposure", "is_loopback", "literal_of", "machine_addresses")
 
 WILDCARDS = frozenset({"0.0.0.0", "::"})
 #: Seconds in which seeds are resolved to find a route to one of them.
@@ -33,7 +33,7 @@ _RESOLVE = 5.0
 async def bind(config: Config, network: Network) -> tuple[Port, tuple[Address, ...]]:
     """Bind the socket; return it and the addresses to announce. Raises BindError, ConfigError."""
     name, number = parse_address(config.bind, path="bind")
-    host = await _literal(name, number, "bind", network)
+    host = await literal_of(name, number, "bind", network)
     check_exposure(config, host)
     try:
         port = network.bind(host, number)
@@ -66,7 +66,7 @@ async def _announced(config: Config, network: Network, port: Port) -> tuple[Addr
     host, number = port.address
     if config.advertise:
         name, wanted = parse_address(config.advertise, path="advertise", default_port=0)
-        literal = await _literal(name, wanted or number, "advertise", network)
+        literal = await literal_of(name, wanted or number, "advertise", network)
         if literal in WILDCARDS:
             raise BindError(
                 f"advertise: {config.advertise} is not an address that others can send to"
@@ -125,7 +125,7 @@ async def _seeds(config: Config, network: Network) -> list[Address]:
     return found
 
 
-async def _literal(name: str, number: int, path: str, network: Network) -> str:
+async def literal_of(name: str, number: int, path: str, network: Network) -> str:
     """Return the first address of a name; a literal as it is, with its scope."""
     try:
         ipaddress.ip_address(name.partition("%")[0])

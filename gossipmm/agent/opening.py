@@ -33,7 +33,7 @@ from gossipmm.core.node import Node
 from gossipmm.core.values.events import Event, GenerationRenewed
 from gossipmm.core.values.types import Address, make_generation
 
-__all__ = ("open_agent",)
+__all__ = ("build_node", "open_agent")
 
 _log = logging.getLogger(__name__)
 
@@ -127,7 +127,7 @@ class _Running:
             self._dial_back.close()
 
 
-def _node(
+def build_node(
     config: Config, network: Network, addresses: tuple[Address, ...], memory: state.Memory
 ) -> Node:
     """Build the core, with the registrations of the configuration."""
@@ -156,7 +156,7 @@ async def _prepare(
     memory = state.Memory()
     if config.state_file:
         memory = state.load(config.state_file, name=config.name, cluster=config.cluster)
-    node = _node(config, network, addresses, memory)
+    node = build_node(config, network, addresses, memory)
 
     def tell(event: Event) -> None:
         if isinstance(event, GenerationRenewed) and remember is not None:

@@ -19,10 +19,12 @@ import random
 import socket
 import struct
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import trio
 
+from gossipmm.config import Config
 from gossipmm.core.values.types import Address
 from gossipmm.errors import BindError, ConfigError
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from gossipmm.agent import Agent
     from gossipmm.sidecar.dns.zone import Zone
 
-__all__ = ("serve",)
+__all__ = ("check_zone", "serve")
 
 #: More than any query of ours; a longer datagram arrives cut and is answered as malformed.
 _READ = 4096
@@ -46,6 +48,19 @@ _MISSING = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUP
 _log = logging.getLogger(__name__)
 
 
+def check_zone(config: Config) -> None:
+    """Refuse what cannot be served. Raises ConfigError: no dnspython, or a bad ``dns_zone``."""
+    try:
+        from gossipmm.sidecar.dns.zone import names_of
+    except ModuleNotFoundError as exc:
+        if exc.name is None or exc.name.partition(".")[0] != "dns":
+            raise
+        raise ConfigError(
+            "DNS answers need dnspython: pip install 'gossipmm[dns]'", path="dns_port"
+        ) from None
+    names_of(config.dns_zone)
+
+
 async def serve(
     agent: Agent,
     *,
@@ -59,16 +74,10 @@ async def serve(
     ``port`` and ``zone`` default to ``dns_port`` and ``dns_zone`` of the agent's configuration;
     port 0 takes a free one. Raises ConfigError (no dnspython, no DNS name) or BindError.
     """
-    try:
-        from gossipmm.sidecar.dns.zone import Zone
-    except ModuleNotFoundError as exc:
-        if exc.name is None or exc.name.partition(".")[0] != "dns":
-            raise
-        raise ConfigError(
-            "DNS answers need dnspython: pip install 'gossipmm[dns]'", path="dns_port"
-        ) from None
-
     config = agent.config
+    check_zone(config if zone is None else replace(config, dns_zone=zone))
+    from gossipmm.sidecar.dns.zone import Zone
+
     answers = Zone(agent, config.dns_zone if zone is None else zone, rng or random.SystemRandom())
     pairs = _bind(config.dns_port if port is None else port)
     try:

@@ -92,6 +92,15 @@ class _Found(NamedTuple):
     apex: bool = False
 
 
+def names_of(zone: str) -> tuple[dns.name.Name, dns.name.Name]:
+    """Return a zone's name, and the one below which the nodes are. Raises ConfigError."""
+    try:
+        name = dns.name.from_text(zone)
+        return name, dns.name.from_text("node", name)
+    except (dns.exception.DNSException, UnicodeError) as exc:
+        raise ConfigError(f"{zone!r} is not a DNS name: {exc}", path="dns_zone") from None
+
+
 class Zone:
     """Answers queries about one agent's table. Raises ConfigError for a bad ``zone``."""
 
@@ -101,11 +110,7 @@ class Zone:
         self._index = _Index(float("-inf"), {}, {}, set(), {})
         #: Collisions of members' DNS names that have been logged.
         self._said: set[tuple[str, ...]] = set()
-        try:
-            self._name = dns.name.from_text(zone)
-            self._below_nodes = dns.name.from_text("node", self._name)
-        except (dns.exception.DNSException, UnicodeError) as exc:
-            raise ConfigError(f"{zone!r} is not a DNS name: {exc}", path="dns_zone") from None
+        self._name, self._below_nodes = names_of(zone)
         # The responder listens on loopback only, and has no other name.
         soa = "localhost. root.localhost. 1 3600 600 86400 0"
         self._soa = dns.rrset.from_text(self._name, 0, "IN", "SOA", soa)
