@@ -99,7 +99,7 @@ async def _serve_udp(sock: trio.socket.SocketType, zone: Zone) -> None:
     while True:
         try:
             data, source = await sock.recvfrom(_READ)
-            answer = zone.answer_untrusted(data)
+            answer = zone.answer_untrusted(data, client=source[0])
             if answer is not None:
                 await sock.sendto(answer, source)
         except OSError as exc:
@@ -120,7 +120,7 @@ async def _serve_tcp(
             return
         try:
             async with stream:
-                await _converse(stream, zone)
+                await _converse(stream, zone, stream.socket.getpeername()[0])
         except (trio.BrokenResourceError, trio.TooSlowError) as exc:
             _log.debug("DNS over TCP: %r", exc)
         finally:
@@ -129,7 +129,7 @@ async def _serve_tcp(
     await trio.serve_listeners(handle, [listener])
 
 
-async def _converse(stream: trio.SocketStream, zone: Zone) -> None:
+async def _converse(stream: trio.SocketStream, zone: Zone, client: str) -> None:
     """Answer one query after the other, in order; return when the client has no more."""
     while True:
         with trio.fail_after(_IDLE):
@@ -139,7 +139,7 @@ async def _converse(stream: trio.SocketStream, zone: Zone) -> None:
             (size,) = struct.unpack("!H", head)
             if size > _READ:
                 return
-            answer = zone.answer_untrusted(await _receive(stream, size), tcp=True)
+            answer = zone.answer_untrusted(await _receive(stream, size), tcp=True, client=client)
             if answer is None:
                 return
             await stream.send_all(struct.pack("!H", len(answer)) + answer)

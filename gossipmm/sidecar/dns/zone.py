@@ -1,13 +1,15 @@
 """The zone that DNS clients see: one query in, one answer out; no sockets here.
 
-    compute.gossipmm.            A, AAAA   addresses of up to 8 random live hosts of the topic
+    compute.gossipmm.            A, AAAA   addresses of the live hosts of the topic
     _compute._udp.gossipmm.      SRV       the same hosts with the port of their registration's
     _compute._tcp.gossipmm.                metadata ``port``; a host without one is left out
     host-a.node.gossipmm.        A, AAAA   what the member announces, whether it is alive or not;
                                            of several members of one DNS name, the live ones
     gossipmm.                    SOA, NS
 
-* TTL 0 everywhere; each query gets another choice, in another order.
+* TTL 0 everywhere; an answer is whole, and in another order for each query. What does not fit into
+  the datagram that the client takes loses its additional records first; then it is cut, in an order
+  that stays the same for a client, and marked as truncated: over TCP it is whole (``fitting.py``).
 * The hosts are those of a round-robin pick: draining ones are left out, suspected ones come only
   while nobody is live. A host's address is that of the member of this name; without one, that of
   the nodes that register it.
@@ -44,16 +46,18 @@ from dns.rdtypes.IN.SRV import SRV
 
 from gossipmm.core.values.types import HostEntry, MemberView, Status, TopicView
 from gossipmm.errors import ConfigError
+from gossipmm.sidecar.dns.fitting import fitted
 
 if TYPE_CHECKING:
     from gossipmm.agent import Agent
 
 __all__ = ("MAX_PAYLOAD", "Zone")
 
-#: Largest UDP answer: no fragmentation on any usual path (DNS flag day 2020).
-MAX_PAYLOAD = 1232
-#: Hosts in one answer.
-MAX_HOSTS = 8
+#: Largest UDP answer, for a client that takes as much: loopback carries 65,536 bytes at once.
+#: Beyond one machine it would be 1,232 (DNS flag day 2020).
+MAX_PAYLOAD = 65_000
+#: Records of one answer: more do not fit into any message.
+MAX_RECORDS = 4096
 #: Seconds for which a spelling in another case may be missed, or an address be old.
 _INDEX_AGE = 0.25
 #: Collisions of names that are remembered as said.
@@ -108,6 +112,7 @@ class Zone:
         self._agent = agent
         self._rng = rng
         self._index = _Index(float("-inf"), {}, {}, set(), {})
+        self._said_too_large = False
         #: Collisions of members' DNS names that have been logged.
         self._said: set[tuple[str, ...]] = set()
         self._name, self._below_nodes = names_of(zone)
@@ -118,8 +123,12 @@ class Zone:
 
     # -- messages --------------------------------------------------------------------------
 
-    def answer_untrusted(self, data: bytes, *, tcp: bool = False) -> bytes | None:
-        """Answer one message; None: not one that deserves an answer. Never raises."""
+    def answer_untrusted(self, data: bytes, *, tcp: bool = False, client: str = "") -> bytes | None:
+        """Answer one message; None: not one that deserves an answer. Never raises.
+
+        ``client`` is the address that asks: what has to be cut is cut the same way for it each
+        time.
+        """
         if len(data) < _HEADER.size:
             return None
         identity, flags, questions, answers, authorities, more = _HEADER.unpack_from(data)
@@ -135,13 +144,13 @@ class Zone:
         except Exception:  # whatever a parser may raise on hostile bytes
             return _bare(identity, flags, dns.rcode.FORMERR)
         try:
-            return self._answer(query, tcp)
+            return self._answer(query, tcp, client)
         except Exception:
             # A mistake here must cost an answer, not the agent.
             _log.exception("no answer to %s", query.question[0])
             return _bare(identity, flags, dns.rcode.SERVFAIL)
 
-    def _answer(self, query: dns.message.Message, tcp: bool) -> bytes:
+    def _answer(self, query: dns.message.Message, tcp: bool, client: str) -> bytes:
         response = dns.message.make_response(query, our_payload=MAX_PAYLOAD, pad=0)
         size = 512
         if query.edns >= 0:
@@ -153,9 +162,15 @@ class Zone:
             self._fill(response, query.question[0], notes)
         if notes and query.edns == 0:
             response.use_edns(0, 0, MAX_PAYLOAD, query.payload, notes)
-        return response.to_wire(
-            max_size=65535 if tcp else size, prefer_truncation=True, want_shuffle=False
-        )
+        wire, whole = fitted(response, 65535 if tcp else size, client)
+        if tcp and not whole and not self._said_too_large:
+            self._said_too_large = True
+            _log.warning(
+                "DNS: the hosts of %s do not fit into one message, even over TCP: clients see a "
+                "part of them",
+                query.question[0].name,
+            )
+        return wire
 
     def _fill(
         self,
@@ -272,16 +287,16 @@ class Zone:
     def _some_addresses(
         self, rdtype: dns.rdatatype.RdataType, *hosts: Iterable[str]
     ) -> list[dns.rdata.Rdata]:
-        """Return up to 8 addresses of a family; a host is given as its members."""
+        """Return the addresses of a family; a host is given as its members."""
         chosen: dict[str, dns.rdata.Rdata] = {}
         for nodes in hosts:
             for node in nodes:
                 for text, address in self._addresses(node).items():
                     if address.rdtype == rdtype:
                         chosen[text] = address
-            if len(chosen) >= MAX_HOSTS:
+            if len(chosen) >= MAX_RECORDS:
                 break
-        return list(chosen.values())[:MAX_HOSTS]
+        return list(chosen.values())[:MAX_RECORDS]
 
     def _nodes(self, entry: HostEntry) -> tuple[str, ...]:
         """Return the members whose addresses are the host's."""
@@ -306,9 +321,9 @@ class Zone:
                 target = _name_of(node, self._below_nodes)
                 if target is not None:
                     chosen[port, node] = target
-            if len(chosen) >= MAX_HOSTS:
+            if len(chosen) >= MAX_RECORDS:
                 break
-        targets = dict(list(chosen.items())[:MAX_HOSTS])
+        targets = dict(list(chosen.items())[:MAX_RECORDS])
         make: Any = SRV  # a class without annotations
         records = [make(_IN, _SRV, 0, 1, port, target) for (port, _), target in targets.items()]
         _add(response.answer, name, records)
