@@ -7,7 +7,7 @@ import pytest
 
 from gossipmm.core.values.types import NodeState
 from gossipmm.core.wire import frame as wire
-from gossipmm.core.wire.pages import MAX_PAGE_ZERO, encode_page_zero, page_untrusted
+from gossipmm.core.wire.pages import MAX_OWN_PAGE_ZERO, encode_page_zero, page_untrusted
 from gossipmm.mechanisms import Mechanism
 from tests.helpers import Mesh, held, picks
 
@@ -34,14 +34,14 @@ def test_an_announcement_that_is_not_understood_announces_nothing(told: object) 
 
 def test_an_announcement_never_takes_page_zero_above_its_limit() -> None:
     """An upgrade would have refused to start with metadata that was allowed before."""
-    for size in range(MAX_PAGE_ZERO - 60, MAX_PAGE_ZERO - 30):
+    for size in range(MAX_OWN_PAGE_ZERO - 60, MAX_OWN_PAGE_ZERO - 30):
         metadata = {"m": "x" * size}
         plain = encode_page_zero("a", 1 << 40, 1, NodeState.UP, HERE, metadata)
         page = encode_page_zero("a", 1 << 40, 1, NodeState.UP, HERE, metadata, None, 2)
-        fits = len(plain.raw) + 2 <= MAX_PAGE_ZERO
+        fits = len(plain.raw) + 2 <= MAX_OWN_PAGE_ZERO
         assert page.reads == page_untrusted(page.raw).reads == (2 if fits else 1)
-        assert len(page.raw) <= MAX_PAGE_ZERO
-        if len(plain.raw) == MAX_PAGE_ZERO:
+        assert len(page.raw) <= MAX_OWN_PAGE_ZERO
+        if len(plain.raw) == MAX_OWN_PAGE_ZERO:
             return
     pytest.fail("no size came to the limit")
 

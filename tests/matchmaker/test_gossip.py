@@ -12,7 +12,7 @@ from gossipmm.core.values.types import HostState
 from gossipmm.matchmaker import LookupStatus, MatchMakerGossip
 from tests.matchmaker.helpers import FakeAgent, FakeTable, gossip, hosts_of, live
 
-LIVE, DOUBTED, SUSPECT, DRAINING, STALE = HostState
+LIVE, DOUBTED, SUSPECT, DRAINING, UNKNOWN, STALE = HostState
 
 
 # -- queues --------------------------------------------------------------------------------
@@ -56,7 +56,7 @@ def test_a_fanout_follows_every_change() -> None:
     assert hosts_of(mm.queues("fanout~compute")) == ["a", "b"]
 
 
-@pytest.mark.parametrize("state", [LIVE, DOUBTED, SUSPECT, DRAINING])
+@pytest.mark.parametrize("state", [LIVE, DOUBTED, SUSPECT, DRAINING, UNKNOWN])
 def test_a_direct_key_answers_a_host_that_is_not_dead(state: HostState) -> None:
     mm, _, _ = gossip({"compute": {"h.example.org": state, "other": LIVE}})
     assert mm.queues("compute.h.example.org") == [("compute.h.example.org", "h.example.org")]
@@ -209,7 +209,14 @@ def test_lookup_of_an_unchecked_direct_key_says_that_only_the_key_vouches_for_it
 
 @pytest.mark.parametrize(
     ("state", "alive"),
-    [(LIVE, True), (DOUBTED, True), (SUSPECT, True), (DRAINING, True), (STALE, False)],
+    [
+        (LIVE, True),
+        (DOUBTED, True),
+        (SUSPECT, True),
+        (DRAINING, True),
+        (UNKNOWN, True),
+        (STALE, False),
+    ],
 )
 def test_is_alive(state: HostState, alive: bool) -> None:
     mm, _, _ = gossip({"compute": {"a": state}})

@@ -140,6 +140,12 @@ def test_what_was_lost_comes_from_any_other_holder(
 
 @settings(max_examples=80)
 @given(changes=CHANGES, others=CHANGES, seed=st.integers(0, 2**16))
+# The page that counted less for 't' comes again, later, with the same 't'.
+@example(
+    changes=[("u", 450), ("t", 700), ("t", 0)],
+    others=[("t", 0), ("t", 450), ("u", 0), ("u", -1)],
+    seed=0,
+)
 def test_of_two_pages_at_one_version_all_holders_end_with_the_same(
     changes: list[tuple[str, int]], others: list[tuple[str, int]], seed: int
 ) -> None:

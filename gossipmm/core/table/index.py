@@ -93,6 +93,10 @@ class Index:
         owners[member.key] = (member, entry, page)
         self._judge(entry.topic, topic, entry.host, now)
 
+    def is_elsewhere(self, member: Member, entry: Registration) -> bool:
+        """Return whether several pages of a record have an entry: which counts may change."""
+        return bool(self._elsewhere) and (entry.topic, entry.host, member.key) in self._elsewhere
+
     def discard(self, member: Member, entry: Registration, page: int, now: float) -> None:
         """Note that a page no longer has an entry; what other pages say about it stays."""
         topic = self._topics.get(entry.topic)
@@ -226,11 +230,13 @@ def state_of(member: Member, entry: Registration) -> HostState | None:
     if status is Status.ALIVE or status is Status.SUSPECT:
         if entry.state is EntryState.DRAINING or member.node_state is NodeState.DRAINING:
             return HostState.DRAINING
+        if entry.state is not EntryState.UP:
+            return HostState.UNKNOWN
         if status is Status.SUSPECT:
             return HostState.SUSPECT
         return HostState.DOUBTED if member.doubted else HostState.LIVE
     if member.vanished_at is not None and status in (Status.DEAD, Status.RETURNING):
-        if entry.state is EntryState.DRAINING or member.node_state is NodeState.DRAINING:
+        if entry.state is not EntryState.UP or member.node_state is NodeState.DRAINING:
             return None
         return HostState.STALE
     return None

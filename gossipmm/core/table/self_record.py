@@ -28,6 +28,7 @@ from gossipmm.core.values.types import (
 from gossipmm.core.wire.frame import WIRE_VERSION
 from gossipmm.core.wire.pages import (
     MAX_ADDRESSES,
+    MAX_ENTRIES_NUMBER,
     MAX_PAGE,
     Page,
     encode_entry,
@@ -146,7 +147,7 @@ class SelfRecord:
                     f"{topic!r} of {host!r}: this node has {len(self._where)} registrations, "
                     f"max_registrations is {limit}"
                 )
-            return [self._place(name, entry, raw)]
+            return [self._place(self._slot_for(entry, raw), name, entry, raw)]
         slot = self._slots[number]
         _, old_raw = slot.entries[name]
         if old_raw == raw:
@@ -157,19 +158,29 @@ class SelfRecord:
             return [self._page(number)]
         # It no longer fits where it is: first into its new page, then out of the old one, so that a
         # holder of either sees it.
+        place = self._slot_for(entry, raw)
         del slot.entries[name]
         slot.size -= len(old_raw)
-        return [self._place(name, entry, raw), self._page(number)]
+        return [self._place(place, name, entry, raw), self._page(number)]
 
-    def _place(self, name: _Name, entry: Registration, raw: bytes) -> Page:
+    def _slot_for(self, entry: Registration, raw: bytes) -> int:
+        """Return the first slot with room, perhaps a new one. Raises LimitError."""
         size = len(raw)
         roomy = (n for n, slot in enumerate(self._slots) if slot.size + size <= self._room)
         number = next(roomy, len(self._slots))
+        if number >= MAX_ENTRIES_NUMBER:
+            raise LimitError(
+                f"{entry.topic!r} of {entry.host!r}: this node's record has {number} pages, and "
+                "there are no more: register less, or with less metadata"
+            )
+        return number
+
+    def _place(self, number: int, name: _Name, entry: Registration, raw: bytes) -> Page:
         if number == len(self._slots):
             self._slots.append(_Slot())
         slot = self._slots[number]
         slot.entries[name] = (entry, raw)
-        slot.size += size
+        slot.size += len(raw)
         self._where[name] = number
         return self._page(number)
 

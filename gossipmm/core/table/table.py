@@ -27,7 +27,7 @@ from gossipmm.core.values.types import (
     TopicView,
 )
 from gossipmm.core.wire.frame import record_key
-from gossipmm.core.wire.pages import Page
+from gossipmm.core.wire.pages import MAX_PAGE_NUMBER, Page
 from gossipmm.mechanisms import Mechanism
 
 
@@ -176,7 +176,7 @@ class Table:
                 return Drop.MAX_TABLE
         limit = config.max_registrations
         if len(page.entries) <= (len(held.entries) if held else 0):
-            within = len(member.pages) <= limit
+            within = len(member.pages) - (MAX_PAGE_NUMBER in member.pages) <= limit
         else:
             others = sum(len(other.entries) for other in member.pages.values() if other is not held)
             within = others + len(page.entries) <= limit
@@ -202,7 +202,8 @@ class Table:
                 self.buckets.add(member)
         before = {(entry.topic, entry.host): entry for entry in old.entries} if old else {}
         for entry in page.entries:
-            if not _same(before.pop((entry.topic, entry.host), None), entry):
+            same = _same(before.pop((entry.topic, entry.host), None), entry)
+            if not same or self._index.is_elsewhere(member, entry):
                 self._index.add(member, entry, page.number, now)
         for entry in before.values():
             self._index.discard(member, entry, page.number, now)

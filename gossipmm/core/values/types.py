@@ -47,8 +47,12 @@ class NodeState(IntEnum):
 
 
 class EntryState(IntEnum):
-    """What an owner says about one registration. Wire values: append only."""
+    """What an owner says about one registration. Wire values: append only.
 
+    UNKNOWN stands for every value that this version does not know, and is never written.
+    """
+
+    UNKNOWN = -1
     UP = 0
     DRAINING = 1
 
@@ -117,7 +121,8 @@ class HostState(IntEnum):
     DOUBTED = 1  #: a caller here reported a failure; its probe has not finished
     SUSPECT = 2
     DRAINING = 3  #: only by direct key
-    STALE = 4  #: not live; answered only because this agent may be the one cut off
+    UNKNOWN = 4  #: its owner says of it what this version does not know: only by direct key
+    STALE = 5  #: not live; answered only because this agent may be the one cut off
 
     @property
     def label(self) -> str:

@@ -37,10 +37,16 @@ from gossipmm.names import MAX_METADATA_ITEMS, is_name, why_not_host, why_not_to
 
 #: Bytes. A page leaves room for the frame, the envelope and two rows in 1,200.
 MAX_PAGE: Final = 1000
-MAX_PAGE_ZERO: Final = 400
+#: What is read of page 0, and what is written: members of wire version 1 read no more than that.
+MAX_PAGE_ZERO: Final = 500
+MAX_OWN_PAGE_ZERO: Final = 400
 MAX_ENTRY: Final = 800
 MAX_PAGE_NUMBER: Final = 0xFFFF
+#: The last page that may list registrations. The one behind it is kept free for what concerns the
+#: record as a whole, and is passed on unread [P124].
+MAX_ENTRIES_NUMBER: Final = MAX_PAGE_NUMBER - 1
 MAX_ADDRESSES: Final = 8
+_LAST_STATE: Final = max(EntryState)
 
 
 class Page(NamedTuple):
@@ -89,14 +95,14 @@ def encode_page_zero(
     if reads > 1:
         told = [*body, reads] if keys is not None else [*body, None, reads]
         telling = cbor2.dumps([name, generation, 0, version, *told])
-        if len(telling) <= MAX_PAGE_ZERO:
+        if len(telling) <= MAX_OWN_PAGE_ZERO:
             raw = telling
         else:
             reads = 1
-    if len(raw) > MAX_PAGE_ZERO:
+    if len(raw) > MAX_OWN_PAGE_ZERO:
         raise LimitError(
             f"node {name!r}: addresses and metadata take {len(raw)} bytes, "
-            f"more than the {MAX_PAGE_ZERO} allowed: shorten the metadata"
+            f"more than the {MAX_OWN_PAGE_ZERO} allowed: shorten the metadata"
         )
     return Page(
         name,
@@ -184,6 +190,8 @@ def page_untrusted(raw: bytes) -> Page:
         raise Refused(Drop.OUT_OF_RANGE)
     if number == 0:
         return _page_zero(raw, name, generation, version, fields[4:])
+    if number > MAX_ENTRIES_NUMBER:
+        return Page(name, generation, number, version, raw, page_digest(raw))
     entries = fields[4]
     if type(entries) is not list:
         raise Refused(Drop.BAD_PAGE)
@@ -269,11 +277,13 @@ def _entry_untrusted(value: Any) -> Registration:
         raise Refused(Drop.BAD_PAGE)
     if why_not_topic(topic) or why_not_host(host):
         raise Refused(Drop.BAD_PAGE)
+    # Of a later version: it takes the entry out of picks, and nothing else out of the page [P123].
     state = value[2] if len(value) > 2 else 0
-    if type(state) is not int or state not in (0, 1):
+    if type(state) is not int or state < 0:
         raise Refused(Drop.OUT_OF_RANGE)
     metadata = _metadata_untrusted(value[3]) if len(value) > 3 else NO_METADATA
-    return Registration(topic, host, EntryState(state), metadata)
+    known = EntryState(state) if state <= _LAST_STATE else EntryState.UNKNOWN
+    return Registration(topic, host, known, metadata)
 
 
 def is_ip_literal(value: str) -> bool:

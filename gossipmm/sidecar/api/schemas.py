@@ -7,7 +7,7 @@ Every body is one JSON object. Conventions:
 * 64-bit numbers (``generation``, ``fingerprint``) are strings: JavaScript would round them.
 * An address is text: ``10.0.0.1:7946`` or ``[2001:db8::1]:7946``.
 * A member's ``status`` is one of ``unknown alive suspect dead returning probation left``; a host's
-  ``state`` one of ``live doubted suspect draining stale``.
+  ``state`` one of ``live doubted suspect draining unknown stale``.
 * ``event_id`` names the last event that the answer takes into account: ``GET /v1/watch?since=`` it
   continues from there without a gap.
 
@@ -155,7 +155,7 @@ class Host(msgspec.Struct, kw_only=True):
     """A host of a topic: the best of all live records that register it."""
 
     host: str
-    #: live, doubted, suspect, draining or stale.
+    #: live, doubted, suspect, draining, unknown (what this version does not know) or stale.
     state: str
     nodes: list[str]
     metadata: dict[str, Scalar]

@@ -9,7 +9,7 @@ const OPEN_TOPICS = 12;
 const MOST = 120;
 /** Topics named in the overview. */
 const NAMED = 3;
-const ORDER = ["live", "doubted", "suspect", "draining", "stale"];
+const ORDER = ["live", "doubted", "suspect", "draining", "unknown", "stale"];
 
 const panes = new Map();
 let topics = [];
