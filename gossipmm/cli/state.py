@@ -68,7 +68,7 @@ def _show_status(found: dict[str, Any]) -> None:
     if len(differ) > _SHOWN:
         rows.append(("", f"and {len(differ) - _SHOWN} more, for less time"))
     if found["impaired"]:
-        what = "most answers of this node do not get through: the others hold it on probation"
+        what = "most of what this node sends or is sent is lost: the others hold it on probation"
         rows.append(("IMPAIRED", what))
     if found["conflict"]:
         rows.append(("CONFLICT", f"this name is also used at {', '.join(found['conflict'])}"))

@@ -406,6 +406,5 @@ class Node:
 
     def health(self, now: float) -> Health:
         """Return the health of this node: slow, deaf, its loss, what waits to be broadcast."""
-        return health_of(
-            self._local, now, self._parts.reply_loss.lost, self._parts.broadcasts.waiting
-        )
+        losses = self._parts.reply_loss.lost, self._parts.reply_loss.missed
+        return health_of(self._local, now, losses, self._parts.broadcasts.waiting)

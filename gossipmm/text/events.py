@@ -72,7 +72,12 @@ def _isolated(event: events.Isolated, me: str) -> str:
 
 def _impaired(event: events.SelfImpaired) -> str:
     if not event.impaired:
-        return "this node's answers get through again: it is back in lookups"
+        return "what this node sends and is sent arrives again: it is back in lookups"
+    if event.missed > event.lost:
+        return (
+            "this node is impaired: it hears too little of what is sent to it (about "
+            f"{event.missed:.0%} is lost on the way here); it is in no lookup: look at its network"
+        )
     return (
         "this node is impaired: most of its answers do not get through "
         f"({event.lost:.0%} of its last probes were asked a third time); it is in no lookup"
@@ -179,8 +184,8 @@ EVENTS: Mapping[type, Callable[[Any, str], str]] = {
     events.SelfImpaired: lambda e, _: _impaired(e),
     events.SelfSuspected: lambda e, _: _self_suspected(e),
     events.MemberImpaired: lambda e, _: (
-        f"member {e.name} is impaired: it says that its answers do not get through; on probation, "
-        "in no answer until it says otherwise"
+        f"member {e.name} is impaired: it says that most of what it sends or is sent is lost; "
+        "on probation, in no answer until it says otherwise"
     ),
     events.ForeignTraffic: lambda e, _: f"datagrams from {format_address(e.source)} {_foreign(e)}",
     events.KeysChanged: lambda e, _: _keys(e),

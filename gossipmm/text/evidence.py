@@ -47,7 +47,10 @@ def _accusers(facts: Facts) -> str:
 
 
 def _share(facts: Facts) -> str:
-    return f"{facts['share']:.0%} of the last probes were asked a third time"
+    return (
+        f"{facts['share']:.0%} of the last probes were asked a third time, and "
+        f"{facts['missed']:.0%} of what was sent here did not arrive"
+    )
 
 
 def _heartbeat(facts: Facts) -> str:
@@ -119,14 +122,15 @@ EVIDENCE: Mapping[EvidenceKind, Callable[[_Line], str]] = {
     EvidenceKind.LEFT: lambda line: "it said that it was leaving",
     EvidenceKind.PROBATION_ENDED: lambda line: "it has been steady: its probation is over",
     EvidenceKind.IMPAIRED: lambda line: (
-        "it says that its answers do not get through: on probation until it says otherwise"
+        "it says that most of what it sends or is sent is lost: on probation until it says "
+        "otherwise"
     ),
     EvidenceKind.IMPAIRED_OWN: lambda line: (
-        f"most of this node's answers do not get through ({line.detail}): it told the others to "
+        f"most of what this node sends or is sent is lost ({line.detail}): it told the others to "
         "put it on probation"
     ),
     EvidenceKind.UNIMPAIRED_OWN: lambda line: (
-        f"this node's answers get through again ({line.detail}), and it told the others"
+        f"what this node sends and is sent arrives again ({line.detail}), and it told the others"
     ),
     EvidenceKind.HELD: _held,
     EvidenceKind.OTHER_ANSWERED: lambda line: (

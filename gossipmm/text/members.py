@@ -21,7 +21,7 @@ REASONS: Mapping[StatusReason, Callable[[MemberView], str]] = {
     StatusReason.CRASHES: lambda view: (
         f"it has come back {view.returns} times, as a new process that had not left before"
     ),
-    StatusReason.IMPAIRED: lambda _: "it says that its answers do not get through",
+    StatusReason.IMPAIRED: lambda _: "it says that most of what it sends or is sent is lost",
 }
 
 

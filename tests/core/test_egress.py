@@ -7,6 +7,7 @@ import pytest
 from gossipmm.core.values.events import MemberDied, MemberImpaired, ProbationEnded, SelfImpaired
 from gossipmm.core.values.types import NodeState, Status, StatusReason
 from gossipmm.core.wire import frame as wire
+from gossipmm.text.events import as_line
 from tests.helpers import Mesh, held, picks
 from tests.puppets import Puppet
 
@@ -73,6 +74,38 @@ def test_loss_of_the_whole_network_is_not_taken_for_its_own(share: float) -> Non
     mesh.lose(share)
     mesh.run(200)
     assert not any(mesh.told(name, SelfImpaired) for name in SIX)
+
+
+def test_a_node_that_hears_a_fifth_says_so_and_takes_it_back() -> None:
+    """It answered whatever it heard, so nobody accused it for long; its callers lost four in five.
+
+    [P90, P91]
+    """
+    mesh = serving(*SIX)
+    deaf = mesh["a"].addresses[0]
+    mesh.rules["ingress"] = lambda p: p.target == deaf and mesh.rng.random() < 0.8
+    mesh.until(lambda: mesh["a"].health(mesh.now).impaired, within=120)
+    (said,) = mesh.told("a", SelfImpaired)
+    assert said.impaired
+    assert said.missed > 0.6
+    assert "hears too little" in as_line(said, "a")
+    assert mesh["a"].health(mesh.now).missed == pytest.approx(said.missed, abs=0.01)
+    mesh.heal()
+    mesh.until(lambda: not mesh["a"].health(mesh.now).impaired, within=120)
+    mesh.until(lambda: all(picks(mesh[n], "compute") == SIX for n in SIX), within=2)
+    assert [event.impaired for event in mesh.told("a", SelfImpaired)] == [True, False]
+
+
+def test_tries_before_they_had_met_are_not_counted_as_lost() -> None:
+    """A newcomer asks before it can be heard: only members known for four intervals count [P90]."""
+    mesh = Mesh("a")
+    for number in range(100):
+        x = mesh.puppet(f"x{number}").introduce("a")
+        x.say("a", wire.SYN, known=1, probe=8 * (number + 1) + 5)
+        mesh.run(0.1)
+    mesh.run(2)
+    assert mesh["a"].health(mesh.now).missed == 0
+    assert not mesh.told("a", SelfImpaired)
 
 
 def test_of_many_only_a_quarter_says_so() -> None:

@@ -255,6 +255,25 @@ def flapping(times: int, **fields: Any) -> Grave:
     return grave
 
 
+def test_who_is_dead_speaks_and_does_not_answer_is_asked_less_and_less_often() -> None:
+    """Ten deaf hosts of 100 had each of their seeds send 117 datagrams a second [P42]."""
+    grave = Grave()
+    grave.die()
+    grave.mesh.sent.clear()
+    for _ in range(300):
+        grave.x.heartbeat += 1
+        grave.x.say("a")
+        grave.mesh.run(0.1)
+    asked = [
+        p
+        for p in grave.mesh.sent
+        if p.target == grave.x.addresses[0] and p.frame.kind == wire.SYN and p.frame.target
+    ]
+    assert 6 < len(asked) < 40  # 300 it was; the rest is the dead being tried by chance
+    grave.x.answers = True
+    grave.mesh.until(lambda: grave.status() is Status.ALIVE, within=5)
+
+
 def test_the_first_returns_count_at_once() -> None:
     """[P45]."""
     grave = flapping(2)

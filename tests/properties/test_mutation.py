@@ -52,10 +52,10 @@ def test_there_is_something_to_damage() -> None:
     frames = [wire.decode_untrusted(data, wire.cluster_tag("gossipmm")) for data, _ in datagrams()]
     assert {frame.kind for frame in frames} >= {wire.SYN, wire.ACK, wire.NEWS}
     assert {o for f in frames for o in f.options} >= {wire.OPT_PAGES, wire.OPT_MORE}
-    assert len(frames) == KINDS, "each of them is damaged below"
+    assert len(frames) >= KINDS
 
 
-@pytest.mark.parametrize("which", range(KINDS))
+@pytest.mark.parametrize("which", range(len(datagrams())))
 def test_every_byte_of_every_kind_may_be_damaged(which: int) -> None:
     """Each byte in turn: a bit of it flipped, and set to what is special in CBOR."""
     data, source = datagrams()[which]

@@ -181,6 +181,7 @@ class FakeAgent:
                 rtt=0.00042,
                 impaired=False,
                 unheard=0.0,
+                missed=0.0,
                 broadcasts=0,
                 slow_peers=0,
             ),

@@ -155,8 +155,8 @@ async def test_names_that_dashboards_use_do_not_change(autojump_clock, air):
         registrations own_registrations member_events member_flaps own_refutations host_changes
         registrations_expired udp_sent_bytes udp_sent_datagrams messages_sent udp_received_bytes
         udp_received_datagrams messages_received packets_dropped udp_send_errors
-        udp_receive_errors queue_depth health_score impaired unheard_ratio accusations_held
-        members_slow probe_loss_ratio
+        udp_receive_errors queue_depth health_score impaired unheard_ratio missed_ratio
+        accusations_held members_slow probe_loss_ratio
         round_trip_seconds probes late_steps gossip_seconds probe_seconds watchers_dropped
         seed_failures faults build_info
     """

@@ -18,6 +18,7 @@ HEALTH = {
     "queue_depth": ("broadcasts", 11),
     "impaired": ("impaired", True),
     "unheard_ratio": ("unheard", 0.25),
+    "missed_ratio": ("missed", 0.375),
     "accusations_held": ("held", 12),
     "probe_loss_ratio": ("loss", 0.125),
     "round_trip_seconds": ("rtt", 0.5),

@@ -6,8 +6,13 @@ from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.values.types import Health
 
 
-def health_of(local: LocalState, now: float, unheard: float, broadcasts: int) -> Health:
-    """Return the health of the node at core time ``now``."""
+def health_of(
+    local: LocalState, now: float, losses: tuple[float, float], broadcasts: int
+) -> Health:
+    """Return the health of the node at core time ``now``.
+
+    ``losses``: the shares of what it sends, and of what it is sent, as it measures them.
+    """
     peers = local.table.peers
     deaf_since = now - 2 * local.config.gossip_interval
     return Health(
@@ -17,7 +22,8 @@ def health_of(local: LocalState, now: float, unheard: float, broadcasts: int) ->
         loss=local.stats.loss,
         rtt=local.stats.rtt,
         impaired=local.own.impaired,
-        unheard=unheard,
+        unheard=losses[0],
+        missed=losses[1],
         broadcasts=broadcasts,
         slow_peers=sum(now < member.slow_until for member in peers.values()),
     )

@@ -1,4 +1,4 @@
-"""Detects that this node's replies are being lost, by how often its probers have to ask again.
+"""Detects that what this node sends or is sent is being lost, by how its probers ask again.
 
 A node that hears well but loses most of what it sends is never found dead: a fifth of its replies
 is enough to refute every suspicion within milliseconds, while callers of its programs lose four
@@ -7,12 +7,17 @@ those probes arrive here, and a member that asks a third time, in the same probe
 neither of the first two replies. When most of the last probes needed that, this node announces in
 page 0 that it is impaired, and all others hold it on probation: known and probed, but in no lookup.
 
+A node that hears only a fifth of what is sent to it answers all that it hears: nobody accuses it
+for long. That too is seen here alone: the number of a try, which every probe bears, tells how many
+before it were lost on their way.
+
 It does so only while few others do. When many nodes lose their replies, the network is to blame,
 and a service that works now and then is better than none.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 from gossipmm.core.failure.probes import TRY
@@ -30,6 +35,13 @@ __all__ = ("ReplyLoss",)
 #: of everything each way it is 0.34 (standard deviation 0.05): 51 of 96 is 3.9 deviations away.
 _WINDOW: Final = 96
 _IMPAIRED, _FINE = 51, 19
+#: How many tries of a probe were lost before the first that was heard, on average over the window:
+#: 1.9 where four fifths of what is sent to this node are lost (standard deviation 0.17), 0.9 where
+#: half of everything is (0.12). So 1.55 is 1.9 deviations below the one, and 5 above the other.
+_HEARS_LITTLE, _HEARS_WELL = 1.55, 0.6
+#: Intervals for which a sender must have been known: one that has just joined, or that this node
+#: has just met, may have asked before it could be heard.
+_SETTLED: Final = 4
 #: A member asks a third time after 50 ms more than the second, on a LAN.
 _THIRD: Final = 2
 #: Shortest time impaired, in seconds; it doubles with each time within the flap window.
@@ -55,10 +67,14 @@ class ReplyLoss:
     ) -> None:
         self._local = local
         self._own = own_generations
-        #: Probes that were answered just now: when first, and which try it was.
-        self._open: dict[int, tuple[float, int]] = {}
+        self._began = local.now
+        #: Probes that were answered just now: when first, which try it was, and which was the first
+        #: one heard (-1: that of one not settled).
+        self._open: dict[int, tuple[float, int, int]] = {}
         #: One bit for each of the last probes, the newest lowest: set if its replies were lost.
         self._lost = 0
+        #: Which try of each of the last probes was heard first: those before it were lost.
+        self._firsts: deque[int] = deque(maxlen=_WINDOW)
         #: When this node became impaired, within the flap window.
         self._times: list[float] = []
 
@@ -72,6 +88,15 @@ class ReplyLoss:
         """Share of the last probes whose sender asked a third time."""
         return self._lost.bit_count() / _WINDOW
 
+    @property
+    def missed(self) -> float:
+        """Share of what is sent to this node that is lost, by the tries that it did not hear."""
+        before = self._missed_tries()
+        return before / (1.0 + before)
+
+    def _missed_tries(self) -> float:
+        return sum(self._firsts) / _WINDOW if len(self._firsts) == _WINDOW else 0.0
+
     def asked(self, sender: Member, probe: int) -> None:
         """Count a probe by a known member, which this node answers [P90]."""
         local = self._local
@@ -83,24 +108,28 @@ class ReplyLoss:
             long_ago = now - sender.asked_at >= _APART * local.config.gossip_interval
             if long_ago and len(self._open) < _MOST_OPEN:
                 sender.asked_at = now
-                self._open[identity] = (now, number)
+                since = max(sender.since, self._began)
+                settled = now - since > _SETTLED * local.config.gossip_interval
+                self._open[identity] = (now, number, number if settled else -1)
             return
-        when, first = known
+        when, first, heard = known
         if now - when < 0.5 * local.config.resend_base:
             # Both may have waited here to be read, so that no reply was sent before the second one.
-            self._open[identity] = (when, max(first, number))
+            self._open[identity] = (when, max(first, number), heard)
         elif first != _COUNTED and number >= first + _THIRD:
-            self._open[identity] = (when, _COUNTED)
+            self._open[identity] = (when, _COUNTED, heard)
             self._count(lost=True)
 
     def _settle(self, now: float) -> None:
         """Count probes that were not repeated in time as answered."""
         limit = now - 2 * self._local.config.gossip_interval
         while self._open:
-            identity, (when, first) = next(iter(self._open.items()))
+            identity, (when, first, heard) = next(iter(self._open.items()))
             if when > limit:
                 return
             del self._open[identity]
+            if heard >= 0:
+                self._firsts.append(heard)
             if first != _COUNTED:
                 self._count(lost=False)
 
@@ -116,9 +145,10 @@ class ReplyLoss:
             return
         own, lost = local.own, self._lost.bit_count()
         if own.impaired:
-            if lost <= _FINE and local.now >= self._times[-1] + self._hold():
+            well = lost <= _FINE and self._missed_tries() <= _HEARS_WELL
+            if well and local.now >= self._times[-1] + self._hold():
                 self._say(impaired=False)
-        elif lost >= _IMPAIRED and self._few_are():
+        elif (lost >= _IMPAIRED or self._missed_tries() >= _HEARS_LITTLE) and self._few_are():
             kept = [at for at in self._times if at > local.now - local.config.flap_window]
             self._times = [*kept, local.now]
             self._say(impaired=True)
@@ -135,8 +165,8 @@ class ReplyLoss:
         local = self._local
         local.own.impaired = impaired
         self._own.write([local.own.page_zero()])
-        share = round(self.lost, 2)
+        share, missed = round(self.lost, 2), round(self.missed, 2)
         kind = EvidenceKind.IMPAIRED_OWN if impaired else EvidenceKind.UNIMPAIRED_OWN
         local.stats.impaired += impaired
-        local.me.note(local.now, kind, local.own.name, share=share)
-        local.events.append(events.SelfImpaired(local.now, impaired, share))
+        local.me.note(local.now, kind, local.own.name, share=share, missed=missed)
+        local.events.append(events.SelfImpaired(local.now, impaired, share, missed))

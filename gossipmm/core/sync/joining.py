@@ -23,13 +23,15 @@ class Joining:
         self._transfer = transfer
 
     def join(self, addresses: list[Address]) -> None:
-        """The seeds as they resolve now."""
+        """The seeds as they resolve now: those that are new are asked at once."""
         local = self._local
+        before = self._seeds.addresses
         self._seeds.set(addresses)
         if not local.table.peers:
             if not local.table.agreed:
                 local.table.joined = not self._seeds.addresses
-            self.try_seeds()
+            if self._seeds.addresses != before:
+                self.try_seeds()
 
     def try_seeds(self) -> None:
         """Ask all seeds while nobody is known; now and then one, so that splits heal [P78]."""

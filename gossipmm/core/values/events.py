@@ -211,14 +211,16 @@ class SelfSlow:
 
 @dataclass(frozen=True, slots=True)
 class SelfImpaired:
-    """This node's replies are being lost (or no longer are): others hold it on probation.
+    """Most that this node sends, or is sent, is lost (or no longer is): it is on probation.
 
-    ``lost`` is the share of the last probes whose sender had to ask a third time.
+    ``lost`` is the share of the last probes whose sender had to ask a third time, ``missed`` that
+    of the tries which did not arrive here.
     """
 
     at: float
     impaired: bool
     lost: float
+    missed: float
 
 
 @dataclass(frozen=True, slots=True)

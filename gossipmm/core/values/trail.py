@@ -61,8 +61,9 @@ FACTS: Final[Mapping[EvidenceKind, tuple[str, ...]]] = {
     EvidenceKind.LEFT: (),
     EvidenceKind.PROBATION_ENDED: (),
     EvidenceKind.IMPAIRED: (),
-    EvidenceKind.IMPAIRED_OWN: ("share",),  # of its last probes, asked a third time
-    EvidenceKind.UNIMPAIRED_OWN: ("share",),
+    # Of its last probes, asked a third time; of what was sent to it, lost.
+    EvidenceKind.IMPAIRED_OWN: ("share", "missed"),
+    EvidenceKind.UNIMPAIRED_OWN: ("share", "missed"),
     EvidenceKind.HELD: ("why",),  # a Hold
     EvidenceKind.OTHER_ANSWERED: ("address",),
     EvidenceKind.REACHED_BY_HELPER: (),

@@ -88,7 +88,7 @@ class StatusReason(StrEnum):
     NEVER_ALIVE = "never_alive"  #: never heard alive here
     OLD_EVIDENCE = "old_evidence"  #: alive on evidence older than its death here
     RETURNS = "returns"  #: it returned from the dead too often
-    IMPAIRED = "impaired"  #: its answers do not get through, by its own measure
+    IMPAIRED = "impaired"  #: most of what it sends or is sent is lost, by its own measure
     CRASHES = "crashes"  #: it started too often without having left
 
 
@@ -223,10 +223,12 @@ class Health(NamedTuple):
     loss: float
     #: Smoothed round trip in seconds; 0 before the first answer.
     rtt: float
-    #: Its replies are being lost: it is on probation everywhere.
+    #: Most that it sends or is sent is lost: it is on probation everywhere.
     impaired: bool
     #: Share of the last probes of this node whose sender asked a third time.
     unheard: float
+    #: Share of what is sent to this node that is lost, by the tries of probes that did not arrive.
+    missed: float
     #: Members with changes that wait to be broadcast.
     broadcasts: int
     #: Live peers that said within the last two intervals that their timers fire late.

@@ -315,10 +315,12 @@ class SelfHealth(msgspec.Struct, kw_only=True):
     #: Share of answered probes that needed more than one try, and the smoothed round trip.
     loss: float
     rtt: Seconds
-    #: Most of its own answers do not get through: the others hold it on probation.
+    #: Most of what it sends or is sent is lost: the others hold it on probation.
     impaired: bool
     #: Share of the last probes of this node whose sender asked a third time.
     unheard: float
+    #: Share of what is sent to this node that is lost, by the tries of probes that did not arrive.
+    missed: float
     #: Members about which broadcasts wait, and peers whose last answers said that they are slow.
     broadcasts: Count
     slow_peers: Count

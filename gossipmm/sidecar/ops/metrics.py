@@ -216,7 +216,7 @@ class _Collector(Collector):
             )
 
     def _health(self) -> Iterator[Metric]:
-        stats, health = self._agent.stats, self._agent.health()
+        health = self._agent.health()
         yield _gauge(
             "gossipmm_queue_depth",
             "Members with changes that wait to be broadcast.",
@@ -230,7 +230,7 @@ class _Collector(Collector):
         )
         yield _gauge(
             "gossipmm_impaired",
-            "1 while most of this node's answers do not get through: it is on probation.",
+            "1 while most of what this node sends or is sent is lost: it is on probation.",
             int(health.impaired),
         )
         yield _gauge(
@@ -239,10 +239,19 @@ class _Collector(Collector):
             health.unheard,
         )
         yield _gauge(
+            "gossipmm_missed_ratio",
+            "Share of what is sent to this node that is lost, by the tries of probes it misses.",
+            health.missed,
+        )
+        yield _gauge(
             "gossipmm_accusations_held",
             "Members that this node does not accuse now because it may itself be the one to blame.",
             health.held,
         )
+        yield from self._losses()
+
+    def _losses(self) -> Iterator[Metric]:
+        stats, health = self._agent.stats, self._agent.health()
         yield _gauge(
             "gossipmm_members_slow",
             "Live members that said within the last two intervals that their timers fire late.",

@@ -133,7 +133,7 @@ function drawAlarm(link) {
   const lines = [
     link === "lost" && broken ? `${broken}. What is shown is what was known last.` : "",
     status?.conflict.length ? `Another live process calls itself ${status.name}, too, at ${status.conflict.join(", ")}: give one of them another name.` : "",
-    status?.impaired ? "Most answers of this agent do not get through: the others hold it on probation, and it is in no lookup until they do." : "",
+    status?.impaired ? "Most of what this agent sends or is sent is lost: the others hold it on probation, and it is in no lookup until that is over." : "",
     stale ? `More than half of the members vanished at once, so this agent may be the one that is cut off: ${many(stale, "topic")} without a live host ${stale === 1 ? "answers its" : "answer their"} last known ones.` : "",
     status && !status.joined ? "This agent has not joined yet: no seed has answered. It goes on trying." : "",
     ...Object.values(status?.faults ?? {}).map((words) => `Trouble: ${words}.`),
