@@ -42,6 +42,7 @@ from gossipmm.core.sending.seeds import Seeds
 from gossipmm.core.sync.anti_entropy import AntiEntropy
 from gossipmm.core.sync.claims import Claims
 from gossipmm.core.sync.fingerprints import Fingerprints
+from gossipmm.core.sync.founding import Founding
 from gossipmm.core.sync.joining import Joining
 from gossipmm.core.sync.pace import Pace
 from gossipmm.core.sync.reaper import Reaper
@@ -138,8 +139,8 @@ class Node:
         conflict = NameConflict(local, outbox, own)
         reply_loss = ReplyLoss(local, own)
         seeds, pace = Seeds(local, outbox), Pace(local, broadcasts)
-        transfer = Transfer(local, outbox, replies, pace)
-        joining = Joining(local, admission, seeds, transfer)
+        transfer, founding = Transfer(local, outbox, replies, pace), Founding(local, seeds, pace)
+        joining = Joining(local, admission, seeds, transfer, founding)
         claims = Claims(local, detector, own, replies, conflict)
         anti_entropy = AntiEntropy(local, outbox, claims, replies)
         rotation = Rotation(local, outbox, envelope, self._advance, own)
@@ -166,7 +167,7 @@ class Node:
             rotation=rotation,
             claims=claims,
             records=Records(local, broadcasts, detector, closed, conflict, rotation),
-            fingerprints=Fingerprints(local, validation, anti_entropy, transfer, pace),
+            fingerprints=Fingerprints(local, validation, anti_entropy, transfer, pace, founding),
             anti_entropy=anti_entropy,
             transfer=transfer,
             joining=joining,

@@ -46,7 +46,7 @@ __all__ = ("Parts", "Receiver")
 #: addresses.
 _LARGE: Final = (wire.OPT_DIGEST, wire.OPT_BUCKETS, wire.OPT_WANT, wire.OPT_PULL)
 #: Options that are neither a request nor an answer to one.
-_NO_REQUEST: Final = frozenset((wire.OPT_PAGES, wire.OPT_KEY, wire.OPT_SLOW))
+_NO_REQUEST: Final = frozenset((wire.OPT_PAGES, wire.OPT_KEY, wire.OPT_SLOW, wire.OPT_JOINING))
 #: Bytes that may go to an unvalidated address for each byte from there [P95].
 _ALLOWED: Final = 3
 
@@ -186,6 +186,8 @@ class Receiver:
                 self._hear_requests(inbound, sender)
         else:
             parts.closed.hear_stranger(inbound)
+            if wire.OPT_MORE in options:
+                parts.transfer.hear_part(inbound, options[wire.OPT_MORE])
             if frame.rows:
                 inbound.waited = local.waited()
                 parts.claims.hear_stranger(inbound)
@@ -216,6 +218,8 @@ class Receiver:
                 local.events.append(
                     events.SourceDiffers(now, sender.name, source, sender.addresses)
                 )
+        if inbound.frame.kind in (wire.SYN, wire.ACK):
+            sender.joining = wire.OPT_JOINING in inbound.frame.options
         if wire.OPT_SLOW in inbound.frame.options:
             sender.slow_until = now + 2 * local.config.gossip_interval
         if heartbeat > sender.k:
@@ -260,11 +264,13 @@ class Receiver:
         if (want := options.get(wire.OPT_WANT)) is not None:
             parts.anti_entropy.hear_want(inbound, sender, want)
         if (cursor := options.get(wire.OPT_PULL)) is not None:
-            parts.transfer.hear_pull(sender, cursor)
+            parts.transfer.hear_pull(sender, cursor, frame.probe)
         more = options.get(wire.OPT_MORE)
-        if more:
-            parts.transfer.hear_more(more, frame.sender)
-        elif more is not None and wire.OPT_PAGES in options:
+        if (
+            more is not None
+            and not parts.transfer.hear_part(inbound, more)
+            and wire.OPT_PAGES in options
+        ):
             parts.anti_entropy.hear_burst(sender)
         expired = options.get(wire.OPT_EXPIRE)
         if expired is not None and frame.target == self._local.me.key:
@@ -310,9 +316,10 @@ class Receiver:
             local.own.acknowledged = True
         if parts.validation.open and parts.validation.answered(frame.probe):
             return
+        joining = wire.OPT_JOINING in frame.options
         answers = (
             parts.leaving.hear_confirmed(frame.probe, frame.sender)
-            or parts.joining.answered(frame.probe, frame.sender, source)
+            or parts.joining.answered(frame.probe, frame.sender, source, joining=joining)
             or parts.conflict.answered(frame.probe, frame.sender)
             or parts.probes.answered(frame.probe, sender, source)
         )

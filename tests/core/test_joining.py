@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from gossipmm.core.values.types import Registration, Status
+from collections.abc import Iterable
+
+import pytest
+
+from gossipmm.core.values.events import Joined
+from gossipmm.core.values.types import Address, Registration, Status
 from gossipmm.core.wire import frame as wire
-from tests.helpers import Mesh
+from tests.helpers import START, Mesh, Packet, picks
 
 
 def test_who_leaves_while_it_joins_tells_the_seeds_that_it_knocked_at() -> None:
@@ -38,3 +43,138 @@ def test_an_answer_of_somebody_whose_page_0_is_not_here_yet_is_survived() -> Non
     seed.say("a", kind=wire.ACK, probe=node._parts.joining._seeds.probe, fingerprint=12345)
     mesh.run(0.5)
     assert seed.key in node.table.by_key
+
+
+# -- what "joined" says ----------------------------------------------------------------------------
+
+
+def newcomers(mesh: Mesh, *names: str, others: Iterable[Address] = ()) -> None:
+    """Start nodes at once that have all of each other, and ``others``, as seeds."""
+    addresses = {name: mesh.new_address() for name in names}
+    for name, address in addresses.items():
+        mesh.add(name, address=address, seeds=[*addresses.values(), *others])
+
+
+def joined_at(mesh: Mesh, name: str) -> float:
+    (event,) = mesh.told(name, Joined)
+    return event.at - START
+
+
+def test_newcomers_that_agree_with_each_other_have_not_joined() -> None:
+    """Story: j0 said "this node knows what the others know" after 4 ms, with none of 2,000 topics.
+
+    It agreed with j1, which had not heard of them either. It answered "no such topic" [P80].
+    """
+    mesh = Mesh("s")
+    mesh["s"].register("t", "h", now=mesh.now)
+    mesh.run(1)
+    mesh.rules["s says nothing"] = lambda packet: packet.source == mesh["s"].addresses[0]
+    newcomers(mesh, "j0", "j1", others=mesh["s"].addresses)
+    mesh.run(4.5)
+    for name in ("j0", "j1"):
+        assert mesh[name].table.live_count() >= 2
+        assert not mesh[name].table.joined
+    mesh.heal()
+    mesh.until(lambda: all(mesh[name].table.joined for name in ("j0", "j1")), within=2)
+    for name in ("j0", "j1"):
+        assert picks(mesh[name], "t") == ("h",)
+        assert mesh[name].table.knows_gone
+
+
+def test_newcomers_whose_seeds_all_are_newcomers_found_the_cluster() -> None:
+    """All hosts of a cluster start at once: nobody waits for ever for somebody older [P80]."""
+    mesh = Mesh()
+    newcomers(mesh, *"abcd")
+    mesh.run(0.4)
+    assert not any(mesh[name].table.joined for name in "abcd")
+    mesh.run(1.6)
+    assert all(mesh[name].table.joined and mesh[name].table.knows_gone for name in "abcd")
+
+
+def test_newcomers_found_a_cluster_though_others_keep_coming() -> None:
+    """A rolling start is never quiet."""
+    mesh = Mesh()
+    newcomers(mesh, "a", "b")
+    seeds = [*mesh["a"].addresses, *mesh["b"].addresses]
+    for number in range(12):
+        mesh.run(0.3)
+        mesh.add(f"n{number}", seeds=seeds)
+    assert joined_at(mesh, "a") <= 3
+    assert joined_at(mesh, "b") <= 3
+
+
+def test_a_seed_that_is_down_delays_the_founding_and_does_not_prevent_it() -> None:
+    mesh = Mesh()
+    newcomers(mesh, "a", "b", others=[mesh.new_address()])
+    mesh.run(4)
+    assert not mesh["a"].table.joined
+    mesh.run(3)
+    assert mesh["a"].table.joined
+    assert mesh["b"].table.joined
+
+
+def test_who_knows_nobody_founds_nothing() -> None:
+    mesh = Mesh()
+    node = mesh.add("a", seeds=[mesh.new_address()])
+    mesh.run(30)
+    assert not node.table.joined
+
+
+def large(mesh: Mesh, name: str) -> None:
+    """Let a node register more than fits into one datagram."""
+    for number in range(40):
+        mesh[name].register("t", f"h{number}", {"m": "x" * 60}, now=mesh.now)
+
+
+@pytest.mark.parametrize("lost", [0, 1, -1])
+def test_the_end_of_a_transfer_that_lost_a_datagram_is_not_its_end(lost: int) -> None:
+    """Story: at 25 % loss newcomers had joined with 22 of 30 members known [P58, P80].
+
+    Each datagram of a burst is numbered, and the one that is missing is asked for again.
+    """
+    mesh = Mesh("a", "b")
+    large(mesh, "a")
+    mesh.settle()
+    seen: list[int] = []
+
+    def lose(packet: Packet) -> bool:
+        options = packet.frame.options
+        if wire.OPT_MORE not in options or packet.frame.probe in seen:
+            return False
+        seen.append(packet.frame.probe)
+        if lost < 0:
+            return options[wire.OPT_MORE] != [] and not mesh.lost
+        return len(seen) - 1 == lost
+
+    mesh.rules["once"] = lose
+    node = mesh.add("c", seeds=mesh["a"].addresses)
+    # Nothing else brings what is missing.
+    mesh.rules["digests"] = lambda p: bool({wire.OPT_DIGEST, wire.OPT_WANT} & set(p.frame.options))
+    mesh.until(lambda: node.table.joined, within=3, step=0.001)
+    assert len(mesh.lost) >= 1
+    assert len(picks(node, "t")) == 40
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_who_has_joined_knows_every_registration_at_heavy_loss(seed: int) -> None:
+    """[P80]."""
+    mesh = Mesh(*"abcde", seed=seed)
+    for name in "abcde":
+        large(mesh, name)
+        mesh[name].register(f"of-{name}", "h", now=mesh.now)
+    mesh.settle()
+    mesh.lose(0.25)
+    for name in "xyz":
+        mesh.add(name)
+    waiting = set("xyz")
+
+    def told() -> bool:
+        for name in sorted(waiting):
+            if mesh.told(name, Joined):
+                waiting.discard(name)
+                table = mesh[name].table
+                assert {f"of-{other}" for other in "abcde"} <= table.topics.keys()
+                assert len(picks(mesh[name], "t")) == 40
+        return not waiting
+
+    mesh.until(told, within=12, step=0.002)

@@ -137,6 +137,7 @@ def test_an_old_digest_is_no_evidence_of_life() -> None:
     y.say("a")
     x.answers = False
     mesh.until(lambda: held(mesh["a"], "x").status is Status.DEAD, within=12)
+    mesh.run(0.1)
     row = wire.digest_row(x.key, x.heartbeat + 1, wire.ALIVE, 0, b"\0" * 6)
     y.say("a", heartbeat=old, options={wire.OPT_DIGEST: [0, b"\0", row]})
     assert held(mesh["a"], "x").status is Status.RETURNING  # as one that is worth a probe

@@ -87,6 +87,8 @@ class Outbox:
         if not isinstance(options, bytes):
             if local.now < local.slow_until:
                 options = {**(options or {}), wire.OPT_SLOW: True}
+            if not local.table.joined and (kind != wire.NEWS or wire.OPT_MORE in (options or ())):
+                options = {**(options or {}), wire.OPT_JOINING: True}
             options = cbor2.dumps(options) if options else b""
         frame = wire.encode(
             self._tag,

@@ -12,7 +12,7 @@ from gossipmm.core.wire import frame as wire
 __all__ = ("Seeds",)
 
 #: Seeds tried at once while alone.
-_AT_ONCE: Final = 8
+AT_ONCE: Final = 8
 
 
 class Seeds:
@@ -32,9 +32,9 @@ class Seeds:
 
     def some(self) -> list[Address]:
         """Return as many as are asked at once while nobody is known."""
-        if len(self.addresses) <= _AT_ONCE:
+        if len(self.addresses) <= AT_ONCE:
             return self.addresses
-        return self._local.rng.sample(self.addresses, _AT_ONCE)
+        return self._local.rng.sample(self.addresses, AT_ONCE)
 
     def ask(self, address: Address, probe: int = 0) -> None:
         """Send a SYN with page 0 to whoever is at the address: who answers knows this node.
@@ -47,5 +47,5 @@ class Seeds:
 
     def tell(self, probe: int) -> None:
         """Show the seeds the last page 0; nobody waits for their answers."""
-        for address in self.addresses[:_AT_ONCE]:
+        for address in self.addresses[:AT_ONCE]:
             self.ask(address, probe)

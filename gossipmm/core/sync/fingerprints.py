@@ -11,6 +11,7 @@ from typing import Final
 
 from gossipmm.core.sending.address_validation import AddressValidation
 from gossipmm.core.sync.anti_entropy import AntiEntropy
+from gossipmm.core.sync.founding import Founding
 from gossipmm.core.sync.pace import Pace
 from gossipmm.core.sync.transfer import Transfer
 from gossipmm.core.table.local_state import LocalState
@@ -35,12 +36,14 @@ class Fingerprints:
         anti_entropy: AntiEntropy,
         transfer: Transfer,
         pace: Pace,
+        founding: Founding,
     ) -> None:
         self._local = local
         self._validation = validation
         self._anti_entropy = anti_entropy
         self._transfer = transfer
         self._pace = pace
+        self._founding = founding
         self._digest_at = local.now
         self._agreed_at = local.now
 
@@ -54,6 +57,9 @@ class Fingerprints:
         if table.agrees(fingerprint):
             peer.differs_since = None
             self._agreed_at = local.now
+            if peer.joining:
+                self._founding.agreed()
+                return
             if not table.joined:
                 self._pace.joined()
             if not table.knows_gone:

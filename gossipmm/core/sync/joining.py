@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gossipmm.core.sealing.admission import Admission
-from gossipmm.core.sending.seeds import Seeds
+from gossipmm.core.sending.seeds import AT_ONCE, Seeds
+from gossipmm.core.sync.founding import Founding
 from gossipmm.core.sync.transfer import Transfer
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.values.types import Address
@@ -15,12 +16,18 @@ class Joining:
     """Asks the seeds, all of them while nobody is known, and pulls from whoever answers."""
 
     def __init__(
-        self, local: LocalState, admission: Admission, seeds: Seeds, transfer: Transfer
+        self,
+        local: LocalState,
+        admission: Admission,
+        seeds: Seeds,
+        transfer: Transfer,
+        founding: Founding,
     ) -> None:
         self._local = local
         self._admission = admission
         self._seeds = seeds
         self._transfer = transfer
+        self._founding = founding
 
     def join(self, addresses: list[Address]) -> None:
         """The seeds as they resolve now: those that are new are asked at once."""
@@ -40,8 +47,11 @@ class Joining:
         if not seeds:
             return
         peers = local.table.peers
+        self._founding.review()
         if not peers:
             chosen = self._seeds.some()
+        elif not local.table.joined:
+            chosen = self._founding.silent_seeds()[:AT_ONCE]
         elif local.chance(1.0 / (len(peers) + 1)):
             chosen = [seeds[int(local.rng.random() * len(seeds))]]
             if any(chosen[0] in member.addresses for member in local.peers.all()):
@@ -51,11 +61,12 @@ class Joining:
         for address in chosen:
             self._seeds.ask(address)
 
-    def answered(self, probe: int, sender: int, source: Address) -> bool:
+    def answered(self, probe: int, sender: int, source: Address, *, joining: bool) -> bool:
         """Return True when an ACK answers a join probe; while not joined, all records follow."""
         if probe != self._seeds.probe:
             return False
         local = self._local
+        self._founding.answered(source, joining=joining)
         if source in self._seeds.addresses:
             self._admission.prove(source, local.now)
         if not local.table.joined:

@@ -25,6 +25,7 @@ class Pace:
         self._local = local
         self._broadcasts = broadcasts
         self._hurries = 0
+        self._alone = True
         self._tick: Callable[[object], None]
         self._next: Token | None = None
 
@@ -56,8 +57,15 @@ class Pace:
         local = self._local
         local.table.joined = local.table.agreed = True
         local.events.append(events.Joined(local.now, local.table.live_count()))
-        self._broadcasts.tell_self()
-        self.hurry()
+        self._alone = True
+        self.found_others()
+
+    def found_others(self) -> None:
+        """Note that others are known, joined or not: they are told this node's registrations."""
+        if self._alone:
+            self._alone = False
+            self._broadcasts.tell_self()
+            self.hurry()
 
     def hurry(self) -> None:
         """Exchange at once, and a few times faster than usual: this node has just joined [P81]."""

@@ -61,6 +61,7 @@ class Member(Liveness):
         "hashed",
         "held_since",
         "hidden",
+        "joining",
         "key",
         "looping",
         "metadata",
@@ -138,6 +139,9 @@ class Member(Liveness):
         #: When a probe by it was last counted (``life/reply_loss.py``).
         self.asked_at: float = -inf
         self.slow_until: float = -inf
+        #: Whether it said in its last exchange that it has not joined yet; None before there was
+        #: one.
+        self.joining: bool | None = None
         self.peer_fingerprint = 0
         self.differs_since: float | None = None
         #: When it died within the window that may mean that this node is the one cut off.

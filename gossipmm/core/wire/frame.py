@@ -61,13 +61,17 @@ OPT_DIGEST: Final = 2  # [bits, bucket numbers, rows of 20, ? 2: hashes are of b
 OPT_BUCKETS: Final = 3  # [bits, first bucket, 4-byte hashes, ? 2: hashes are of bytes]
 OPT_WANT: Final = 4  # [* [record key, page vector, ? first page, behind the last, ? digests]]
 OPT_MINIMUMS: Final = 5  # [* [name, generation]]
-OPT_PULL: Final = 6  # [page number, record key, ? true]: send what comes after; ? the gone only
+#: [page number, record key, ? gone only, ? datagrams at most]: send what comes after.
+OPT_PULL: Final = 6
 OPT_MORE: Final = 7  # [page number, record key], or []: where the transfer stands; it ended
 OPT_TARGET: Final = 8  # record key that a HELP or HELPED is about
 OPT_SLOW: Final = 9  # true: my own timers fire late
 OPT_EXPIRE: Final = 10  # [topic, host]: is this registration of yours still meant?
 OPT_REACHED: Final = 11  # true, in a HELPED: the target itself answered the helper
 OPT_KEY: Final = 12  # [register, secret]: the key that comes; only ever inside a sealed datagram
+OPT_JOINING: Final = 14  # true: I have not joined yet, so agreement with me proves nothing
+#: Datagrams that a PULL may ask for.
+MAX_PULL: Final = 12
 
 _PREFIX: Final = Struct(">BBB4sBBBQQQQII")
 _ROW: Final = Struct(">QIBB")
@@ -376,6 +380,12 @@ def _is_cursor(value: Any) -> bool:
     )
 
 
+def _is_pull(value: Any) -> bool:
+    if not _is_cursor(value) or len(value) < 4:
+        return _is_cursor(value)
+    return type(value[3]) is int and 0 < value[3] <= MAX_PULL
+
+
 def _is_pair_of_text(value: Any) -> bool:
     return type(value) is list and len(value) >= 2 and all(type(part) is str for part in value[:2])
 
@@ -395,11 +405,12 @@ _CHECKS: Final[dict[int, Callable[[Any], bool]]] = {
     OPT_BUCKETS: _is_buckets,
     OPT_WANT: _is_want,
     OPT_MINIMUMS: _is_minimums,
-    OPT_PULL: _is_cursor,
+    OPT_PULL: _is_pull,
     OPT_MORE: lambda value: value == [] or _is_cursor(value),
     OPT_TARGET: _is_u64,
     OPT_SLOW: lambda value: value is True,
     OPT_EXPIRE: _is_pair_of_text,
     OPT_REACHED: lambda value: value is True,
     OPT_KEY: _is_key,
+    OPT_JOINING: lambda value: value is True,
 }
