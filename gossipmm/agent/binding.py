@@ -144,7 +144,8 @@ async def literal_of(name: str, number: int, path: str, network: Network) -> str
 
 def _reason(exc: OSError) -> str:
     hints = {
-        errno.EADDRINUSE: "the address is in use (is another agent running here?)",
+        errno.EADDRINUSE: "the address is in use (is another agent running here, or another worker "
+        "of this server? Workers share one agent, or have port 0 and a name each: name-{pid})",
         errno.EADDRNOTAVAIL: "it is not an address of this machine",
         errno.EACCES: "permission denied (ports below 1024 are for root)",
     }

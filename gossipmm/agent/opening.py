@@ -7,6 +7,7 @@ last thing a cancelled agent does is talk: it leaves, for at most ``leave_timeou
 from __future__ import annotations
 
 import logging
+import os
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -33,7 +34,7 @@ from gossipmm.core.node import Node
 from gossipmm.core.values.events import Event, GenerationRenewed
 from gossipmm.core.values.types import Address, make_generation
 
-__all__ = ("build_node", "open_agent")
+__all__ = ("build_node", "open_agent", "own_name")
 
 _log = logging.getLogger(__name__)
 
@@ -54,24 +55,43 @@ async def open_agent(
         from gossipmm.settings import load_config  # a megabyte that most programs need not have
 
         config = load_config()
-    config = replace(config, name=config.name or socket.gethostname())
+    config = replace(config, name=own_name(config))
     for seed in config.join:
         parse_seed(seed)
     network = SystemNetwork() if network is None else network
     port, addresses = await bind(config, network)
     try:
         running = await _prepare(config, network, port, addresses)
+        raised: BaseException | None = None
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(running.run)
                 try:
                     yield running.agent
+                except BaseException as exc:
+                    if _ends_a_scope(exc):
+                        raise
+                    # Past the nursery, which would make another group of a group.
+                    raised = exc
                 finally:
                     await running.close()
         except BaseExceptionGroup as group:
+            if raised is not None:
+                errors = (raised, *group.exceptions)
+                raise BaseExceptionGroup("the block and the agent failed", errors) from None
             _raise_single(group)
+        if raised is not None:
+            try:
+                raise raised
+            finally:
+                del raised  # else the traceback refers to itself
     finally:
         port.close()
+
+
+def own_name(config: Config) -> str:
+    """Return the name of the node: as configured, ``{pid}`` being this process, or the host's."""
+    return (config.name or socket.gethostname()).replace("{pid}", str(os.getpid()))
 
 
 class _Running:
@@ -208,6 +228,13 @@ async def _prepare(
         await remember.save()  # before the first datagram: no generation is used twice
     own = None if config.advertise else OwnAddresses(network, driver, faults, seeds)
     return _Running(agent, driver, seeds, dial_back, remember, own)
+
+
+def _ends_a_scope(exc: BaseException) -> bool:
+    """Return whether it is nothing but a cancellation, on its way to its scope."""
+    if isinstance(exc, BaseExceptionGroup):
+        return exc.split(trio.Cancelled)[1] is None
+    return isinstance(exc, trio.Cancelled | GeneratorExit)
 
 
 def _raise_single(group: BaseExceptionGroup[BaseException]) -> NoReturn:

@@ -21,6 +21,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -137,6 +138,9 @@ class ChildAgent:
             raise RuntimeError("an agent is started once: build another one")
         self._started = True
         self._pid = os.getpid()
+        # Of this process, whichever child it has.
+        name = self.config.name.replace("{pid}", str(self._pid))
+        self.config = replace(self.config, name=name)
         self._wake.acquire()
         self._link = link = Link(self._python or find_python())
         running.add(self)

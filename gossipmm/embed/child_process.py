@@ -7,6 +7,7 @@ also makes it leave; SIGINT is for the parent to act on.
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import signal
@@ -25,6 +26,7 @@ from gossipmm.core.values.events import Event
 from gossipmm.core.values.types import Address, TopicView
 from gossipmm.embed.pipe import Lines, config_from, dump, error_to, view_to
 from gossipmm.embed.plain import plain
+from gossipmm.embed.troubles import log_troubles
 from gossipmm.errors import GossipError
 
 #: Seconds between two checks who the parent is.
@@ -176,6 +178,7 @@ async def _main() -> int:
         async with open_agent(config) as agent, trio.open_nursery() as nursery:
             nursery.start_soon(_end_with_parent, opening["args"][0], nursery.cancel_scope)
             nursery.start_soon(_end_on_signal, nursery.cancel_scope)
+            nursery.start_soon(log_troubles, agent)
             await parent.reply(opening["id"], {"result": [agent.name, agent.bound]})
             calls = _Calls(agent)
             async for request in requests:
@@ -190,6 +193,11 @@ async def _main() -> int:
 def main() -> int:
     """Run until the parent ends. The exit status is 1 when the agent could not be opened."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The parent's log is out of reach; its standard error is not.
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter(f"gossipmm agent of {os.getppid()}: %(message)s"))
+    handler.setLevel(logging.WARNING)
+    logging.getLogger("gossipmm").addHandler(handler)
     return trio.run(_main)
 
 

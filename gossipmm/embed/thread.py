@@ -42,6 +42,7 @@ from gossipmm.embed.lost import OnLost, stale, tell
 from gossipmm.embed.outcome import Outcome
 from gossipmm.embed.patched import refuse_patched
 from gossipmm.embed.recording import Recording
+from gossipmm.embed.troubles import log_troubles
 from gossipmm.errors import AgentClosedError, AgentLostError, ForkedError, StartError
 from gossipmm.settings import load_config
 
@@ -210,6 +211,7 @@ class ThreadAgent:
             self._token = trio.lowlevel.current_trio_token()
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
+                nursery.start_soon(log_troubles, agent)
                 self.started.set_result(agent)
                 await self._close_asked.wait()
                 # Callers that wait are told before the leave, which takes its time.

@@ -42,15 +42,21 @@ def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def until(holds: Callable[[], Any], what: str, seconds: float = DEADLINE) -> Any:
-    """Poll until a condition gives something true; return it."""
+def until(
+    holds: Callable[[], Any],
+    what: str,
+    seconds: float = DEADLINE,
+    *,
+    show: Callable[[], str] = lambda: "",
+) -> Any:
+    """Poll until a condition gives something true; return it. ``show``: said if it never does."""
     deadline = time.monotonic() + seconds
     while True:
         value = holds()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"after {seconds:g} s: not {what}")
+            raise AssertionError(f"after {seconds:g} s: not {what} {show()}")
         time.sleep(0.01)
 
 
