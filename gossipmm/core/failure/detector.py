@@ -76,6 +76,7 @@ class Detector:
             local.events.append(events.MemberRefuted(local.now, member.name, reporter, heartbeat))
             self._end_suspicion(member)
             self._probation.restart(member)
+            member.doubted = False
             local.table.refresh(member, local.now)
             self._tell(member, member.status)
         elif outcome is Outcome.RENEWED:

@@ -180,6 +180,13 @@ class Member(Liveness):
         """Return all entries of all pages held, in order of page."""
         return [entry for number in sorted(self.pages) for entry in self.pages[number].entries]
 
+    def forget_hidden(self, topic: str, host: str) -> None:
+        """Forget that a registration was hidden, unless one of its pages still lists it."""
+        if self.hidden is None or (topic, host) not in self.hidden:
+            return
+        if not any((topic, host) == (one.topic, one.host) for one in self.registrations()):
+            del self.hidden[topic, host]
+
     def note(self, at: float, kind: EvidenceKind, reporter: NodeId, **facts: Fact) -> None:
         """Add a line to the evidence trail, with the facts that ``trail.FACTS`` names."""
         if self.trail is None:

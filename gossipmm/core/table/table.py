@@ -207,6 +207,8 @@ class Table:
                 self._index.add(member, entry, page.number, now)
         for entry in before.values():
             self._index.discard(member, entry, page.number, now)
+            if member.hidden:
+                member.forget_hidden(entry.topic, entry.host)
         if member.hidden:
             for entry in page.entries:
                 name = (entry.topic, entry.host)
@@ -342,7 +344,9 @@ class Table:
             or self.minimum_generations.get(name, -1) >= generation
         ):
             return False
-        self.minimum_generations.pop(name, None)
+        lower = self.minimum_generations.pop(name, None)
+        if lower is not None:
+            self._minimum_keys.pop(record_key(self._config.cluster, name, lower), None)
         self.minimum_generations[name] = generation
         self._minimum_keys[record_key(self._config.cluster, name, generation)] = name
         while len(self.minimum_generations) > self._config.max_closed_generations:
