@@ -177,6 +177,10 @@ class Agent:
         """Return what was registered with this agent, and when it ends."""
         return self._node.registrations(self.now())
 
+    def registration(self, topic: str, host: str) -> OwnRegistration | None:
+        """Return one registration made with this agent, or None."""
+        return self._node.registration(topic, host, self.now())
+
     # -- what a caller learned -------------------------------------------------------------
 
     def ack_alive(self, topic: str, host: str) -> bool:
@@ -318,7 +322,7 @@ class Agent:
             faults=self.faults(),
             agreement=self.agreement(),
             health=self.health(),
-            members=Counter(view.status for view in self.members()),
+            members=Counter([member.status for member in self.table.by_name.values()]),
             topics=len(self.table.topics),
             registrations=len(self.registrations()),
             process=os.getpid(),

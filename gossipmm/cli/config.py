@@ -26,7 +26,7 @@ _WIDTH = 100
 
 @click.group()
 def config() -> None:
-    """Look at settings: all that there are, what is set, and what an agent would say of it."""
+    """List settings, show what is set, and check files."""
 
 
 @config.command()

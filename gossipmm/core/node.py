@@ -381,6 +381,10 @@ class Node:
         """Return what was registered with this node, and the seconds left to each at ``now``."""
         return self._local.own.leased(now)
 
+    def registration(self, topic: str, host: str, now: float) -> OwnRegistration | None:
+        """Return one registration made with this node; None when it is not registered here."""
+        return self._local.own.leased_one(topic, host, now)
+
     def members(self) -> tuple[MemberView, ...]:
         """Return all known members, this node included, by name."""
         return tuple(self._view(m) for _, m in sorted(self._local.table.by_name.items()))

@@ -11,9 +11,9 @@ from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
-from gossipmm.answers import FoundHost, Lookup, LookupStatus
 from gossipmm.core.values.types import HostEntry, HostState, TopicView
 from gossipmm.matchmaker.exchanges import Exchange, Match
+from gossipmm.matchmaker.explained import Explained, Question
 from gossipmm.matchmaker.keys import FANOUT, fanout_topic, split_direct
 from gossipmm.matchmaker.protocols import AgentControl, TableReader
 from gossipmm.matchmaker.ring import Ring
@@ -79,65 +79,23 @@ class TableExchange(Exchange):
         """Return the entries that a long answer is about: here, all of the topic."""
         return view.entries
 
-    def explain(self, key: str, control: AgentControl) -> Lookup:
+    def explain(self, key: str, control: AgentControl) -> Explained:
         """Return the long answer; ``control`` knows the time, and who was heard when."""
         topic = self.topic_of(key)
         view = self.reader.topics.get(topic)
         joined = self.reader.joined
         hosts = self.hosts(key, topic, view)
         entries = self.shown(key, view) if view is not None else _NO_ENTRIES
-        heard = control.heard({node for entry in entries.values() for node in entry.nodes})
-        now = control.now()
-        found = tuple([self._found(topic, host, entries, now, heard) for host in hosts])
-        names = set(hosts)
-        others = tuple(
-            [
-                self._found(topic, host, entries, now, heard)
-                for host in sorted(entries)
-                if host not in names
-            ]
-        )
-        sources = {host.source for host in found if host.state is not HostState.STALE}
-        if "gossip" in sources or "elsewhere" in sources:
-            status = LookupStatus.OK
-        elif any(host.source == "gossip" for host in found):
-            status = LookupStatus.STALE
-        elif not joined:
-            status = LookupStatus.NOT_JOINED
-        elif view is None:
-            status = LookupStatus.UNKNOWN_TOPIC
-        else:
-            status = LookupStatus.NOBODY_ALIVE
-        return Lookup(key, topic, status, found, others)
+        question = Question(key, topic, view, joined, hosts, entries, self.prefix)
+        return Explained(question, control, partial(self._source_of, topic))
+
+    def _source_of(self, topic: str, host: str) -> str:
+        in_ring = self.ring is not None and host in self.ring.get(topic, ())
+        return "ring" if in_ring else self.vouches(topic, host)
 
     def vouches(self, topic: str, host: str) -> str:
-        """Return the source of a host that the topic does not have."""
+        """Return the source of a host that neither the topic nor the ring has."""
         return "key"
-
-    def _found(
-        self,
-        topic: str,
-        host: str,
-        entries: Mapping[str, HostEntry],
-        now: float,
-        heard: Mapping[str, float],
-    ) -> FoundHost:
-        queue = f"{self.prefix}{topic}.{host}"
-        entry = entries.get(host)
-        if entry is None:
-            in_ring = self.ring is not None and host in self.ring.get(topic, ())
-            return FoundHost(queue, host, source="ring" if in_ring else self.vouches(topic, host))
-        freshest = max([entry.heard, *(heard[node] for node in entry.nodes if node in heard)])
-        return FoundHost(
-            queue,
-            host,
-            entry.state,
-            max(0.0, now - freshest),
-            max(0.0, now - entry.since),
-            "gossip",
-            entry.nodes,
-            entry.metadata,
-        )
 
 
 class TableTopicExchange(TableExchange):

@@ -16,7 +16,8 @@ from gossipmm.core.values.types import HostEntry, HostState, OwnRegistration, To
 from gossipmm.errors import AgentClosedError, ForkedError
 from gossipmm.matchmaker.base import HeartbeatMatchMakerBase
 from gossipmm.matchmaker.bindings import DirectBinding, FanoutBinding, TopicBinding
-from gossipmm.matchmaker.exchanges import Match
+from gossipmm.matchmaker.exchanges import Exchange, Match
+from gossipmm.matchmaker.explained import Explained
 from gossipmm.matchmaker.keys import (
     EMPTY_KEYS,
     FANOUT_PREFIXES,
@@ -217,20 +218,15 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
 
         Takes no turn of the round robin, and waits for nobody, as ``queues``.
         """
-        control = self._agent()
-        check_key(key)
-        for binding, exchange, *_ in self.bindings:
-            if not binding.test(key):
-                continue
-            if not isinstance(exchange, TableExchange):
-                hosts = tuple(
-                    FoundHost(queue, host or "", source="exchange")
-                    for queue, host in exchange.run(key)
-                )
-                status = LookupStatus.OK if hosts else LookupStatus.NOBODY_ALIVE
-                return Lookup(key, topic_of(key), status, hosts)
-            return exchange.explain(key, control)
-        return Lookup(key, topic_of(key), LookupStatus.UNKNOWN_TOPIC)
+        found = explained(self, key)
+        if isinstance(found, Explained):
+            return found.lookup()
+        hosts = tuple(
+            FoundHost(queue, host or "", source="exchange")
+            for queue, host in (found.run(key) if found is not None else ())
+        )
+        nobody = LookupStatus.UNKNOWN_TOPIC if found is None else LookupStatus.NOBODY_ALIVE
+        return Lookup(key, topic_of(key), LookupStatus.OK if hosts else nobody, hosts)
 
     def host(self, key: str, host: str) -> HostEntry | None:
         """Return a host of a topic with its metadata, as the local table has it; None: unknown.
@@ -407,3 +403,18 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
         """Return the seconds to the next round: at most a third of the shortest time to live."""
         ttls = [options.ttl for options in list(self._options.values()) if options.ttl]
         return min([self.heartbeat_interval, *(ttl / 3 for ttl in ttls)])
+
+
+def explained(matchmaker: TableMatchMaker, key: str) -> Explained | Exchange | None:
+    """Return the long answer to a key, whose parts can be asked for one by one.
+
+    Of an exchange that is not ours, the exchange itself; None when no binding matches the key.
+    """
+    control = matchmaker._agent()
+    check_key(key)
+    for binding, exchange, *_ in matchmaker.bindings:
+        if binding.test(key):
+            if isinstance(exchange, TableExchange):
+                return exchange.explain(key, control)
+            return exchange
+    return None

@@ -88,6 +88,14 @@ OWN = (
         http=("GET /v1/registrations",),
         command="registrations",
     ),
+    Verb(
+        "registration",
+        Scope.OWN,
+        PAIR,
+        "OwnRegistration | None",
+        None,
+        absent=dict.fromkeys(set(Face) - {Face.NODE, Face.AGENT}, "one of registrations"),
+    ),
 )
 
 TABLE = (

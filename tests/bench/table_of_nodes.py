@@ -19,6 +19,12 @@ def table_of(nodes: int = NODES) -> Table:
     The first ten serve "ten" as well; "own-7" is served by node 7 alone.
     """
     table = Table(Config(), Stats())
+    fill(table, nodes)
+    return table
+
+
+def fill(table: Table, nodes: int) -> None:
+    """Put the nodes of ``table_of`` into a table."""
     for number in range(nodes):
         name = node_name(number)
         address = (f"10.{number // 250}.0.{number % 250 + 1}", 7946)
@@ -28,7 +34,6 @@ def table_of(nodes: int = NODES) -> Table:
         member.hear_alive(1, first_hand(0.0))
         table.put(page_of(number, 2), 0.0)
     table.publish()
-    return table
 
 
 def node_name(number: int) -> str:

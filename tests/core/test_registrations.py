@@ -162,7 +162,7 @@ def test_an_identity_that_all_others_would_refuse_is_refused_at_once(
 def test_node_metadata_that_could_not_travel_is_refused_at_once() -> None:
     """Else the node's page 0 would be refused by everybody, and nobody would say why."""
     assert node_with(metadata={"zone": "b"}).members()[0].metadata == {"zone": "b"}
-    with pytest.raises(RegistrationError, match=r"node 'a'.*0\.5"):
+    with pytest.raises(ConfigError, match=r"metadata\.load: 0\.5 is not"):
         node_with(metadata={"load": 0.5})
     with pytest.raises(LimitError, match=r"node 'a'.* 4\d\d bytes.* 400"):
         node_with(metadata={"x": "y" * 390})

@@ -109,15 +109,19 @@ class SelfRecord:
 
     def leased(self, now: float) -> tuple[OwnRegistration, ...]:
         """All entries with the time that each still lives at core time ``now``."""
-        found = []
-        for entry in self.registrations():
-            lease = self.leases.get((entry.topic, entry.host))
-            ttl = left = None
-            if lease is not None:
-                ttl, left = lease.ttl, max(0.0, lease.deadline - now)
-            own = OwnRegistration(entry.topic, entry.host, entry.metadata, entry.state, ttl, left)
-            found.append(own)
-        return tuple(found)
+        return tuple([self._leased(entry, now) for entry in self.registrations()])
+
+    def leased_one(self, topic: str, host: str, now: float) -> OwnRegistration | None:
+        """Return one entry, or None if it is not registered."""
+        entry = self.find(topic, host)
+        return self._leased(entry, now) if entry is not None else None
+
+    def _leased(self, entry: Registration, now: float) -> OwnRegistration:
+        lease = self.leases.get((entry.topic, entry.host))
+        ttl = left = None
+        if lease is not None:
+            ttl, left = lease.ttl, max(0.0, lease.deadline - now)
+        return OwnRegistration(entry.topic, entry.host, entry.metadata, entry.state, ttl, left)
 
     def find(self, topic: str, host: str) -> Registration | None:
         """Return the entry, or None if it is not registered."""

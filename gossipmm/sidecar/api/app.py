@@ -8,6 +8,7 @@ resolve to 127.0.0.1 does not), and whatever a browser sends for another origin 
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,9 +31,15 @@ __all__ = ("ENDPOINTS", "application")
 
 def _openapi(state: State, call: Call) -> Response:
     """Show the OpenAPI document."""
+    return Response(_document())
+
+
+@cache
+def _document() -> bytes:
+    """Return the document, which no agent changes: it is built once, when it is first asked for."""
     from gossipmm.sidecar.api.openapi import document
 
-    return Response(msgspec.json.encode(document(ENDPOINTS)))
+    return msgspec.json.encode(document(ENDPOINTS))
 
 
 #: Everything that is served, in the order of the OpenAPI document.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from gossipmm.core.values.types import HostState
+from gossipmm.matchmaker.explained import Explained
+from gossipmm.matchmaker.table_matchmaker import explained
 from gossipmm.sidecar.api import schemas, views
 from gossipmm.sidecar.api.state import State
 from gossipmm.sidecar.http.problems import ProblemError
@@ -18,12 +20,9 @@ def queues(state: State, call: Call) -> schemas.Queues:
     key = call.path["key"]
     agent = state.agent
     found = agent.queues(key, routing_key=_routing_key(call))
-    view = agent.table.topics.get(key)
-    if found and view is not None and view.picks and not view.stale and agent.table.joined:
-        status = "ok"
-    else:
-        status = agent.lookup(key).status.value
-    return schemas.Queues(key=key, status=status, queues=found)
+    long = explained(agent.matchmaker, key)
+    status = long.status if isinstance(long, Explained) else agent.lookup(key).status
+    return schemas.Queues(key=key, status=status.value, queues=found)
 
 
 def _routing_key(call: Call) -> str | bytes | None:
@@ -38,23 +37,27 @@ def _routing_key(call: Call) -> str | bytes | None:
         raise ProblemError(400, f"routing_key_hex={digits!r} is not hexadecimal") from None
 
 
-def lookup(state: State, call: Call) -> schemas.Lookup:
+async def lookup(state: State, call: Call) -> schemas.Lookup:
     """Answer a key in detail."""
-    return views.lookup(state.agent.lookup(call.path["key"]))
+    key = call.path["key"]
+    found = explained(state.agent.matchmaker, key)
+    if isinstance(found, Explained):
+        return await views.explained(key, found)
+    return views.lookup(state.agent.lookup(key))
 
 
-def topics(state: State, call: Call) -> schemas.Topics:
+async def topics(state: State, call: Call) -> schemas.Topics:
     """Show all topics."""
-    return views.topics(state)
+    return await views.topics(state)
 
 
-def topic(state: State, call: Call) -> schemas.Topic:
+async def topic(state: State, call: Call) -> schemas.Topic:
     """Show one topic."""
     name = call.path["topic"]
     view = state.agent.table.topics.get(name)
     if view is None:
         raise ProblemError(404, f"no member registers the topic {name!r}", "unknown-topic")
-    return views.topic(state, view, state.agent.now())
+    return await views.topic(state, view, state.agent.now())
 
 
 def ring(state: State, call: Call) -> schemas.Ring:
@@ -62,9 +65,9 @@ def ring(state: State, call: Call) -> schemas.Ring:
     return state.agent.matchmaker.ring()
 
 
-def members(state: State, call: Call) -> schemas.Members:
+async def members(state: State, call: Call) -> schemas.Members:
     """Show all members."""
-    return views.members(state)
+    return await views.members(state)
 
 
 def member(state: State, call: Call) -> schemas.Member:
@@ -83,12 +86,12 @@ def why(state: State, call: Call) -> schemas.Why:
     if view is None:
         raise unknown(state, name)
     now, trail = agent.now(), agent.why(name)
-    serves = [
+    serves = sorted(
         (entry.topic, entry.host)
-        for _, topic in sorted(agent.table.topics.items())
-        for _, entry in sorted(topic.entries.items())
+        for topic in agent.table.topics.values()
+        for entry in topic.entries.values()
         if name in entry.nodes and entry.state is not HostState.STALE
-    ]
+    )
     return schemas.Why(
         name=name,
         status=view.status.label,

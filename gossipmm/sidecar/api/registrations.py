@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from operator import itemgetter
 
 import msgspec
+import trio
 
+from gossipmm.core.values.types import OwnRegistration
 from gossipmm.sidecar.api import schemas, views
+from gossipmm.sidecar.api.listing import listed
 from gossipmm.sidecar.api.state import State
 from gossipmm.sidecar.http.messages import Response
 from gossipmm.sidecar.http.problems import ProblemError
@@ -18,12 +23,13 @@ _SELF = "/v1/registrations/{topic}"
 _PATH = f"{_SELF}/{{host}}"
 
 
-def registrations(state: State, call: Call) -> schemas.OwnRegistrations:
+async def registrations(state: State, call: Call) -> schemas.OwnRegistrations:
     """Show what was registered with this agent."""
-    entries = sorted(state.agent.registrations(), key=lambda entry: entry[:2])
-    return schemas.OwnRegistrations(
-        node=state.agent.name, registrations=[views.own(entry) for entry in entries]
-    )
+    entries: Sequence[OwnRegistration] = state.agent.registrations()
+    await trio.lowlevel.checkpoint()  # thousands take milliseconds to gather, and to sort
+    entries = sorted(entries, key=itemgetter(0, 1))
+    found = await listed(entries, lambda part: map(views.own, part))
+    return schemas.OwnRegistrations(node=state.agent.name, registrations=found)
 
 
 def _named(state: State, call: Call) -> tuple[str, str]:
@@ -38,7 +44,8 @@ def register(state: State, call: Call) -> Response:
     known = _own(state, topic, host)
     metadata = {key: _whole(value) for key, value in body.metadata.items()}
     state.agent.register(topic, host, metadata, ttl=body.ttl, draining=body.draining)
-    entry = next(e for e in state.agent.registrations() if (e.topic, e.host) == (topic, host))
+    entry = state.agent.registration(topic, host)
+    assert entry is not None
     return Response(msgspec.json.encode(views.own(entry)), 200 if known else 201)
 
 
@@ -102,7 +109,7 @@ def drain_one(state: State, call: Call) -> schemas.Changed:
 
 
 def _own(state: State, topic: str, host: str) -> bool:
-    return any((e.topic, e.host) == (topic, host) for e in state.agent.registrations())
+    return state.agent.registration(topic, host) is not None
 
 
 def _acknowledged(state: State, topic: str, host: str) -> schemas.Acknowledged:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isfinite
+from typing import Any
+
+import msgspec
+import trio
 
 from gossipmm.addresses import format_address
 from gossipmm.answers import FoundHost, Lookup
@@ -14,11 +19,16 @@ from gossipmm.core.values.types import (
     Status,
     TopicView,
 )
+from gossipmm.matchmaker.explained import Explained
 from gossipmm.sidecar.api import schemas
+from gossipmm.sidecar.api.listing import listed
 from gossipmm.sidecar.api.state import State, ago
 from gossipmm.text.members import why_status
 
-__all__ = ("lookup", "member", "members", "own", "status", "topic", "topics")
+__all__ = ("explained", "lookup", "member", "members", "own", "status", "topic", "topics")
+
+#: Topics shown between two looks at what else there is to do: small ones take 20 us each.
+TOPICS_AT_ONCE = 32
 
 
 def member(state: State, view: MemberView, now: float) -> schemas.Member:
@@ -42,26 +52,33 @@ def member(state: State, view: MemberView, now: float) -> schemas.Member:
     )
 
 
-def members(state: State) -> schemas.Members:
+async def members(state: State) -> schemas.Members:
     """Show all members."""
-    now = state.agent.now()
-    return schemas.Members(
-        node=state.agent.name,
-        event_id=state.hub.event_id,
-        members=[member(state, view, now) for view in state.agent.members()],
-    )
+    agent = state.agent
+    event_id, now = state.hub.event_id, agent.now()
+
+    def show(names: Sequence[str]) -> list[schemas.Member]:
+        views = map(agent.member, names)
+        return [member(state, view, now) for view in views if view is not None]
+
+    found = await listed(sorted(agent.table.by_name), show)
+    return schemas.Members(node=agent.name, event_id=event_id, members=found)
 
 
-def topic(state: State, view: TopicView, now: float) -> schemas.Topic:
+async def topic(state: State, view: TopicView, now: float) -> schemas.Topic:
     """Show a topic."""
-    entries = [view.entries[host] for host in sorted(view.entries)]
-    heard = state.agent.heard({node for entry in entries for node in entry.nodes})
+
+    def show(names: Sequence[str]) -> list[schemas.Host]:
+        entries = [view.entries[host] for host in names]
+        heard = state.agent.heard({node for entry in entries for node in entry.nodes})
+        return [_host(entry, now, heard) for entry in entries]
+
     return schemas.Topic(
         topic=view.topic,
         stale=view.stale,
         picks=list(view.picks),
         fanout=list(view.fanout),
-        hosts=[_host(entry, now, heard) for entry in entries],
+        hosts=await listed(sorted(view.entries), show),
     )
 
 
@@ -77,15 +94,30 @@ def _host(entry: HostEntry, now: float, heard: dict[str, float]) -> schemas.Host
     )
 
 
-def topics(state: State) -> schemas.Topics:
+async def topics(state: State) -> schemas.Topics:
     """Show all topics."""
-    now = state.agent.now()
-    views = sorted(state.agent.table.topics.items())
-    return schemas.Topics(
-        node=state.agent.name,
-        event_id=state.hub.event_id,
-        topics=[topic(state, view, now) for _, view in views],
-    )
+    event_id, now = state.hub.event_id, state.agent.now()
+    shown: list[bytes] = []
+    for number, name in enumerate(sorted(state.agent.table.topics)):
+        if number % TOPICS_AT_ONCE == TOPICS_AT_ONCE - 1:
+            await trio.lowlevel.checkpoint()
+        view = state.agent.table.topics.get(name)
+        if view is not None:
+            shown.append(msgspec.json.encode(await topic(state, view, now)))
+    found: Any = msgspec.Raw(b"[" + b",".join(shown) + b"]")
+    return schemas.Topics(node=state.agent.name, event_id=event_id, topics=found)
+
+
+async def explained(key: str, found: Explained) -> schemas.Lookup:
+    """Show the detailed answer to a key, which may have many hosts."""
+
+    def show(names: Sequence[str]) -> list[schemas.FoundHost]:
+        return [_found(host) for host in found.found(names)]
+
+    status = found.status.value
+    hosts = await listed(found.hosts, show)
+    others = await listed(found.others, show)
+    return schemas.Lookup(key=key, topic=found.topic, status=status, hosts=hosts, others=others)
 
 
 def lookup(found: Lookup) -> schemas.Lookup:

@@ -1,0 +1,112 @@
+"""The long answer to a key: which hosts, in which state, how old, and what an empty one means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from gossipmm.answers import FoundHost, Lookup, LookupStatus
+from gossipmm.core.values.types import HostEntry, HostState, TopicView
+from gossipmm.matchmaker.protocols import AgentControl
+
+__all__ = ("Explained", "Question")
+
+
+class Question(NamedTuple):
+    """A key, and what the table has for it."""
+
+    key: str
+    topic: str
+    #: What the topic's view is, None where no record has it; and whether the table is joined.
+    view: TopicView | None
+    joined: bool
+    #: The hosts that ``queues`` answers with, or picks from.
+    hosts: tuple[str, ...]
+    #: The entries that the answer is about.
+    entries: Mapping[str, HostEntry]
+    #: Prefix of the queue keys, before the topic.
+    prefix: str
+
+
+class Explained:
+    """An answer whose hosts are worked out when they are asked for: there may be ten thousand."""
+
+    def __init__(
+        self, question: Question, control: AgentControl, source_of: Callable[[str], str]
+    ) -> None:
+        self._question = question
+        self._control = control
+        #: Says who vouches for a host that the topic does not have.
+        self._source_of = source_of
+        self._now = control.now()
+
+    @property
+    def topic(self) -> str:
+        """The topic that the key names."""
+        return self._question.topic
+
+    @property
+    def status(self) -> LookupStatus:
+        """How the key was answered."""
+        _, _, view, joined, hosts, entries, _ = self._question
+        stale = False
+        for host in hosts:
+            entry = entries.get(host)
+            if entry is None and self._source_of(host) != "elsewhere":
+                continue
+            if entry is None or entry.state is not HostState.STALE:
+                return LookupStatus.OK
+            stale = True
+        if stale:
+            return LookupStatus.STALE
+        if not joined:
+            return LookupStatus.NOT_JOINED
+        return LookupStatus.UNKNOWN_TOPIC if view is None else LookupStatus.NOBODY_ALIVE
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Names of the hosts that ``queues`` answers with, or picks from."""
+        return self._question.hosts
+
+    @property
+    def others(self) -> list[str]:
+        """Names of the topic's other hosts, sorted."""
+        names = set(self._question.hosts)
+        return sorted(host for host in self._question.entries if host not in names)
+
+    def found(self, names: Iterable[str]) -> list[FoundHost]:
+        """Return what is known of these hosts."""
+        names = list(names)
+        entries = [self._question.entries.get(name) for name in names]
+        nodes = {node for entry in entries if entry is not None for node in entry.nodes}
+        heard = self._control.heard(nodes) if nodes else {}
+        pairs = zip(names, entries, strict=True)
+        return [self._found(name, entry, heard) for name, entry in pairs]
+
+    def lookup(self) -> Lookup:
+        """Return all of it."""
+        question = self._question
+        return Lookup(
+            question.key,
+            question.topic,
+            self.status,
+            tuple(self.found(self.hosts)),
+            tuple(self.found(self.others)),
+        )
+
+    def _found(self, host: str, entry: HostEntry | None, heard: Mapping[str, float]) -> FoundHost:
+        queue = f"{self._question.prefix}{self._question.topic}.{host}"
+        if entry is None:
+            return FoundHost(queue, host, source=self._source_of(host))
+        now = self._now
+        freshest = max([entry.heard, *(heard[node] for node in entry.nodes if node in heard)])
+        return FoundHost(
+            queue,
+            host,
+            entry.state,
+            max(0.0, now - freshest),
+            max(0.0, now - entry.since),
+            "gossip",
+            entry.nodes,
+            entry.metadata,
+        )
