@@ -101,6 +101,8 @@ class NodeStatus(NamedTuple):
     trouble: Mapping[str, str]
     #: Code -> what is wrong with the node or its machine, for as long as it lasts.
     faults: Mapping[str, str]
+    #: Member -> what is wrong with the path to it, in words, as long as it lives and that lasts.
+    paths: Mapping[NodeId, str]
     agreement: Agreement
     health: Health
     #: Members by status; a status that nobody has is left out.

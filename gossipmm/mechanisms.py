@@ -30,6 +30,7 @@ class Mechanism(StrEnum):
     HELPERS = "helpers"  #: others are asked to reach a member that this node does not reach
     IMPAIRED = "impaired"  #: a node whose replies are being lost says so itself
     LATE_HOLD = "late_hold"  #: a node whose timers are late holds its accusations
+    PATHS = "paths"  #: of several addresses of a member, the one that answers is used
     QUICK_RESENDS = "quick_resends"  #: an unanswered probe is sent again within the interval
     REFUTATION_BY_ANYONE = "refutation_by_anyone"  #: whoever knows better contradicts a suspicion
     RING = "ring"  #: every fourth exchange is with the successor on the ring of record keys

@@ -77,6 +77,8 @@ class Mesh:
         self.rng = random.Random(seed)
         #: Rules by name; a packet that any of them is true of is lost.
         self.rules: dict[str, Rule] = {}
+        #: A packet that this is true of cannot leave its sender, who is told.
+        self.refused: Rule = lambda _: False
         self.sent: list[Packet] = []
         self.lost: list[Packet] = []
         self.events: dict[str, list[Any]] = {}
@@ -118,13 +120,15 @@ class Mesh:
         *,
         node_name: str = "",
         address: Address | None = None,
+        more: Iterable[Address] = (),
         generation: int = 0,
         seeds: Iterable[Address] | None = None,
         **fields: Any,
     ) -> Node:
         """Start a node, under a label that is its name unless ``node_name`` says otherwise.
 
-        It joins by the first node of the mesh, or by ``seeds``.
+        It joins by the first node of the mesh, or by ``seeds``. It announces ``address`` first, and
+        then ``more``.
         """
         address = address or self.new_address()
         config = self.config if not fields else Config(**{"join": ("seed:7946",), **fields})
@@ -132,7 +136,7 @@ class Mesh:
         node = Node(
             config,
             name=node_name or name,
-            addresses=(address,),
+            addresses=(address, *more),
             generation=generation or self.new_generation(),
             rng=random.Random(f"{self._seed}/{name}/{self._count}"),
             now=self.now,
@@ -140,6 +144,7 @@ class Mesh:
         if seeds is None:
             seeds = [self[first].addresses[0] for first in self.names()[:1]]
         self._put(name, address, node)
+        self._by_address.update(dict.fromkeys(more, name))
         node.join(seeds, self.now)
         self.flush(name)
         return node
@@ -236,7 +241,11 @@ class Mesh:
         member = self._members[name]
         for data, target in member.datagrams_to_send():
             self._count += 1
-            packet = Packet(self.now + self.latency, self._count, data, member.addresses[0], target)
+            source = self._source(member, target)
+            packet = Packet(self.now + self.latency, self._count, data, source, target)
+            if self.refused(packet):
+                member.send_failed(target, self.now)
+                continue
             self.sent.append(packet)
             if any(rule(packet) for rule in self.rules.values()):
                 self.lost.append(packet)
@@ -244,6 +253,13 @@ class Mesh:
                 heapq.heappush(self._flying, packet)
         while (event := member.next_event()) is not None:
             self.events[name].append(event)
+
+    @staticmethod
+    def _source(member: Any, target: Address) -> Address:
+        """Return the address that a member sends from: its first one of the target's family."""
+        addresses: tuple[Address, ...] = member.addresses
+        same = (one for one in addresses if (":" in one[0]) == (":" in target[0]))
+        return next(same, addresses[0])
 
     def _arrive(self, packet: Packet) -> None:
         name = self._by_address.get(packet.target)

@@ -57,6 +57,7 @@ ONLY_THERE: dict[Face, set[str]] = {
         *("receive_datagram", "handle_timer", "next_timer", "datagrams_to_send", "next_event"),
         *("send_failed", "new_boot", "set_addresses"),  # what the shell tells it
         *("name", "generation", "heartbeat", "addresses", "leaving", "left"),
+        "paths",  # a part of status, which every face has
     },
     Face.AGENT: {
         *("name", "generation", "addresses", "bound", "leaving", "table", "matchmaker"),

@@ -41,9 +41,11 @@ from gossipmm.core.values.types import (
     Health,
     MemberView,
     OwnRegistration,
+    PathFault,
     TopicView,
 )
 from gossipmm.errors import AgentClosedError
+from gossipmm.text.paths import no_path, path_troubles
 
 if TYPE_CHECKING:
     from gossipmm.matchmaker import Lookup, TableMatchMaker
@@ -236,7 +238,11 @@ class Agent:
 
         The codes are ``gossipmm.agent.faults.CODES``.
         """
-        return self._faults.now()
+        found = self._faults.now()
+        lost = [view.name for view in self._node.paths() if view.fault is PathFault.NO_PATH]
+        if lost:
+            found["no_path"] = no_path(lost)
+        return found
 
     def seeds_tried(self, *seeds: str) -> bool:
         """Return whether each seed was resolved (or cannot be), and asked about this node."""
@@ -320,6 +326,7 @@ class Agent:
             conflict=self.conflict,
             trouble=self.seed_trouble(),
             faults=self.faults(),
+            paths=path_troubles(self._node.paths()),
             agreement=self.agreement(),
             health=self.health(),
             members=Counter([member.status for member in self.table.by_name.values()]),

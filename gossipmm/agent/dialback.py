@@ -266,11 +266,12 @@ class DialBack:
         self._say()
 
     async def _send_asks(self, asked: dict[bytes, _Asked]) -> None:
-        identity, announced = self.identity().pack(), _pack(self._announced()[0])
+        identity = self.identity().pack()
         for pause in _AGAIN:
             await trio.sleep(pause)
             for nonce, each in asked.items():
                 if not each.complete:
+                    announced = _pack(self._announced_to(each.address))
                     data = _HEAD.pack(MAGIC, _ASK, nonce) + identity + announced
                     self._send(data.ljust(_ASK_SIZE, b"\0"), each.address)
 
@@ -279,6 +280,12 @@ class DialBack:
         if await refuses(asked.address, MAGIC) and asked.identity is None:
             asked.refused = True
             self._came.set()
+
+    def _announced_to(self, seed: Address) -> Address:
+        """Return the address by which a seed would reach this node: one of the seed's family."""
+        announced = self._announced()
+        same = (one for one in announced if (":" in one[0]) == (":" in seed[0]))
+        return next(same, announced[0])
 
     # -- saying --------------------------------------------------------------------------------
 
@@ -308,7 +315,7 @@ class DialBack:
         return self._words_of_tries(asked)
 
     def _words_of_tries(self, asked: _Asked) -> str:
-        announced, seen = self._announced()[0], asked.seen
+        announced, seen = self._announced_to(asked.address), asked.seen
         if 1 in asked.tried:
             return ""
         shown = format_address(announced)
@@ -316,6 +323,12 @@ class DialBack:
             return (
                 f"reaches this node at {shown} only with answers: others may not reach it "
                 f"at all, UDP port {announced[1]} seems to be blocked"
+            )
+        if (":" in announced[0]) != (":" in asked.address[0]):
+            family = "IPv6" if ":" in asked.address[0] else "IPv4"
+            return (
+                f"cannot reach this node at {shown}: this node announces no {family} address, by "
+                "which that seed is reached; set advertise, or bind to [::]"
             )
         if seen is not None and seen[0] != announced[0]:
             return (

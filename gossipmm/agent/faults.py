@@ -13,8 +13,9 @@ from gossipmm.text.events import as_line
 __all__ = ("CODES", "Faults")
 
 #: Every code: an announced address that the machine no longer has; no datagram leaves the machine;
-#: others suspect this node again and again; the state file, or the file of keys, cannot be written.
-CODES = ("address_gone", "sends_fail", "suspected", "state_file", "keyring")
+#: others suspect this node again and again; the state file, or the file of keys, cannot be written;
+#: no path leads to a member that others reach.
+CODES = ("address_gone", "sends_fail", "suspected", "state_file", "keyring", "no_path")
 
 _log = logging.getLogger(__name__)
 

@@ -58,11 +58,14 @@ class Remember:
 
     async def save(self) -> None:
         """Save if anything is new; return after two seconds at the latest."""
-        peers = [
-            view.addresses[0]
+        live = [
+            view.addresses
             for view in self._node.members()
-            if view.name != self._node.name and view.status in _LIVE and view.addresses
+            if view.name != self._node.name and view.status in _LIVE
         ]
+        # The first of each before the second of any: which lead there is not known at a start.
+        places = range(max(map(len, live), default=0))
+        peers = [one[place] for place in places for one in live if place < len(one)]
         # With nobody left, the old peers are the ones to try after a restart.
         kept = tuple(peers[: state.MAX_PEERS]) or self._saved.peers
         memory = state.Memory(self._node.generation, kept)

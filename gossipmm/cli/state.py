@@ -74,6 +74,7 @@ def _show_status(found: dict[str, Any]) -> None:
         rows.append(("CONFLICT", f"this name is also used at {', '.join(found['conflict'])}"))
     for words in found.get("faults", {}).values():
         rows.append(("TROUBLE", words))
+    rows += [("PATH", words) for words in found.get("paths", {}).values()]
     for seed, words in found["trouble"].items():
         rows.append(("TROUBLE", f"seed {seed} {words}"))
     traffic = found["traffic"]

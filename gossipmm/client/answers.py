@@ -172,6 +172,7 @@ def node_status(value: Mapping[str, Any]) -> NodeStatus:
         conflict=tuple(map(parse_address, value["conflict"])),
         trouble=value["trouble"],
         faults=value.get("faults", {}),  # an older agent does not tell
+        paths=value.get("paths", {}),
         agreement=Agreement(
             fingerprint=int(value["fingerprint"], 16),
             agree=value["agree"],

@@ -37,6 +37,7 @@ from gossipmm.core.sending.address_validation import AddressValidation
 from gossipmm.core.sending.broadcasts import BroadcastQueue
 from gossipmm.core.sending.foreign_traffic import ForeignTraffic
 from gossipmm.core.sending.outbox import Outbox
+from gossipmm.core.sending.paths import Paths
 from gossipmm.core.sending.replies import Replies
 from gossipmm.core.sending.seeds import Seeds
 from gossipmm.core.sync.anti_entropy import AntiEntropy
@@ -66,6 +67,7 @@ from gossipmm.core.values.types import (
     MemberView,
     NodeId,
     OwnRegistration,
+    PathView,
 )
 from gossipmm.core.wire.pages import Page, page_untrusted
 
@@ -95,7 +97,8 @@ class Node:
         own = SelfRecord(config, name, generation, tuple(addresses))
         self._local = LocalState(config, own, rng, now)
         self._envelope: Envelope = envelope or PlainEnvelope()
-        self._outbox = Outbox(self._local, self._envelope)
+        self._paths = Paths(self._local)
+        self._outbox = Outbox(self._local, self._envelope, self._paths)
         self._admission = Admission(config, now)
         #: Whether the allow list has an IP literal.
         self.allows = self._admission.allows
@@ -145,13 +148,12 @@ class Node:
         anti_entropy = AntiEntropy(local, outbox, claims, replies)
         rotation = Rotation(local, outbox, envelope, self._advance, own)
         reaper = Reaper(local, detector, own, closed, probes, seeds)
-        silence = Silence(local, detector, probes)
-        GossipRound(
-            local, own, conflict, silence, reply_loss, probes, joining, reaper, pace
-        ).begin()
+        silence, rest = Silence(local, detector, probes), (joining, reaper, pace)
+        GossipRound(local, own, conflict, silence, reply_loss, probes, *rest).begin()
         return Parts(
             admission=admission,
             envelope=envelope,
+            paths=self._paths,
             foreign_traffic=ForeignTraffic(local),
             validation=validation,
             broadcasts=broadcasts,
@@ -332,12 +334,16 @@ class Node:
         self._envelope.new_boot()
 
     def send_failed(self, address: Address, now: float, size: int = 0) -> None:
-        """Count a send that the system refused; the probe goes on with its next try [P70].
+        """Take note that the system refused a send: the next goes to another address [P70, P71].
 
         ``size``: it was refused because that many bytes are more than the link carries.
         """
         self._advance(now)
         self._local.stats.drop(Drop.SEND_TOO_LARGE if size else Drop.SEND_FAILED)
+        member = self._outbox.receiver_at(address)
+        if member is not None and not size:
+            self._paths.failed(member, address)
+            self._parts.probes.send_failed(member, address)
 
     # -- what a reader sees ----------------------------------------------------------------------
 
@@ -404,6 +410,10 @@ class Node:
         """Return the evidence trail of a member, oldest first; empty when the name is unknown."""
         member = self._local.table.by_name.get(name)
         return tuple(member.trail) if member is not None and member.trail else ()
+
+    def paths(self) -> tuple[PathView, ...]:
+        """Return what is wrong with the paths to members, as this node sees them."""
+        return self._paths.troubles()
 
     def agreement(self, now: float) -> Agreement:
         """Return how many live peers agree with this table, which do not, and since when."""

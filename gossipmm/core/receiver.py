@@ -23,6 +23,7 @@ from gossipmm.core.sending.broadcasts import BroadcastQueue
 from gossipmm.core.sending.foreign_traffic import FOREIGN, ForeignTraffic
 from gossipmm.core.sending.inbound import Inbound
 from gossipmm.core.sending.outbox import Outbox
+from gossipmm.core.sending.paths import Paths
 from gossipmm.core.sending.replies import Replies
 from gossipmm.core.sync.anti_entropy import AntiEntropy
 from gossipmm.core.sync.claims import Claims
@@ -56,6 +57,7 @@ class Parts(NamedTuple):
 
     admission: Admission
     envelope: Envelope
+    paths: Paths
     foreign_traffic: ForeignTraffic
     validation: AddressValidation
     broadcasts: BroadcastQueue
@@ -214,6 +216,7 @@ class Receiver:
         local.peers.heard(sender)
         if source != sender.source:
             sender.source = source
+            parts.paths.heard(sender)
             if sender.complete and source not in sender.addresses:
                 local.events.append(
                     events.SourceDiffers(now, sender.name, source, sender.addresses)
@@ -251,7 +254,7 @@ class Receiver:
         parts, frame = self._parts, inbound.frame
         options = frame.options
         if any(key in options for key in _LARGE):
-            where = sender.addresses[0]
+            where = parts.paths.to(sender)
             if parts.validation.missing(where):
                 self._ask_proof(inbound, where)
                 return

@@ -10,6 +10,7 @@ from gossipmm.core.values import events
 from gossipmm.core.values.events import Event
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Address, HostState
+from gossipmm.text.paths import path_mended, path_trouble
 from gossipmm.text.renewal import SOMEBODY, why_renewed
 
 __all__ = ("EVENTS", "FOREIGN_TRAFFIC", "as_line", "left_line")
@@ -165,6 +166,11 @@ EVENTS: Mapping[type, Callable[[Any, str], str]] = {
     ),
     events.SourceDiffers: lambda e, _: (
         f"member {e.name} announces {_at(e.addresses)} but sends from {format_address(e.source)}"
+    ),
+    events.PathTrouble: lambda e, _: (
+        path_trouble(e.fault, e.name, e.addresses)
+        if e.active
+        else path_mended(e.fault, e.name, e.addresses)
     ),
     events.NameConflict: _conflict,
     events.GenerationRenewed: lambda e, _: (

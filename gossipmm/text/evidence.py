@@ -75,6 +75,8 @@ DETAILS: Mapping[EvidenceKind, Callable[[Facts], str]] = {
     EvidenceKind.UNIMPAIRED_OWN: _share,
     EvidenceKind.HELD: lambda facts: str(facts["why"]),
     EvidenceKind.OTHER_ANSWERED: lambda facts: f"at {facts['address']}",
+    EvidenceKind.NO_PATH: lambda facts: f"at {facts['address']}",
+    EvidenceKind.PATH_FOUND: lambda facts: f"at {facts['address']}",
     EvidenceKind.DELIVERED: _host,
     EvidenceKind.FAILURE_REPORTED: _host,
     EvidenceKind.RENEWED: lambda facts: str(facts["reason"]),
@@ -147,6 +149,10 @@ EVIDENCE: Mapping[EvidenceKind, Callable[[_Line], str]] = {
     EvidenceKind.REFUTED_OWN: lambda line: (
         f"{line.who} took this node for suspect or dead; it answered with {line.detail}"
     ),
+    EvidenceKind.NO_PATH: lambda line: (
+        f"others reach it, this node does not, {line.detail}: it is told things by others only"
+    ),
+    EvidenceKind.PATH_FOUND: lambda line: f"this node reaches it again, {line.detail}",
     EvidenceKind.CONFLICT: lambda line: f"another process uses this name ({line.detail})",
 }
 

@@ -187,6 +187,7 @@ class FakeAgent:
             ),
             trouble=self.trouble,
             faults=self.faults,
+            paths={},
             fingerprint="9115a398bf5e138c",
             agree=max(0, live - 1 - len(self.differ)),
             unheard=0,

@@ -18,7 +18,7 @@ from gossipmm.config import Config
 from gossipmm.core.values import events
 from gossipmm.core.values.renewal import RenewalReason
 from gossipmm.core.values.stats import Drop
-from gossipmm.core.values.types import HostState
+from gossipmm.core.values.types import HostState, PathFault
 from gossipmm.errors import ConfigError
 from gossipmm.sidecar.ops import logs
 from tests.agent.memory_network import Air
@@ -39,6 +39,7 @@ FIELDS = {
     "member_reaped": "name generation",
     "address_changed": "name previous addresses",
     "source_differs": "name source addresses",
+    "path_trouble": "name fault active addresses",
     "name_conflict": "name ours older newer",
     "generation_renewed": "generation previous reason",
     "host_changed": "topic host state previous",
@@ -67,6 +68,7 @@ VALUES = {
     "Address": A,
     "str": "words",
     "Drop": Drop.UNKNOWN_KEY,
+    "PathFault": PathFault.NO_PATH,
     "RenewalReason": RenewalReason.CLOSED,
     "int": 3,
     "float": 1.5,

@@ -42,6 +42,8 @@ class TestAddresses:
     def test_sockets_of_some_leave_the_others_alone(self):
         run = played("socket on=2 bind=any")
         assert [host.socket is None for host in run.cluster] == [True, True, False, True]
+        assert "local EAFNOSUPPORT" not in run.cluster.network.lost  # each is sent to by IPv4
+        run = played("socket on=2 bind=v6", "socket on=0 bind=any")
         assert run.cluster.network.lost["local EAFNOSUPPORT"] > 0
 
     def test_a_new_address_comes_after_the_gap(self):

@@ -12,7 +12,8 @@ from gossipmm.addresses import format_address
 from gossipmm.core.failure.accusations import Accusations
 from gossipmm.core.failure.isolation import Isolation
 from gossipmm.core.failure.probation import Probation
-from gossipmm.core.failure.probes import Failure, Probes
+from gossipmm.core.failure.probe import Failure
+from gossipmm.core.failure.probes import Probes
 from gossipmm.core.failure.suspicion import (
     crowd,
     expected_confirmations,

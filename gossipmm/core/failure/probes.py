@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
-from typing import Final, NamedTuple
+from typing import Final
 
 from gossipmm.addresses import format_address
+from gossipmm.core.failure.probe import Failure, Probe
 from gossipmm.core.failure.suspicion import resend_unit
 from gossipmm.core.sealing.admission import Admission
 from gossipmm.core.sending.broadcasts import BroadcastQueue
@@ -21,7 +22,7 @@ from gossipmm.core.table.member import Member
 from gossipmm.core.values.evidence_time import EvidenceTime, first_hand
 from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.stats import Drop
-from gossipmm.core.values.timers import Token, cancel
+from gossipmm.core.values.timers import cancel
 from gossipmm.core.values.trail import EvidenceKind, Hold
 from gossipmm.core.values.types import UNKNOWN_NODE, Address, NodeId, NodeState, Status
 from gossipmm.core.wire import frame as wire
@@ -32,6 +33,8 @@ from gossipmm.mechanisms import Mechanism
 #: times rarer (simulated), with all the broadcasts that each would cause.
 _TRIES: Final = ((1, False), (3, False), (7, False), (8, True), (14, False))
 _TRIES_WITHOUT_RESENDS: Final = ((8, True),)
+#: For a member that only helpers reach: first the one that last reached somebody, then several.
+_TRIES_WITHOUT_PATH: Final = ((1, True), (8, True))
 #: A probe lasts one interval, or this many units where round trips are too long for that.
 _LASTS: Final = 20
 #: Low bits of a probe's identity that number the try and come back in its answer, so that the round
@@ -59,62 +62,6 @@ _SHARE_AT_ONCE: Final = 16
 _ACCUSES: Final = frozenset((Purpose.ROUND, Purpose.SUSPICION, Purpose.FAILURE))
 
 
-class Failure(NamedTuple):
-    """A probe that ended without an answer: when it began, and what was tried."""
-
-    began: float
-    #: 0: none of its own; nobody at all was heard since.
-    tries: int
-    seconds: float
-    #: Address at which somebody else answered.
-    other: Address | None
-
-
-class Probe:
-    """One question to one target; ``identity`` (random bits) comes back in the answer."""
-
-    __slots__ = (
-        "asked_by",
-        "began",
-        "deaf",
-        "ends",
-        "identity",
-        "member",
-        "once",
-        "purpose",
-        "sent",
-        "stage",
-        "timer",
-        "to",
-        "unit",
-        "wrong",
-    )
-
-    def __init__(self, identity: int, member: Member, purpose: Purpose, now: float, unit: float):
-        self.identity = identity
-        self.member = member
-        self.purpose = purpose
-        #: One try is enough: another probe follows before long.
-        self.once = purpose is Purpose.DEAD
-        self.began = now
-        #: Where all tries went; None once they went to several addresses: the answer to a later try
-        #: can be guessed from the first.
-        self.to: Address | None = None
-        #: When each try was sent.
-        self.sent: list[float] = []
-        self.stage = 0
-        self.unit = unit
-        self.ends = now
-        self.timer: Token | None = None
-        #: Nodes to tell when the target answers: (the one that asked for help, its probe's
-        #: identity).
-        self.asked_by: list[tuple[Member, Address, int]] = []
-        #: True if nobody at all was heard from its beginning to its last try.
-        self.deaf = False
-        #: Address at which somebody else answered.
-        self.wrong: Address | None = None
-
-
 class Probes:
     """All open probes, and the round-trip and loss estimates that they yield."""
 
@@ -132,6 +79,7 @@ class Probes:
         self._outbox = outbox
         self._admission = admission
         self._broadcasts = broadcasts
+        self._paths = outbox.paths
         self._on_failed = on_failed
         self._on_reached = on_reached
         self._open: dict[int, Probe] = {}
@@ -170,8 +118,10 @@ class Probes:
         probe = self._by_member.get(member.key)
         if probe is not None:
             if purpose in _ACCUSES and probe.purpose not in _ACCUSES:
-                probe.purpose, probe.once = purpose, False
+                self._accuses_now(probe, purpose)
             return probe
+        if purpose is Purpose.ROUND and self._paths.passes_over(member):
+            return None
         local = self._local
         if purpose is Purpose.RETURNING and self._is_left_alone(member):
             return None
@@ -180,7 +130,9 @@ class Probes:
         unit = config.resend_base
         if stats.rtt:
             unit = resend_unit(unit, stats.rtt, self._deviation, config.gossip_interval)
-        probe = Probe(local.rng.getrandbits(64) & ~TRY or 1 + TRY, member, purpose, local.now, unit)
+        identity = local.rng.getrandbits(64) & ~TRY or 1 + TRY
+        order = self._paths.order(member)
+        probe = Probe(identity, member, purpose, order, local.now, unit)
         probe.ends = local.now + max(config.gossip_interval, _LASTS * unit)
         probe.once |= purpose is Purpose.RETURNING and member.key in self._deaf
         self._open[probe.identity] = probe
@@ -200,11 +152,28 @@ class Probes:
         wait = min(_DEAF_WAIT, 2.0**times) * self._local.config.gossip_interval
         self._deaf[member.key] = min(times + 1, _DEAF_WAIT), self._local.now + wait
 
+    def _accuses_now(self, probe: Probe, purpose: Purpose) -> None:
+        """Let a probe that accused nobody accuse: it lasts as long as any, and helpers are asked.
+
+        They are asked at its fourth try; one that was past that accused a member that only helpers
+        reach.
+        """
+        probe.purpose, probe.once = purpose, False
+        probe.ends = max(probe.ends, self._local.now + self._local.config.gossip_interval)
+        if any(helpers for _, helpers in self._tries(probe)[: probe.stage]):
+            self._ask_helpers(probe)
+
+    def _tries(self, probe: Probe) -> tuple[tuple[int, bool], ...]:
+        if Mechanism.QUICK_RESENDS in self._local.without:
+            return _TRIES_WITHOUT_RESENDS
+        path = probe.member.path
+        return _TRIES_WITHOUT_PATH if path is not None and path.lost else _TRIES
+
     def _send(self, probe: Probe) -> None:
         local = self._local
         member = probe.member
-        addresses = member.addresses
-        address = addresses[probe.stage % len(addresses)] if len(addresses) > 1 else addresses[0]
+        order = probe.order
+        address = order[len(probe.sent) % len(order)]
         if not probe.sent:
             probe.to = address
         elif address != probe.to:
@@ -213,6 +182,14 @@ class Probes:
         identity = probe.identity + min(len(probe.sent), TRY)
         probe.sent.append(local.now)
         self._outbox.send(wire.SYN, member, address=address, probe=identity, rows=rows)
+
+    def send_failed(self, member: Member, address: Address) -> None:
+        """Go on with the next try at once: the system refused to send the last one [P70]."""
+        probe = self._by_member.get(member.key)
+        if probe is None or len(probe.sent) >= len(probe.order):
+            return
+        if address == probe.order[(len(probe.sent) - 1) % len(probe.order)]:
+            self._send(probe)
 
     def _step(self, probe: Probe) -> None:
         """Make the next try, possibly with helpers, or end the probe: no answer came [P65]."""
@@ -225,7 +202,7 @@ class Probes:
                 probe.ends += late
         probe.timer = None
         resends = Mechanism.QUICK_RESENDS not in local.without
-        tries = _TRIES if resends else _TRIES_WITHOUT_RESENDS
+        tries = self._tries(probe)
         stage = probe.stage
         if stage >= len(tries) or probe.once:
             if local.now >= probe.ends:
@@ -248,22 +225,25 @@ class Probes:
         if Mechanism.HELPERS in local.without:
             return
         options = {wire.OPT_TARGET: probe.member.key}
-        for helper in self._helpers(probe.member):
+        for helper in self._helpers(probe):
             self._outbox.send(wire.HELP, helper, probe=probe.identity, options=options)
 
-    def _helpers(self, member: Member) -> list[Member]:
+    def _helpers(self, probe: Probe) -> list[Member]:
         """Choose helpers: first the one that last reached somebody for this node [P67].
 
         Where one host bridges a split, three helpers at random miss it nearly always: 1,254
         datagrams a second and node, for as long as it lasted.
         """
-        local = self._local
+        local, member = self._local, probe.member
         peers, most = local.table.peers, local.config.helpers
         known = [peers[key] for key in self._bridges if key in peers and key != member.key]
+        lost = self._paths.lost
+        if known and member.key in lost and probe.stage == 1:
+            return [local.rng.choice(known)]  # one after the other: each has to probe it
         chosen = known[-1:] if most > 1 else []
         if not known:
             most += self._failed.bit_count() // 2
-        taken = {member.key, *(one.key for one in chosen)}
+        taken = {member.key, *(one.key for one in chosen), *lost}
         return chosen + local.peers.sample(most - len(chosen), taken)
 
     # -- answers ---------------------------------------------------------------------------
@@ -297,6 +277,8 @@ class Probes:
         if probe.to is not None and probe.to not in self._admission.proved:
             self._admission.prove(probe.to, local.now)
         stats = local.stats
+        where = probe.order[number % len(probe.order)]
+        self._paths.answered(member, where, probe.silent(number, local.now))
         stats.probes_answered += 1
         stats.probe_seconds.add(local.now - probe.began)
         stats.loss += 0.05 * ((1.0 if number else 0.0) - stats.loss)
@@ -317,6 +299,10 @@ class Probes:
             return
         local = self._local
         self._close(probe)
+        if self._paths.unreached(probe.member, probe.silent(len(probe.sent), local.now)):
+            # Ask again soon: whether no address leads there is not left open for many rounds.
+            when = local.now + local.config.gossip_interval
+            local.timers.at(when, self._probe_held, probe.member)
         local.stats.probes_helped += 1
         self._bridges.pop(helper.key, None)
         self._bridges[helper.key] = None
@@ -366,6 +352,8 @@ class Probes:
             rows=rows,
             options={wire.OPT_TARGET: key},
         )
+        if key in self._paths.lost:
+            return
         probe = self.start(member, Purpose.HELP)
         if probe is not None and len(probe.asked_by) < 16:
             probe.asked_by.append((seeker, source, identity))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from gossipmm.core.failure.detector import Detector
-from gossipmm.core.failure.probes import Failure, Probes
+from gossipmm.core.failure.probe import Failure
+from gossipmm.core.failure.probes import Probes
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.mechanisms import Mechanism
 

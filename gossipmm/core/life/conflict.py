@@ -27,7 +27,7 @@ _TOLD: Final = 256
 class Conflict:
     """Another live process uses this node's name, with a higher generation than ``ours``."""
 
-    __slots__ = ("answered", "held_dead_by", "key", "lived", "ours", "page", "probe")
+    __slots__ = ("answered", "asked", "held_dead_by", "key", "lived", "ours", "page", "probe")
 
     def __init__(self, page: Page, key: int, ours: Generation, now: float, probe: int) -> None:
         self.page = page
@@ -40,6 +40,8 @@ class Conflict:
         #: The last member that told that it holds it dead, since it answered.
         self.held_dead_by = UNKNOWN_NODE
         self.probe = probe
+        #: How often it was asked.
+        self.asked = 0
 
 
 class NameConflict:
@@ -140,9 +142,12 @@ class NameConflict:
         if silent > (1 if by else 2) * local.config.suspicion_max:
             self._over(conflict, by or local.own.name)
             return
+        # Nothing is known of paths to a stranger: each of its addresses has its turn.
+        address = conflict.page.addresses[conflict.asked % len(conflict.page.addresses)]
+        conflict.asked += 1
         self._outbox.send(
             wire.SYN,
-            Stranger(conflict.page.addresses[0], conflict.key),
+            Stranger(address, conflict.key),
             probe=conflict.probe,
             options={wire.OPT_PAGES: [local.me.pages[0].raw]},
         )

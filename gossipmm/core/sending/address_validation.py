@@ -49,6 +49,7 @@ class AddressValidation:
     def __init__(self, local: LocalState, outbox: Outbox, admission: Admission) -> None:
         self._local = local
         self._outbox = outbox
+        self.paths = outbox.paths
         self._admission = admission
         self._by_address: dict[Address, _Question] = {}
         self.open: dict[int, _Question] = {}

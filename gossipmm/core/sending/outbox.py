@@ -8,6 +8,7 @@ import cbor2
 
 from gossipmm.core.sealing.envelope import Envelope
 from gossipmm.core.sending.packing import claim_row
+from gossipmm.core.sending.paths import Paths
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values.stats import Drop
@@ -28,11 +29,15 @@ class Stranger(NamedTuple):
 class Outbox:
     """Datagrams of one node on their way out, in order."""
 
-    def __init__(self, local: LocalState, envelope: Envelope) -> None:
+    def __init__(self, local: LocalState, envelope: Envelope, paths: Paths) -> None:
         self._local = local
+        self.paths = paths
         self._envelope = envelope
         self._tag = wire.cluster_tag(local.config.cluster)
         self._out: list[tuple[bytes, Address]] = []
+        #: Receivers by address, of the datagrams that wait, and of those that were taken last.
+        self._receivers: dict[Address, Member] = {}
+        self._taken: dict[Address, Member] = {}
         #: The unvalidated address whose datagram is being read: no more than ``_allowance`` bytes
         #: may go there meanwhile.
         self._limited: Address | None = None
@@ -47,7 +52,12 @@ class Outbox:
         out = self._out
         if out:
             self._out = []
+            self._taken, self._receivers = self._receivers, {}
         return out
+
+    def receiver_at(self, address: Address) -> Member | None:
+        """Return the receiver at an address of the datagrams taken last."""
+        return self._taken.get(address)
 
     def send(
         self,
@@ -59,7 +69,7 @@ class Outbox:
         rows: bytes = b"",
         options: dict[int, Any] | bytes | None = None,
     ) -> None:
-        """Queue one datagram, to ``address`` or to the receiver's own (first) one [P37, P71].
+        """Queue one datagram, to ``address`` or to the one that leads to the receiver [P37, P71].
 
         ``options`` may be encoded already. Nobody is accused without being told: to a member that
         is held suspect, dead, left, closed or conflicting it begins with that claim.
@@ -71,7 +81,8 @@ class Outbox:
         if isinstance(to, Member):
             member = to
             if address is None:
-                address = member.addresses[0]
+                address = self.paths.to(member)
+            self._receivers[address] = member
             if member.k > 0:
                 known = member.k
             if local.speaks(member) > 1:

@@ -39,6 +39,7 @@ class Fingerprints:
         founding: Founding,
     ) -> None:
         self._local = local
+        self._paths = validation.paths
         self._validation = validation
         self._anti_entropy = anti_entropy
         self._transfer = transfer
@@ -63,7 +64,7 @@ class Fingerprints:
             if not table.joined:
                 self._pace.joined()
             if not table.knows_gone:
-                self._transfer.pull(peer.addresses[0], peer.key, gone=True)
+                self._transfer.pull(self._paths.to(peer), peer.key, gone=True)
             return
         if peer.differs_since is None:
             peer.differs_since = local.now
@@ -79,9 +80,10 @@ class Fingerprints:
             and local.now - self._digest_at >= _DIGEST_GAP * interval
             and Mechanism.DIGESTS not in local.without
         ):
-            if self._validation.missing(peer.addresses[0]):
+            address = self._paths.to(peer)
+            if self._validation.missing(address):
                 again = partial(self.compare, peer, fingerprint, may_send=may_send)
-                self._validation.ask(peer.addresses[0], peer, peer.key, again)
+                self._validation.ask(address, peer, peer.key, again)
                 return
             self._digest_at = local.now
             self._anti_entropy.send_digest(peer)

@@ -122,7 +122,7 @@ class Reaper:
         others = [member for member in local.table.by_key.values() if member is not local.me]
         if not others:
             return
-        addresses = [member.addresses[0] for member in others if member.complete]
+        addresses = [address for member in others for address in member.addresses]
         seeds = self._seeds
         seeds.addresses = list(dict.fromkeys([*seeds.addresses, *addresses]))[:256]
         for member in others:

@@ -8,6 +8,7 @@ from math import inf
 from typing import Final, NamedTuple
 
 from gossipmm.core.table.liveness import Liveness
+from gossipmm.core.table.path import Path
 from gossipmm.core.values.timers import Token
 from gossipmm.core.values.trail import EvidenceKind
 from gossipmm.core.values.types import (
@@ -69,6 +70,7 @@ class Member(Liveness):
         "node_state",
         "page_hash",
         "pages",
+        "path",
         "peer_fingerprint",
         "probation",
         "probation_until",
@@ -89,9 +91,7 @@ class Member(Liveness):
 
     def __init__(self, name: NodeId, generation: Generation, key: int) -> None:
         super().__init__()
-        self.name = name
-        self.generation = generation
-        self.key = key
+        self.name, self.generation, self.key = name, generation, key
         self.pages: dict[int, Page] = {}
         #: Page 0 is here: before, it is neither probed nor suspected nor hashed [P7].
         self.complete = False
@@ -104,6 +104,8 @@ class Member(Liveness):
         #: Bytes of all pages.
         self.size = 0
         self.addresses: tuple[Address, ...] = ()
+        #: What was measured of them; None: nothing yet, or there is one and nothing wrong with it.
+        self.path: Path | None = None
         self.node_state = NodeState.UP
         self.metadata: Metadata = NO_METADATA
         #: Cached verdict, kept by ``Table.refresh``, and its beginning.

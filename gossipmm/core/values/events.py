@@ -12,7 +12,15 @@ from typing import Final, TypeAlias, get_args
 
 from gossipmm.core.values.renewal import RenewalReason
 from gossipmm.core.values.stats import Drop
-from gossipmm.core.values.types import Address, Generation, Heartbeat, HostState, NodeId, Topic
+from gossipmm.core.values.types import (
+    Address,
+    Generation,
+    Heartbeat,
+    HostState,
+    NodeId,
+    PathFault,
+    Topic,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +144,20 @@ class SourceDiffers:
     at: float
     name: NodeId
     source: Address
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PathTrouble:
+    """Something is wrong with the path to a member that lives (or that is over: not ``active``).
+
+    ``addresses``: those that it is about; once it is over, the one in use.
+    """
+
+    at: float
+    name: NodeId
+    fault: PathFault
+    active: bool
     addresses: tuple[Address, ...]
 
 
@@ -317,6 +339,7 @@ Event: TypeAlias = (
     | MemberReaped
     | AddressChanged
     | SourceDiffers
+    | PathTrouble
     | NameConflict
     | GenerationRenewed
     | HostChanged

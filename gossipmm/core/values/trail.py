@@ -38,6 +38,8 @@ class EvidenceKind(StrEnum):
     REFUTED_OWN = "refuted_own"  #: this node was held suspect or dead, and answered
     CRASHED = "crashed"  #: a new life of its name; the one before had not left
     CONFLICT = "conflict"  #: another process uses this node's name
+    NO_PATH = "no_path"  #: others reach it, this node does not, at any of its addresses
+    PATH_FOUND = "path_found"  #: this node reaches it again
 
 
 class Hold(StrEnum):
@@ -73,4 +75,6 @@ FACTS: Final[Mapping[EvidenceKind, tuple[str, ...]]] = {
     EvidenceKind.REFUTED_OWN: ("heartbeat",),
     EvidenceKind.CRASHED: ("returns", "window", "probation"),  # probation 0: none
     EvidenceKind.CONFLICT: ("older", "newer"),
+    EvidenceKind.NO_PATH: ("address",),
+    EvidenceKind.PATH_FOUND: ("address",),
 }

@@ -92,6 +92,12 @@ class StatusReason(StrEnum):
     CRASHES = "crashes"  #: it started too often without having left
 
 
+class PathFault(StrEnum):
+    """What is wrong with the path to a member. Values are stable names: append only."""
+
+    NO_PATH = "no_path"  #: others reach the member, this node does not, at any of its addresses
+
+
 class Registration(NamedTuple):
     """One entry of an owner's record: a host that serves a topic."""
 
@@ -192,6 +198,15 @@ class Evidence(NamedTuple):
     heartbeat: Heartbeat
     #: What else is known of it; ``trail.FACTS`` says which a kind has.
     facts: Facts = NO_FACTS
+
+
+class PathView(NamedTuple):
+    """Something that is wrong with the path to a live member, as this node sees it."""
+
+    name: NodeId
+    fault: PathFault
+    #: The addresses that it is about.
+    addresses: tuple[Address, ...]
 
 
 class Disagreement(NamedTuple):

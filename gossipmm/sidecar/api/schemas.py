@@ -346,6 +346,7 @@ class StatusAnswer(msgspec.Struct, kw_only=True):
     #: Seed -> what is wrong with it, or with this node as the seed sees it.
     trouble: dict[str, str]
     faults: dict[str, str]  #: code -> what is wrong with this node or its machine now
+    paths: dict[str, str]  #: member -> what is wrong with the path to it now
     fingerprint: str
     #: Live peers by what was last heard of their fingerprint: equal, nothing yet, different.
     agree: Count

@@ -180,6 +180,7 @@ def status(state: State) -> schemas.StatusAnswer:
         health=schemas.SelfHealth(**found.health._asdict()),
         trouble=dict(found.trouble),
         faults=dict(found.faults),
+        paths=dict(found.paths),
         fingerprint=f"{found.agreement.fingerprint:016x}",
         agree=found.agreement.agree,
         unheard=found.agreement.unheard,

@@ -184,6 +184,13 @@ ABLATIONS: dict[str, Ablation] = {
             duration=260,
         ),
         _case(
+            Mechanism.PATHS,
+            "of several addresses of a member, the one that answers is used",
+            ("listed",),
+            ("socket on=0-5 bind=any", "socket on=6,7 bind=v4", "register at=10 on=6 topic=late"),
+            nodes=8,
+        ),
+        _case(
             Mechanism.IMPAIRED,
             "a host whose answers do not get through says so, and is in no lookup",
             ("out on=3,4",),

@@ -36,10 +36,6 @@ def test_hosts_that_share_their_first_family_find_each_other(site, binds, join):
     complete(start(site, binds, join))
 
 
-@pytest.mark.xfail(
-    reason="everything but probes goes to the first address announced, whatever its family",
-    raises=AssertionError,
-)
 def test_a_host_with_ipv4_only_beside_hosts_with_both(site):
     """It was alive everywhere and in nobody's lookups, for ever, in silence.
 
@@ -50,10 +46,6 @@ def test_a_host_with_ipv4_only_beside_hosts_with_both(site):
     complete(start(site, {**DUAL, "c": "10.9.0.3"}, "10.9.0.1"), 8)
 
 
-@pytest.mark.xfail(
-    reason="a seed answers a newcomer at the first address that it announces only",
-    raises=AssertionError,
-)
 def test_a_newcomer_with_both_families_whose_seed_has_ipv4_only(site):
     """It never joined: "cannot reach this node at [fd09::2], the address that it announces".
 
@@ -62,10 +54,6 @@ def test_a_newcomer_with_both_families_whose_seed_has_ipv4_only(site):
     complete(start(site, {**DUAL, "a": "10.9.0.1", "c": "10.9.0.3"}, "10.9.0.1"), 8)
 
 
-@pytest.mark.xfail(
-    reason="the family that is announced first is used, whether anything arrives or not",
-    raises=AssertionError,
-)
 def test_both_families_announced_and_one_of_them_broken_from_the_start(site):
     """Hosts have IPv6 addresses and a route, and the network between them carries no IPv6.
 
@@ -80,10 +68,6 @@ def test_the_family_that_is_announced_second_is_broken(site):
     complete(start(site, DUAL, "fd09::1"))
 
 
-@pytest.mark.xfail(
-    reason="the family that is announced first is used, whether anything arrives or not",
-    raises=AssertionError,
-)
 def test_one_family_breaks_under_running_hosts(site):
     """IPv6 is lost between hosts that reach each other over IPv4 as well.
 

@@ -1,0 +1,86 @@
+"""One probe: a question to one member, sent again until it is answered or its time is over."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from gossipmm.core.table.member import Member
+from gossipmm.core.values.purpose import Purpose
+from gossipmm.core.values.timers import Token
+from gossipmm.core.values.types import Address
+
+__all__ = ("Failure", "Probe")
+
+
+class Failure(NamedTuple):
+    """A probe that ended without an answer: when it began, and what was tried."""
+
+    began: float
+    #: 0: none of its own; nobody at all was heard since.
+    tries: int
+    seconds: float
+    #: Address at which somebody else answered.
+    other: Address | None
+
+
+class Probe:
+    """One question to one target; ``identity`` (random bits) comes back in the answer."""
+
+    __slots__ = (
+        "asked_by",
+        "began",
+        "deaf",
+        "ends",
+        "identity",
+        "member",
+        "once",
+        "order",
+        "purpose",
+        "sent",
+        "stage",
+        "timer",
+        "to",
+        "unit",
+        "wrong",
+    )
+
+    def __init__(
+        self,
+        identity: int,
+        member: Member,
+        purpose: Purpose,
+        order: tuple[Address, ...],
+        now: float,
+        unit: float,
+    ) -> None:
+        self.identity = identity
+        self.member = member
+        self.purpose = purpose
+        #: One try is enough: another probe follows before long.
+        self.once = purpose is Purpose.DEAD
+        self.began = now
+        #: Where its tries go, in turn.
+        self.order = order
+        #: Where all tries went; None once they went to several addresses: the answer to a later try
+        #: can be guessed from the first.
+        self.to: Address | None = None
+        #: When each try was sent.
+        self.sent: list[float] = []
+        self.stage = 0
+        self.unit = unit
+        self.ends = now
+        self.timer: Token | None = None
+        #: Nodes to tell when the target answers: (the one that asked for help, its probe's
+        #: identity).
+        self.asked_by: list[tuple[Member, Address, int]] = []
+        #: True if nobody at all was heard from its beginning to its last try.
+        self.deaf = False
+        #: Address at which somebody else answered.
+        self.wrong: Address | None = None
+
+    def silent(self, number: int, now: float) -> tuple[Address, ...]:
+        """Return the other addresses where a try before that one should have been answered."""
+        places = len(self.order)
+        where = self.order[number % places] if number < len(self.sent) else None
+        tried = zip(self.order, self.sent[:number], strict=False)
+        return tuple(address for address, at in tried if at <= now - self.unit and address != where)
