@@ -33,7 +33,6 @@ from gossipmm.core.sync.records import Records
 from gossipmm.core.sync.transfer import Transfer
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
-from gossipmm.core.values import events
 from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Address
@@ -217,10 +216,6 @@ class Receiver:
         if source != sender.source:
             sender.source = source
             parts.paths.heard(sender)
-            if sender.complete and source not in sender.addresses:
-                local.events.append(
-                    events.SourceDiffers(now, sender.name, source, sender.addresses)
-                )
         if inbound.frame.kind in (wire.SYN, wire.ACK):
             sender.joining = wire.OPT_JOINING in inbound.frame.options
         if wire.OPT_SLOW in inbound.frame.options:

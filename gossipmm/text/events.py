@@ -166,6 +166,8 @@ EVENTS: Mapping[type, Callable[[Any, str], str]] = {
     ),
     events.SourceDiffers: lambda e, _: (
         f"member {e.name} announces {_at(e.addresses)} but sends from {format_address(e.source)}"
+        if e.active
+        else f"member {e.name} sends from {format_address(e.source)} again, as it announces"
     ),
     events.PathTrouble: lambda e, _: (
         path_trouble(e.fault, e.name, e.addresses)

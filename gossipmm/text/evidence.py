@@ -77,6 +77,8 @@ DETAILS: Mapping[EvidenceKind, Callable[[Facts], str]] = {
     EvidenceKind.OTHER_ANSWERED: lambda facts: f"at {facts['address']}",
     EvidenceKind.NO_PATH: lambda facts: f"at {facts['address']}",
     EvidenceKind.PATH_FOUND: lambda facts: f"at {facts['address']}",
+    EvidenceKind.SOURCE_DIFFERS: lambda facts: str(facts["address"]),
+    EvidenceKind.SOURCE_AGREES: lambda facts: str(facts["address"]),
     EvidenceKind.DELIVERED: _host,
     EvidenceKind.FAILURE_REPORTED: _host,
     EvidenceKind.RENEWED: lambda facts: str(facts["reason"]),
@@ -151,6 +153,12 @@ EVIDENCE: Mapping[EvidenceKind, Callable[[_Line], str]] = {
     ),
     EvidenceKind.NO_PATH: lambda line: (
         f"others reach it, this node does not, {line.detail}: it is told things by others only"
+    ),
+    EvidenceKind.SOURCE_DIFFERS: lambda line: (
+        f"it sends from {line.detail}, which it does not announce: an address translator?"
+    ),
+    EvidenceKind.SOURCE_AGREES: lambda line: (
+        f"it sends from {line.detail} again, which it announces"
     ),
     EvidenceKind.PATH_FOUND: lambda line: f"this node reaches it again, {line.detail}",
     EvidenceKind.CONFLICT: lambda line: f"another process uses this name ({line.detail})",

@@ -13,6 +13,10 @@ __all__ = ("MENDED", "TROUBLE", "no_path", "path_mended", "path_trouble", "path_
 _SHOWN = 5
 #: Fault -> what is wrong; ``{name}`` is the member, ``{at}`` the addresses that it is about.
 TROUBLE: Mapping[PathFault, str] = {
+    PathFault.SOURCE: (
+        "member {name} sends from {at}, an address that it does not announce: a translator of "
+        "addresses is in between, and its ports may change"
+    ),
     PathFault.NO_PATH: (
         "member {name} answers others, but not this node, at {at}: no path leads there from here, "
         "and what this node has to tell it goes by others; look at address families, routes and "
@@ -21,6 +25,7 @@ TROUBLE: Mapping[PathFault, str] = {
 }
 #: Fault -> what is said once it is over.
 MENDED: Mapping[PathFault, str] = {
+    PathFault.SOURCE: "member {name} sends from {at}, as it announces",
     PathFault.NO_PATH: "member {name} answers this node again, at {at}",
 }
 

@@ -14,7 +14,8 @@ from gossipmm.core.values.events import (
     SourceDiffers,
 )
 from gossipmm.core.values.stats import Drop
-from gossipmm.core.values.types import NodeState, Registration, Status
+from gossipmm.core.values.trail import EvidenceKind
+from gossipmm.core.values.types import NodeState, PathFault, Registration, Status
 from gossipmm.core.wire import frame as wire
 from tests.helpers import Mesh, dropped, held, key_of, picks
 from tests.puppets import claims
@@ -125,6 +126,39 @@ def test_a_member_that_sends_from_elsewhere_is_told_of_once() -> None:
         x.say("a", source=("192.0.2.1", 4711))
     told = mesh.told("a", SourceDiffers)
     assert [(event.name, event.source) for event in told] == [("x", ("192.0.2.1", 4711))]
+
+
+def test_a_source_whose_port_alternates_is_told_once_and_taken_back_when_over() -> None:
+    """What it sent unasked left by the router's port, its answers by the forwarded one [P71].
+
+    Each change was a warning: 30 to 60 in 40 s, for ever.
+    """
+    mesh = Mesh("a")
+    (x,) = mesh.puppets("x")
+    for port in range(20_000, 20_100):
+        x.say("a", source=("192.0.2.1", port))
+        x.say("a")
+    for last in range(1, 12):
+        x.say("a", source=(f"192.0.2.{last}", 4711))
+    assert [event.source[0] for event in mesh.told("a", SourceDiffers)] == [
+        f"192.0.2.{last}" for last in (1, 2, 3, 4)
+    ]
+    (view,) = mesh["a"].paths()
+    assert (view.name, view.fault, view.addresses) == (
+        "x",
+        PathFault.SOURCE,
+        (("192.0.2.11", 4711),),
+    )
+    x.say("a")
+    mesh.run(50)
+    assert mesh["a"].paths()
+    mesh.run(12)
+    assert [event.active for event in mesh.told("a", SourceDiffers)] == [True] * 4 + [False]
+    assert mesh["a"].paths() == ()
+    kinds = [line.kind for line in mesh["a"].why("x")]
+    assert kinds.count(EvidenceKind.SOURCE_AGREES) == 1
+    x.say("a", source=("192.0.2.1", 4711))
+    assert mesh.told("a", SourceDiffers)[-1].active
 
 
 # -- leaving -----------------------------------------------------------------------------------

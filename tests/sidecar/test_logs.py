@@ -38,7 +38,7 @@ FIELDS = {
     "member_left": "name generation",
     "member_reaped": "name generation",
     "address_changed": "name previous addresses",
-    "source_differs": "name source addresses",
+    "source_differs": "name source addresses active",
     "path_trouble": "name fault active addresses",
     "name_conflict": "name ours older newer",
     "generation_renewed": "generation previous reason",

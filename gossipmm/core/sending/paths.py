@@ -32,6 +32,10 @@ _SURE: Final = 4
 #: Of the turns of a member without a path in the round, one in so many is taken: each costs a
 #: helper four datagrams.
 _TURNS: Final = 4
+#: Seconds without another source after which it is taken back that a member sends from elsewhere,
+#: and IP addresses of one that are told.
+_AGREES_FOR: Final = 60.0
+_SOURCES: Final = 4
 #: Members without a path that are remembered.
 _LOST: Final = 1024
 #: Classes of addresses, the best first. One that recovered was not answered, but others of its
@@ -196,16 +200,64 @@ class Paths:
 
     def troubles(self) -> tuple[PathView, ...]:
         """Return what is wrong with the paths to members that live, as this node sees them."""
-        return tuple(
-            PathView(member.name, PathFault.NO_PATH, member.addresses)
-            for member in self._local.table.peers.values()
-            if member.path is not None and member.path.lost
-        )
+        found: list[PathView] = []
+        for member in self._local.table.peers.values():
+            path, source = member.path, member.source
+            if path is None:
+                continue
+            if path.lost:
+                found.append(PathView(member.name, PathFault.NO_PATH, member.addresses))
+            if path.sources and source is not None:
+                found.append(PathView(member.name, PathFault.SOURCE, (source,)))
+        return tuple(found)
 
     def heard(self, member: Member) -> None:
         """Take note that a member sends from another address than before."""
-        if member.path is not None:
-            member.path.version = -1
+        path = member.path
+        if path is not None:
+            path.version = -1
+        if not member.complete:
+            return
+        if member.source not in member.addresses:
+            self._differs(member)
+        elif path is not None and path.sources:
+            path.differed = self._local.now
+
+    def _differs(self, member: Member) -> None:
+        """Tell that a member sends from elsewhere: each IP address once, while it lasts [P71].
+
+        Where a translator rewrites ports, they change with each flow: 30 to 60 lines in 40 s.
+        """
+        local, source = self._local, member.source
+        assert source is not None
+        path = self._path(member)
+        path.differed = local.now
+        if source[0] in path.sources or len(path.sources) >= _SOURCES:
+            return
+        if not path.sources:
+            local.timers.at(local.now + _AGREES_FOR, self._review, member)
+        path.sources = (*path.sources, source[0])
+        shown = format_address(source)
+        member.note(local.now, EvidenceKind.SOURCE_DIFFERS, member.name, address=shown)
+        local.events.append(
+            events.SourceDiffers(local.now, member.name, source, member.addresses, active=True)
+        )
+
+    def _review(self, member: Member) -> None:
+        """Take it back once the member has sent from an address of its record only, for a while."""
+        local, path, source = self._local, member.path, member.source
+        if path is None or source is None or local.table.by_key.get(member.key) is not member:
+            return
+        over = path.differed + _AGREES_FOR
+        if source not in member.addresses or local.now < over:
+            local.timers.at(max(over, local.now + 1.0), self._review, member)
+            return
+        path.sources = ()
+        shown = format_address(source)
+        member.note(local.now, EvidenceKind.SOURCE_AGREES, member.name, address=shown)
+        local.events.append(
+            events.SourceDiffers(local.now, member.name, source, member.addresses, active=False)
+        )
 
     def _fares(self, address: Address, *, well: bool) -> None:
         family = self._families[":" in address[0]]

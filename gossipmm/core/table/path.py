@@ -12,7 +12,18 @@ __all__ = ("Path",)
 class Path:
     """The measurements of one member's addresses. Made for one that has several, or has trouble."""
 
-    __slots__ = ("address", "answered", "failed", "lost", "of", "turns", "unreached", "version")
+    __slots__ = (
+        "address",
+        "answered",
+        "differed",
+        "failed",
+        "lost",
+        "of",
+        "sources",
+        "turns",
+        "unreached",
+        "version",
+    )
 
     def __init__(self) -> None:
         #: The address in use, and what that choice was made for: the record's addresses, and the
@@ -26,6 +37,10 @@ class Path:
         self.failed: dict[Address, float] = {}
         #: Probes in a row that only a helper could answer.
         self.unreached = 0
+        #: IP addresses that it sends from and that its record does not name, as told; and when it
+        #: last began or ended to.
+        self.sources: tuple[str, ...] = ()
+        self.differed = -inf
         #: True once that is told: no address of the member leads to it from here.
         self.lost = False
         #: Turns in the round since.

@@ -139,12 +139,13 @@ class AddressChanged:
 
 @dataclass(frozen=True, slots=True)
 class SourceDiffers:
-    """A member keeps sending from an address that its record does not name (NAT?)."""
+    """A member sends from an IP address that its record does not name (NAT?), or no longer does."""
 
     at: float
     name: NodeId
     source: Address
     addresses: tuple[Address, ...]
+    active: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,7 @@ class StatusReason(StrEnum):
 class PathFault(StrEnum):
     """What is wrong with the path to a member. Values are stable names: append only."""
 
+    SOURCE = "source"  #: it sends from an address that its record does not name: a translator?
     NO_PATH = "no_path"  #: others reach the member, this node does not, at any of its addresses
 
 

@@ -51,13 +51,7 @@ def sources(program: Program) -> Counter[tuple[str, str]]:
     "how",
     [
         pytest.param("", id="keeps ports"),
-        pytest.param(
-            "random",
-            id="rewrites ports",
-            marks=pytest.mark.xfail(
-                reason="a source that alternates is told each time", raises=AssertionError
-            ),
-        ),
+        pytest.param("random", id="rewrites ports"),
     ],
 )
 def test_a_host_behind_nat_is_known_and_its_source_told_once(site, how):
