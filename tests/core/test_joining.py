@@ -9,7 +9,7 @@ import pytest
 from gossipmm.core.values.events import Joined
 from gossipmm.core.values.types import Address, Registration, Status
 from gossipmm.core.wire import frame as wire
-from tests.helpers import START, Mesh, Packet, picks
+from tests.helpers import START, Mesh, Packet, held, picks
 
 
 def test_who_leaves_while_it_joins_tells_the_seeds_that_it_knocked_at() -> None:
@@ -178,3 +178,36 @@ def test_who_has_joined_knows_every_registration_at_heavy_loss(seed: int) -> Non
         return not waiting
 
     mesh.until(told, within=12, step=0.002)
+
+
+def test_what_a_newcomer_registers_goes_with_its_first_words() -> None:
+    """Story: all knew that a host had booted 0.7 to 2.6 s before they knew what it registers.
+
+    Its page 0 went with its hello and was passed on by whoever read it; the others waited for the
+    first peer, which was another newcomer that knew nobody [P79].
+    """
+    mesh = Mesh("a")
+    for name in "bcd":
+        mesh.add(name)
+    mesh.settle()
+    mesh.rules["nothing but the hello"] = lambda packet: (
+        packet.source == mesh["e"].addresses[0] and packet.frame.target != 0
+    )
+    seeds = mesh["a"].addresses
+    node = mesh.add("e", seeds=[])
+    node.register("t", "h", now=mesh.now)
+    node.join(seeds, mesh.now)
+    mesh.run(0.1)
+    for name in "abcd":
+        assert set(held(mesh[name], "e").pages) == {0, 1}
+
+
+def test_a_hello_is_a_datagram_and_a_node_that_stays_alone_says_little() -> None:
+    mesh = Mesh()
+    node = mesh.add("a", seeds=[mesh.new_address()])
+    for topic in range(4):
+        node.register(f"t{topic}", "h", {"m": "x" * 700}, now=mesh.now)
+    mesh.run(60)
+    sizes = [len(packet.data) for packet in mesh.sent]
+    assert max(sizes) <= mesh.config.max_datagram
+    assert sum(size > 300 for size in sizes) == 31  # the first one went before it registered
