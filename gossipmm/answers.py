@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from gossipmm.core.values.types import (
     NO_METADATA,
@@ -82,6 +82,18 @@ class Lookup(NamedTuple):
     others: tuple[FoundHost, ...] = ()
 
 
+#: What an agent is to be taken for, the worst first.
+VerdictName = Literal["leaving", "conflict", "not_joined", "isolated", "degraded", "ok"]
+
+
+class Verdict(NamedTuple):
+    """What an agent is to be taken for, in a word, and why."""
+
+    name: VerdictName = "ok"
+    #: In words; empty when all is well.
+    reasons: tuple[str, ...] = ()
+
+
 class NodeStatus(NamedTuple):
     """How an agent is, and how far the others agree with its table."""
 
@@ -112,6 +124,7 @@ class NodeStatus(NamedTuple):
     registrations: int
     #: Id of the agent's process.
     process: int
+    verdict: Verdict = Verdict()
 
 
 class Joining(NamedTuple):

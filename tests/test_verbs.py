@@ -99,6 +99,8 @@ OTHER_COMMANDS = {
 OTHER_ENDPOINTS = {
     *("GET /livez", "GET /readyz", "GET /metrics", "GET /v1/openapi.json"),
     *("GET /v1/log-level", "PUT /v1/log-level"),
+    # For programs that have a form of their own.
+    *("GET /v1/prometheus/sd", "GET /v1/prometheus/sd/{topic}"),
 }
 #: Lines of the console that are no verb.
 OTHER_LINES = {"help"}

@@ -28,6 +28,7 @@ from gossipmm.agent.driver import Driver, IoStats
 from gossipmm.agent.faults import Faults
 from gossipmm.agent.keys import AgentKeys
 from gossipmm.agent.seeds import SeedResolver
+from gossipmm.agent.verdict import judge
 from gossipmm.agent.watch import Wanted, Watch, Watchers
 from gossipmm.answers import NodeStatus
 from gossipmm.config import Config
@@ -306,7 +307,7 @@ class Agent:
 
     def agreement(self) -> Agreement:
         """Return the table's fingerprint, how many peers agree with it, and who does not."""
-        return self._node.agreement(self.now())
+        return self._node.agreement()
 
     def health(self) -> Health:
         """Return the health of this node: slow, deaf, its loss, what waits to be broadcast."""
@@ -314,7 +315,7 @@ class Agent:
 
     def status(self) -> NodeStatus:
         """Return how this agent is, and how far others agree with its table."""
-        return NodeStatus(
+        status = NodeStatus(
             name=self.name,
             cluster=self.config.cluster,
             version=installed_version(),
@@ -334,6 +335,7 @@ class Agent:
             registrations=len(self.registrations()),
             process=os.getpid(),
         )
+        return status._replace(verdict=judge(status, self.now(), alarmed=self._faults.alarmed))
 
     def watch(
         self,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 
-from gossipmm.core.values.events import Event, SelfSuspected
+from gossipmm.core.values.events import Event, Isolated, SelfSuspected
 from gossipmm.text.events import as_line
 
 __all__ = ("CODES", "Faults")
@@ -25,6 +25,8 @@ class Faults:
 
     def __init__(self) -> None:
         self._words: dict[str, str] = {}
+        #: The core holds that this node may be the one cut off.
+        self.alarmed = False
 
     def set(self, code: str, words: str, *, log: bool = True) -> None:
         """Take a fault, or other words for one; ``log`` is False if it is logged elsewhere."""
@@ -41,6 +43,8 @@ class Faults:
 
     def tell(self, event: Event) -> None:
         """Take an event of the core, which is logged as all events are."""
+        if isinstance(event, Isolated):
+            self.alarmed = event.active
         if isinstance(event, SelfSuspected):
             if event.active:
                 self.set("suspected", as_line(event, ""), log=False)

@@ -39,12 +39,25 @@ def status(client: Client, check: bool, as_json: bool) -> None:
     """
     found = client.get("status")
     faults = found.get("faults")  # an agent of an older version does not tell
-    fine = found["joined"] and not found["differ"] and not found["leaving"] and not faults
+    verdict = found.get("verdict", "ok" if found["joined"] and not faults else "degraded")
+    fine = verdict == "ok" and not found["differ"]
     if as_json:
         show_json(found)
     else:
         _show_status(found)
     sys.exit(1 if check and not fine else 0)
+
+
+def _verdict(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Say what to take an agent for, and why; nothing for one of an older version."""
+    if "verdict" not in found:
+        return []
+    name, reasons = found["verdict"], found["reasons"]
+    word = name.replace("_", " ") if name == "ok" else name.replace("_", " ").upper()
+    colour = {"ok": "green", "degraded": "yellow"}.get(name, "red")
+    first, *more = reasons or [""]
+    rows = [("verdict", click.style(word, fg=colour) + (f": {first}" if first else ""))]
+    return rows + [("", reason) for reason in more]
 
 
 def _show_status(found: dict[str, Any]) -> None:
@@ -53,7 +66,8 @@ def _show_status(found: dict[str, Any]) -> None:
     joined = "joined" if found["joined"] else "NOT JOINED: nobody of the cluster has answered yet"
     if found["leaving"]:
         joined = "leaving"
-    rows = [
+    rows = [*_verdict(found)]
+    rows += [
         ("node", f"{found['name']}, cluster {found['cluster']}, up {duration(found['uptime'])}"),
         ("state", joined),
         ("members", counts),
@@ -61,7 +75,7 @@ def _show_status(found: dict[str, Any]) -> None:
         ("agreement", f"{found['agree']} of {peers} live peers hold the same table"),
     ]
     if found["unheard"]:
-        rows.append(("", f"{found['unheard']} have not exchanged with this node yet"))
+        rows.append(("", f"{found['unheard']} were not heard of since it last changed"))
     differ = sorted(found["differ"], key=lambda peer: -peer["since_ago"])
     for peer in differ[:_SHOWN]:
         rows.append(("", f"{peer['name']} differs, for {duration(peer['since_ago'])}"))

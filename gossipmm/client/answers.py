@@ -22,6 +22,7 @@ from gossipmm.answers import (
     LookupStatus,
     NodeStatus,
     RotationStatus,
+    Verdict,
 )
 from gossipmm.core.values.trail import EvidenceKind
 from gossipmm.core.values.types import (
@@ -187,6 +188,10 @@ def node_status(value: Mapping[str, Any]) -> NodeStatus:
         topics=value["topics"],
         registrations=value["registrations"],
         process=value["process"],
+        verdict=Verdict(
+            value.get("verdict", "ok" if value["joined"] else "not_joined"),
+            tuple(value.get("reasons", ())),
+        ),
     )
 
 

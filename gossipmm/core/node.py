@@ -415,9 +415,9 @@ class Node:
         """Return what is wrong with the paths to members, as this node sees them."""
         return self._paths.troubles()
 
-    def agreement(self, now: float) -> Agreement:
+    def agreement(self) -> Agreement:
         """Return how many live peers agree with this table, which do not, and since when."""
-        return agreement_of(self.table, now)
+        return agreement_of(self.table)
 
     def health(self, now: float) -> Health:
         """Return the health of this node: slow, deaf, its loss, what waits to be broadcast."""

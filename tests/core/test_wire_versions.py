@@ -67,7 +67,7 @@ def test_tables_of_both_versions_that_agree_look_so_to_both() -> None:
     mesh.run(10)
     assert {packet.frame.kind for packet in mesh.sent} == {wire.SYN, wire.ACK}
     for name in mesh.names():
-        found = mesh[name].agreement(mesh.now)
+        found = mesh[name].agreement()
         assert (found.agree, found.differ, found.unheard) == (5, (), 0)
 
 

@@ -162,7 +162,13 @@ class FakeAgent:
         self._bytes += (now - self._counted) * self.rng.uniform(280, 420)
         self._counted = now
         live = sum(m.status in ("alive", "suspect", "probation") for m in self.members.values())
+        reasons = [
+            *(f"another live process is called {self.name}, at {at}" for at in self.conflict),
+            *self.faults.values(),
+        ]
         return schemas.StatusAnswer(
+            verdict="conflict" if self.conflict else "degraded" if reasons else "ok",
+            reasons=reasons,
             name=self.name,
             cluster="production",
             version="0.1.0",

@@ -336,7 +336,9 @@ async def test_ready_means_joined(autojump_clock):
         assert await a.get("/readyz") == {"status": "ready"}
         a.agent.table.joined = False
         status, problem = await a.ask("GET", "/readyz")
-        assert (status, "has not agreed with anybody yet" in problem["detail"]) == (503, True)
+        assert status == 503
+        assert problem["type"] == "urn:gossipmm:not-joined"
+        assert problem["detail"] == "a: its table has agreed with nobody yet"
 
 
 async def test_the_configuration_and_the_log_level(autojump_clock, log_level):

@@ -9,6 +9,8 @@ import pytest
 
 from gossipmm.agent import Agent
 from gossipmm.agent.faults import CODES
+from gossipmm.agent.verdict import VERDICTS
+from gossipmm.answers import Verdict
 from gossipmm.core.values.types import Agreement, Disagreement
 from tests.agent.memory_network import Air
 from tests.sidecar.helpers import agents
@@ -106,6 +108,16 @@ async def test_what_is_wrong_with_the_node(agent, monkeypatch, code):
     assert metric(agent, "faults", code) == 0
     monkeypatch.setattr(agent, "faults", lambda: {code: "in words"})
     assert metric(agent, "faults", code) == 1
+
+
+@pytest.mark.parametrize("name", VERDICTS)
+async def test_what_to_take_the_node_for(agent, monkeypatch, name):
+    status = agent.status()._replace(verdict=Verdict(name))
+    monkeypatch.setattr(agent, "status", lambda: status)
+    assert [metric(agent, "verdict", each) for each in VERDICTS] == [
+        int(each == name) for each in VERDICTS
+    ]
+    assert metric(agent, "isolated") == int(name == "isolated")
 
 
 async def test_how_long_the_longest_difference_lasts(agent, monkeypatch):

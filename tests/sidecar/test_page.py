@@ -412,9 +412,9 @@ def test_what_an_operator_must_know_stands_on_top(chromium, cluster):
     agent.topics["compute"].stale = True
     opened(chromium, agent)
     alarm = chromium.until("!alarm.hidden && alarm.textContent")
-    assert "calls itself host-a, too, at 10.9.9.9:7946" in alarm
+    assert alarm.startswith("Name conflict: another live process is called host-a, at 10.9.9.9:79")
     assert "Seed seed-1:7946 does not answer: it is down." in alarm
-    assert "Trouble: 10.9.0.2:7946 is gone from this machine." in alarm
+    assert "And: 10.9.0.2:7946 is gone from this machine." in alarm
     assert "1 topic without a live host answers its last known ones" in alarm
 
 

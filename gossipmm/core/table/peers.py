@@ -133,7 +133,7 @@ class Peers:
         return list(chosen.values())
 
 
-def agreement_of(table: Table, now: float) -> Agreement:
+def agreement_of(table: Table) -> Agreement:
     """Return how many live peers agree with the table, who does not, and since when."""
     agree = unheard = 0
     differ = []
@@ -142,7 +142,8 @@ def agreement_of(table: Table, now: float) -> Agreement:
             unheard += 1
         elif table.agrees(member.peer_fingerprint):
             agree += 1
+        elif member.differs_since is None:
+            unheard += 1  # it agreed when it was last heard: this table has changed since
         else:
-            since = member.differs_since
-            differ.append(Disagreement(member.name, now if since is None else since))
+            differ.append(Disagreement(member.name, member.differs_since))
     return Agreement(table.fingerprint, agree, tuple(differ), unheard)

@@ -223,7 +223,7 @@ class Agreement(NamedTuple):
     fingerprint: int
     agree: int
     differ: tuple[Disagreement, ...]
-    unheard: int  #: live peers that have not exchanged with this node yet
+    unheard: int  #: live peers that have not exchanged with this node since its table changed
 
 
 class Health(NamedTuple):

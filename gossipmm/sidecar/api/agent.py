@@ -138,14 +138,12 @@ def livez(state: State, call: Call) -> schemas.Health:
 
 
 def readyz(state: State, call: Call) -> schemas.Health:
-    """Answer whether lookups here can be relied on."""
+    """Answer whether lookups here can be relied on: the verdict is ok or degraded."""
     agent = state.agent
-    if agent.leaving:
-        raise ProblemError(503, f"{agent.name} is leaving", "leaving")
-    if not agent.table.joined:
-        trouble = [f"seed {seed} {words}" for seed, words in agent.seed_trouble().items()]
-        why = "; ".join(trouble) or f"of {', '.join(agent.config.join)}"
-        raise ProblemError(503, f"{agent.name} has not agreed with anybody yet: {why}")
+    verdict = agent.status().verdict
+    if verdict.name not in ("ok", "degraded"):
+        words = "; ".join(verdict.reasons)
+        raise ProblemError(503, f"{agent.name}: {words}", verdict.name.replace("_", "-"))
     return schemas.Health(status="ready")
 
 
@@ -229,7 +227,7 @@ ENDPOINTS = (
         method="GET",
         path="/readyz",
         handler=readyz,
-        summary="200 once the table agreed with a peer's, until the agent leaves",
+        summary="200 while lookups can be relied on: the verdict of status is ok or degraded",
         answer=schemas.Health,
         problems=(503,),
     ),

@@ -18,6 +18,7 @@ from gossipmm.errors import GossipError
 from gossipmm.sidecar.api import agent as routes_agent
 from gossipmm.sidecar.api import keys as routes_keys
 from gossipmm.sidecar.api import lookups as routes_lookups
+from gossipmm.sidecar.api import prometheus_sd
 from gossipmm.sidecar.api import registrations as routes_registrations
 from gossipmm.sidecar.api.problems import of_error
 from gossipmm.sidecar.api.state import State
@@ -48,6 +49,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *routes_registrations.ENDPOINTS,
     *routes_keys.ENDPOINTS,
     *routes_agent.ENDPOINTS,
+    *prometheus_sd.ENDPOINTS,
     Endpoint(
         method="GET",
         path="/v1/openapi.json",

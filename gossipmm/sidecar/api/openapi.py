@@ -11,6 +11,7 @@ import msgspec
 
 from gossipmm.agent.agent import installed_version
 from gossipmm.core.values.events import KINDS
+from gossipmm.core.values.types import HostState
 from gossipmm.sidecar.http.problems import MEDIA_TYPE, Problem
 from gossipmm.sidecar.http.router import Endpoint
 
@@ -64,6 +65,14 @@ _QUERY: dict[str, tuple[str, dict[str, Any]]] = {
     "routing_key_hex": (
         "A routing key of bytes, as hexadecimal digits.",
         {"type": "string", "pattern": "^([0-9a-fA-F]{2})*$"},
+    ),
+    "port_from": (
+        "The key of a registration's metadata that has the port to scrape; default `port`.",
+        {"type": "string", "examples": ["metrics_port"]},
+    ),
+    "state": (
+        "Only hosts in this state.",
+        {"type": "string", "enum": [state.label for state in HostState]},
     ),
     "since": ("The id of the last event known; `Last-Event-ID` does the same.", {"type": "string"}),
     "kind": (

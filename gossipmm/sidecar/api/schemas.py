@@ -36,6 +36,8 @@ from typing import Annotated, Any
 
 import msgspec
 
+from gossipmm.answers import VerdictName
+
 __all__ = (
     "Acknowledged", "Changed", "DrainBody", "DrainOneBody", "Evidence", "FoundHost", "Health",
     "Host", "JoinBody", "Joining", "Left", "LogLevel", "Lookup", "Member", "Members", "Own",
@@ -329,6 +331,9 @@ class SelfHealth(msgspec.Struct, kw_only=True):
 class StatusAnswer(msgspec.Struct, kw_only=True):
     """The state of this agent, and how far the others agree with its table."""
 
+    #: What to take it for, in a word; and why, in words: empty when all is well.
+    verdict: VerdictName
+    reasons: list[str]
     name: str
     cluster: str
     version: str
@@ -348,7 +353,8 @@ class StatusAnswer(msgspec.Struct, kw_only=True):
     faults: dict[str, str]  #: code -> what is wrong with this node or its machine now
     paths: dict[str, str]  #: member -> what is wrong with the path to it now
     fingerprint: str
-    #: Live peers by what was last heard of their fingerprint: equal, nothing yet, different.
+    #: Live peers by what was last heard of their fingerprint: equal, nothing since this table last
+    #: changed, different.
     agree: Count
     unheard: Count
     differ: list[Peer]

@@ -167,6 +167,8 @@ def status(state: State) -> schemas.StatusAnswer:
     found = agent.status()
     stats = agent.stats
     return schemas.StatusAnswer(
+        verdict=found.verdict.name,
+        reasons=list(found.verdict.reasons),
         name=found.name,
         cluster=found.cluster,
         version=found.version,

@@ -26,6 +26,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from gossipmm.agent.faults import CODES
+from gossipmm.agent.verdict import VERDICTS
 from gossipmm.core.values.stats import BOUNDS, Drop, Timing
 from gossipmm.core.values.types import NodeState, Status
 from gossipmm.core.wire.frame import KIND_NAMES
@@ -84,6 +85,19 @@ class _Collector(Collector):
             "gossipmm_watchers_dropped",
             "Watchers of events dropped because they read too slowly.",
             agent.io_stats.watchers_dropped,
+        )
+        verdict = agent.status().verdict.name
+        yield _labelled(
+            GaugeMetricFamily,
+            "gossipmm_verdict",
+            "1 for what this agent is to be taken for, as gossipmm status says; the others are 0.",
+            "verdict",
+            {name: int(name == verdict) for name in VERDICTS},
+        )
+        yield _gauge(
+            "gossipmm_isolated",
+            "1 while this agent hears nobody, or lost most others at once.",
+            int(verdict == "isolated"),
         )
         faults = agent.faults()
         yield _labelled(

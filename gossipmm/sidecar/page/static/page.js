@@ -16,6 +16,8 @@ const AFTER_EVENT = 250;
 const LARGE = 100;
 /** Least time between two readings of the tables, however much happens. */
 const LEAST = 1000;
+/** Verdicts other than ok, as they are shown. */
+const VERDICT = { leaving: "Leaving", conflict: "Name conflict", not_joined: "Not joined", isolated: "Isolated", degraded: "Degraded" };
 /** Differing peers that are named. */
 const NAMED = 5;
 
@@ -124,21 +126,18 @@ function drawAgreement() {
   const longest = [...differ].sort((a, b) => b.since_ago - a.since_ago);
   const named = longest.slice(0, NAMED).map((peer) => `${peer.name} for ${span(peer.since_ago)}`);
   if (longest.length > NAMED) named.push(`${longest.length - NAMED} more`);
-  const parts = [named.length ? `differ: ${named.join(", ")}` : "", unheard ? `${unheard} not heard yet` : ""];
+  const parts = [named.length ? `differ: ${named.join(", ")}` : "", unheard ? `${unheard} not heard since it changed` : ""];
   say(byId("agree-note"), parts.filter(Boolean).join("; ") || `fingerprint ${status.fingerprint}`);
 }
 
 function drawAlarm(link) {
   const stale = topics.stale().length;
+  const reasons = status?.reasons ?? [];
   const lines = [
     link === "lost" && broken ? `${broken}. What is shown is what was known last.` : "",
-    status?.conflict.length ? `Another live process calls itself ${status.name}, too, at ${status.conflict.join(", ")}: give one of them another name.` : "",
-    status?.impaired ? "Most of what this agent sends or is sent is lost: the others hold it on probation, and it is in no lookup until that is over." : "",
-    stale ? `More than half of the members vanished at once, so this agent may be the one that is cut off: ${many(stale, "topic")} without a live host ${stale === 1 ? "answers its" : "answer their"} last known ones.` : "",
-    status && !status.joined ? "This agent has not joined yet: no seed has answered. It goes on trying." : "",
-    ...Object.values(status?.faults ?? {}).map((words) => `Trouble: ${words}.`),
-    ...Object.entries(status?.trouble ?? {}).map(([seed, words]) => `Seed ${seed} ${words}.`),
-    status?.leaving ? "This agent is leaving its cluster." : "",
+    ...reasons.map((reason, n) => (n ? `And: ${reason}.` : `${VERDICT[status.verdict]}: ${reason}.`)),
+    stale ? `${many(stale, "topic")} without a live host ${stale === 1 ? "answers its" : "answer their"} last known ones.` : "",
+    ...(status?.joined ? Object.entries(status.trouble).map(([seed, words]) => `Seed ${seed} ${words}.`) : []),
   ].filter(Boolean);
   const alarm = byId("alarm");
   if (alarm.dataset.lines === lines.join("\n")) return; // read out once, not every two seconds

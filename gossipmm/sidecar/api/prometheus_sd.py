@@ -1,0 +1,130 @@
+"""Targets for Prometheus (``http_sd_configs``): the hosts of a topic, with where they are scraped.
+
+Prometheus takes a whole answer or none: while nothing is certain (not joined, cut off) the answer
+is a 503, so that it keeps its last targets; an empty list takes all of them away. A topic that
+nobody registers is an empty list. Every label is text. Draining hosts are listed, for they are
+still to be scraped; ``state`` filters.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from ipaddress import ip_address
+
+import msgspec
+
+from gossipmm.core.values.types import HostEntry, HostState, MemberView, Status, TopicView
+from gossipmm.sidecar.api.state import State
+from gossipmm.sidecar.http.messages import Response
+from gossipmm.sidecar.http.problems import ProblemError
+from gossipmm.sidecar.http.router import Call, Endpoint
+
+__all__ = ("ENDPOINTS", "TargetGroup")
+
+_STATES = {state.label: state for state in HostState}
+_PREFIX = "__meta_gossipmm_"
+
+
+class TargetGroup(msgspec.Struct, kw_only=True):
+    """One host, as Prometheus wants it."""
+
+    targets: list[str]
+    labels: dict[str, str]
+
+
+def every_topic(state: State, call: Call) -> Response:
+    """Show the hosts of all topics."""
+    return _answer(state, call, [view for _, view in sorted(state.agent.topics().items())])
+
+
+def one_topic(state: State, call: Call) -> Response:
+    """Show the hosts of one topic."""
+    view = state.agent.topic(call.path["topic"])
+    return _answer(state, call, [] if view is None else [view])
+
+
+def _answer(state: State, call: Call, views: list[TopicView]) -> Response:
+    agent = state.agent
+    wanted = call.query.get("state")
+    if wanted is not None and wanted not in _STATES:
+        known = ", ".join(_STATES)
+        raise ProblemError(400, f"{wanted!r} is not a state of a host; known: {known}")
+    verdict = agent.status().verdict
+    if verdict.name in ("not_joined", "isolated"):
+        why = "; ".join(verdict.reasons)
+        raise ProblemError(503, f"{agent.name}: {why}", verdict.name.replace("_", "-"))
+    members = {view.name: view for view in agent.members()}
+    key = call.query.get("port_from", "port")
+    groups: list[TargetGroup] = []
+    without = 0
+    for view in views:
+        for host, entry in sorted(view.entries.items()):
+            if wanted is not None and entry.state is not _STATES[wanted]:
+                continue
+            node = host if host in entry.nodes or host in members else next(iter(entry.nodes), "")
+            target = _target(members.get(node), entry.metadata.get(key))
+            if target:
+                groups.append(TargetGroup(targets=[target], labels=_labels(entry, node)))
+            else:
+                without += 1
+    headers = (("x-gossipmm-without-port", str(without)),)
+    return Response(msgspec.json.encode(groups), headers=headers)
+
+
+def _target(member: MemberView | None, port: object) -> str:
+    """Return where a host is scraped; empty when it has no port, or its node no address."""
+    text = str(port)
+    if member is None or member.status is Status.LEFT or not member.addresses:
+        return ""
+    if isinstance(port, bool) or not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        return ""
+    address = member.addresses[0][0]
+    return f"[{address}]:{text}" if ip_address(address).version == 6 else f"{address}:{text}"
+
+
+def _labels(entry: HostEntry, node: str) -> dict[str, str]:
+    labels = {
+        f"{_PREFIX}topic": entry.topic,
+        f"{_PREFIX}host": entry.host,
+        f"{_PREFIX}node": node,
+        f"{_PREFIX}state": entry.state.label,
+    }
+    for key, value in entry.metadata.items():
+        text = ("true" if value else "false") if isinstance(value, bool) else str(value)
+        labels[_label(key)] = text
+    return labels
+
+
+@lru_cache(maxsize=1024)
+def _label(key: str) -> str:
+    """Return the name of the label of a key of metadata."""
+    return f"{_PREFIX}metadata_{re.sub('[^a-zA-Z0-9_]', '_', key)}"
+
+
+ENDPOINTS = tuple(
+    Endpoint(
+        method="GET",
+        path=path,
+        handler=handler,
+        summary=summary,
+        operation=operation,
+        answer=list[TargetGroup],
+        query=("port_from", "state"),
+        problems=(503,),
+    )
+    for path, handler, summary, operation in (
+        (
+            "/v1/prometheus/sd",
+            every_topic,
+            "The hosts of all topics, for Prometheus (`http_sd_configs`)",
+            "prometheus_sd",
+        ),
+        (
+            "/v1/prometheus/sd/{topic}",
+            one_topic,
+            "The hosts of a topic, for Prometheus (`http_sd_configs`)",
+            "prometheus_sd_topic",
+        ),
+    )
+)
