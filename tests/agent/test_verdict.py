@@ -12,7 +12,7 @@ from gossipmm.core.values.types import Agreement, Disagreement, Health, Status
 from tests.agent.memory_network import Air
 from tests.sidecar.helpers import agents
 
-WELL = Health(False, False, 0, 0.0, 0.001, False, 0.0, 0, 0)
+WELL = Health(*(0 for _ in Health._fields))
 AGREED = Agreement(1, 2, (), 0)
 
 
@@ -22,7 +22,7 @@ def status(**fields):
         "name": "a", "cluster": "c", "version": "1", "generation": 1, "addresses": (),
         "uptime": 100.0, "joined": True, "leaving": False, "conflict": (), "trouble": {},
         "faults": {}, "agreement": AGREED, "health": WELL, "members": {Status.ALIVE: 3},
-        "topics": 0, "registrations": 0, "process": 1,
+        "topics": 0, "registrations": 0, "process": 1, "paths": {},
     }  # fmt: skip
     return NodeStatus(**(plain | fields))
 
