@@ -132,6 +132,26 @@ async def test_an_announced_address_that_is_wrong(autojump_clock, air):
     )
 
 
+async def test_an_announced_address_of_a_family_that_the_seed_does_not_have(autojump_clock, air):
+    """It was told to set advertise to an address that it had: the family was not named."""
+    words = await trouble(air, advertise="[2001:db8::9]:7")
+    assert words == (
+        "cannot reach this node at [2001:db8::9]:7: this node announces no IPv4 address, by which "
+        "that seed is reached; set advertise, or bind to [::]"
+    )
+
+
+async def test_a_seed_tries_the_announced_address_of_its_own_family(autojump_clock, air):
+    """An IPv4 seed was asked to try the IPv6 address that is announced first, and could not."""
+    async with open_agent(config("b", 2, 1), network=air.host()) as b:
+        asks = b._dial_back
+        asks._announced = lambda: (("fd09::2", 2), B)
+        assert asks._announced_to(A) == B
+        assert asks._announced_to(("fd09::1", 1)) == ("fd09::2", 2)
+        asks._announced = lambda: (("fd09::2", 2),)
+        assert asks._announced_to(A) == ("fd09::2", 2)
+
+
 async def test_an_announced_port_that_nothing_gets_in_by(autojump_clock, air):
     assert await trouble(air, advertise="127.0.0.1:9", insecure=True) == (
         "cannot reach this node at 127.0.0.1:9, the address that it announces: "
