@@ -107,6 +107,8 @@ class AntiEntropy:
         self.eager_until = local.now
         #: Peer -> records asked of it, and datagrams of pages that came since.
         self._awaited: dict[int, _Awaited] = {}
+        #: Records too large to be pushed: key -> hash of their versions when they are whole.
+        self._expected: dict[int, bytes] = {}
 
     # -- digests ---------------------------------------------------------------------------
 
@@ -176,8 +178,10 @@ class AntiEntropy:
         seen: set[int] = set()
         wants: list[list[Any]] = []
         claims: list[bytes] = []
+        hashes: dict[int, bytes] = {}
         for key, heartbeat, claim, age, page_hash in wire.digest_rows_in(rows):
             seen.add(key)
+            hashes[key] = page_hash
             member = local.table.by_key.get(key)
             if member is not None and member.page_hash_bytes(of_versions=of_versions) != page_hash:
                 wants.append(self._replies.want(member))
@@ -187,6 +191,8 @@ class AntiEntropy:
         self._tell_differences(rows, peer)
         if wants:
             self._await(peer, [want[0] for want in wants])
+            if of_versions and not covered and len(hashes) <= _MANY:
+                self._expect_whole(hashes)
             self._send_wants(peer, wants)
         missing = self._missing(bits, covered, seen)
         if len(wants) + len(missing) > _MANY:
@@ -245,6 +251,14 @@ class AntiEntropy:
 
     # -- pages -----------------------------------------------------------------------------
 
+    def _expect_whole(self, hashes: dict[int, bytes]) -> None:
+        """Remember records that were too large to be pushed, to tell of them when they are here."""
+        for key, page_hash in hashes.items():
+            self._expected.pop(key, None)
+            self._expected[key] = page_hash
+        while len(self._expected) > _AWAITED:
+            del self._expected[next(iter(self._expected))]
+
     def _await(self, peer: Member, keys: list[int]) -> None:
         if len(self._awaited) >= _AWAITED:
             del self._awaited[next(iter(self._awaited))]
@@ -256,6 +270,8 @@ class AntiEntropy:
         More of them may be left. Waiting for the next digest, a record of 1,000 registrations was
         known to all after 16 s.
         """
+        if self._expected:
+            self._tell_on(peer)
         awaited = self._awaited.get(peer.key)
         if awaited is None:
             return
@@ -267,6 +283,22 @@ class AntiEntropy:
         wants = [self._replies.want(member) for member in members if member is not None]
         if wants:
             self._send_wants(peer, wants)
+
+    def _tell_on(self, peer: Member) -> None:
+        """Tell some that a record too large to be pushed is whole here: they ask for it [P75].
+
+        Its pages are not pushed on, since they were asked for. Without this only those whom the
+        owner told had it at once, and all others when fingerprints were compared, a second later.
+        """
+        local = self._local
+        for key, page_hash in list(self._expected.items()):
+            member = local.table.by_key.get(key)
+            if member is not None and member.page_hash_bytes(of_versions=True) == page_hash:
+                del self._expected[key]
+                row = digest_row(local, member, of_versions=True)
+                options = {wire.OPT_DIGEST: [0, b"", row]}
+                for other in local.peers.sample(local.config.fanout, {key, peer.key}):
+                    self._outbox.send(wire.NEWS, other, options=options)
 
     def hear_want(self, inbound: Inbound, peer: Member, wants: list[list[Any]]) -> None:
         """Send the pages above the versions that the peer holds; ask back for higher ones [P56]."""
