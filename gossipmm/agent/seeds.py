@@ -99,10 +99,12 @@ class SeedResolver:
             due = trio.current_time() + interval
             while not self._again.is_set():
                 self._was_alone = self._alone()
-                pause = ALONE_INTERVAL if self._was_alone else inf
+                # With nobody to ask there is nothing to wake up for.
+                asks = self._was_alone and (self._seeds or self._remembered)
+                pause = ALONE_INTERVAL if asks else inf
                 with trio.move_on_at(min(due, trio.current_time() + pause)):
                     await self._again.wait()
-                if self._alone() or trio.current_time() >= due:
+                if (asks and self._alone()) or trio.current_time() >= due:
                     break
 
     def look(self) -> None:

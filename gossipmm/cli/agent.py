@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ("agent",)
 
+#: Seconds in which an agent may join before its control API is made ready.
+_JOIN_FIRST = 0.05
 #: Seconds after which an agent that has found nobody says so.
 _LONELY = 5.0
 #: Events that may wait to be printed.
@@ -175,8 +177,12 @@ async def _serve(
                 output.log(f"{signal.Signals(number).name}: leaving")
                 stop.set()
 
-    async with _control(agent, stop) as sidecar, trio.open_nursery() as nursery:
-        await nursery.start(signalled)
+    async with (
+        trio.open_nursery() as signals,
+        _cancelled_behind(signals, signalled),
+        _control(agent, stop) as sidecar,
+        trio.open_nursery() as nursery,
+    ):
         _greet(agent, sidecar.control if sidecar is not None else (), output, as_json)
         systemd.notify("READY=1")
         nursery.start_soon(systemd.keep_telling, partial(_status, agent))
@@ -191,6 +197,18 @@ async def _serve(
     _print(finished, agent.name, output, as_json)
 
 
+@asynccontextmanager
+async def _cancelled_behind(
+    nursery: trio.Nursery, task: Callable[..., Awaitable[None]]
+) -> AsyncGenerator[None, None]:
+    """Run a task from before the block begins until it has ended."""
+    await nursery.start(task)
+    try:
+        yield
+    finally:
+        nursery.cancel_scope.cancel()
+
+
 def _control(agent: Agent, stop: trio.Event) -> AbstractAsyncContextManager[Sidecar | None]:
     """Return what serves the control API; ``stop`` is set when a client had the agent leave."""
     config = agent.config
@@ -198,9 +216,21 @@ def _control(agent: Agent, stop: trio.Event) -> AbstractAsyncContextManager[Side
         config.control_port or config.health_bind or config.dns_port
     ):
         return nullcontext()
+    return _joined_first(agent, stop)
+
+
+@asynccontextmanager
+async def _joined_first(agent: Agent, stop: trio.Event) -> AsyncGenerator[Sidecar, None]:
+    """Serve the control API once the agent has joined, or a moment has passed.
+
+    Importing it takes as long as a join in a local network, and nothing else runs meanwhile.
+    """
+    if not agent.table.joined:
+        await agent.wait_joined(_JOIN_FIRST)
     from gossipmm.sidecar.serve import open_sidecar
 
-    return open_sidecar(agent, left=stop.set)
+    async with open_sidecar(agent, left=stop.set) as sidecar:
+        yield sidecar
 
 
 def _status(agent: Agent) -> str:

@@ -128,6 +128,20 @@ async def test_nothing_wakes_between_two_resolutions_while_others_are_known(auto
     assert sleeps.count <= 2
 
 
+async def test_nothing_wakes_an_agent_that_is_alone_and_has_nobody_to_ask(autojump_clock, air):
+    """It resolved no name at all, every second."""
+    _, seeds = resolver(air, alone=lambda: True)
+    sleeps = Sleeps()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(seeds.run, 3600.0)
+        await trio.sleep(1)
+        trio.lowlevel.add_instrument(sleeps)
+        await trio.sleep(600)
+        trio.lowlevel.remove_instrument(sleeps)
+        nursery.cancel_scope.cancel()
+    assert sleeps.count <= 2
+
+
 async def test_whoever_loses_its_last_peer_asks_the_names_at_once(autojump_clock):
     """Nothing else asks them before ``seed_interval`` is over."""
     async with Air() as air:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final, TypeAlias, get_args
 
+from gossipmm.core.values.event import event
 from gossipmm.core.values.renewal import RenewalReason
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import (
@@ -23,7 +23,7 @@ from gossipmm.core.values.types import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class MemberJoined:
     """A name that was not known, or had left or been reaped, is alive."""
 
@@ -33,7 +33,7 @@ class MemberJoined:
     addresses: tuple[Address, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class MemberRestarted:
     """A known name has a higher generation; the registrations of the old one are gone."""
 
@@ -44,7 +44,7 @@ class MemberRestarted:
     addresses: tuple[Address, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class MemberSuspected:
     """Somebody (``accuser``; this node itself included) could not reach the member."""
 
@@ -54,7 +54,7 @@ class MemberSuspected:
     heartbeat: Heartbeat
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class MemberRefuted:
     """A suspicion ended because fresher evidence of life arrived from ``reporter``."""
 
@@ -64,7 +64,7 @@ class MemberRefuted:
     heartbeat: Heartbeat
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class MemberDied:
     """This node's suspicion timer ended: the member is dead here, and out of lookups."""
 
@@ -75,7 +75,7 @@ class MemberDied:
     accusers: tuple[NodeId, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class MemberReturned:
     """A member held dead was reached, on evidence younger than its death here."""
 
@@ -86,7 +86,7 @@ class MemberReturned:
     probation: float  #: seconds on probation before it is in lookups again; 0: at once
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class MemberCrashLooping:
     """A member starts again and again without having left: told once, until it is steady.
 
@@ -101,7 +101,7 @@ class MemberCrashLooping:
     probation: float  #: seconds on probation before it is in lookups again
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class ProbationEnded:
     """The member was reachable throughout its probation, and is in lookups again."""
 
@@ -109,7 +109,7 @@ class ProbationEnded:
     name: NodeId
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class MemberLeft:
     """The member announced that it leaves."""
 
@@ -118,7 +118,7 @@ class MemberLeft:
     generation: Generation
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class MemberReaped:
     """A dead or left record was removed; its generation stays closed."""
 
@@ -127,7 +127,7 @@ class MemberReaped:
     generation: Generation
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class AddressChanged:
     """The record of a member, or of this node itself, names other addresses than before."""
 
@@ -137,7 +137,7 @@ class AddressChanged:
     addresses: tuple[Address, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class SourceDiffers:
     """A member sends from an IP address that its record does not name (NAT?), or no longer does."""
 
@@ -148,7 +148,7 @@ class SourceDiffers:
     active: bool
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class PathTrouble:
     """Something is wrong with the path to a member that lives (or that is over: not ``active``).
 
@@ -162,7 +162,7 @@ class PathTrouble:
     addresses: tuple[Address, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class NameConflict:
     """Two live processes use one name. ``ours`` is True at the older of the two."""
 
@@ -173,7 +173,7 @@ class NameConflict:
     newer: tuple[Address, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class GenerationRenewed:
     """This node took a new generation: ``reporter`` told what made it necessary, or nobody did.
 
@@ -187,7 +187,7 @@ class GenerationRenewed:
     reporter: NodeId
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class HostChanged:
     """A (topic, host) entered a state for readers, or left the table (``state`` is None)."""
 
@@ -198,7 +198,7 @@ class HostChanged:
     previous: HostState | None
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class RegistrationExpired:
     """The time to live of a registration of this node ended, and it was unregistered."""
 
@@ -207,7 +207,7 @@ class RegistrationExpired:
     host: str
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class Joined:
     """This node's table agreed with a peer's for the first time (or is alone by design)."""
 
@@ -215,7 +215,7 @@ class Joined:
     members: int
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class Isolated:
     """More than half of the live members vanished at once: stale answers are on (or off)."""
 
@@ -224,7 +224,7 @@ class Isolated:
     vanished: int
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class SelfSlow:
     """This node's timers fired ``late`` seconds late: it holds its accusations."""
 
@@ -232,7 +232,7 @@ class SelfSlow:
     late: float
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class SelfImpaired:
     """Most that this node sends, or is sent, is lost (or no longer is): it is on probation.
 
@@ -246,7 +246,7 @@ class SelfImpaired:
     missed: float
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class SelfSuspected:
     """Others keep suspecting this node, which refutes each time (or that is over).
 
@@ -258,7 +258,7 @@ class SelfSuspected:
     times: int
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class MemberImpaired:
     """A member says that its replies are being lost: on probation until it takes that back."""
 
@@ -266,7 +266,7 @@ class MemberImpaired:
     name: NodeId
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class ForeignTraffic:
     """Datagrams arrive that are not of this cluster: announced once per reason, and again later.
 
@@ -281,7 +281,7 @@ class ForeignTraffic:
     kid: str
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class KeysChanged:
     """This node's keys, or its part in a rotation, changed: the shell has to write them.
 
@@ -294,7 +294,7 @@ class KeysChanged:
     retired: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class KeyWanted:
     """A rotation out of band needs the key of this id from this node's own file."""
 
@@ -302,7 +302,7 @@ class KeyWanted:
     kid: str
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class KeyRotation:
     """A rotation of keys begins a phase here: ``add``, ``use`` or ``done``.
 
@@ -318,7 +318,7 @@ class KeyRotation:
     missing: tuple[NodeId, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class LeaveFinished:
     """A graceful leave was confirmed by ``confirmed`` of ``told`` live members."""
 
