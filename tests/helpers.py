@@ -26,7 +26,7 @@ from gossipmm.core.table.member import Member
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Address, make_generation
 from gossipmm.core.wire import frame as wire
-from tests.puppets import Puppet
+from tests.puppets import Puppet, frame_of
 
 #: Core time at which every mesh begins; not zero, so that nothing can lean on that.
 START = 1000.0
@@ -52,7 +52,7 @@ class Packet(NamedTuple):
     @property
     def frame(self) -> wire.Frame:
         """What it says (cluster ``gossipmm``)."""
-        return wire.decode_untrusted(self.data, wire.cluster_tag("gossipmm"))
+        return frame_of(self.data)
 
     @property
     def pages(self) -> list[bytes]:

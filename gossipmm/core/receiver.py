@@ -38,6 +38,7 @@ from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Address
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import Page, pages_untrusted
+from gossipmm.core.wire.slim import decode_slim_untrusted, is_slim
 from gossipmm.core.wire.strict import Refused
 
 __all__ = ("Parts", "Receiver")
@@ -152,7 +153,7 @@ class Receiver:
         try:
             opened = envelope.open_untrusted(data, source, local.now)
             if opened is not None:
-                frame = wire.decode_untrusted(opened, self._tag)
+                frame = self._decode(opened)
         except Refused as refused:
             local.stats.drop(refused.reason)
             if refused.reason in FOREIGN:
@@ -160,6 +161,14 @@ class Receiver:
         if envelope.waiting:
             self._outbox.send_waiting()
         return frame
+
+    def _decode(self, opened: bytes) -> wire.Frame:
+        if is_slim(opened):
+            local = self._local
+            return decode_slim_untrusted(
+                opened, local.me.key, local.table.by_key, self._parts.probes.asked
+            )
+        return wire.decode_untrusted(opened, self._tag)
 
     # -- what it says --------------------------------------------------------------------------
 
@@ -295,16 +304,16 @@ class Receiver:
         rows, options = inbound.take_reply(room)
         if not options:
             rows += parts.broadcasts.piggyback_rows(sender, room - len(rows))
-        self._outbox.send(
-            wire.ACK,
-            inbound.answers_to,
-            address=inbound.source,
-            probe=frame.probe,
-            rows=rows,
-            options=options,
-        )
+        to, source = inbound.answers_to, inbound.source
+        if frame.half and frame.target == local.me.key and not options:
+            self._outbox.exchange(wire.ACK, to, source, frame.probe, rows)
+        else:
+            self._outbox.send(
+                wire.ACK, to, address=source, probe=frame.probe, rows=rows, options=options
+            )
         if sender is not None and sender.key in local.table.peers:
-            parts.fingerprints.compare(sender, frame.fingerprint, may_send=True)
+            half = frame.half
+            parts.fingerprints.compare(sender, frame.fingerprint, half=half, may_send=True)
 
     def _hear_ack(self, inbound: Inbound) -> None:
         """Take an answer to a question of this node: a probe, a join probe, a watch, a leave."""
@@ -324,7 +333,8 @@ class Receiver:
         if not answers:
             return
         if sender is not None:
-            parts.fingerprints.compare(sender, frame.fingerprint, may_send=False)
+            half = frame.half
+            parts.fingerprints.compare(sender, frame.fingerprint, half=half, may_send=False)
         elif wire.OPT_MINIMUMS in frame.options:
             parts.closed.hear_minimums(frame.options[wire.OPT_MINIMUMS], None)
 

@@ -30,6 +30,7 @@ DROPS: Mapping[Drop, str] = {
     Drop.OWN_LEFT: "that told this node had left",
     Drop.SUSPECT_REPORTER: "accusations by a member that is itself suspected",
     Drop.UNKNOWN_REPORTER: "accusations by an unknown node",
+    Drop.UNKNOWN_SENDER: "short datagrams of an unknown node, for another one or an earlier life",
     Drop.TOO_OLD: "about members gone for longer than they are remembered",
     Drop.MAX_MEMBERS: "about members above max_members",
     Drop.MAX_REGISTRATIONS: "with registrations above max_registrations",

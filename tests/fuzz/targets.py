@@ -9,6 +9,7 @@ from gossipmm.core.sealing.envelope import CoseEnvelope
 from gossipmm.core.sealing.keyring import Key, Keyring
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import page_untrusted
+from gossipmm.core.wire.slim import decode_slim_untrusted
 from gossipmm.core.wire.strict import Refused
 from tests.fuzz.script import play
 
@@ -25,6 +26,15 @@ def decoder(data: bytes) -> None:
     else:
         list(wire.rows_in(frame.rows))
         pages += frame.options.get(wire.OPT_PAGES, [])
+    for me in (0, int.from_bytes(data[11:15], "big")):
+        try:
+            frame = decode_slim_untrusted(data, me, (5, 77), lambda probe: probe % 2 == 0)
+        except Refused:
+            continue
+        assert frame.half in (wire.LOW_HALF, wire.HIGH_HALF)
+        assert frame.options == {}
+        assert frame.target
+        list(wire.rows_in(frame.rows))
     for raw in pages:
         try:
             page = page_untrusted(raw)

@@ -14,9 +14,10 @@ from gossipmm.core.values.types import Address
 from gossipmm.core.wire import frame as wire
 from tests.helpers import Mesh
 from tests.invariants import check_node
+from tests.puppets import frame_of
 
 #: Kinds of datagrams that this cluster sends to ``c``.
-KINDS = 11
+KINDS = 13
 
 
 def cluster() -> Mesh:
@@ -44,12 +45,14 @@ def datagrams() -> tuple[tuple[bytes, Address], ...]:
     for packet in mesh.sent:
         if packet.target == here:
             frame = packet.frame
-            found[frame.kind, tuple(sorted(frame.options)), bool(frame.rows)] = packet[2:4]
+            form = frame.half != 0
+            found[frame.kind, form, tuple(sorted(frame.options)), bool(frame.rows)] = packet[2:4]
     return tuple(found.values())
 
 
 def test_there_is_something_to_damage() -> None:
-    frames = [wire.decode_untrusted(data, wire.cluster_tag("gossipmm")) for data, _ in datagrams()]
+    frames = [frame_of(data) for data, _ in datagrams()]
+    assert {frame.half != 0 for frame in frames} == {True, False}
     assert {frame.kind for frame in frames} >= {wire.SYN, wire.ACK, wire.NEWS}
     assert {o for f in frames for o in f.options} >= {wire.OPT_PAGES, wire.OPT_MORE}
     assert len(frames) >= KINDS

@@ -20,6 +20,7 @@ from gossipmm.core.values.rotation_state import Phase, Told, register_of
 from gossipmm.core.values.types import EntryState, HostState, NodeState
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import Page, page_untrusted
+from gossipmm.core.wire.slim import SHORT
 
 __all__ = ("Names", "Opened", "event_parts", "frame_parts", "is_ordinary", "opened")
 
@@ -64,14 +65,25 @@ class Names:
             return "whoever is there"
         return self.life(*self._keys[key]) if key in self._keys else "somebody unknown"
 
-    def table(self, fingerprint: int) -> str:
-        """A fingerprint as a letter."""
+    def whole(self, key: int) -> int:
+        """The record key of which a slim frame has the low half."""
+        return next((one for one in self._keys if (one ^ key) & SHORT == 0), key)
+
+    def table(self, fingerprint: int, half: int) -> str:
+        """A fingerprint as a letter; a half of one as that of the first table that it fits."""
+        if half:
+            shift = 32 if half == wire.HIGH_HALF else 0
+            for known, letter in self._tables.items():
+                if known >> shift & SHORT == fingerprint:
+                    return letter
+            fingerprint <<= shift
         if fingerprint not in self._tables:
             self._tables[fingerprint] = _letters(len(self._tables))
         return self._tables[fingerprint]
 
     def probe(self, identity: int) -> str:
         """A probe id as its number, and which try it is of a probe that was seen before."""
+        identity &= SHORT
         first = identity & ~TRY
         if identity != first and first in self._probes:
             return f"{self._probes[first]}, try {(identity & TRY) + 1}"
@@ -96,7 +108,7 @@ def frame_parts(frame: wire.Frame, names: Names, to: str) -> list[str]:
     if frame.kind in (wire.SYN, wire.ACK):
         known = f", yours {frame.known}" if frame.known else ""
         parts.append(f"heartbeat {frame.heartbeat}{known}")
-        parts.append(f"table {names.table(frame.fingerprint)}")
+        parts.append(f"table {names.table(frame.fingerprint, frame.half)}")
     pages = [page_untrusted(raw) for raw in frame.options.get(wire.OPT_PAGES, ())]
     for page in pages:
         names.learn(page.name, page.generation)

@@ -21,6 +21,7 @@ from gossipmm.core.sealing.keyring import Key
 from gossipmm.core.values.types import Address
 from gossipmm.core.wire import frame as wire
 from tests.helpers import Mesh, Packet
+from tests.puppets import frame_of
 from tests.transcripts.decoding import (
     CLUSTER,
     Names,
@@ -155,7 +156,11 @@ class Tape:
                 mark = f"marked for {self._boot(inside.mark)}" if any(inside.mark) else "unmarked"
                 sealed.append(mark)
             sealed.append(f"[key {inside.kid.hex()}]")
-        frame = wire.decode_untrusted(data, wire.cluster_tag(CLUSTER))
+        frame = frame_of(data, CLUSTER)
+        if frame.half:
+            target = self.names.whole(frame.target) if frame.kind == wire.SYN else 0
+            frame = frame._replace(target=target)
+            sealed.append("slim")
         if not self.show(label, to, frame):
             self._hidden += 1
             return

@@ -31,6 +31,7 @@ class Probe:
         "began",
         "deaf",
         "ends",
+        "generation",
         "identity",
         "member",
         "once",
@@ -66,6 +67,8 @@ class Probe:
         self.to: Address | None = None
         #: When each try was sent.
         self.sent: list[float] = []
+        #: The generation of this node that asked.
+        self.generation = 0
         self.stage = 0
         self.unit = unit
         self.ends = now

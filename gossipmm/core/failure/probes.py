@@ -26,6 +26,7 @@ from gossipmm.core.values.timers import cancel
 from gossipmm.core.values.trail import EvidenceKind, Hold
 from gossipmm.core.values.types import UNKNOWN_NODE, Address, NodeId, NodeState, Status
 from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.slim import SHORT
 from gossipmm.mechanisms import Mechanism
 
 #: When to try again, in units (25 ms on a LAN), and whether helpers are asked then. The tries after
@@ -83,6 +84,8 @@ class Probes:
         self._on_failed = on_failed
         self._on_reached = on_reached
         self._open: dict[int, Probe] = {}
+        #: Those whose first try was a slim frame, by what it has of their identity [P126].
+        self._short: dict[int, Probe] = {}
         self._by_member: dict[int, Probe] = {}
         self._deviation = 0.0
         #: Probes that ended without an answer, and when they began: an answer that still comes
@@ -135,6 +138,7 @@ class Probes:
         probe = Probe(identity, member, purpose, order, local.now, unit)
         probe.ends = local.now + max(config.gossip_interval, _LASTS * unit)
         probe.once |= purpose is Purpose.RETURNING and member.key in self._deaf
+        probe.generation = local.own.generation
         self._open[probe.identity] = probe
         self._by_member[member.key] = probe
         stats.probes += 1
@@ -179,9 +183,18 @@ class Probes:
         elif address != probe.to:
             probe.to = None
         rows = self._broadcasts.exchange_rows(member, self._outbox.room - wire.FRAME_SIZE - 32)
-        identity = probe.identity + min(len(probe.sent), TRY)
+        identity, short = probe.identity + min(len(probe.sent), TRY), probe.identity & SHORT
+        slim = not probe.sent and address in self._admission.proved and short not in self._short
         probe.sent.append(local.now)
-        self._outbox.send(wire.SYN, member, address=address, probe=identity, rows=rows)
+        if not slim:
+            self._outbox.send(wire.SYN, member, address=address, probe=identity, rows=rows)
+        elif self._outbox.exchange(wire.SYN, member, address, identity, rows):
+            self._short[short] = probe
+
+    def asked(self, short: int) -> bool:
+        """Return whether this life of the node waits for an answer to those bits of a probe."""
+        probe = self._short.get(short)
+        return probe is not None and probe.generation == self._local.own.generation
 
     def send_failed(self, member: Member, address: Address) -> None:
         """Go on with the next try at once: the system refused to send the last one [P70]."""
@@ -251,11 +264,12 @@ class Probes:
     def answered(self, identity: int, sender: Member | None, source: Address) -> bool:
         """Take an ACK. True when the target of an open probe answered it, in time [P64, P69]."""
         local = self._local
-        probe = self._open.get(identity & ~TRY)
+        short = self._short.get(identity)
+        probe = short or self._open.get(identity & ~TRY)
         number = identity & TRY
         if probe is None or number >= len(probe.sent):
             local.stats.drop(Drop.LATE_ACK)
-            began = self._unanswered.get(identity & ~TRY)
+            began = self._unanswered.get(identity & SHORT & ~TRY)
             if began is not None:
                 local.is_behind(
                     local.now - began, local.now + _BEHIND_FOR * local.config.gossip_interval
@@ -274,7 +288,8 @@ class Probes:
         self._close(probe)
         if probe.purpose is Purpose.ROUND:
             self._failed = self._failed << 1 & _LAST_MASK
-        if probe.to is not None and probe.to not in self._admission.proved:
+        # An answer to 29 random bits proves no address; one that was proved may be out by now.
+        if probe.to is not None and probe.to not in self._admission.proved and short is None:
             self._admission.prove(probe.to, local.now)
         stats = local.stats
         where = probe.order[number % len(probe.order)]
@@ -364,6 +379,8 @@ class Probes:
         cancel(probe.timer)
         probe.timer = None
         self._open.pop(probe.identity, None)
+        if self._short.get(probe.identity & SHORT) is probe:
+            del self._short[probe.identity & SHORT]
         if self._by_member.get(probe.member.key) is probe:
             del self._by_member[probe.member.key]
 
@@ -379,7 +396,7 @@ class Probes:
         self._close(probe)
         if len(self._unanswered) >= _UNANSWERED:
             del self._unanswered[next(iter(self._unanswered))]
-        self._unanswered[probe.identity] = probe.began
+        self._unanswered[probe.identity & SHORT] = probe.began
         member = probe.member
         local.stats.probes_failed += 1
         if probe.purpose is Purpose.ROUND:

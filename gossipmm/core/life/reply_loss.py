@@ -26,6 +26,7 @@ from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
 from gossipmm.core.values.trail import EvidenceKind
+from gossipmm.core.wire.slim import SHORT
 from gossipmm.mechanisms import Mechanism
 
 __all__ = ("ReplyLoss",)
@@ -102,7 +103,8 @@ class ReplyLoss:
         local = self._local
         now = local.now
         self._settle(now)
-        identity, number = probe & ~TRY, probe & TRY
+        # The first try of a probe may have come in a slim frame, which has its low bits alone.
+        identity, number = probe & SHORT & ~TRY, probe & TRY
         known = self._open.get(identity)
         if known is None:
             long_ago = now - sender.asked_at >= _APART * local.config.gossip_interval

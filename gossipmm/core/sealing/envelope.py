@@ -303,6 +303,7 @@ class CoseEnvelope:
             _note(self.strangers, kid, kid, source, now)
             return Drop.UNKNOWN_KEY
         plain = 0x85 <= data[0] <= 0x97 and data[2] == 0x44
+        plain = plain or (data[0] == 0x58 and data[1] == len(data) - 2)
         return Drop.NOT_ENCRYPTED if plain else Drop.MALFORMED
 
     # -- who are you now? --------------------------------------------------------------------

@@ -14,6 +14,8 @@ from gossipmm.core.table.member import Member
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Address, Status
 from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.slim import MAX_SLIM_ROWS, SLIM_SINCE
+from gossipmm.core.wire.slim import encode as encode_slim
 from gossipmm.mechanisms import Mechanism
 
 __all__ = ("Outbox", "Stranger")
@@ -116,6 +118,31 @@ class Outbox:
         kid = self._kid_for(member, address) if self.several_keys else b""
         data = self._envelope.seal(frame, address, local.now, kid)
         self._queue(wire.KIND_NAMES[kind], data, address)
+
+    def exchange(
+        self, kind: int, to: Member | Stranger, address: Address, probe: int, rows: bytes
+    ) -> bool:
+        """Queue a SYN or ACK as a slim frame, or else in full; return whether it is slim [P125].
+
+        Slim is what a member that reads it is sent while it is held alive and nothing has to be
+        said that needs an option.
+        """
+        local = self._local
+        if (
+            not isinstance(to, Member)
+            or to.status is not Status.ALIVE
+            or local.speaks(to) < SLIM_SINCE
+            or local.now < local.slow_until
+            or len(rows) > MAX_SLIM_ROWS
+        ):
+            self.send(kind, to, address=address, probe=probe, rows=rows)
+            return False
+        keys, beats = (local.me.key, to.key), (local.own.heartbeat, max(to.k, 0))
+        frame = encode_slim(kind, keys, probe, local.table.fingerprint, beats, rows)
+        kid = self._kid_for(to, address) if self.several_keys else b""
+        data = self._envelope.seal(frame, address, local.now, kid)
+        self._queue(wire.KIND_NAMES[kind], data, address)
+        return True
 
     def _kid_for(self, to: Member | None, address: Address) -> bytes:
         """Return the id of a key that the receiver can read; empty: the usual one [P119].

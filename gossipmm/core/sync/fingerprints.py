@@ -48,14 +48,14 @@ class Fingerprints:
         self._digest_at = local.now
         self._agreed_at = local.now
 
-    def compare(self, peer: Member, fingerprint: int, *, may_send: bool) -> None:
-        """Compare a peer's fingerprint, which came with an exchange [P53, P59]."""
+    def compare(self, peer: Member, fingerprint: int, *, half: int = 0, may_send: bool) -> None:
+        """Compare a peer's fingerprint, or a half, that came with an exchange [P53, P59]."""
         local = self._local
         table = local.table
         if not peer.complete:
             return  # its page 0 is not here yet: the tables differ, and that is asked for
-        peer.peer_fingerprint = fingerprint
-        if table.agrees(fingerprint):
+        peer.peer_fingerprint, peer.peer_half = fingerprint, half
+        if table.agrees(fingerprint, half):
             peer.differs_since = None
             self._agreed_at = local.now
             if peer.joining:
@@ -82,7 +82,7 @@ class Fingerprints:
         ):
             address = self._paths.to(peer)
             if self._validation.missing(address):
-                again = partial(self.compare, peer, fingerprint, may_send=may_send)
+                again = partial(self.compare, peer, fingerprint, half=half, may_send=may_send)
                 self._validation.ask(address, peer, peer.key, again)
                 return
             self._digest_at = local.now

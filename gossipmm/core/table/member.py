@@ -72,6 +72,7 @@ class Member(Liveness):
         "pages",
         "path",
         "peer_fingerprint",
+        "peer_half",
         "probation",
         "probation_until",
         "reads",
@@ -144,7 +145,7 @@ class Member(Liveness):
         #: Whether it said in its last exchange that it has not joined yet; None before there was
         #: one.
         self.joining: bool | None = None
-        self.peer_fingerprint = 0
+        self.peer_fingerprint = self.peer_half = 0
         self.differs_since: float | None = None
         #: When it died within the window that may mean that this node is the one cut off.
         self.vanished_at: float | None = None

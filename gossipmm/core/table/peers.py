@@ -140,7 +140,7 @@ def agreement_of(table: Table) -> Agreement:
     for member in table.peers.values():
         if not member.peer_fingerprint:
             unheard += 1
-        elif table.agrees(member.peer_fingerprint):
+        elif table.agrees(member.peer_fingerprint, member.peer_half):
             agree += 1
         elif member.differs_since is None:
             unheard += 1  # it agreed when it was last heard: this table has changed since

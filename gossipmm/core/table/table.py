@@ -26,7 +26,7 @@ from gossipmm.core.values.types import (
     Status,
     TopicView,
 )
-from gossipmm.core.wire.frame import record_key
+from gossipmm.core.wire.frame import HIGH_HALF, record_key
 from gossipmm.core.wire.pages import MAX_PAGE_NUMBER, Page
 from gossipmm.mechanisms import Mechanism
 
@@ -116,11 +116,15 @@ class Table:
 
     # -- for the core ----------------------------------------------------------------------
 
-    def agrees(self, fingerprint: int) -> bool:
+    def agrees(self, fingerprint: int, half: int = 0) -> bool:
         """Return whether a fingerprint is that of this table, over bytes or over versions [P122].
 
-        A peer sends the second one to whoever it does not know to read the first.
+        A peer sends the second one to whoever it does not know to read the first; of the first it
+        may be a half.
         """
+        if half:
+            mine = self.fingerprint
+            return fingerprint == (mine >> 32 if half == HIGH_HALF else mine & 0xFFFFFFFF)
         if fingerprint == self.fingerprint_of_versions:
             return True
         return fingerprint == self.fingerprint and self._reads_bytes

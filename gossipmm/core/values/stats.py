@@ -56,6 +56,8 @@ class Drop(StrEnum):
     MAX_TABLE = "max_table"
     COUNTER_JUMP = "counter_jump"  #: a heartbeat or version more than ``max_jump`` above the last
     MAX_ACCUSATIONS = "max_accusations"
+    #: A slim frame for another node, of a sender not known here: it will be said again in full.
+    UNKNOWN_SENDER = "unknown_sender"
 
 
 #: Upper bounds (seconds) of the buckets of a Timing, each about twice the one before.

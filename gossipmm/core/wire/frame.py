@@ -29,8 +29,8 @@ from gossipmm.core.values.types import Generation, Heartbeat, NodeId
 from gossipmm.core.wire.strict import Refused, loads_untrusted
 
 PROTOCOL: Final = 1
-#: The highest wire version that this node reads, as its page 0 announces it. Above 1: digests may
-#: hash the bytes of pages [P122].
+#: The highest wire version that this node reads, as its page 0 announces it. From 2 on, digests may
+#: hash the bytes of pages, and exchanges may be slim frames [P122].
 WIRE_VERSION: Final = 2
 
 #: Largest datagram read. Senders keep to Config.max_datagram, which need not be equal everywhere.
@@ -46,6 +46,10 @@ NEWS: Final = 3
 HELP: Final = 4
 HELPED: Final = 5
 KIND_NAMES: Final = {SYN: "syn", ACK: "ack", NEWS: "news", HELP: "help", HELPED: "helped"}
+
+#: Which half of a fingerprint came.
+LOW_HALF: Final = 1
+HIGH_HALF: Final = 2
 
 #: Claims in rows, as module constants: looking up an enum's member costs four times as much.
 ALIVE: Final = Claim.ALIVE
@@ -96,6 +100,7 @@ class Frame(NamedTuple):
     known: Heartbeat  #: the heartbeat at which the sender knows the receiver
     rows: bytes
     options: dict[int, Any]
+    half: int = 0  #: which half of the fingerprint a slim frame brought; 0: it was none
 
 
 _new = tuple.__new__
@@ -270,7 +275,7 @@ def decode_untrusted(data: bytes, tag: bytes) -> Frame:
     # Bypasses the generated constructor, which costs half as much again as all of this.
     return _new(
         Frame,
-        (kind, sender, target, probe, fingerprint, heartbeat, known, data[start:end], options),
+        (kind, sender, target, probe, fingerprint, heartbeat, known, data[start:end], options, 0),
     )
 
 
