@@ -287,8 +287,8 @@ class AntiEntropy:
     def _tell_on(self, peer: Member) -> None:
         """Tell some that a record too large to be pushed is whole here: they ask for it [P75].
 
-        Its pages are not pushed on, since they were asked for. Without this only those whom the
-        owner told had it at once, and all others when fingerprints were compared, a second later.
+        Its pages are not pushed on, since they were asked for. Without this only the members that
+        its owner told had it at once, and all others a second later, when fingerprints differed.
         """
         local = self._local
         for key, page_hash in list(self._expected.items()):
