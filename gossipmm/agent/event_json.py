@@ -11,16 +11,22 @@ from gossipmm.core.values.events import KINDS, Event
 
 __all__ = ("as_json",)
 
+#: Fields with 64-bit numbers, which JavaScript would round (``previous`` only in some events).
+_LARGE = frozenset({"generation", "previous"})
 _NAMES = {kind: name for name, kind in KINDS.items()}
 
 
 def as_json(event: Event) -> dict[str, Any]:
-    """Return an event as plain values: its name as ``member_joined``, addresses as text."""
-    fields = dataclasses.fields(event)
-    return {
-        "event": _NAMES[type(event)],
-        **{field.name: _plain(getattr(event, field.name)) for field in fields},
-    }
+    """Return an event as plain values: its name as ``member_joined``, addresses as text.
+
+    64-bit numbers are text as well.
+    """
+    plain: dict[str, Any] = {"event": _NAMES[type(event)]}
+    for field in dataclasses.fields(event):
+        value = _plain(getattr(event, field.name))
+        large = field.name in _LARGE and isinstance(value, int)
+        plain[field.name] = str(value) if large else value
+    return plain
 
 
 def _plain(value: Any) -> Any:

@@ -259,7 +259,7 @@ def _greet(agent: Agent, control: tuple[str, ...], output: Output, as_json: bool
             "name": agent.name,
             "bound": bound,
             "addresses": [format_address(address) for address in agent.addresses],
-            "generation": agent.generation,
+            "generation": str(agent.generation),
             "process": os.getpid(),
             "control": control,
         }

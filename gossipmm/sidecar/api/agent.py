@@ -125,7 +125,8 @@ def watch(state: State, call: Call) -> Stream:
     async def run(send: Sender) -> None:
         await state.hub.serve(send, since, wanted)
 
-    return Stream(run, "text/event-stream")
+    # Else nginx holds events back until its buffer is full.
+    return Stream(run, "text/event-stream", (("x-accel-buffering", "no"),))
 
 
 def _words(text: str | None) -> frozenset[str]:

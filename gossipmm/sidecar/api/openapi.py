@@ -98,7 +98,7 @@ def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
     shapes, components = msgspec.json.schema_components(
         types, ref_template="#/components/schemas/{name}"
     )
-    shape_of = dict(zip(map(str, types), shapes, strict=True))
+    shape_of = dict(zip(map(str, types), map(_plainer, shapes), strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         operations = paths.setdefault(endpoint.path, {})
@@ -113,20 +113,31 @@ def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
             "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,
-        "components": {"schemas": _tuples(components)},
+        "components": {"schemas": _plainer(components)},
     }
 
 
-def _tuples(schema: Any) -> Any:
-    """Describe pairs as lists of two whose items have either type.
+#: Without a format, generated clients take ``float32`` and ``int32``: too small for a time.
+_FORMATS = {"number": "double", "integer": "int64"}
 
-    That is less than ``prefixItems`` can say, but every tool understands it.
+
+def _plainer(schema: Any) -> Any:
+    """Describe what there is in words that every generator of clients understands.
+
+    Pairs are lists of two whose items have either type, which is less than ``prefixItems`` can say;
+    several types are alternatives; and numbers have a format.
     """
     if isinstance(schema, list):
-        return [_tuples(item) for item in schema]
+        return [_plainer(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    found = {name: _tuples(item) for name, item in schema.items()}
+    found = {name: _plainer(item) for name, item in schema.items()}
+    kind = found.get("type")
+    if isinstance(kind, list):
+        del found["type"]
+        found["anyOf"] = [_plainer({"type": each}) for each in kind]
+    elif isinstance(kind, str) and kind in _FORMATS:
+        found["format"] = _FORMATS[kind]
     if "prefixItems" in found:
         kinds = [kind for item in found.pop("prefixItems") for kind in item.get("anyOf", [item])]
         unique = [kind for n, kind in enumerate(kinds) if kind not in kinds[:n]]

@@ -44,9 +44,6 @@ _BATCH = 256
 #: Simultaneous watchers.
 MAX_WATCHERS = 1024
 
-#: Fields with 64-bit numbers, which JavaScript would round (``previous`` only in some events).
-_LARGE = ("generation", "previous")
-
 _log = logging.getLogger(__name__)
 
 
@@ -112,9 +109,6 @@ class Hub:
         """Put an event into the ring."""
         fields = as_json(event)
         fields["time"] = self._wall(fields.pop("at"))
-        for name in _LARGE:
-            if isinstance(fields.get(name), int):
-                fields[name] = str(fields[name])
         fields["text"] = as_line(event, self._agent.name)
         kind = fields["event"]
         head = f"id: {self._life}-{self._next}\n"

@@ -51,8 +51,6 @@ STYLES = ("text", "json")
 #: Attribute of a log record that holds further fields of a JSON line.
 FIELDS = "gossipmm_fields"
 
-#: Fields with 64-bit numbers: strings in JSON, as in the control API.
-_LARGE = ("generation", "previous")
 #: Levels of events that are not INFO.
 _LEVELS: dict[type, int] = {
     events.MemberDied: logging.WARNING,
@@ -98,9 +96,6 @@ def event_fields(event: Event) -> dict[str, Any]:
     """Return an event's name and fields as a JSON line has them; its time is the line's."""
     fields = as_json(event)
     del fields["at"]
-    for name in _LARGE:
-        if isinstance(fields.get(name), int):
-            fields[name] = str(fields[name])
     return fields
 
 
