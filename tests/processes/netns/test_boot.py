@@ -46,11 +46,20 @@ def complete_at(program: Program) -> float:
     return max(until(all_live, f"all in the lookup of {program.name}", 15))
 
 
-@pytest.mark.xfail(
-    reason="registrations are pushed to the first peer, who may know nobody itself",
-    raises=AssertionError,
+#: Half of the boots are complete after 0.3 to 0.5 s, the others later. Nobody is older than the
+#: others there, and a table that is taken over from another newcomer is not complete.
+ALL_ARE_SEEDS = pytest.param(
+    HOSTS,
+    marks=pytest.mark.xfail(
+        reason="a table that is taken from a newcomer is not complete",
+        raises=AssertionError,
+        strict=False,
+    ),
 )
-def test_all_hosts_boot_at_once_and_every_lookup_is_complete_at_once(site):
+
+
+@pytest.mark.parametrize("seeds", [ALL_ARE_SEEDS, 3, 1])
+def test_all_hosts_boot_at_once_and_every_lookup_is_complete_at_once(site, seeds):
     """A host that booted beside others was without its registrations for 0.7 to 2.6 s.
 
     Everybody knew that it was alive: that goes with its hello. Its registrations went to the first
@@ -59,8 +68,7 @@ def test_all_hosts_boot_at_once_and_every_lookup_is_complete_at_once(site):
     all of a rack) in five of five.
     """
     hosts = [site.host(f"h{number:02d}", f"10.9.0.{number}/24") for number in range(1, HOSTS + 1)]
-    for seeds in (HOSTS, 3, 1):
-        assert boot(site, hosts, seeds) < SOON
+    assert boot(site, hosts, seeds) < SOON
 
 
 def racks(site: Site) -> tuple[list[Host], list[Host]]:
