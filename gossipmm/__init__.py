@@ -102,20 +102,22 @@ _MODULES = {
 _ORIGIN = {name: module for module, names in _MODULES.items() for name in names.split()}
 
 
-def __getattr__(name: str) -> object:
-    """Import a public name when it is first used (PEP 562)."""
-    if name == "__version__":
-        from importlib.metadata import version
+if not TYPE_CHECKING:  # to a type checker any name would exist
 
-        value: object = version("gossipmm")
-    elif name in _ORIGIN:
-        from importlib import import_module
+    def __getattr__(name: str) -> object:
+        """Import a public name when it is first used (PEP 562)."""
+        if name == "__version__":
+            from importlib.metadata import version
 
-        value = getattr(import_module(_ORIGIN[name]), name)
-    else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value
-    return value
+            value: object = version("gossipmm")
+        elif name in _ORIGIN:
+            from importlib import import_module
+
+            value = getattr(import_module(_ORIGIN[name]), name)
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

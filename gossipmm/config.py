@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from ipaddress import ip_network
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Unpack
 
 from gossipmm.addresses import parse_address, parse_registration, parse_seed
+from gossipmm.config_fields import ConfigFields
 from gossipmm.config_ranges import RANGES
 from gossipmm.config_values import CONVERTERS, Given, nearest, unknown
 from gossipmm.errors import ConfigError, SeedError
@@ -252,7 +253,7 @@ class Config:
         return self.suspicion_min * self.suspicion_factor
 
     @classmethod
-    def preset(cls, preset: str = "lan", /, **changes: Any) -> Config:
+    def preset(cls, preset: str = "lan", /, **changes: Unpack[ConfigFields]) -> Config:
         """Build a configuration from a preset and the fields that differ from it."""
         try:
             base = PRESETS[preset]
@@ -261,7 +262,8 @@ class Config:
                 f"{preset!r} is not one of {', '.join(PRESETS)}{nearest(preset, PRESETS)}",
                 path="preset",
             ) from None
-        return replace(cls(**base), **changes)
+        given: dict[str, Any] = {**changes}
+        return replace(cls(**base), **given)
 
 
 @cache

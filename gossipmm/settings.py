@@ -18,9 +18,10 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Unpack
 
 from gossipmm.config import Config, converters
+from gossipmm.config_fields import Settings
 from gossipmm.config_values import CONVERTERS, Given, mapping, scalar, unknown
 from gossipmm.errors import ConfigError, SeedError
 
@@ -52,7 +53,7 @@ def load_config(
     *,
     environ: Mapping[str, str] | None = None,
     flags: Mapping[str, Any] | None = None,
-    **keywords: Any,
+    **keywords: Unpack[Settings],
 ) -> Config:
     """Return the configuration of a file, the environment, flags and keywords, later ones first.
 

@@ -15,11 +15,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Cor
 from concurrent.futures import CancelledError
 from contextlib import asynccontextmanager, suppress
 from functools import partial, wraps
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack
 
 from gossipmm.agent.agent import Agent
 from gossipmm.agent.watch import Watch
 from gossipmm.config import Config
+from gossipmm.config_fields import Settings
 from gossipmm.core.table.table import Table
 from gossipmm.core.values.events import Event, LeaveFinished
 from gossipmm.core.values.stats import Stats
@@ -39,7 +40,7 @@ _T = TypeVar("_T")
 
 @asynccontextmanager
 async def open_agent(
-    config: Config | None = None, *, on_lost: OnLost | None = None, **fields: Any
+    config: Config | None = None, *, on_lost: OnLost | None = None, **fields: Unpack[Settings]
 ) -> AsyncGenerator[AsyncAgent, None]:
     """Run an agent for as long as the ``async with`` block runs.
 

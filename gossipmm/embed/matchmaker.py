@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from typing import Any, Self
+from typing import Self, Unpack
 
 from gossipmm.config import Config
+from gossipmm.config_fields import Settings
 from gossipmm.core.values.types import Address
 from gossipmm.embed.blocking import BlockingAgent
 from gossipmm.embed.lost import OnLost
@@ -68,7 +69,7 @@ class MatchMakerGossip(TableMatchMaker):
         heartbeat_interval: float | None = None,
         agent: tuple[TableReader, AgentControl] | None = None,
         on_lost: OnLost | None = None,
-        **fields: Any,
+        **fields: Unpack[Settings],
     ) -> None:
         self._owned: BlockingAgent | None = None
         self._on_lost = on_lost

@@ -67,15 +67,17 @@ __all__ = (
 logging.getLogger("gossipmm").addHandler(logging.NullHandler())
 
 
-def __getattr__(name: str) -> object:
-    """Import ``MatchMakerGossip`` when it is first used (PEP 562).
+if not TYPE_CHECKING:  # to a type checker any name would exist
 
-    It lives above this room, because it opens agents, but configuration files of the classical
-    matchmaker name it by this path. Code of this package imports it from ``gossipmm.embed``.
-    """
-    if name == "MatchMakerGossip":
-        from gossipmm.embed.matchmaker import MatchMakerGossip
+    def __getattr__(name: str) -> object:
+        """Import ``MatchMakerGossip`` when it is first used (PEP 562).
 
-        globals()[name] = MatchMakerGossip
-        return MatchMakerGossip
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        It lives above this room, because it opens agents, but configuration files of the classical
+        matchmaker name it by this path. Code of this package imports it from ``gossipmm.embed``.
+        """
+        if name == "MatchMakerGossip":
+            from gossipmm.embed.matchmaker import MatchMakerGossip
+
+            globals()[name] = MatchMakerGossip
+            return MatchMakerGossip
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

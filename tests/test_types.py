@@ -1,0 +1,141 @@
+"""What type checkers see: misspelt names, keywords, events, and every example of the documents."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import subprocess
+import sys
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytest
+
+import gossipmm
+from gossipmm import events as public
+from gossipmm import matchmaker
+from gossipmm.config import Config
+from gossipmm.config_fields import ConfigFields, Settings, Strings
+from gossipmm.core.values import events
+from gossipmm.mechanisms import Mechanism
+
+ROOT = Path(__file__).parents[1]
+#: Documents whose examples are programs.
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "gossipmm/docs").glob("*.md"))]
+#: Untyped packages of others, which examples import.
+CONFIGURATION = """\
+[mypy]
+strict = true
+python_version = 3.11
+
+[mypy-gevent.*,eventlet.*]
+ignore_missing_imports = true
+follow_imports = skip
+"""
+
+
+def mypy(folder: Path, *files: Path) -> str:
+    """Check programs of a user who has installed the package; return what mypy says."""
+    (folder / "mypy.ini").write_text(CONFIGURATION)
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--config-file", "mypy.ini", *map(str, files)],
+        cwd=folder,
+        env={"MYPYPATH": f"{ROOT}:{ROOT / 'sim'}", "PATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+def examples(document: Path) -> list[str]:
+    """Return the blocks of Python of a document, as they stand there."""
+    blocks = re.findall(r"^( *)```python\n(.*?)^ *```", document.read_text(), re.M | re.S)
+    return [re.sub(rf"^{indent}", "", block, flags=re.M) for indent, block in blocks]
+
+
+@pytest.mark.timeout(300)
+def test_every_example_is_typed_strictly(tmp_path: Path) -> None:
+    """The RPC example of the README had three errors under ``mypy --strict``."""
+    files = []
+    for document in DOCUMENTS:
+        for number, block in enumerate(examples(document)):
+            files.append(tmp_path / f"{document.stem.lower().replace('-', '_')}_{number}.py")
+            files[-1].write_text(block)
+    assert len(files) >= 8
+    assert mypy(tmp_path, *files).startswith("Success: no issues found")
+
+
+WRONG = """\
+from gossipmm import MatchMakerGosip
+from gossipmm.matchmaker import MatchMakerGosip as Second
+from gossipmm import Config, MatchMakerGossip
+from gossipmm.embed.asyncio import open_agent
+from gossipmm.events import MemberDied
+
+MatchMakerGossip(nmae="x")
+MatchMakerGossip(register="compute")
+Config.preset("wan", gossip_interval="x")
+open_agent(bind=5)
+MatchMakerGossip(name="x", join=["a:1"], register={"compute"}, preset="wan", metadata={"rack": 3})
+Config(bind="127.0.0.1:1", join=("a:1",))
+
+
+def died(event: MemberDied) -> str:
+    return event.name
+"""
+
+
+@pytest.mark.timeout(300)
+def test_a_misspelt_name_and_a_wrong_keyword_are_errors(tmp_path: Path) -> None:
+    """``from gossipmm import MatchMakerGosip`` passed: ``__getattr__`` made any name exist."""
+    file = tmp_path / "wrong.py"
+    file.write_text(WRONG)
+    said = mypy(tmp_path, file)
+    lines = sorted({int(line) for line in re.findall(r"^wrong\.py:(\d+): error", said, re.M)})
+    assert lines == [1, 2, 7, 8, 9, 10], said
+
+
+def test_pyright_says_the_same(tmp_path: Path) -> None:
+    """Where it is installed: its wheel fetches a Node.js when it first runs."""
+    pyright = pytest.importorskip("pyright", reason="pyright is not installed; mypy is the gate")
+    file = tmp_path / "wrong.py"
+    file.write_text(WRONG)
+    done = pyright.run(str(file), capture_output=True, text=True)
+    assert "MatchMakerGosip" in done.stdout
+
+
+def test_the_keywords_are_the_fields_of_the_configuration() -> None:
+    """One more, one fewer, or of another type, would be refused or let through at check time."""
+    hints = get_type_hints(ConfigFields)
+    fields = {field.name: field.type for field in dataclasses.fields(Config)}
+    assert set(hints) == set(fields)
+    assert set(get_type_hints(Settings)) == {*fields, "preset"}
+    taken: dict[str, Any] = {
+        "str": str,
+        "bool": bool,
+        "int": int,
+        "float": float,
+        "tuple[str, ...]": Strings,
+        "Mapping[str, str | int | bool]": Mapping[str, str | int | bool],
+        "frozenset[Mechanism]": Collection[Mechanism | str],
+    }
+    assert hints == {name: taken[str(kind)] for name, kind in fields.items()}
+    assert list(ConfigFields.__annotations__) == list(fields)
+
+
+def test_every_event_is_public() -> None:
+    kinds = {kind.__name__ for kind in get_args(events.Event)}
+    assert set(public.__all__) == {*kinds, "Event", "KINDS"}
+    for name in public.__all__:
+        assert getattr(public, name) is getattr(events, name)
+
+
+@pytest.mark.parametrize("module", [gossipmm, matchmaker])
+def test_every_public_name_is_there_and_no_other(module: Any) -> None:
+    for name in module.__all__:
+        assert getattr(module, name) is not None
+    with pytest.raises(AttributeError, match="has no attribute 'MatchMakerGosip'"):
+        _ = module.MatchMakerGosip
