@@ -133,6 +133,7 @@ class Outbox:
             or to.status is not Status.ALIVE
             or local.speaks(to) < SLIM_SINCE
             or local.now < local.slow_until
+            or not local.table.joined
             or len(rows) > MAX_SLIM_ROWS
         ):
             self.send(kind, to, address=address, probe=probe, rows=rows)
