@@ -85,9 +85,10 @@ class Config:
     ring_file: str = ""
 
     # -- the protocol period ---------------------------------------------------------------
-    #: Time between two exchanges that this node begins. Lower: faster detection and more
-    #: traffic, both in proportion (4 datagrams a node in each interval, about 86 bytes each).
-    gossip_interval: float = 0.5
+    #: Time between two exchanges with the successor on the ring; every fourth time another member
+    #: is asked as well. Lower: faster detection and more traffic, both in proportion (2.5 datagrams
+    #: a node in each interval, about 86 bytes each).
+    gossip_interval: float = 1.25
     #: Share of the interval by which each one is randomly longer or shorter, so that nodes
     #: booted together drift apart.
     jitter: float = 0.1
@@ -248,6 +249,25 @@ class Config:
         return max(self.max_jump, int(8 * self.reap_after / self.gossip_interval))
 
     @property
+    def probe_time(self) -> float:
+        """Shortest time that a probe lasts, in seconds, and the unit of this node's own lateness.
+
+        Twenty units of resends, in which all tries and the helpers' have their time.
+        """
+        return max(0.5, 20 * self.resend_base)
+
+    @property
+    def quiet_max(self) -> float:
+        """Longest time without a datagram, in seconds, at a node that hears the others.
+
+        Its predecessor on the ring asks it, and its successor answers it, once an interval: that is
+        the longest interval and the tries up to the helpers'. Where intervals are short, two of
+        them or a second, because at loss one exchange may fail.
+        """
+        longest = self.gossip_interval * (1.0 + self.jitter) + 8 * self.resend_base
+        return min(2 * self.gossip_interval, max(1.0, longest))
+
+    @property
     def suspicion_max(self) -> float:
         """Longest time from suspicion to death, in seconds, before it is stretched by loss."""
         return self.suspicion_min * self.suspicion_factor
@@ -279,7 +299,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         # Round trips up to 300 ms: resends wait for them, suspicions for a few of them.
         "wan": MappingProxyType(
             {
-                "gossip_interval": 1.0,
+                "gossip_interval": 2.5,
                 "resend_base": 0.1,
                 "suspicion_min": 3.0,
                 "second_push": 0.1,
@@ -289,7 +309,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         # Everything on one machine: tests, demos, development.
         "local": MappingProxyType(
             {
-                "gossip_interval": 0.2,
+                "gossip_interval": 0.5,
                 "resend_base": 0.02,
                 "suspicion_min": 0.5,
                 "second_push": 0.005,

@@ -23,6 +23,7 @@ class Mechanism(StrEnum):
     DEAF_HOLD = "deaf_hold"  #: a node that hears nobody at all holds its accusations
     DIGESTS = "digests"  #: tables are compared, which finds what broadcasts missed
     EVERYONE_DECLARES = "everyone_declares"  #: a death heard is a suspicion, not yet a death here
+    EXPECTED_SYN = "expected_syn"  #: a predecessor on the ring whose SYN does not come is probed
     EVIDENCE_AGE = "evidence_age"  #: the dead return only by evidence younger than their death here
     FLAP_DAMPING = "flap_damping"  #: a member that returns again and again is put on probation
     MINIMUM_GENERATIONS = "minimum_generations"  #: a generation that was reaped stays closed
@@ -33,7 +34,7 @@ class Mechanism(StrEnum):
     PATHS = "paths"  #: of several addresses of a member, the one that answers is used
     QUICK_RESENDS = "quick_resends"  #: an unanswered probe is sent again within the interval
     REFUTATION_BY_ANYONE = "refutation_by_anyone"  #: whoever knows better contradicts a suspicion
-    RING = "ring"  #: every fourth exchange is with the successor on the ring of record keys
+    RING = "ring"  #: each interval's exchange is with the successor on the ring of record keys
     SECOND_PUSH = "second_push"  #: broadcasts are pushed twice
     STALE_LOOKUPS = "stale_lookups"  #: a node that is cut off answers with the hosts last known
     SUSPECT_ROWS = "suspect_rows"  #: suspicions ride on exchanges

@@ -20,6 +20,8 @@ from typing import Any
 from gossipmm.config import Config
 from gossipmm.core.failure.detector import Detector
 from gossipmm.core.failure.pauses import IN_TIME, Lateness, is_late, lateness
+from gossipmm.core.failure.predecessor import ExpectedSyn
+from gossipmm.core.failure.probe import Findings
 from gossipmm.core.failure.probes import Probes
 from gossipmm.core.failure.self_health import health_of
 from gossipmm.core.failure.silence import Silence
@@ -107,7 +109,7 @@ class Node:
         self.stats: Stats = self._local.stats
         self._called_at = now
         #: A smaller step of the clock means nothing: it is not looked at.
-        self._may_be_late = 0.5 * config.gossip_interval
+        self._may_be_late = 0.5 * config.probe_time
         self._parts = self._compose()
         #: Its keys, and the rotations of the cluster.
         self.keys = self._parts.rotation
@@ -120,35 +122,35 @@ class Node:
 
         Where one has to call one that is not below it, it gets a callback. These are all:
 
-        * ``Probes.on_failed`` and ``on_reached``: what a probe found out is the detector's matter,
-          which itself starts probes.
+        * ``Findings``: what a probe found out is the detector's matter, which itself starts probes,
+          and the next exchange may have to come at once.
         * ``Rotation.enter``: a program speaks to ``keys`` directly, with the time of its call.
         """
         local, outbox = self._local, self._outbox
         envelope, admission = self._envelope, self._admission
         broadcasts, replies = BroadcastQueue(local, outbox), Replies(local)
         validation = AddressValidation(local, outbox, admission)
-        probes = Probes(
-            local,
-            outbox,
-            admission,
-            broadcasts,
-            on_failed=lambda member, failure: detector.accuse(member, failure),
-            on_reached=lambda *found: detector.hear_alive(*found),
+        pace = Pace(local, broadcasts)
+        findings = Findings(
+            trouble=pace.soon,
+            failed=lambda member, failure: detector.accuse(member, failure),
+            reached=lambda *found: detector.hear_alive(*found),
         )
+        probes = Probes(local, outbox, admission, broadcasts, findings)
         detector = Detector(local, outbox, broadcasts, probes)
         own = OwnGenerations(local, broadcasts)
         closed = ClosedGenerations(local, outbox, detector, own, replies)
         conflict = NameConflict(local, outbox, own)
         reply_loss = ReplyLoss(local, own)
-        seeds, pace = Seeds(local, outbox), Pace(local, broadcasts)
+        seeds = Seeds(local, outbox)
         transfer, founding = Transfer(local, outbox, replies, pace), Founding(local, seeds, pace)
         joining = Joining(local, admission, seeds, transfer, founding)
         claims = Claims(local, detector, own, replies, conflict)
         anti_entropy = AntiEntropy(local, outbox, claims, replies)
         rotation = Rotation(local, outbox, envelope, self._advance, own)
         reaper = Reaper(local, detector, own, closed, probes, seeds)
-        silence, rest = Silence(local, detector, probes), (joining, reaper, pace)
+        silence, expected = Silence(local, detector, probes), ExpectedSyn(local, probes)
+        rest = (expected, joining, reaper, pace)
         GossipRound(local, own, conflict, silence, reply_loss, probes, *rest).begin()
         return Parts(
             admission=admission,
@@ -160,6 +162,7 @@ class Node:
             replies=replies,
             detector=detector,
             probes=probes,
+            expected=expected,
             own_generations=own,
             closed=closed,
             conflict=conflict,
@@ -188,9 +191,9 @@ class Node:
         """Run the timers that are due."""
         self._advance(now)
         local = self._local
-        if is_late(now - local.timers.next(), self.config.gossip_interval):
+        if is_late(now - local.timers.next(), self.config.probe_time):
             # Less than a pause, but its own probes and suspicions were not served in time.
-            local.slow_until = max(local.slow_until, now + self.config.gossip_interval)
+            local.slow_until = max(local.slow_until, now + self.config.probe_time)
         local.timers.run_due(now)
         self._local.publish()
 
@@ -208,13 +211,13 @@ class Node:
         return queue.popleft() if queue else None
 
     def _advance(self, now: float) -> None:
-        """Take the clock reading; a step of more than two intervals was this node's pause."""
+        """Take the clock reading; a step of more than two probes' time was this node's pause."""
         local = self._local
         step = now - self._called_at
         if step > self._may_be_late:
             local.now = now
             overdue = now - local.timers.next()
-            late = lateness(step, overdue, self.config.gossip_interval)
+            late = lateness(step, overdue, self.config.probe_time)
             if late is not IN_TIME:
                 self._was_late(late, step, overdue)
         if now > self._called_at:
@@ -225,7 +228,7 @@ class Node:
         if late.snapshot:
             self._envelope.new_boot()
         if late.reads_late:
-            until = self._local.now + 0.2 * self.config.gossip_interval
+            until = self._local.now + 0.2 * self.config.probe_time
             self._local.is_behind(step, until)
         if late.stood_still:
             self._parts.detector.was_late(overdue, step)

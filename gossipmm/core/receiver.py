@@ -8,6 +8,7 @@ from math import inf
 from typing import Final, NamedTuple
 
 from gossipmm.core.failure.detector import Detector
+from gossipmm.core.failure.predecessor import ExpectedSyn
 from gossipmm.core.failure.probes import Probes
 from gossipmm.core.life.closed_generations import ClosedGenerations
 from gossipmm.core.life.conflict import NameConflict
@@ -64,6 +65,7 @@ class Parts(NamedTuple):
     replies: Replies
     detector: Detector
     probes: Probes
+    expected: ExpectedSyn
     own_generations: OwnGenerations
     closed: ClosedGenerations
     conflict: NameConflict
@@ -97,7 +99,7 @@ class Receiver:
         self._budget_of = parts.admission.proved.get
         #: An envelope passes only datagrams from validated addresses.
         self._proves = not isinstance(parts.envelope, PlainEnvelope)
-        self._silence = 2 * local.config.gossip_interval
+        self._silence = local.config.quiet_max
 
     # -- admission -----------------------------------------------------------------------------
 
@@ -312,6 +314,7 @@ class Receiver:
                 wire.ACK, to, address=source, probe=frame.probe, rows=rows, options=options
             )
         if sender is not None and sender.key in local.table.peers:
+            parts.expected.came(sender)
             half = frame.half
             parts.fingerprints.compare(sender, frame.fingerprint, half=half, may_send=True)
 

@@ -110,7 +110,7 @@ def test_a_flood_of_one_source_does_not_touch_the_members() -> None:
         mesh.run(0.02)
     assert dropped(mesh["a"], Drop.MALFORMED) == pytest.approx(300, abs=10)
     assert dropped(mesh["a"], Drop.SOURCE_RATE) == pytest.approx(9700, abs=10)
-    assert mesh["a"].stats.probes_answered - answered >= 6
+    assert mesh["a"].stats.probes_answered - answered >= 2
     assert mesh["a"].stats.suspicions == 0
 
 

@@ -49,7 +49,7 @@ def test_a_node_that_is_hardly_heard_is_in_no_lookup_and_comes_back_when_it_is()
     mesh = serving(*SIX)
     lose_what_it_sends(mesh, 0.8, "a")
     mesh.until(lambda: mesh["a"].health(mesh.now).impaired, within=90)
-    mesh.until(lambda: all(picks(mesh[n], "compute") == SIX[1:] for n in SIX), within=5)
+    mesh.until(lambda: all(picks(mesh[n], "compute") == SIX[1:] for n in SIX), within=8)
     for name in SIX[1:]:
         assert held(mesh[name], "a").status is Status.PROBATION
         view = mesh[name].member("a")

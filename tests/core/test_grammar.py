@@ -114,12 +114,12 @@ def crowded() -> Mesh:
     mesh.settle()
     mesh.puppets(*(f"x{index}" for index in range(70)))
     mesh.puppet("late").introduce("a")
-    mesh.until(lambda: mesh["b"].member("late") is not None, within=60, step=0.5)
+    mesh.until(lambda: mesh["b"].member("late") is not None, within=900, step=0.5)
     mesh.cut(["old"], ["a", "b"])
     mesh.puppet("later").introduce("a")
     mesh.run(0.3)
     mesh.heal()
-    mesh.until(lambda: mesh["old"].member("later") is not None, within=60, step=0.5)
+    mesh.until(lambda: mesh["old"].member("later") is not None, within=900, step=0.5)
     return mesh
 
 

@@ -22,12 +22,12 @@ def test_a_node_that_stood_still_accuses_nobody() -> None:
     mesh = Mesh("a", "b", "c", "d")
     mesh.settle()
     mesh.run(2)
-    for pause in (1.5, 4.0, 30.0):
+    for pause in (2.5, 4.0, 30.0):
         mesh.freeze("a")
         mesh.run(pause)
         mesh.thaw("a")
         mesh.run(3)
-        assert mesh.told("a", SelfSlow)[-1].late >= pause - 2 * mesh.config.gossip_interval
+        assert mesh.told("a", SelfSlow)[-1].late >= pause - 1.2 * mesh.config.gossip_interval
     assert mesh.told("a", MemberSuspected) + mesh.told("a", MemberDied) == []
 
 
@@ -128,8 +128,7 @@ def test_what_waited_for_a_node_that_stood_still_is_told_as_old_as_it_may_be() -
         member = held(mesh["a"], of.name)
         assert member.k == of.heartbeat
         assert mesh.now - member.heard > 3
-    mesh.run(6)
-    assert mesh.now - held(mesh["a"], "x").heard < 4
+    mesh.until(lambda: mesh.now - held(mesh["a"], "x").heard < 2, within=30)
 
 
 def test_after_a_silence_what_comes_first_may_be_as_old_as_the_silence() -> None:
@@ -144,7 +143,7 @@ def test_after_a_silence_what_comes_first_may_be_as_old_as_the_silence() -> None
     x.answers = y.answers = False
     mesh.run(3)
     x.say("a", heartbeat=x.heartbeat + 1)
-    assert 2.5 < mesh.now - held(mesh["a"], "x").heard < 3.6
+    assert 2.5 < mesh.now - held(mesh["a"], "x").heard < 3.0 + mesh.config.quiet_max
     x.answers = y.answers = True
     mesh.run(6)
     assert mesh.now - held(mesh["a"], "x").heard < 4

@@ -335,7 +335,7 @@ def test_a_name_claimed_by_nobody_who_answers_waits_as_after_a_forgery() -> None
         assert mesh["b"].conflict == forged.addresses
         mesh.crash("forged")
         waits.append(mesh.until(lambda: mesh["b"].conflict == (), within=60))
-        mesh.run(0.5)
+        mesh.run(1.5)  # until somebody acknowledges the new generation, in an exchange
         forged = mesh.puppet("forged", address=forged.addresses[0])
     assert waits[-1] > 15
 

@@ -142,7 +142,8 @@ def test_the_order_is_own_refutation_deaths_suspicions_pages() -> None:
     news.claim(held(node, "x0"))
     news.claim(node._local.me)
     mesh.run(0.001)
-    keys = [key for key, _, claim, _ in wire.rows_in(pushes(mesh)[0].frame.rows) if claim < 4]
+    told = next(p for p in pushes(mesh) if p.target != x[1].addresses[0])  # told that it is accused
+    keys = [key for key, _, claim, _ in wire.rows_in(told.frame.rows) if claim < 4]
     assert keys == [key_of(node), x[0].key, x[1].key, x[2].key]
 
 

@@ -82,15 +82,19 @@ def test_a_family_that_breaks_is_left_after_three_questions_for_all_members_at_o
     mesh.run(5)
     assert used(mesh["a"], "b")[0].startswith("fd09")
     mesh.rules["ipv6"] = by_ipv6
-    mesh.run(3)
-    assert all(not by_ipv6(Packet(0, 0, b"", six(1), used(mesh["a"], name))) for name in "bcdefgh")
+    mesh.until(
+        lambda: not any(by_ipv6(Packet(0, 0, b"", six(1), used(mesh["a"], n))) for n in "bcdefgh"),
+        within=8,
+    )
+    mesh.run(8)  # until the others have found it: each asks once in 1.25 s
     mesh["a"].register("compute", "a", now=mesh.now)
     mesh.run(0.1)
     assert all(picks(mesh[name], "compute") == ("a",) for name in "abcdefgh")
     mesh.rules.clear()
     mesh.rules["ipv4"] = lambda packet: not by_ipv6(packet)
-    mesh.run(4)
-    assert all(used(mesh["a"], name)[0].startswith("fd09") for name in "bcdefgh")
+    mesh.until(
+        lambda: all(used(mesh["a"], name)[0].startswith("fd09") for name in "bcdefgh"), within=60
+    )
     assert not any(mesh.told(name, kind) for name in "ab" for kind in (MemberDied, MemberSuspected))
 
 
@@ -127,9 +131,11 @@ def test_tries_go_to_the_address_in_use_first_and_then_to_the_others() -> None:
     mesh.run(2)
     mesh.sent.clear()
     mesh.rules["all"] = lambda _: True
-    mesh.run(1)
-    tries = probes_of(mesh, "a", "b")
-    assert [packet.target for packet in tries[:4]] == [six(98), four(98)] * 2
+    mesh.run(2.5)
+    # The first probe may have begun as a slim frame, which names but half of its target.
+    tries = [p for p in probes_of(mesh, "a", "b") if p.frame.probe % 8 < 4]
+    first = next(place for place, packet in enumerate(tries) if packet.frame.probe % 8 == 0)
+    assert [packet.target for packet in tries[first : first + 4]] == [six(98), four(98)] * 2
 
 
 def test_a_member_that_only_others_reach_is_told_and_taken_back() -> None:
@@ -137,7 +143,7 @@ def test_a_member_that_only_others_reach_is_told_and_taken_back() -> None:
     mesh = Mesh(*"abcde")
     mesh.settle()
     mesh.cut("a", "b")
-    mesh.run(12)
+    mesh.until(lambda: all(mesh.told(me, PathTrouble) for me in "ab"), within=90)
     for me, other in ("ab", "ba"):
         (said,) = mesh.told(me, PathTrouble)
         at = mesh[other].addresses
@@ -149,7 +155,7 @@ def test_a_member_that_only_others_reach_is_told_and_taken_back() -> None:
     assert not any(mesh.told(name, kind) for name in "abcde" for kind in (MemberDied,))
     assert not any(mesh[name].paths() for name in "cde")
     mesh.heal()
-    mesh.run(20)
+    mesh.until(lambda: not mesh["a"].paths() and not mesh["b"].paths(), within=90)
     for me, other in ("ab", "ba"):
         assert [said.active for said in mesh.told(me, PathTrouble)] == [True, False]
         assert mesh[me].paths() == ()

@@ -11,6 +11,7 @@ from gossipmm.core.values.events import MemberSuspected
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Status
 from gossipmm.core.wire import frame as wire
+from gossipmm.mechanisms import Mechanism
 from tests.helpers import LATENCY, Mesh, NodePair, Packet, dropped, held, key_of
 from tests.puppets import Puppet, claims
 
@@ -24,7 +25,7 @@ def syns(mesh: Mesh, to: Puppet) -> list[Packet]:
 def until_asked(mesh: Mesh, puppet: Puppet, kind: int = wire.SYN) -> wire.Frame:
     """Run until the puppet hears a datagram of that kind; return what it says."""
     puppet.heard.clear()
-    mesh.until(lambda: any(frame.kind == kind for frame in puppet.heard), step=0.001)
+    mesh.until(lambda: any(frame.kind == kind for frame in puppet.heard), within=60, step=0.001)
     return next(frame for frame in puppet.heard if frame.kind == kind)
 
 
@@ -55,25 +56,26 @@ def test_an_ack_goes_to_where_the_question_came_from() -> None:
     assert {p.target for p in mesh.sent if p.frame.kind == wire.SYN} == {x.addresses[0]}
 
 
-def test_three_of_four_exchanges_are_a_shuffled_round() -> None:
+def test_every_fourth_interval_one_of_a_shuffled_round_is_asked_beside_the_successor() -> None:
     """SWIM, section 4.3: the time to ask everybody is bounded, not only expected [P61]."""
-    mesh = Mesh("a")
+    mesh = Mesh("a", without=frozenset({Mechanism.EXPECTED_SYN}))
     puppets = mesh.puppets(*(f"x{n}" for n in range(8)))
-    first = len(mesh.sent)
-    mesh.until(lambda: mesh["a"].stats.probes >= 36, within=20)
-    targets = [p.frame.target for p in mesh.sent[first:] if p.frame.kind == wire.SYN]
     every = sorted(puppet.key for puppet in puppets)
     successor = next((key for key in every if key > key_of(mesh["a"])), every[0])
-    watched = next(place for place in range(4) if set(targets[place::4]) == {successor})
-    rounds = [key for place, key in enumerate(targets) if place % 4 != watched]
-    for start in (0, 8, 16):
-        assert sorted(rounds[start : start + 8]) == every
+    first = len(mesh.sent)
+    mesh.run(8 * 4 * 3 * 1.25)
+    targets = [p.frame.target for p in mesh.sent[first:] if p.frame.kind == wire.SYN]
+    beside = [key for key in targets if key != successor]
+    assert targets.count(successor) >= 3 * len(beside)
+    for start in (0, 7, 14):
+        # The successor has its turn as well, in which it is asked already.
+        assert set(beside[start : start + 7]) == set(every) - {successor}
 
 
-def test_every_fourth_exchange_is_with_the_next_live_member_on_the_ring() -> None:
+def test_each_interval_the_next_live_member_on_the_ring_is_asked() -> None:
     """At random one member of a thousand was asked by nobody for 3.5 s after it had crashed.
 
-    The slowest of 768 crashes of 128 nodes was seen by all after 6.7 s; now after 3.4 s [P61].
+    The slowest of 768 crashes of 128 nodes was seen by all after 6.7 s; now after 3 s [P61].
     """
     mesh = Mesh(*(f"n{number}" for number in range(30)))
     mesh.settle()
@@ -85,14 +87,14 @@ def test_every_fourth_exchange_is_with_the_next_live_member_on_the_ring() -> Non
         gone = mesh[name].addresses[0]
         mesh.crash(name)
         first = len(mesh.sent)
-        mesh.run(4.5 * mesh.config.gossip_interval)
+        mesh.run(1.2 * mesh.config.gossip_interval)
         asked = {p.source for p in mesh.sent[first:] if p.target == gone}
         assert mesh[before[name]].addresses[0] in asked
         # Whoever found it suspect looks after the next one.
         mesh.run(5)
         after = ring[(ring.index(next(k for k in keys if keys[k] == name)) + 1) % len(ring)]
         first = len(mesh.sent)
-        mesh.run(4.5 * mesh.config.gossip_interval)
+        mesh.run(1.2 * mesh.config.gossip_interval)
         asked = {p.source for p in mesh.sent[first:] if p.target == mesh[keys[after]].addresses[0]}
         assert mesh[before[name]].addresses[0] in asked
         ring = [key for key in ring if keys[key] != name]
@@ -106,11 +108,11 @@ def test_who_is_suspected_is_passed_over_on_the_ring() -> None:
     own = key_of(mesh["a"])
     first, second, _ = sorted(puppets, key=lambda puppet: (puppet.key < own, puppet.key))
     peers = mesh["a"]._local.peers
-    assert peers._successor() is held(mesh["a"], first.name)
+    assert peers.successor() is held(mesh["a"], first.name)
     beat = held(mesh["a"], first.name).k
     second.say("a", rows=wire.row(first.key, beat, wire.SUSPECT))
     assert held(mesh["a"], first.name).suspected
-    assert peers._successor() is held(mesh["a"], second.name)
+    assert peers.successor() is held(mesh["a"], second.name)
 
 
 # -- trying again ------------------------------------------------------------------------------
@@ -140,9 +142,9 @@ def test_helpers_are_asked_and_what_they_reach_is_not_suspected() -> None:
     mesh = Mesh("a", "b", "c", "d", "e")
     mesh.settle()
     mesh.cut("a", "b")
-    mesh.run(8)
     stats = mesh["a"].stats
-    assert stats.probes_helped >= 1
+    mesh.until(lambda: stats.probes_helped > 0, within=60)
+    mesh.run(8)
     assert {e.name for name in mesh.names() for e in mesh.told(name, MemberSuspected)} == set()
     asked = [p for p in mesh.sent if p.frame.kind == wire.HELP and p.source == address(mesh, "a")]
     by_probe = {p.frame.probe for p in asked}

@@ -131,7 +131,7 @@ def test_answers_of_seeds_and_of_probes_prove_their_addresses() -> None:
     """[P97]."""
     mesh = Mesh("a", "b", "c")
     mesh.settle()
-    mesh.run(3)
+    mesh.run(12)  # in turn each asks another one than its successor on the ring
     for node in (mesh["a"], mesh["b"], mesh["c"]):
         others = {mesh[n].addresses[0] for n in "abc"} - {node.addresses[0]}
         assert others <= node._admission.proved.keys()

@@ -26,6 +26,7 @@ def test_all_that_a_datagram_brings_about_is_one_reply() -> None:
     new = mesh.puppet("z", generation=6).introduce("a")
     stale = wire.row(y.key, held(mesh["a"], "y").k - 1, wire.SUSPECT)
     unknown = wire.row(99, 1, wire.ALIVE)
+    x.say("a", wire.SYN)  # which brings the digest that was due
     for kind, answer in ((wire.SYN, wire.ACK), (wire.NEWS, wire.NEWS)):
         (reply,) = x.say("a", kind, rows=stale + unknown, pages=[old.page_zero()])
         assert reply.frame.kind == answer

@@ -18,7 +18,7 @@ def sent_by(mesh: Mesh, address: Address, kind: int, *, since: float = 0.0) -> l
 def test_one_exchange_an_interval_more_or_less_by_the_jitter() -> None:
     """[P60]."""
     mesh = Mesh("a", gossip_interval=0.5, jitter=0.1)
-    mesh.puppets("x", "y", "z")
+    mesh.puppets("x")
     mesh.run(20)
     before = mesh["a"].heartbeat
     mesh.run(20)

@@ -114,4 +114,4 @@ def test_the_unit_of_resends_follows_the_round_trip(
     rtt: float, deviation: float, unit: float
 ) -> None:
     """RFC 6298: rtt + 4 x deviation, not below resend_base [P65]."""
-    assert resend_unit(0.025, rtt, deviation, 0.5) == pytest.approx(unit)
+    assert resend_unit(0.025, rtt, deviation) == pytest.approx(unit)

@@ -60,7 +60,7 @@ def test_the_accused_is_told_with_the_next_datagram(on: bool) -> None:
 
 @OFF_AND_ON
 def test_suspicions_ride_on_exchanges(on: bool) -> None:
-    net = mesh(Mechanism.SUSPECT_ROWS, on, "a")
+    net = mesh(Mechanism.SUSPECT_ROWS, on, "a", gossip_interval=0.5)
     x, y, z = net.puppets("x", "y", "z")
     net.rules["x is gone"] = lambda packet: x.addresses[0] in (packet.source, packet.target)
     y.say("a", rows=wire.row(x.key, x.heartbeat, wire.SUSPECT))

@@ -348,7 +348,7 @@ async def test_the_configuration_and_the_log_level(autojump_clock, log_level):
         assert settings["register"]["default"] is False
         assert settings["gossip_interval"] == {
             "name": "gossip_interval",
-            "value": 0.5,
+            "value": 1.25,
             "default": True,
         }
         before = await a.get("/v1/log-level")

@@ -68,14 +68,6 @@ BY_TEST: dict[str, tuple[str, str]] = {
         "core/test_news.py",
         "test_the_budget_of_bytes_is_kept_and_what_finds_no_room_is_left_to_the_exchanges",
     ),
-    "ProbationEnded": (
-        "core/test_returning.py",
-        "test_later_ones_bring_probation_known_and_probed_and_in_no_lookup",
-    ),
-    "stats.probations": (
-        "core/test_returning.py",
-        "test_later_ones_bring_probation_known_and_probed_and_in_no_lookup",
-    ),
     "Drop.BEHIND_WINDOW": ("core/test_sessions.py", "test_the_window_does_what_a_set_would"),
     "Drop.CLOSED_FORGOTTEN": (
         "core/test_table.py",

@@ -287,7 +287,7 @@ class Detector:
         if member.k <= NEVER or member.s < member.k or member.d >= member.k:
             return
         if self.must_hold(member):
-            wait = local.now + local.config.gossip_interval
+            wait = local.now + local.config.probe_time
             member.suspicion_timer = local.timers.at(wait, self._suspicion_over, member)
             return
         self._declare_dead(member)
@@ -298,7 +298,7 @@ class Detector:
         """Return whether this node's own state explains what it sees, for a bounded time [P87]."""
         local = self._local
         slow = local.now < local.slow_until and Mechanism.LATE_HOLD not in local.without
-        if not slow and not local.is_deaf(local.now - 2 * local.config.gossip_interval):
+        if not slow and not local.is_deaf(local.now - local.config.quiet_max):
             member.held_since = None
             return False
         if member.held_since is None:
@@ -316,7 +316,7 @@ class Detector:
         """
         local = self._local
         local.stats.late_steps += 1
-        local.slow_until = local.now + 2 * local.config.gossip_interval
+        local.slow_until = local.now + 2 * local.config.probe_time
         local.events.append(events.SelfSlow(local.now, late))
         for member in local.table.gone.values():
             # Perhaps it did: evidence must be younger than the death for certain.

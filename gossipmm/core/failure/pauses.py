@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 __all__ = ("IN_TIME", "Lateness", "is_late", "lateness")
 
-#: Intervals by which timers must be overdue for this node to be slow, and to have stood still.
+#: Times a probe by which timers must be overdue for this node to be slow, and to have stood still.
 _SLOW: Final = 0.5
 _STOOD_STILL: Final = 2.0
 #: A pause of so many seconds may be that of a snapshot, from which another process may live on.
@@ -25,17 +25,17 @@ class Lateness(NamedTuple):
 IN_TIME: Final = Lateness(False, False, False)
 
 
-def lateness(step: float, overdue: float, interval: float) -> Lateness:
+def lateness(step: float, overdue: float, probe_time: float) -> Lateness:
     """Judge a step of the clock with which the earliest timer became overdue (all in seconds).
 
     [P85, P89]
     """
-    slow = overdue > _SLOW * interval
+    slow = overdue > _SLOW * probe_time
     if not slow and step <= _SNAPSHOT:
         return IN_TIME
-    return Lateness(step > _SNAPSHOT, slow, overdue > _STOOD_STILL * interval)
+    return Lateness(step > _SNAPSHOT, slow, overdue > _STOOD_STILL * probe_time)
 
 
-def is_late(overdue: float, interval: float) -> bool:
+def is_late(overdue: float, probe_time: float) -> bool:
     """Return whether timers are so overdue that probes and suspicions were not served in time."""
-    return overdue > _SLOW * interval
+    return overdue > _SLOW * probe_time

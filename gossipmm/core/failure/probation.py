@@ -92,7 +92,7 @@ class Probation:
         local = self._local
         if member.s >= member.k:
             # Suspected at the moment: death or refutation decides, not the clock.
-            again = local.now + local.config.gossip_interval
+            again = local.now + local.config.probe_time
             member.probation = local.timers.at(again, self._over, member)
             return
         self.end(member)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from gossipmm.core.table.member import Member
+from gossipmm.core.values.evidence_time import EvidenceTime
 from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.timers import Token
-from gossipmm.core.values.types import Address
+from gossipmm.core.values.types import Address, NodeId
 
-__all__ = ("Failure", "Probe")
+__all__ = ("Failure", "Findings", "Probe")
 
 
 class Failure(NamedTuple):
@@ -21,6 +23,16 @@ class Failure(NamedTuple):
     seconds: float
     #: Address at which somebody else answered.
     other: Address | None
+
+
+class Findings(NamedTuple):
+    """What to call with what probes find out."""
+
+    #: A probe of the round failed, or nearly did: the next one should come at once.
+    trouble: Callable[[], None]
+    failed: Callable[[Member, Failure], None]
+    #: Somebody held dead answered, known at a heartbeat, with the evidence and its reporter.
+    reached: Callable[[Member, int, EvidenceTime, NodeId], object]
 
 
 class Probe:

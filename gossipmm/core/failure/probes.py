@@ -7,24 +7,24 @@ is held).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import inf
 from typing import Final
 
 from gossipmm.addresses import format_address
-from gossipmm.core.failure.probe import Failure, Probe
+from gossipmm.core.failure.outcomes import RoundOutcomes
+from gossipmm.core.failure.probe import Failure, Findings, Probe
 from gossipmm.core.failure.suspicion import resend_unit
 from gossipmm.core.sealing.admission import Admission
 from gossipmm.core.sending.broadcasts import BroadcastQueue
 from gossipmm.core.sending.outbox import Outbox
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
-from gossipmm.core.values.evidence_time import EvidenceTime, first_hand
+from gossipmm.core.values.evidence_time import first_hand
 from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.timers import cancel
 from gossipmm.core.values.trail import EvidenceKind, Hold
-from gossipmm.core.values.types import UNKNOWN_NODE, Address, NodeId, NodeState, Status
+from gossipmm.core.values.types import UNKNOWN_NODE, Address, NodeState, Status
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.slim import SHORT
 from gossipmm.mechanisms import Mechanism
@@ -36,8 +36,12 @@ _TRIES: Final = ((1, False), (3, False), (7, False), (8, True), (14, False))
 _TRIES_WITHOUT_RESENDS: Final = ((8, True),)
 #: For a member that only helpers reach: first the one that last reached somebody, then several.
 _TRIES_WITHOUT_PATH: Final = ((1, True), (8, True))
-#: A probe lasts one interval, or this many units where round trips are too long for that.
+#: A probe lasts this many units, and at least ``Config.probe_time``.
 _LASTS: Final = 20
+#: Number of a try whose answer means that the path is bad: the next exchange comes at once.
+_TROUBLE: Final = 2
+#: Units by which a timer must be late to give the probe that time back.
+_LATE: Final = 2
 #: Low bits of a probe's identity that number the try and come back in its answer, so that the round
 #: trip is known however many tries were under way, as with QUIC's packet numbers [P66].
 TRY: Final = 7
@@ -46,18 +50,12 @@ TRY: Final = 7
 #: what it reads as old as that.
 _UNANSWERED: Final = 64
 _BEHIND_FOR: Final = 4
-#: Intervals for which one that is held dead, speaks, and does not answer is left alone: twice as
-#: many each time, up to so many. Ten deaf hosts of 100 made each of their seeds send 117 datagrams
-#: a second.
+#: Times a probe for which one that is held dead, speaks, and does not answer is left alone: twice
+#: as many each time, up to so many. Ten deaf hosts of 100 made each of their seeds send 117
+#: datagrams a second.
 _DEAF_WAIT: Final = 8
 #: Helpers remembered that reached somebody.
 _BRIDGES: Final = 8
-#: Probes of the round that are looked at, how many of them must have failed before more members
-#: are asked at once, and which share of the peers where all of them did.
-_LAST: Final = 8
-_LAST_MASK: Final = (1 << _LAST) - 1
-_MANY_FAILED: Final = 5
-_SHARE_AT_ONCE: Final = 16
 
 #: Purposes whose failure accuses. The dead are dead already, and a helper only reports [P68].
 _ACCUSES: Final = frozenset((Purpose.ROUND, Purpose.SUSPICION, Purpose.FAILURE))
@@ -72,17 +70,14 @@ class Probes:
         outbox: Outbox,
         admission: Admission,
         broadcasts: BroadcastQueue,
-        *,
-        on_failed: Callable[[Member, Failure], None],
-        on_reached: Callable[[Member, int, EvidenceTime, NodeId], object],
+        found: Findings,
     ) -> None:
         self._local = local
         self._outbox = outbox
         self._admission = admission
         self._broadcasts = broadcasts
         self._paths = outbox.paths
-        self._on_failed = on_failed
-        self._on_reached = on_reached
+        self._found = found
         self._open: dict[int, Probe] = {}
         #: Those whose first try was a slim frame, by what it has of their identity [P126].
         self._short: dict[int, Probe] = {}
@@ -97,22 +92,28 @@ class Probes:
         #: Members held dead that spoke and did not answer: how often, and until when they are left
         #: alone.
         self._deaf: dict[int, tuple[int, float]] = {}
-        #: How the last probes of a round ended, the newest lowest: a bit for each that failed.
-        self._failed = 0
-
-    @property
-    def at_once(self) -> int:
-        """Members to ask in a round: one, and more while most of those asked do not answer [P60].
-
-        A few survivors of a hundred would look for the dead one by one for most of a minute.
-        """
-        failed = self._failed.bit_count()
-        if failed < _MANY_FAILED:
-            return 1
-        peers = len(self._local.table.peers)
-        return max(2 * failed, peers // _SHARE_AT_ONCE if failed == _LAST else 0)
+        #: How the probes of the round ended lately.
+        self.lately = RoundOutcomes(local)
 
     # -- asking ----------------------------------------------------------------------------
+
+    def start_more(self) -> None:
+        """Ask others beside the usual one, while most of those asked do not answer [P60]."""
+        more = self.lately.more_at_once
+        if more <= 0:
+            return
+        local = self._local
+        me, enough = local.me.key, local.config.confirmations + 1
+        open_ones = self._by_member
+        rest = [
+            member
+            for member in local.peers.all()
+            if member.key not in open_ones
+            and me not in member.accusers
+            and len(member.accusers) < enough
+        ]
+        for member in rest if more >= len(rest) else local.rng.sample(rest, more):
+            self.start(member, Purpose.ROUND)
 
     def start(self, member: Member, purpose: Purpose) -> Probe | None:
         """Probe a member now, unless a probe is under way already."""
@@ -132,11 +133,11 @@ class Probes:
         config = local.config
         unit = config.resend_base
         if stats.rtt:
-            unit = resend_unit(unit, stats.rtt, self._deviation, config.gossip_interval)
+            unit = resend_unit(unit, stats.rtt, self._deviation)
         identity = local.rng.getrandbits(64) & ~TRY or 1 + TRY
         order = self._paths.order(member)
         probe = Probe(identity, member, purpose, order, local.now, unit)
-        probe.ends = local.now + max(config.gossip_interval, _LASTS * unit)
+        probe.ends = local.now + max(config.probe_time, _LASTS * unit)
         probe.once |= purpose is Purpose.RETURNING and member.key in self._deaf
         probe.generation = local.own.generation
         self._open[probe.identity] = probe
@@ -153,7 +154,7 @@ class Probes:
 
     def _did_not_answer(self, member: Member) -> None:
         times = self._deaf.get(member.key, (0, 0.0))[0]
-        wait = min(_DEAF_WAIT, 2.0**times) * self._local.config.gossip_interval
+        wait = min(_DEAF_WAIT, 2.0**times) * self._local.config.probe_time
         self._deaf[member.key] = min(times + 1, _DEAF_WAIT), self._local.now + wait
 
     def _accuses_now(self, probe: Probe, purpose: Purpose) -> None:
@@ -163,7 +164,7 @@ class Probes:
         reach.
         """
         probe.purpose, probe.once = purpose, False
-        probe.ends = max(probe.ends, self._local.now + self._local.config.gossip_interval)
+        probe.ends = max(probe.ends, self._local.now + self._local.config.probe_time)
         if any(helpers for _, helpers in self._tries(probe)[: probe.stage]):
             self._ask_helpers(probe)
 
@@ -182,7 +183,9 @@ class Probes:
             probe.to = address
         elif address != probe.to:
             probe.to = None
-        rows = self._broadcasts.exchange_rows(member, self._outbox.room - wire.FRAME_SIZE - 32)
+        rows = b""
+        if not probe.sent and not self.lately.most_fail:
+            rows = self._broadcasts.exchange_rows(member, self._outbox.room - wire.FRAME_SIZE - 32)
         identity, short = probe.identity + min(len(probe.sent), TRY), probe.identity & SHORT
         slim = not probe.sent and address in self._admission.proved and short not in self._short
         probe.sent.append(local.now)
@@ -210,7 +213,7 @@ class Probes:
         if probe.timer is not None:
             # A timer that fires late (a busy host) must not eat the time left for an answer.
             late = local.now - probe.timer.when
-            if late > 0.1 * local.config.gossip_interval:
+            if late > _LATE * probe.unit:
                 probe.began += late
                 probe.ends += late
         probe.timer = None
@@ -254,8 +257,10 @@ class Probes:
         if known and member.key in lost and probe.stage == 1:
             return [local.rng.choice(known)]  # one after the other: each has to probe it
         chosen = known[-1:] if most > 1 else []
-        if not known:
-            most += self._failed.bit_count() // 2
+        if self.lately.nearly_all_fail:
+            most = min(most, 1)  # those asked for help are most likely gone as well
+        elif not known:
+            most += self.lately.last_failed
         taken = {member.key, *(one.key for one in chosen), *lost}
         return chosen + local.peers.sample(most - len(chosen), taken)
 
@@ -287,7 +292,9 @@ class Probes:
             return False
         self._close(probe)
         if probe.purpose is Purpose.ROUND:
-            self._failed = self._failed << 1 & _LAST_MASK
+            self.lately.add(failed=False)
+            if number >= _TROUBLE:
+                self._found.trouble()
         # An answer to 29 random bits proves no address; one that was proved may be out by now.
         if probe.to is not None and probe.to not in self._admission.proved and short is None:
             self._admission.prove(probe.to, local.now)
@@ -316,13 +323,14 @@ class Probes:
         self._close(probe)
         if self._paths.unreached(probe.member, probe.silent(len(probe.sent), local.now)):
             # Ask again soon: whether no address leads there is not left open for many rounds.
-            when = local.now + local.config.gossip_interval
+            when = local.now + local.config.probe_time
             local.timers.at(when, self._probe_held, probe.member)
         local.stats.probes_helped += 1
         self._bridges.pop(helper.key, None)
         self._bridges[helper.key] = None
         if len(self._bridges) > _BRIDGES:
             del self._bridges[next(iter(self._bridges))]
+        probe.member.helped_at = local.now
         probe.member.note(local.now, EvidenceKind.REACHED_BY_HELPER, helper.name)
         self._reached(probe)
 
@@ -334,7 +342,7 @@ class Probes:
         # The answer may have waited for this node; it is younger than the question for certain.
         member.reached(probe.began)
         if member.declared_dead_at is not None:
-            self._on_reached(member, member.k, first_hand(probe.began), local.own.name)
+            self._found.reached(member, member.k, first_hand(probe.began), local.own.name)
         if member.doubted:
             member.doubted = False
             local.table.rejudge(member, local.now)
@@ -400,7 +408,8 @@ class Probes:
         member = probe.member
         local.stats.probes_failed += 1
         if probe.purpose is Purpose.ROUND:
-            self._failed = (self._failed << 1 | 1) & _LAST_MASK
+            self.lately.add(failed=True)
+            self._found.trouble()
         if probe.purpose is Purpose.RETURNING and member.declared_dead_at is not None:
             self._did_not_answer(member)
         if probe.purpose not in _ACCUSES or local.table.by_key.get(member.key) is not member:
@@ -408,10 +417,10 @@ class Probes:
         if member.node_state is NodeState.LEFT or member.key not in local.table.peers:
             return
         if self._must_hold(probe):
-            local.timers.at(local.now + local.config.gossip_interval, self._probe_held, member)
+            local.timers.at(local.now + local.config.probe_time, self._probe_held, member)
             return
         failure = Failure(probe.began, probe.stage + 1, local.now - probe.began, probe.wrong)
-        self._on_failed(member, failure)
+        self._found.failed(member, failure)
 
     def _must_hold(self, probe: Probe) -> bool:
         """Ask again instead of accusing, for a bounded time: this node is slow or deaf."""

@@ -14,7 +14,7 @@ def health_of(
     ``losses``: the shares of what it sends, and of what it is sent, as it measures them.
     """
     peers = local.table.peers
-    deaf_since = now - 2 * local.config.gossip_interval
+    deaf_since = now - local.config.quiet_max
     return Health(
         slow=now < local.slow_until,
         deaf=local.last_heard < deaf_since and len(peers) > 1,

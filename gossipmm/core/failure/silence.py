@@ -17,8 +17,9 @@ __all__ = ("Silence",)
 #: as long as the first once in 10^5 times.
 _SILENT: Final = 1.5
 _BELIEVED: Final = 2.0
-#: And at least so many intervals, for clusters that seldom exchange anything.
-_ROUNDS: Final = 4
+#: And at least so many intervals, for clusters that seldom exchange anything. After the first
+#: probe that fails, exchanges come every half second.
+_ROUNDS: Final = 2
 
 
 class Silence:
@@ -32,7 +33,9 @@ class Silence:
     def watch(self) -> None:
         """Say that this node may be isolated; later suspect everybody at once.
 
-        One by one, at a probe an interval, the last of a hundred would leave lookups after 77 s.
+        Either nobody is heard, or nearly all of those asked lately do not answer: the survivors of
+        a mass death hear each other. One by one, at a probe an interval, the last of a hundred
+        would leave lookups after 77 s.
         """
         local = self._local
         config = local.config
@@ -40,7 +43,10 @@ class Silence:
             return
         longest = max(config.suspicion_max, _ROUNDS * config.gossip_interval)
         if not local.is_deaf(local.now - _SILENT * longest):
-            self._detector.isolation.heard()
+            if self._probes.lately.nearly_all_fail:
+                self._detector.isolation.silent()
+            elif not self._probes.lately.most_fail:
+                self._detector.isolation.heard()
             return
         self._detector.isolation.silent()
         if not local.is_deaf(local.now - _BELIEVED * longest):

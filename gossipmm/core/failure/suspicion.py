@@ -8,6 +8,8 @@ from typing import Final
 #: Factor by which the measured loss lengthens a suspicion: at 25 % loss each way, about every
 #: second answered exchange needs a second try.
 LOSS_STRETCH: Final = 1.0
+#: Largest unit of resends, as a multiple of the smallest: a second on a LAN.
+UNIT_MOST: Final = 40
 
 
 def suspicion_timeout(low: float, high: float, confirmed: int, expected: int) -> float:
@@ -40,17 +42,18 @@ def crowd(members: int, wanted: float = 6.0) -> float:
     return min(1.0, wanted / max(members, 1))
 
 
-def retry_probability(ages: list[float], members: float, interval: float) -> float:
-    """Return the probability that this node tries one dead member in this interval [P44].
+def retry_probability(ages: list[float], members: float, elapsed: float) -> float:
+    """Return the probability that a dead member is tried, ``elapsed`` s after the last time [P44].
 
-    min(0.25, 4 D / N) while they are fresh; each falls with its age, to one try per 30 s of the
-    whole cluster after ten minutes.
+    min(0.5, 8 D / N) a second while they are fresh, so that a split heals as soon however rare the
+    exchanges are; each falls with its age, to one try per 30 s of the whole cluster after ten
+    minutes.
     """
     if not ages:
         return 0.0
-    floor = interval / 30.0
     weight = sum(retry_weight(age) for age in ages)
-    return max(min(0.25, 4.0 * weight / members), min(0.25, len(ages) * floor / members))
+    fresh, old = 8.0 * weight / members, len(ages) / 30.0 / members
+    return min(1.0, elapsed * min(0.5, max(fresh, old)))
 
 
 def retry_weight(age: float) -> float:
@@ -63,9 +66,10 @@ def probation(returns: int, free: int, most: float) -> float:
     return 0.0 if returns <= free else min(2.0**returns, most)
 
 
-def resend_unit(base: float, rtt: float, deviation: float, interval: float) -> float:
+def resend_unit(base: float, rtt: float, deviation: float) -> float:
     """Return the time unit of resends: the smallest allowed, or the scale of the round trip [P65].
 
-    Like TCP's retransmission timer (RFC 6298): rtt + 4 x its deviation.
+    Like TCP's retransmission timer (RFC 6298): rtt + 4 x its deviation; at most 40 times the
+    smallest.
     """
-    return min(max(base, rtt + 4.0 * deviation), 2.0 * interval)
+    return min(max(base, rtt + 4.0 * deviation), UNIT_MOST * base)

@@ -49,9 +49,14 @@ _THIRD: Final = 2
 _AT_LEAST, _AT_MOST = 30.0, 600.0
 #: Share of the live members that may be impaired, including this node.
 _SHARE: Final = 0.25
-#: Intervals between two probes by one member that count. The predecessor on the ring asks every
-#: four, all others less often: an insider that asks all the time makes up a fifth of the window.
+#: Intervals between two probes by one member that count: an insider that asks all the time makes
+#: up a fifth of the window. The predecessor on the ring asks every interval, and sooner where its
+#: tries are lost; all others less often.
 _APART: Final = 3.5
+_APART_ON_RING: Final = 0.3
+#: Least number of probes by others than the predecessor. Half of those must have been lost as well:
+#: it alone is not believed.
+_OTHERS: Final = 4
 #: Open probes tracked at a time: about one per interval arrives, however many members there are.
 _MOST_OPEN: Final = 256
 #: Marks a probe that has been counted.
@@ -69,13 +74,17 @@ class ReplyLoss:
         self._local = local
         self._own = own_generations
         self._began = local.now
-        #: Probes that were answered just now: when first, which try it was, and which was the first
-        #: one heard (-1: that of one not settled).
-        self._open: dict[int, tuple[float, int, int]] = {}
+        #: Probes that were answered just now: when first, which try it was, which was the first one
+        #: heard (-1: that of one not settled), and whether somebody other than the predecessor on
+        #: the ring asked.
+        self._open: dict[int, tuple[float, int, int, bool]] = {}
         #: One bit for each of the last probes, the newest lowest: set if its replies were lost.
         self._lost = 0
-        #: Which try of each of the last probes was heard first: those before it were lost.
-        self._firsts: deque[int] = deque(maxlen=_WINDOW)
+        #: The same bits: set if another one than the predecessor asked.
+        self._by_others = 0
+        #: Which try of each of the last probes was heard first: those before it were lost; and
+        #: whether another one than the predecessor asked.
+        self._firsts: deque[tuple[int, bool]] = deque(maxlen=_WINDOW)
         #: When this node became impaired, within the flap window.
         self._times: list[float] = []
 
@@ -96,7 +105,8 @@ class ReplyLoss:
         return before / (1.0 + before)
 
     def _missed_tries(self) -> float:
-        return sum(self._firsts) / _WINDOW if len(self._firsts) == _WINDOW else 0.0
+        firsts = self._firsts
+        return sum(first for first, _ in firsts) / _WINDOW if len(firsts) == _WINDOW else 0.0
 
     def asked(self, sender: Member, probe: int) -> None:
         """Count a probe by a known member, which this node answers [P90]."""
@@ -107,36 +117,55 @@ class ReplyLoss:
         identity, number = probe & SHORT & ~TRY, probe & TRY
         known = self._open.get(identity)
         if known is None:
-            long_ago = now - sender.asked_at >= _APART * local.config.gossip_interval
-            if long_ago and len(self._open) < _MOST_OPEN:
+            other = sender is not local.peers.predecessor()
+            apart = (_APART if other else _APART_ON_RING) * local.config.gossip_interval
+            if now - sender.asked_at >= apart and len(self._open) < _MOST_OPEN:
                 sender.asked_at = now
                 since = max(sender.since, self._began)
                 settled = now - since > _SETTLED * local.config.gossip_interval
-                self._open[identity] = (now, number, number if settled else -1)
+                self._open[identity] = (now, number, number if settled else -1, other)
             return
-        when, first, heard = known
+        when, first, heard, other = known
         if now - when < 0.5 * local.config.resend_base:
             # Both may have waited here to be read, so that no reply was sent before the second one.
-            self._open[identity] = (when, max(first, number), heard)
+            self._open[identity] = (when, max(first, number), heard, other)
         elif first != _COUNTED and number >= first + _THIRD:
-            self._open[identity] = (when, _COUNTED, heard)
-            self._count(lost=True)
+            self._open[identity] = (when, _COUNTED, heard, other)
+            self._count(lost=True, other=other)
 
     def _settle(self, now: float) -> None:
         """Count probes that were not repeated in time as answered."""
-        limit = now - 2 * self._local.config.gossip_interval
+        limit = now - 2 * self._local.config.probe_time
         while self._open:
-            identity, (when, first, heard) = next(iter(self._open.items()))
+            identity, (when, first, heard, other) = next(iter(self._open.items()))
             if when > limit:
                 return
             del self._open[identity]
             if heard >= 0:
-                self._firsts.append(heard)
+                self._firsts.append((heard, other))
             if first != _COUNTED:
-                self._count(lost=False)
+                self._count(lost=False, other=other)
 
-    def _count(self, *, lost: bool) -> None:
+    def _count(self, *, lost: bool, other: bool) -> None:
         self._lost = (self._lost << 1 | lost) & (1 << _WINDOW) - 1
+        self._by_others = (self._by_others << 1 | other) & (1 << _WINDOW) - 1
+
+    def _is_bad(self) -> bool:
+        """Return whether this node is hardly heard, or hears too little.
+
+        The predecessor on the ring makes up most of the window: half of what others asked must have
+        been lost as well, or one try before the first that was heard [P90].
+        """
+        alone = len(self._local.table.peers) == 1
+        if self._lost.bit_count() >= _IMPAIRED:
+            asked = self._by_others.bit_count()
+            lost = (self._lost & self._by_others).bit_count()
+            if alone or (asked >= _OTHERS and 2 * lost >= asked):
+                return True
+        if self._missed_tries() < _HEARS_LITTLE:
+            return False
+        firsts = [first for first, other in self._firsts if other]
+        return alone or (len(firsts) >= _OTHERS and sum(firsts) >= len(firsts))
 
     # -- what follows from it ------------------------------------------------------------------
 
@@ -150,7 +179,7 @@ class ReplyLoss:
             well = lost <= _FINE and self._missed_tries() <= _HEARS_WELL
             if well and local.now >= self._times[-1] + self._hold():
                 self._say(impaired=False)
-        elif (lost >= _IMPAIRED or self._missed_tries() >= _HEARS_LITTLE) and self._few_are():
+        elif self._is_bad() and self._few_are():
             kept = [at for at in self._times if at > local.now - local.config.flap_window]
             self._times = [*kept, local.now]
             self._say(impaired=True)

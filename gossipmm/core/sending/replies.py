@@ -14,6 +14,8 @@ from gossipmm.core.wire import frame as wire
 _VECTOR: Final = 100
 #: Bytes of a datagram that are not for the pages named: frame, envelope, rows, heads.
 _BESIDE: Final = 200
+#: Units of resends after which a record that has not come is asked for again.
+_AGAIN: Final = 4
 _KNOWN_CLAIMS: Final = frozenset((wire.ALIVE, wire.SUSPECT, wire.DEAD, wire.LEFT))
 
 
@@ -67,9 +69,9 @@ class Replies:
             self.ask(reply, key)
 
     def ask(self, reply: Reply, key: int) -> None:
-        """Ask the sender of this datagram for a record: a few times an interval at most [P40]."""
+        """Ask the sender of this datagram for a record, not more often than every 0.1 s [P40]."""
         local = self._local
-        if local.now - self._asked.get(key, -1e9) < 0.2 * local.config.gossip_interval:
+        if local.now - self._asked.get(key, -1e9) < _AGAIN * local.config.resend_base:
             return
         if len(self._asked) > 4096:
             self._asked.clear()

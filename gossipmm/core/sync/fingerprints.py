@@ -20,9 +20,12 @@ from gossipmm.mechanisms import Mechanism
 
 __all__ = ("Fingerprints",)
 
-#: Least time between two digests of one node, in intervals.
+#: Seconds for which a table must stand still before it is compared, or an interval where that is
+#: shorter. Pushes reach everybody within a tenth of that, however rare exchanges are.
+_STILL: Final = 0.5
+#: Least time between two digests of one node, as a share of that.
 _DIGEST_GAP: Final = 0.15
-#: Intervals without agreement or digest after which one is sent whatever is changing.
+#: Time without agreement or digest after which one is sent whatever is changing, as a multiple.
 _DIGEST_LATEST: Final = 2
 
 
@@ -68,16 +71,17 @@ class Fingerprints:
             return
         if peer.differs_since is None:
             peer.differs_since = local.now
-        interval = local.config.gossip_interval
+        still = min(_STILL, local.config.gossip_interval)
         # Where something changes all the time no fingerprint ever stands still: then now and then.
         stood = (
-            local.now - table.changed_at > interval
-            or local.now - max(self._agreed_at, self._digest_at) > _DIGEST_LATEST * interval
+            local.now - table.changed_at > still
+            or local.now - max(self._agreed_at, self._digest_at) > _DIGEST_LATEST * still
             or local.now < self._anti_entropy.eager_until
         )
+        self._pace.soon()
         if (
             (stood if may_send else self._pace.hurried)
-            and local.now - self._digest_at >= _DIGEST_GAP * interval
+            and local.now - self._digest_at >= _DIGEST_GAP * still
             and Mechanism.DIGESTS not in local.without
         ):
             address = self._paths.to(peer)

@@ -1,4 +1,4 @@
-"""Paces exchanges: they begin sooner for a node that has just joined."""
+"""Paces exchanges: sooner for a node that is alone or has just joined, and after a failure."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ from gossipmm.core.values.timers import Token, cancel
 __all__ = ("Pace",)
 
 #: A joiner's first exchanges come faster, to find what the transfer missed: when 100 nodes join one
-#: seed at once, some learn of others only after they were served.
+#: seed at once, some learn of others only after they were served. In units of resends.
 _HURRIES: Final = 4
-_HURRY: Final = 0.2
+_HURRY: Final = 4
+#: Seconds between two intervals that a failure or loneliness brings: a probe takes as long.
+_SOON: Final = 0.5
 
 
 class Pace:
-    """The timer of the gossip interval, which runs faster for a node that has just joined."""
+    """The timer of the gossip interval, which runs faster when there is a reason."""
 
     def __init__(self, local: LocalState, broadcasts: BroadcastQueue) -> None:
         self._local = local
         self._broadcasts = broadcasts
         self._hurries = 0
         self._alone = True
+        self._ticked_at = local.now
         self._tick: Callable[[object], None]
         self._next: Token | None = None
 
@@ -46,10 +49,14 @@ class Pace:
         """Begin the next interval [P60]."""
         local = self._local
         config = local.config
-        wait = config.gossip_interval * (1.0 + config.jitter * (2.0 * local.rng.random() - 1.0))
-        if self._hurries:
+        self._ticked_at = local.now
+        interval = config.gossip_interval
+        if not local.table.peers:
+            interval = min(interval, _SOON)  # alone: it costs nobody anything but the seeds
+        elif self._hurries:
             self._hurries -= 1
-            wait *= _HURRY
+            interval = self._hurry_interval
+        wait = interval * (1.0 + config.jitter * (2.0 * local.rng.random() - 1.0))
         self._next = local.timers.at(local.now + wait, self._tick)
 
     def joined(self) -> None:
@@ -72,5 +79,24 @@ class Pace:
         local = self._local
         cancel(self._next)
         self._hurries = _HURRIES
-        wait = _HURRY * local.config.gossip_interval * local.rng.random()
+        wait = self._hurry_interval * local.rng.random()
         self._next = local.timers.at(local.now + wait, self._tick)
+
+    @property
+    def _hurry_interval(self) -> float:
+        config = self._local.config
+        return min(config.gossip_interval, _HURRY * config.resend_base)
+
+    def soon(self) -> None:
+        """Exchange at once: a probe of the round failed or nearly so, or tables differ [P60].
+
+        Not sooner than half a second after the last time: as long as a probe takes, and as a table
+        stands still before it is compared.
+        """
+        local = self._local
+        config = local.config
+        when = max(local.now, self._ticked_at + min(_SOON, config.gossip_interval))
+        when += config.resend_base * local.rng.random()  # many may have the same reason at once
+        if self._next is not None and when < self._next.when:
+            cancel(self._next)
+            self._next = local.timers.at(when, self._tick)

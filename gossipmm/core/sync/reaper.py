@@ -58,8 +58,11 @@ class Reaper:
     def _reap_every(self) -> float:
         return min(300.0, max(0.5, self._local.config.reap_after / 20))
 
-    def try_gone(self) -> None:
-        """Probe members that may be returning, and perhaps a dead one; once an interval [P44]."""
+    def try_gone(self, elapsed: float) -> None:
+        """Probe members that may be returning, and perhaps a dead one [P44].
+
+        ``elapsed``: seconds since the last time, which the probability goes by.
+        """
         local = self._local
         members = local.table.live_count()
         if Mechanism.DEAD_RETRY in local.without:
@@ -76,7 +79,7 @@ class Reaper:
                 dead.append(member)
                 ages.append(local.now - member.gone_at)
         if not dead or not local.chance(
-            retry_probability(ages, members / each_stands_for, local.config.gossip_interval)
+            retry_probability(ages, members / each_stands_for, elapsed)
         ):
             return
         weights = [retry_weight(age) + 0.01 for age in ages]

@@ -1,7 +1,10 @@
-"""The gossip round, once an interval: this node's heartbeat, one exchange, seeds and the dead."""
+"""The gossip round, once an interval: this node's heartbeat, exchanges, seeds and the dead."""
 
 from __future__ import annotations
 
+from typing import Final
+
+from gossipmm.core.failure.predecessor import ExpectedSyn
 from gossipmm.core.failure.probes import Probes
 from gossipmm.core.failure.silence import Silence
 from gossipmm.core.life.conflict import NameConflict
@@ -16,6 +19,10 @@ from gossipmm.mechanisms import Mechanism
 
 __all__ = ("GossipRound",)
 
+#: In every fourth interval another member is asked beside the successor on the ring: comparing
+#: tables with the same two members only, a change that was missed would go around the ring.
+_BESIDE: Final = 4
+
 
 class GossipRound:
     """The gossip interval of one node."""
@@ -28,6 +35,7 @@ class GossipRound:
         silence: Silence,
         reply_loss: ReplyLoss,
         probes: Probes,
+        expected: ExpectedSyn,
         joining: Joining,
         reaper: Reaper,
         pace: Pace,
@@ -38,9 +46,12 @@ class GossipRound:
         self._silence = silence
         self._reply_loss = reply_loss
         self._probes = probes
+        self._expected = expected
         self._joining = joining
         self._reaper = reaper
         self._pace = pace
+        self._turn = int(_BESIDE * local.rng.random())
+        self._ticked_at = local.now
 
     def begin(self) -> None:
         """Begin the first interval."""
@@ -52,18 +63,37 @@ class GossipRound:
         self._pace.next_interval()
         if local.own.leaving:
             return
-        self._raise_heartbeat(2 * local.config.gossip_interval)
+        elapsed = local.now - self._ticked_at
+        self._ticked_at = local.now
+        self._raise_heartbeat(local.config.quiet_max)
         self._conflict.watch()
         self._reply_loss.review()
         self._silence.watch()
-        for _ in range(self._probes.at_once):
-            target = local.peers.next_target()
-            if target is not None:
-                self._probes.start(target, Purpose.ROUND)
+        self._exchange()
+        self._expected.watch()
         self._joining.try_seeds()
         if local.table.gone:
-            self._reaper.try_gone()
+            self._reaper.try_gone(elapsed)
         self._reaper.watch_loneliness()
+
+    def _exchange(self) -> None:
+        """Ask the successor on the ring, in turn another member, and more when many fail [P60]."""
+        local = self._local
+        successor = local.peers.successor() if Mechanism.RING not in local.without else None
+        others = 0
+        self._turn += 1
+        if self._turn >= _BESIDE:
+            self._turn = 0
+            others += 1
+        if successor is None:
+            others += 1  # nobody is there who is not suspected
+        else:
+            self._probes.start(successor, Purpose.ROUND)
+        for _ in range(others):
+            target = local.peers.next_of_round()
+            if target is not None:
+                self._probes.start(target, Purpose.ROUND)
+        self._probes.start_more()
 
     def _raise_heartbeat(self, window: float) -> None:
         """Raise the heartbeat if this node hears others: a deaf one's stands still [P21]."""

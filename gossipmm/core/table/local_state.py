@@ -35,7 +35,7 @@ class LocalState:
         self.stats = Stats()
         self.timers = Timers()
         self.table = Table(config, self.stats)
-        self.peers = Peers(self.table, rng, ring=Mechanism.RING not in config.without)
+        self.peers = Peers(self.table, rng)
         self.events: deque[Event] = deque()
         self.without = config.without
         #: The highest wire version that it announces and sends.

@@ -61,6 +61,7 @@ class Member(Liveness):
         "gone_at",
         "hashed",
         "held_since",
+        "helped_at",
         "hidden",
         "joining",
         "key",
@@ -136,9 +137,9 @@ class Member(Liveness):
         self.doubted = False
         #: Registrations hidden here by ``expire``, each at the page version that it had.
         self.hidden: dict[tuple[str, str], int] | None = None
-        #: Where its datagrams last came from, and when one came.
+        #: Where its datagrams last came from, when one came, and when only a helper reached it.
         self.source: Address | None = None
-        self.seen_at: float = -inf
+        self.seen_at = self.helped_at = -inf
         #: When a probe by it was last counted (``life/reply_loss.py``).
         self.asked_at: float = -inf
         self.slow_until: float = -inf
@@ -150,6 +151,11 @@ class Member(Liveness):
         #: When it died within the window that may mean that this node is the one cut off.
         self.vanished_at: float | None = None
         self.trail: deque[Evidence] | None = None
+
+    @property
+    def indirect(self) -> bool:
+        """True if it was last reached by a helper, and was not heard by this node since [P61]."""
+        return self.helped_at > self.seen_at
 
     @property
     def versions(self) -> dict[int, int]:

@@ -14,20 +14,14 @@ from gossipmm.core.values.types import Agreement, Disagreement
 
 #: Number of recent senders that are remembered.
 _RECENT: Final = 32
-#: Every fourth exchange is with the successor on the ring.
-_WATCH: Final = 4
 
 
 class Peers:
-    """Chooses among the live and suspected members (``table.peers``).
+    """Chooses among the live and suspected members (``table.peers``)."""
 
-    ``ring`` False leaves every choice to the shuffled round (as an ablation does).
-    """
-
-    def __init__(self, table: Table, rng: random.Random, *, ring: bool = True) -> None:
+    def __init__(self, table: Table, rng: random.Random) -> None:
         self._table = table
         self._rng = rng
-        self._turn = int(_WATCH * rng.random()) if ring else -1
         self._round: list[int] = []
         self._list: list[Member] = []
         self._list_version = -1
@@ -53,22 +47,12 @@ class Peers:
             self._list_version = self._table.peers_version
         return self._list
 
-    def next_target(self) -> Member | None:
-        """Return the member to exchange with in this interval [P61].
+    def next_of_round(self) -> Member | None:
+        """Return the next peer of a shuffled round, in which each has one turn [P61].
 
-        That is the next peer of a shuffled round, each one once per round (SWIM, section 4.3). At
-        random, all others together probe a member once an interval on average, but one in a
-        thousand waits for seven intervals. So every fourth exchange is with the successor on the
-        ring of record keys, which has somebody probe each member at least every four intervals.
+        That bounds the time until each was asked (SWIM, section 4.3).
         """
         peers = self._table.peers
-        if self._turn >= 0 and peers:
-            self._turn += 1
-            if self._turn >= _WATCH:
-                self._turn = 0
-                successor = self._successor()
-                if successor is not None:
-                    return successor
         left = self._round
         while left:
             member = peers.get(self._draw(left))
@@ -85,15 +69,31 @@ class Peers:
         left[place], left[-1] = left[-1], left[place]
         return left.pop()
 
-    def _successor(self) -> Member | None:
-        """Return the live member with the next higher record key, around; None: nobody."""
+    def successor(self) -> Member | None:
+        """Return the member with the next higher record key, around, to look after it [P61].
+
+        Passed over are the suspected, and whoever only helpers reach: an exchange with that one
+        fails each time, and it has others beside it. None: nobody is left.
+
+        At random all others together ask a member once an interval on average, but one in a
+        thousand waits for seven intervals.
+        """
+        return self._on_ring(1)
+
+    def predecessor(self) -> Member | None:
+        """Return the member that looks after this node: the one with the next lower key [P61]."""
+        return self._on_ring(-1)
+
+    def _on_ring(self, step: int) -> Member | None:
         table = self._table
         assert table.me is not None
         ring = table.ring
         first = bisect_right(ring, table.me.key)
-        for place in range(first, first + len(ring)):
+        if step < 0:
+            first -= 1
+        for place in range(first, first + step * len(ring), step):
             member = table.peers[ring[place % len(ring)]]
-            if not member.suspected:
+            if not member.suspected and not member.indirect:
                 return member
         return None
 
@@ -119,18 +119,15 @@ class Peers:
         return list(chosen.values())
 
     def sample_recent(self, count: int, since: float, but: Container[int]) -> list[Member]:
-        """Return up to ``count`` random peers heard from after ``since``, if found soon."""
+        """Return up to ``count`` random peers of the recent senders, heard from after ``since``."""
         peers = self._table.peers
-        recent = self._recent
-        chosen: dict[int, Member] = {}
-        for _ in range(4 * count if recent else 0):
-            member = recent[int(self._rng.random() * len(recent))]
-            key = member.key
-            if member.seen_at >= since and key in peers and key not in but:
-                chosen[key] = member
-                if len(chosen) == count:
-                    break
-        return list(chosen.values())
+        found = {
+            member.key: member
+            for member in self._recent
+            if member.seen_at >= since and member.key in peers and member.key not in but
+        }
+        members = list(found.values())
+        return members if len(members) <= count else self._rng.sample(members, count)
 
 
 def agreement_of(table: Table) -> Agreement:

@@ -100,16 +100,18 @@ ABLATIONS: dict[str, Ablation] = {
             ("out on=5",),
             ("cut at=1 on=5 way=in",),
             duration=60,
+            # A suspicion has to outlast an interval for a rising heartbeat to refute it.
+            suspicion_min=2.0,
         ),
         _case(
             Mechanism.EVIDENCE_AGE,
             "the dead return only by evidence younger than their burial",
             ("no_resurrection",),
             (
-                "crash at=1 on=3",
-                "pause at=0.5 until=6 on=4",
-                "cut at=0.5 until=12 on=5,6",
-                "pause at=0.5 until=18 on=7",
+                "crash at=2 on=3,8",
+                "pause at=1.5 until=7 on=4,9",
+                "cut at=1.5 until=13 on=5,6",
+                "pause at=1.5 until=19 on=7",
             ),
             nodes=10,
             duration=90,
@@ -133,8 +135,8 @@ ABLATIONS: dict[str, Ablation] = {
         _case(
             Mechanism.REFUTATION_BY_ANYONE,
             "a stale accusation dies at the first host that knows better",
-            ("removed within=6", "converged within=6"),
-            ("crash at=1 on=random:10%",),
+            ("at_most figure=core.suspicions value=1250",),
+            ("loss p=0.4",),
             nodes=50,
             duration=20,
         ),
@@ -177,7 +179,7 @@ ABLATIONS: dict[str, Ablation] = {
         ),
         _case(
             Mechanism.RING,
-            "somebody looks after each member at least every four intervals",
+            "somebody looks after each member in every interval",
             ("at_most figure=crash_seen_by_all_max value=3.7",),
             ("crash at=1 on=all spread=240 back=6",),
             nodes=60,
@@ -189,6 +191,14 @@ ABLATIONS: dict[str, Ablation] = {
             ("listed",),
             ("socket on=0-5 bind=any", "socket on=6,7 bind=v4", "register at=10 on=6 topic=late"),
             nodes=8,
+        ),
+        _case(
+            Mechanism.EXPECTED_SYN,
+            "an exchange on the ring watches both of its ends",
+            ("at_most figure=crash_seen_by_all_max value=2.9",),
+            ("crash at=1 on=all spread=240 back=6",),
+            nodes=60,
+            duration=260,
         ),
         _case(
             Mechanism.IMPAIRED,
