@@ -184,8 +184,13 @@ def test_an_ack_to_an_earlier_life_does_not_acknowledge_the_present_one() -> Non
     mesh.sent.clear()
     a = mesh["a"]
     here = a.addresses[0]
-    mesh.until(lambda: any(p.source == here and is_slim(p.data) for p in mesh.sent), step=0.0005)
-    syn = next(p for p in mesh.sent if p.source == here and is_slim(p.data))
+
+    def syns() -> list[Packet]:
+        slim = [p for p in mesh.sent if p.source == here and is_slim(p.data)]
+        return [p for p in slim if p.frame.kind == wire.SYN]
+
+    mesh.until(lambda: bool(syns()), step=0.0005)
+    (syn,) = syns()
     probes = a._parts.probes
     assert probes.asked(syn.frame.probe)
     a._local.own.generation += 1
