@@ -188,7 +188,7 @@ ABLATIONS: dict[str, Ablation] = {
         _case(
             Mechanism.PATHS,
             "of several addresses of a member, the one that answers is used",
-            ("listed",),
+            ("converged within=2",),
             ("socket on=0-5 bind=any", "socket on=6,7 bind=v4", "register at=10 on=6 topic=late"),
             nodes=8,
         ),
