@@ -239,12 +239,15 @@ class Mesh:
     def flush(self, name: str) -> None:
         """Put on the way what a member wants sent, and keep its events."""
         member = self._members[name]
-        for data, target in member.datagrams_to_send():
+        waiting = list(member.datagrams_to_send())
+        while waiting:
+            data, target = waiting.pop(0)
             self._count += 1
             source = self._source(member, target)
             packet = Packet(self.now + self.latency, self._count, data, source, target)
             if self.refused(packet):
                 member.send_failed(target, self.now)
+                waiting += member.datagrams_to_send()
                 continue
             self.sent.append(packet)
             if any(rule(packet) for rule in self.rules.values()):

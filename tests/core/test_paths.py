@@ -103,8 +103,16 @@ def test_a_send_that_the_system_refuses_goes_to_the_next_address_at_once() -> No
     mesh = dual("a", "b")
     mesh.settle()
     mesh.run(2)
-    mesh.refused = by_ipv6
+    refused = []
+
+    def refuses(packet: Packet) -> bool:
+        if by_ipv6(packet) and packet.source in mesh["a"].addresses:
+            refused.append(packet.at)
+        return by_ipv6(packet)
+
+    mesh.refused = refuses
     mesh.until(lambda: used(mesh["a"], "b") == four(ord("b")), within=1.0)
+    assert refused[0] in {packet.at for packet in probes_of(mesh, "a", "b")}
     before = len(mesh.sent)
     mesh["a"].register("compute", "a", now=mesh.now)
     mesh.run(0.05)
@@ -114,13 +122,13 @@ def test_a_send_that_the_system_refuses_goes_to_the_next_address_at_once() -> No
 
 
 def probes_of(mesh: Mesh, name: str, target: str) -> list[Packet]:
-    key = held(mesh[name], target).key
+    where = held(mesh[name], target).addresses
     return [
         packet
         for packet in mesh.sent
         if packet.source in mesh[name].addresses
+        and packet.target in where
         and packet.frame.kind == wire.SYN
-        and packet.frame.target == key
     ]
 
 

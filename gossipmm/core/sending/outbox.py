@@ -138,6 +138,7 @@ class Outbox:
         ):
             self.send(kind, to, address=address, probe=probe, rows=rows)
             return False
+        self._receivers[address] = to
         keys, beats = (local.me.key, to.key), (local.own.heartbeat, max(to.k, 0))
         frame = encode_slim(kind, keys, probe, local.table.fingerprint, beats, rows)
         kid = self._kid_for(to, address) if self.several_keys else b""
