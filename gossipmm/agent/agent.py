@@ -315,6 +315,7 @@ class Agent:
 
     def status(self) -> NodeStatus:
         """Return how this agent is, and how far others agree with its table."""
+        own = self.member(self.name)
         status = NodeStatus(
             name=self.name,
             cluster=self.config.cluster,
@@ -332,7 +333,7 @@ class Agent:
             health=self.health(),
             members=Counter([member.status for member in self.table.by_name.values()]),
             topics=len(self.table.topics),
-            registrations=len(self.registrations()),
+            registrations=own.registrations if own is not None else 0,
             process=os.getpid(),
         )
         return status._replace(verdict=judge(status, self.now(), alarmed=self._faults.alarmed))

@@ -37,9 +37,6 @@ LONG = (
     "/v1/registrations",
     "/v1/status",
 )
-#: Not met yet at 10,000 topics and own registrations: the last step joins 4 MB of JSON, and the
-#: core gathers all own registrations at once. They are printed, and must not become worse.
-NOT_MET = {"/v1/topics": 20.0, "/v1/registrations": 10.0, "/v1/status": 15.0}
 
 
 class Held(trio.abc.Instrument):
@@ -100,7 +97,7 @@ async def test_requests_before_ten_thousand_hosts(
         for target in LONG:
             ms = await held(a, target)
             lines.append(f"GET {target}: the loop is held for {ms:.2f} ms (goal 5)")
-            late += [lines[-1]] if ms > NOT_MET.get(target, 5.0) else []
+            late += [lines[-1]] if ms > 5 else []
     if enabled:
         with capsys.disabled():
             print("", *lines, sep="\n")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+
 import pytest
 
+from gossipmm.config import Config
 from gossipmm.embed.child import ChildMatchMaker
 from gossipmm.embed.thread import ThreadAgent
+from gossipmm.errors import BindError
 from gossipmm.matchmaker import MatchMakerGossip
 from tests.embed.helpers import SOON, config
 from tests.matchmaker.classical import HOST, REPLIES, close, run_service, start
@@ -18,6 +23,36 @@ def test_a_service_starts_serves_and_closes(kind: type[MatchMakerGossip]) -> Non
         assert run_service(mm) == [True, False]
         assert mm.registrations() == ()
         assert run_service(mm) == [True, False]
+
+
+def opened(config: Config) -> MatchMakerGossip:
+    """Open one as soon as its address is free: the agent before it leaves in its own thread."""
+    end = time.monotonic() + SOON
+    while True:
+        try:
+            return MatchMakerGossip(config=config).open()
+        except BindError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+
+
+def test_a_matchmaker_that_was_let_go_leaves_its_address_to_the_next_one() -> None:
+    """``mm = None`` and a new one was BindError, and the old agent went on for ever."""
+    first = MatchMakerGossip(config=config("host-a"))
+    start(first, host="host-a")
+    bind = "{}:{}".format(*first.bound)
+    again = replace(config("host-a"), bind=bind)
+    with pytest.raises(BindError, match="the address is in use"):
+        MatchMakerGossip(config=again).open()
+    held = [first]
+    del first
+    with pytest.warns(ResourceWarning, match="was dropped, but not closed"):
+        held.clear()
+    with opened(again) as second:
+        start(second, host="host-a")
+        assert second.queues("compute") == [("compute.host-a", "host-a")]
+        close(second, host="host-a")
 
 
 @pytest.mark.parametrize("kind", [MatchMakerGossip, ChildMatchMaker])

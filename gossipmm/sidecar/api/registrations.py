@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from operator import itemgetter
 
 import msgspec
 import trio
 
-from gossipmm.core.values.types import OwnRegistration
 from gossipmm.sidecar.api import schemas, views
 from gossipmm.sidecar.api.listing import listed
 from gossipmm.sidecar.api.state import State
@@ -25,11 +23,18 @@ _PATH = f"{_SELF}/{{host}}"
 
 async def registrations(state: State, call: Call) -> schemas.OwnRegistrations:
     """Show what was registered with this agent."""
-    entries: Sequence[OwnRegistration] = state.agent.registrations()
+    agent = state.agent
+    me = agent.table.me
+    names = [(entry.topic, entry.host) for entry in (me.registrations() if me is not None else ())]
     await trio.lowlevel.checkpoint()  # thousands take milliseconds to gather, and to sort
-    entries = sorted(entries, key=itemgetter(0, 1))
-    found = await listed(entries, lambda part: map(views.own, part))
-    return schemas.OwnRegistrations(node=state.agent.name, registrations=found)
+    names.sort()
+
+    def show(part: Sequence[tuple[str, str]]) -> list[schemas.Own]:
+        found = [agent.registration(topic, host) for topic, host in part]
+        return [views.own(entry) for entry in found if entry is not None]
+
+    found = await listed(names, show)
+    return schemas.OwnRegistrations(node=agent.name, registrations=found)
 
 
 def _named(state: State, call: Call) -> tuple[str, str]:

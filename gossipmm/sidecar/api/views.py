@@ -97,14 +97,16 @@ def _host(entry: HostEntry, now: float, heard: dict[str, float]) -> schemas.Host
 async def topics(state: State) -> schemas.Topics:
     """Show all topics."""
     event_id, now = state.hub.event_id, state.agent.now()
-    shown: list[bytes] = []
+    shown = bytearray(b"[")
     for number, name in enumerate(sorted(state.agent.table.topics)):
         if number % TOPICS_AT_ONCE == TOPICS_AT_ONCE - 1:
             await trio.lowlevel.checkpoint()
         view = state.agent.table.topics.get(name)
         if view is not None:
-            shown.append(msgspec.json.encode(await topic(state, view, now)))
-    found: Any = msgspec.Raw(b"[" + b",".join(shown) + b"]")
+            part = msgspec.json.encode(await topic(state, view, now))
+            shown += part if len(shown) == 1 else b"," + part
+    shown += b"]"
+    found: Any = msgspec.Raw(shown)
     return schemas.Topics(node=state.agent.name, event_id=event_id, topics=found)
 
 
