@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from hatch_mypyc import plugin
@@ -25,3 +27,26 @@ class CustomBuildHook(plugin.MypycBuildHook):  # type: ignore[misc]
 
     PLUGIN_NAME = "custom"
     package_source = ""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile, but not for an editable install: there it would hide the sources."""
+        if version == "editable":
+            self.app.display_warning("an editable install is not compiled: its sources count")
+            return
+        self._found_before = set(self._compiled())
+        super().initialize(version, build_data)
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Take away what was compiled beside the sources, where Python would prefer it to them."""
+        super().finalize(version, build_data, artifact_path)
+        if version != "editable":
+            for path in set(self._compiled()) - self._found_before:
+                path.unlink()
+
+    def _compiled(self) -> Iterator[Path]:
+        root = Path(self.root)
+        for folder in (root / "gossipmm", root / "sim"):
+            for pattern in ("*.so", "*.pyd"):
+                yield from folder.rglob(pattern)
+        for pattern in ("*__mypyc*.so", "*__mypyc*.pyd"):
+            yield from root.glob(pattern)

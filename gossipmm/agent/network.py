@@ -21,7 +21,7 @@ from gossipmm.agent.machine import AddressWatch, has_address, source_towards
 from gossipmm.agent.udp import open_port
 from gossipmm.core.values.types import Address
 
-__all__ = ("Network", "Port", "SystemNetwork")
+__all__ = ("Network", "Port", "SystemNetwork", "core_time")
 
 #: Seconds that an ICMP error may take.
 _REFUSAL = 1.0
@@ -104,11 +104,21 @@ class Network(Protocol):
         """Return the source of randomness for one agent."""
 
 
+def _clock() -> Callable[[], float]:
+    """Return the clock of core time: CLOCK_BOOTTIME, if the system has it.
+
+    Linux's CLOCK_MONOTONIC, which ``time.monotonic`` reads, stands still while it is suspended.
+    """
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+    return time.monotonic
+
+
+core_time = _clock()
+
+
 class SystemNetwork:
     """The network of the operating system."""
-
-    #: CLOCK_BOOTTIME where there is one: CLOCK_MONOTONIC stands still in suspend (Linux).
-    _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
     def __init__(self) -> None:
         #: Threads that ask the resolver: apart from all others, because a name that is not answered
@@ -196,7 +206,7 @@ class SystemNetwork:
 
     def now(self) -> float:
         """Seconds since boot."""
-        return time.clock_gettime(self._CLOCK)
+        return core_time()
 
     def wall_ms(self) -> int:
         """Milliseconds since 1970."""

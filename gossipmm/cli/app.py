@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 
 import click
 
@@ -81,11 +82,17 @@ class _Late(click.Group):
                 formatter.write_dl(rows, col_spacing=4)
 
 
+def _compiled() -> bool:
+    """Return whether the core is the one that mypyc compiled."""
+    found = find_spec("gossipmm.core.table.table")
+    return found is not None and not str(found.origin).endswith(".py")
+
+
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not context.resilient_parsing:
         from importlib.metadata import version
 
-        click.echo(f"gossipmm {version('gossipmm')}")
+        click.echo(f"gossipmm {version('gossipmm')}{' (compiled)' if _compiled() else ''}")
         context.exit()
 
 

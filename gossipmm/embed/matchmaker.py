@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import warnings
 from typing import Self, Unpack
@@ -127,7 +128,7 @@ class MatchMakerGossip(TableMatchMaker):
 
     def __del__(self) -> None:
         owned = getattr(self, "_owned", None)
-        if owned is not None:
+        if owned is not None and not sys.is_finalizing():  # at exit it has left
             warnings.warn(
                 f"{type(self).__name__} of node {owned.name} was dropped, but not closed: call"
                 " close(), or use it in a with statement",

@@ -333,3 +333,23 @@ def test_commands_start_without_what_an_agent_needs(module):
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
     )
     assert result.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("origin", "said"),
+    [("/x/table.py", ""), ("/x/table.cpython-311-x86_64-linux-gnu.so", " (compiled)")],
+)
+def test_the_version_says_whether_it_is_compiled(
+    origin: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from importlib.metadata import version
+    from types import SimpleNamespace
+
+    from gossipmm.cli import app
+
+    monkeypatch.setattr(app, "find_spec", lambda name: SimpleNamespace(origin=origin))
+    monkeypatch.setattr(sys, "argv", ["gossipmm", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"gossipmm {version('gossipmm')}{said}\n"

@@ -9,7 +9,6 @@ is still the one that was made here.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import socket
 import stat
@@ -51,6 +50,10 @@ class UnixListener:
 
 def listen_unix(path: str) -> UnixListener:
     """Bind and listen. Makes the folder if it is missing. Raises BindError."""
+    if not hasattr(socket, "AF_UNIX"):
+        raise BindError(
+            'control: this system has no Unix sockets: set control_port, or control = "none"'
+        )
     path = os.path.abspath(path)
     if len(os.fsencode(path)) > _MAX_PATH:
         size = len(os.fsencode(path))
@@ -112,6 +115,8 @@ def _clear(path: str) -> None:
 @contextmanager
 def _locked(folder: str) -> Iterator[None]:
     """Hold the lock of a folder; go on without it after a while: it only guards against a race."""
+    import fcntl  # only Unix has it, and only a Unix socket comes here
+
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         deadline = time.monotonic() + _PATIENCE
