@@ -79,3 +79,25 @@ def test_a_page_of_a_closed_life_displaces_nobody() -> None:
     puppets[0].say("a", pages=[puppets[0].page_zero()])
     assert mesh["a"].member("p1") is not None
     assert dropped(mesh["a"], Drop.CLOSED_GENERATION) == 1
+
+
+def test_invented_members_do_not_make_room_for_each_other_without_end() -> None:
+    """Story: each died as it came, and made room for the next one.
+
+    Every one of them cost a join, a suspicion and a death that all told each other: 50 inventions a
+    second at 100 places cost three times what they had cost when the dead made no room.
+    """
+    mesh, _ = crowded(left=ROOM, dead=0)
+    node = mesh["a"]
+
+    def invent(name: str) -> bool:
+        invented = mesh.puppet(name).introduce("a")
+        known = node.member(name) is not None
+        if known:
+            invented.say("a", pages=[invented.page_zero(NodeState.LEFT)])
+        return known
+
+    assert [invent(f"ghost{number}") for number in range(20)] == [True] * 16 + [False] * 4
+    assert dropped(node, Drop.MAX_MEMBERS) >= 4
+    mesh.run(600 / 16)  # one more is due
+    assert [invent("later"), invent("too-many")] == [True, False]

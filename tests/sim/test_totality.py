@@ -145,6 +145,10 @@ BY_TEST: dict[str, tuple[str, str]] = {
         "core/test_egress.py",
         "test_a_node_that_is_hardly_heard_is_in_no_lookup_and_comes_back_when_it_is",
     ),
+    "PathTrouble": (
+        "core/test_paths.py",
+        "test_a_member_that_only_others_reach_is_told_and_taken_back",
+    ),
     "SelfSuspected": (
         "core/test_moving.py",
         "test_who_is_suspected_ten_times_in_a_minute_says_so_once_and_takes_it_back",
