@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from tests.house import rooms, source
-from tests.house.source import ROOT, imports, python_files, relative
+from tests.house.source import ROOT, imports, python_files
 
 #: What the sans-IO core must not know of: input and output, clocks, threads, an event loop.
 NOT_IN_CORE = {
@@ -267,14 +267,3 @@ def test_no_compiled_module_hides_a_source():
     left = [str(path.relative_to(ROOT)) for path in ROOT.glob("*.so")]
     left += [str(path) for room in ("gossipmm", "sim") for path in (ROOT / room).rglob("*.so")]
     assert not left, "perhaps older than their sources: git clean -f '*.so'"
-
-
-def test_no_compiled_module_lies_in_front_of_its_source():
-    """Left by a build, they replaced the sources of an editable install, and nobody saw it."""
-    left = [
-        relative(path)
-        for folder in ("gossipmm", "sim")
-        for path in (ROOT / folder).rglob("*")
-        if path.suffix in (".so", ".pyd") and "build" not in path.parts
-    ]
-    assert not left, f"remove them, or their sources are not what runs: {left}"

@@ -300,7 +300,10 @@ class ChildAgent:
         return AgentClosedError(str(why))
 
     def wait_joined(self, timeout: float | None = None) -> bool:
-        """Wait until the table agreed with a peer's; False when ``timeout`` seconds passed."""
+        """Wait until the table agreed with a peer's; False when ``timeout`` seconds passed.
+
+        Then ``status().trouble`` says of each seed what is wrong with it, or with this node.
+        """
         end = None if timeout is None else time.monotonic() + timeout
         while not self.reader.joined:
             if end is not None and time.monotonic() >= end:

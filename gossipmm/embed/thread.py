@@ -410,7 +410,10 @@ class ThreadAgent:
         return ThreadWatch(self, watch)
 
     def wait_joined(self, timeout: float | None = None) -> bool:
-        """Wait until the table agreed with a peer's; False when ``timeout`` seconds passed."""
+        """Wait until the table agreed with a peer's; False when ``timeout`` seconds passed.
+
+        Then ``status().trouble`` says of each seed what is wrong with it, or with this node.
+        """
         if self.reader.joined:
             return True
         self._check_thread()

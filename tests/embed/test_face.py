@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from enum import Enum
 from typing import Any, get_args, get_type_hints
@@ -66,6 +67,18 @@ def test_what_it_knows(agent: BlockingAgent, peer: ThreadAgent) -> None:
     agent.join("127.0.0.1:9")
     with pytest.raises(SeedError):
         agent.join("a:b:c")
+
+
+@pytest.mark.parametrize("kind", [ThreadAgent, ChildAgent], ids=["thread", "child"])
+def test_who_cannot_join_can_say_why(kind: type[ThreadAgent | ChildAgent]) -> None:
+    agent = kind(config("me", ("127.0.0.1", 9)))
+    agent.start()
+    end = time.monotonic() + SOON
+    while not agent.status().trouble:
+        assert agent.wait_joined(0.05) is False
+        assert time.monotonic() < end
+    assert "nothing listens there" in agent.status().trouble["127.0.0.1:9"]
+    agent.close()
 
 
 def test_its_registrations(agent: BlockingAgent, peer: ThreadAgent) -> None:

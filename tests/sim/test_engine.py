@@ -147,6 +147,18 @@ class TestCluster:
         made.advance(3)
         assert made.network.lost["cut"] == before
 
+    def test_a_delay_is_added_to_every_round_trip_and_taken_back(self):
+        cluster = Cluster(3, seed=5)
+        cluster.boot()
+        cluster.settle()
+        cluster.delay(0.05, on=[2])
+        cluster.advance(60)
+        slow = cluster[2].core.health(cluster[2].core_time()).rtt
+        assert 0.09 < slow < 0.13
+        cluster.delay(0)
+        cluster.advance(120)
+        assert cluster[2].core.health(cluster[2].core_time()).rtt < 0.02
+
     def test_loss_is_about_the_share_asked_for(self):
         made = booted(10)
         made.loss(0.3)

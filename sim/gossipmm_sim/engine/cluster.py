@@ -16,6 +16,7 @@
     host.bind("any")                        # [::], both families; "any4", "v4", "v6"
     host.lose_address(4); host.gain_address(4)  # under a running process
     cluster.loss(0.25)                      # of every datagram; loss(0) ends it; on=[hosts]
+    cluster.delay(0.2, on=[3])              # seconds more; delay(0) ends it
     cluster.cut([0, 1], range(2, 100))      # partition; cut(a, b, both=False): one way only
     cluster.heal()                          # ends loss, cuts and every other network fault
     cluster.until(lambda: ..., within=5)    # advance until true; seconds it took, or None
@@ -321,6 +322,18 @@ class Cluster(World):
 
         if p:
             self.network.add_rule("loss", rule)
+
+    def delay(self, seconds: float, on: Iterable[HostLike] | None = None) -> None:
+        """Delay all datagrams, or those sent or received by some hosts, beyond their latency."""
+        self.network.remove_rule("delay")
+        chosen = None if on is None else {self[host].index for host in on}
+
+        def rule(host: Peer, peer: Peer, link: Link) -> None:
+            if chosen is None or host.index in chosen or peer.index in chosen:
+                link.extra += seconds
+
+        if seconds:
+            self.network.add_rule("delay", rule)
 
     def cut(self, a: Iterable[HostLike], b: Iterable[HostLike], *, both: bool = True) -> str:
         """Let nothing pass from ``a`` to ``b`` (and back); the key for ``heal``."""
