@@ -20,6 +20,7 @@ EXAMPLES = {
     "count": 2,
     "heartbeat": 7,
     "host": "host-a",
+    "missed": 0.6,
     "newer": "192.0.2.2:7946",
     "older": "192.0.2.1:7946",
     "other": "192.0.2.1:7946",
@@ -95,7 +96,8 @@ def test_a_sentence_says_who_and_never_fails(kind, reporter):
     assert "None" not in text
     for fact in FACTS[kind]:  # what is known is said, but for what only programs ask
         shown = str(EXAMPLES[fact]).removesuffix(".0")
-        if fact not in ("accusers", "heartbeat", "probation", "reason", "share", "why", "window"):
+        asked = ("accusers", "heartbeat", "missed", "probation", "reason", "share", "why", "window")
+        if fact not in asked:
             assert shown in text, fact
     assert "None" not in detail(line(kind, reporter))
 
