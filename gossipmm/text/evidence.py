@@ -90,6 +90,8 @@ DETAILS: Mapping[EvidenceKind, Callable[[Facts], str]] = {
 def _held(line: _Line) -> str:
     if line.facts["why"] == Hold.DEAF:
         return "this node heard from nobody at all and may be to blame: the accusation waits"
+    if line.facts["why"] == Hold.HEARS_LITTLE:
+        return "this node hears too little of what is sent to it: the accusation waits"
     return "this node itself was slow: the accusation waits"
 
 

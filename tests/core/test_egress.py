@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from gossipmm.core.values.events import MemberDied, MemberImpaired, ProbationEnded, SelfImpaired
+from gossipmm.core.values.events import (
+    MemberDied,
+    MemberImpaired,
+    MemberSuspected,
+    ProbationEnded,
+    SelfImpaired,
+)
+from gossipmm.core.values.trail import EvidenceKind, Hold
 from gossipmm.core.values.types import NodeState, Status, StatusReason
 from gossipmm.core.wire import frame as wire
 from gossipmm.text.events import as_line
@@ -94,6 +101,30 @@ def test_a_node_that_hears_a_fifth_says_so_and_takes_it_back() -> None:
     mesh.until(lambda: not mesh["a"].health(mesh.now).impaired, within=120)
     mesh.until(lambda: all(picks(mesh[n], "compute") == SIX for n in SIX), within=2)
     assert [event.impaired for event in mesh.told("a", SelfImpaired)] == [True, False]
+
+
+def test_a_node_that_hears_little_asks_again_before_it_accuses_but_not_for_ever() -> None:
+    """Story: of 30 hosts one that heard a fifth declared a healthy one dead, after 62 s.
+
+    It had made up to 467 false suspicions in 90 s, each of which all others told each other, while
+    every probe of it said that several tries before were lost [P86, P87].
+    """
+    mesh = Mesh("a")
+    asking = list(mesh.puppets("x", "y", "z"))
+    mesh.run(3)
+    silent = asking[2]
+    ask(asking, 40, tries=(3,))
+    silent.answers = False
+    silent_since = mesh.now
+    ask(asking[:2], 8, first=100, tries=(3,))
+    assert mesh.told("a", MemberSuspected) == []
+    (held_line,) = [one for one in held(mesh["a"], "z").trail if one.kind is EvidenceKind.HELD]
+    assert held_line.facts["why"] == Hold.HEARS_LITTLE
+    longest = mesh["a"].config.suspicion_max
+    ask(asking[:2], 40, first=200, tries=(3,))
+    assert held(mesh["a"], "z").status is Status.DEAD
+    (died,) = mesh.told("a", MemberDied)
+    assert died.at - silent_since > 2 * longest
 
 
 def test_tries_before_they_had_met_are_not_counted_as_lost() -> None:

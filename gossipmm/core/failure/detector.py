@@ -297,15 +297,15 @@ class Detector:
     def must_hold(self, member: Member) -> bool:
         """Return whether this node's own state explains what it sees, for a bounded time [P87]."""
         local = self._local
-        slow = local.now < local.slow_until and Mechanism.LATE_HOLD not in local.without
-        if not slow and not local.is_deaf(local.now - local.config.quiet_max):
+        why = local.to_blame(local.now - local.config.quiet_max)
+        if why is None:
             member.held_since = None
             return False
         if member.held_since is None:
             # Deaf it is since it heard somebody last, not since it noticed.
-            member.held_since = local.now if slow else min(local.now, local.last_heard)
+            deaf = why is Hold.DEAF
+            member.held_since = min(local.now, local.last_heard) if deaf else local.now
             local.stats.probes_held += 1
-            why = Hold.SLOW if slow else Hold.DEAF
             member.note(local.now, EvidenceKind.HELD, local.own.name, why=why)
         return local.now - member.held_since < _SELF_HOLDS * local.config.suspicion_max
 

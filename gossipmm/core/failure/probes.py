@@ -423,17 +423,16 @@ class Probes:
         self._found.failed(member, failure)
 
     def _must_hold(self, probe: Probe) -> bool:
-        """Ask again instead of accusing, for a bounded time: this node is slow or deaf."""
+        """Ask again instead of accusing, for a bounded time: this node may be to blame."""
         local = self._local
         member = probe.member
-        slow = local.now < local.slow_until and Mechanism.LATE_HOLD not in local.without
-        if not slow and not probe.deaf and not local.is_deaf(probe.began):
+        why = local.to_blame(probe.began)
+        if why is None and not probe.deaf:
             return False
         if member.held_since is None:
             member.held_since = local.now
             local.stats.probes_held += 1
-            why = Hold.SLOW if slow else Hold.DEAF
-            member.note(local.now, EvidenceKind.HELD, local.own.name, why=why)
+            member.note(local.now, EvidenceKind.HELD, local.own.name, why=why or Hold.DEAF)
         return local.now - member.held_since < 2 * local.config.suspicion_max
 
     def _probe_held(self, member: Member) -> None:

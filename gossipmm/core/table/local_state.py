@@ -17,6 +17,7 @@ from gossipmm.core.table.table import Table
 from gossipmm.core.values.events import Event
 from gossipmm.core.values.stats import Stats
 from gossipmm.core.values.timers import Timers
+from gossipmm.core.values.trail import Hold
 from gossipmm.core.wire import frame as wire
 from gossipmm.mechanisms import Mechanism
 
@@ -44,6 +45,8 @@ class LocalState:
         self.last_heard: float = -inf
         #: Until when this node holds its accusations because its own timers fired late.
         self.slow_until: float = -inf
+        #: True while others have to ask it several times before it hears them: so must it, perhaps.
+        self.hears_little = False
         self.me: Member
         #: For a moment after its own pause, this node reads datagrams that waited for up to so
         #: long: their evidence is older than it looks.
@@ -70,6 +73,19 @@ class LocalState:
             and len(self.table.peers) > 1
             and Mechanism.DEAF_HOLD not in self.without
         )
+
+    def to_blame(self, since: float) -> Hold | None:
+        """Return why this node itself explains that a member did not answer since then, if it does.
+
+        [P85, P86]
+        """
+        if self.now < self.slow_until and Mechanism.LATE_HOLD not in self.without:
+            return Hold.SLOW
+        if self.is_deaf(since):
+            return Hold.DEAF
+        if self.hears_little and Mechanism.DEAF_HOLD not in self.without:
+            return Hold.HEARS_LITTLE
+        return None
 
     def speaks(self, member: Member) -> int:
         """Return the wire version in which a member is spoken to: the lower one of both [P122]."""

@@ -49,6 +49,7 @@ class Hold(StrEnum):
 
     SLOW = "slow"  #: its timers were late
     DEAF = "deaf"  #: it heard nobody at all
+    HEARS_LITTLE = "hears_little"  #: most of what is sent to it is lost
 
 
 #: Kind of evidence -> the facts that a line of it has. Addresses are text, times seconds.
