@@ -192,7 +192,7 @@ async def _prepare(
         others = [address for address in addresses if address not in dial_back.myself]
         # None at all: not resolved yet. That differs from having nobody but oneself to join.
         if others or (addresses and not seeds.trouble()):
-            node.join(others, driver.now())
+            node.join(others, driver.now(), complete=not seeds.trouble())
             driver.flush()
 
     def alone() -> bool:

@@ -235,10 +235,14 @@ class Node:
 
     # -- what the program says -----------------------------------------------------------------
 
-    def join(self, addresses: Iterable[Address], now: float) -> None:
-        """Set the seeds to their current resolution. Call again after each resolution."""
+    def join(self, addresses: Iterable[Address], now: float, *, complete: bool = True) -> None:
+        """Set the seeds to their current resolution. Call again after each resolution.
+
+        ``complete``: False while names are not resolved, so that there may be other seeds: then a
+        node that finds only itself has not joined.
+        """
         self._advance(now)
-        self._parts.joining.join(list(dict.fromkeys(addresses)))
+        self._parts.joining.join(list(dict.fromkeys(addresses)), complete=complete)
         self._local.publish()
 
     def register(

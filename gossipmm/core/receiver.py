@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from math import inf
 from typing import Final, NamedTuple
@@ -40,7 +41,7 @@ from gossipmm.core.values.types import Address
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import Page, pages_untrusted
 from gossipmm.core.wire.slim import decode_slim_untrusted, is_slim
-from gossipmm.core.wire.strict import Refused
+from gossipmm.core.wire.strict import FromMyself, Refused
 
 __all__ = ("Parts", "Receiver")
 
@@ -120,6 +121,7 @@ class Receiver:
             return
         if frame.sender == local.me.key:
             stats.drop(Drop.FROM_MYSELF)
+            self._parts.joining.came_back(frame.probe)
             return
         if budget is not None:
             budget.left -= 1.0
@@ -156,6 +158,9 @@ class Receiver:
             opened = envelope.open_untrusted(data, source, local.now)
             if opened is not None:
                 frame = self._decode(opened)
+        except FromMyself as mine:
+            local.stats.drop(mine.reason)
+            self._came_back_untrusted(mine.frame)
         except Refused as refused:
             local.stats.drop(refused.reason)
             if refused.reason in FOREIGN:
@@ -163,6 +168,11 @@ class Receiver:
         if envelope.waiting:
             self._outbox.send_waiting()
         return frame
+
+    def _came_back_untrusted(self, opened: bytes) -> None:
+        with suppress(Refused):
+            frame = wire.decode_untrusted(opened, self._tag)
+            self._parts.joining.came_back(frame.probe)
 
     def _decode(self, opened: bytes) -> wire.Frame:
         if is_slim(opened):

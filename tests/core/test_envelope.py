@@ -10,7 +10,7 @@ from gossipmm.core.sealing.cose import MAX_OVERHEAD
 from gossipmm.core.sealing.envelope import COUNTER_END, PlainEnvelope
 from gossipmm.core.sealing.keyring import Key, Keyring
 from gossipmm.core.values.stats import Drop
-from gossipmm.core.wire.strict import Refused
+from gossipmm.core.wire.strict import FromMyself, Refused
 from tests.core.sealed_pair import (
     FRAME,
     NEW,
@@ -151,7 +151,14 @@ def test_plain_and_sealed_say_so_to_each_other() -> None:
 
 def test_its_own_datagrams_are_known_as_such() -> None:
     a = envelope()
-    assert refusal(a, a.seal(FRAME, A, 0.0)) is Drop.FROM_MYSELF
+    data = a.seal(FRAME, A, 0.0)
+    assert refusal(a, data) is Drop.FROM_MYSELF
+    with pytest.raises(FromMyself) as caught:
+        a.open_untrusted(data, B, 0.0)
+    assert caught.value.frame == FRAME
+    with pytest.raises(FromMyself) as caught:
+        a.open_untrusted(data[:-1] + bytes([data[-1] ^ 1]), B, 0.0)
+    assert caught.value.frame == b"", "forged: it says nothing"
 
 
 # -- boot ids ----------------------------------------------------------------------------------

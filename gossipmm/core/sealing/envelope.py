@@ -32,7 +32,7 @@ from gossipmm.core.sealing.sessions import COOKIE_SIZE, Cookies, Session, Sessio
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Address
 from gossipmm.core.wire.frame import MAX_RECEIVE, bytes_head
-from gossipmm.core.wire.strict import Refused
+from gossipmm.core.wire.strict import FromMyself, Refused
 
 #: A boot id ends here: RFC 9053 section 4.1 allows 2**32 messages per key.
 COUNTER_END: Final = (1 << 32) - 1
@@ -264,7 +264,7 @@ class CoseEnvelope:
                 raise Refused(refused)
             aead = session.ciphers.get(cipher.kid)
         elif boot == self._boot:
-            raise Refused(Drop.FROM_MYSELF)
+            raise FromMyself(self._own_frame(cipher, iv, ciphertext))
         else:
             aead = None
         if aead is None:
@@ -288,6 +288,14 @@ class CoseEnvelope:
         session.heard = now
         if len(self._by_kid) > 1:
             self._spoke(cipher, source)
+        return plaintext[:-MARK_SIZE]
+
+    def _own_frame(self, cipher: _Cipher, iv: bytes, ciphertext: bytes) -> bytes:
+        """Return the frame of a datagram of this node; empty: it is forged, or not a plain one."""
+        try:
+            plaintext: bytes = self._derive(cipher, self._boot).decrypt(iv, ciphertext, cipher.aad)
+        except self._invalid:
+            return b""
         return plaintext[:-MARK_SIZE]
 
     def _spoke(self, cipher: _Cipher, source: Address) -> None:

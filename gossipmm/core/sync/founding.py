@@ -82,4 +82,4 @@ class Founding:
         """
         peers = self._local.table.peers.values()
         heard = self._newcomers.union(*(member.addresses for member in peers))
-        return [seed for seed in self._seeds.addresses if seed not in heard]
+        return [seed for seed in self._seeds.others if seed not in heard]

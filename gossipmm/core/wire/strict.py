@@ -22,6 +22,14 @@ class Refused(Exception):  # noqa: N818 - a verdict about bytes, not a program e
         super().__init__(reason.value)
 
 
+class FromMyself(Refused):
+    """A datagram of this node came back; with its frame, where that is known, else without."""
+
+    def __init__(self, frame: bytes) -> None:
+        self.frame = frame
+        super().__init__(Drop.FROM_MYSELF)
+
+
 def _reject(*_: object) -> NoReturn:
     raise cbor2.CBORDecodeError("tags are not part of this protocol")
 
