@@ -13,8 +13,9 @@ from gossipmm.core.values.timers import Token
 from gossipmm.core.values.types import Address, NodeState
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import encode_page_zero, page_untrusted
+from gossipmm.mechanisms import Mechanism
 from tests.bench.large_scene import OPERATIONS, LargeScene, Thunk, member_name
-from tests.helpers import START, Mesh, key_of
+from tests.helpers import START, Mesh, held, key_of
 from tests.puppets import datagram
 
 #: Records that only one of the two has.
@@ -127,6 +128,24 @@ def test_records_that_one_of_two_lacks_are_had_within_six_digests(records: int) 
     A bucket of more rows than fit a datagram always showed its first ones.
     """
     assert digests_needed(records, 6) <= 6
+
+
+def test_a_large_table_names_no_more_buckets_than_a_member_of_wire_version_1_reads() -> None:
+    """Above 4,096 records it was shown 256 buckets, and refused each such digest: 128 is its limit.
+
+    During an upgrade nothing that got lost was found any more between old and new members [P54].
+    """
+    mesh = tables(4_200, 0)
+    mesh.add("old", without=frozenset({Mechanism.WIRE_VERSION}))
+    mesh.add("new")
+    mesh.until(lambda: all(mesh["a"].member(name) for name in ("old", "new")), within=2)
+    for name, most in (("old", 7), ("new", 8)):
+        mesh.sent.clear()
+        mesh["a"]._parts.anti_entropy.send_digest(held(mesh["a"], name))
+        mesh.flush("a")
+        options = [packet.frame.options for packet in mesh.sent]
+        (told,) = [one[wire.OPT_BUCKETS] for one in options if wire.OPT_BUCKETS in one]
+        assert (told[0], len(told[2])) == (most, 4 << most)
 
 
 #: Four times the members may cost so much more, by chance.

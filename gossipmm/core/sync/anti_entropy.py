@@ -120,9 +120,11 @@ class AntiEntropy:
         if count <= _SMALL:
             self._send_rows(peer, 0, b"\0", buckets.all())
             return
-        bits = min(MAX_BITS - 1, ceil(log2(count / _BUCKET))) if count <= _LARGE else MAX_BITS
-        local.stats.buckets_sent += 1
         of_versions = local.speaks(peer) < _OF_BYTES
+        # Wire version 1 refuses a digest of 256 buckets.
+        few = of_versions or count <= _LARGE
+        bits = min(MAX_BITS - 1, ceil(log2(count / _BUCKET))) if few else MAX_BITS
+        local.stats.buckets_sent += 1
         hashes = b"".join(buckets.hashes(bits, of_versions=of_versions))
         told = [bits, 0, hashes] if of_versions else [bits, 0, hashes, _OF_BYTES]
         self._outbox.send(wire.NEWS, peer, options={wire.OPT_BUCKETS: told})
