@@ -31,6 +31,7 @@ from gossipmm.core.values.events import (
     MemberReturned,
     MemberSuspected,
     NameConflict,
+    NotAdmitted,
     PathTrouble,
     ProbationEnded,
     RegistrationExpired,
@@ -38,6 +39,7 @@ from gossipmm.core.values.events import (
     SelfSlow,
     SelfSuspected,
     SourceDiffers,
+    TableFull,
 )
 
 __all__ = (
@@ -64,6 +66,7 @@ __all__ = (
     "MemberReturned",
     "MemberSuspected",
     "NameConflict",
+    "NotAdmitted",
     "PathTrouble",
     "ProbationEnded",
     "RegistrationExpired",
@@ -71,4 +74,5 @@ __all__ = (
     "SelfSlow",
     "SelfSuspected",
     "SourceDiffers",
+    "TableFull",
 )

@@ -7,15 +7,27 @@ from __future__ import annotations
 
 import logging
 
-from gossipmm.core.values.events import Event, Isolated, SelfSuspected
+from gossipmm.core.values.events import Event, Isolated, NotAdmitted, SelfSuspected, TableFull
 from gossipmm.text.events import as_line
 
 __all__ = ("CODES", "Faults")
 
 #: Every code: an announced address that the machine no longer has; no datagram leaves the machine;
 #: others suspect this node again and again; the state file, or the file of keys, cannot be written;
-#: no path leads to a member that others reach.
-CODES = ("address_gone", "sends_fail", "suspected", "state_file", "keyring", "no_path")
+#: no path leads to a member that others reach; the table has no room for newcomers; others have
+#: none for this node.
+CODES = (
+    "address_gone",
+    "sends_fail",
+    "suspected",
+    "state_file",
+    "keyring",
+    "no_path",
+    "table_full",
+    "not_admitted",
+)
+#: What the core says of this node -> its code.
+_EVENTS = {SelfSuspected: "suspected", TableFull: "table_full", NotAdmitted: "not_admitted"}
 
 _log = logging.getLogger(__name__)
 
@@ -45,11 +57,12 @@ class Faults:
         """Take an event of the core, which is logged as all events are."""
         if isinstance(event, Isolated):
             self.alarmed = event.active
-        if isinstance(event, SelfSuspected):
+        if isinstance(event, (SelfSuspected, TableFull, NotAdmitted)):
+            code = _EVENTS[type(event)]
             if event.active:
-                self.set("suspected", as_line(event, ""), log=False)
+                self.set(code, as_line(event, ""), log=False)
             else:
-                self.clear("suspected")
+                self.clear(code)
 
     def now(self) -> dict[str, str]:
         """Return the present faults: code -> words."""

@@ -49,7 +49,9 @@ __all__ = ("Parts", "Receiver")
 #: addresses.
 _LARGE: Final = (wire.OPT_DIGEST, wire.OPT_BUCKETS, wire.OPT_WANT, wire.OPT_PULL)
 #: Options that are neither a request nor an answer to one.
-_NO_REQUEST: Final = frozenset((wire.OPT_PAGES, wire.OPT_KEY, wire.OPT_SLOW, wire.OPT_JOINING))
+_NO_REQUEST: Final = frozenset(
+    (wire.OPT_PAGES, wire.OPT_KEY, wire.OPT_SLOW, wire.OPT_JOINING, wire.OPT_FULL)
+)
 #: Bytes that may go to an unvalidated address for each byte from there [P95].
 _ALLOWED: Final = 3
 
@@ -199,6 +201,8 @@ class Receiver:
         options = frame.options
         if wire.OPT_KEY in options:
             parts.rotation.hear_key(options[wire.OPT_KEY])
+        if wire.OPT_FULL in options and (sender or parts.joining.asked(frame.probe)):
+            parts.closed.capacity.heard_full(inbound)
         if sender is not None:
             inbound.delayed = frame.heartbeat < sender.k
             self._hear_sender(inbound, sender)

@@ -19,6 +19,8 @@ _LEVELS: dict[type[events.Event], int] = {
     events.Isolated: logging.WARNING,
     events.SelfImpaired: logging.WARNING,
     events.SelfSuspected: logging.WARNING,
+    events.TableFull: logging.WARNING,
+    events.NotAdmitted: logging.WARNING,
     events.ForeignTraffic: logging.WARNING,
     events.KeyWanted: logging.WARNING,
 }

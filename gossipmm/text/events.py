@@ -95,6 +95,25 @@ def _self_suspected(event: events.SelfSuspected) -> str:
     )
 
 
+def _table_full(event: events.TableFull) -> str:
+    if not event.active:
+        return "there is room for newcomers again"
+    return (
+        f"the table is full: there are {event.limit} members (max_members), and newcomers are "
+        "refused; set a higher max_members on all nodes, or find out who starts so many"
+    )
+
+
+def _not_admitted(event: events.NotAdmitted) -> str:
+    at = format_address(event.source)
+    if not event.active:
+        return f"nobody refuses this node any longer for want of room ({at} was the last)"
+    return (
+        f"the member at {at} has no room for this node: it holds as many members as max_members "
+        "allows there; set a higher max_members on all nodes"
+    )
+
+
 #: Reason -> the rest of "datagrams from X ..." about datagrams that are not of this cluster;
 #: ``{key}`` is the id of their key.
 FOREIGN_TRAFFIC: Mapping[Drop, str] = {
@@ -191,6 +210,8 @@ EVENTS: Mapping[type, Callable[[Any, str], str]] = {
     ),
     events.SelfImpaired: lambda e, _: _impaired(e),
     events.SelfSuspected: lambda e, _: _self_suspected(e),
+    events.TableFull: lambda e, _: _table_full(e),
+    events.NotAdmitted: lambda e, _: _not_admitted(e),
     events.MemberImpaired: lambda e, _: (
         f"member {e.name} is impaired: it says that most of what it sends or is sent is lost; "
         "on probation, in no answer until it says otherwise"

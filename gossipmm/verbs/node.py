@@ -158,7 +158,10 @@ NODE = (
         command="join",
         absent={Face.MATCHMAKER: ASK_AGENT, Face.SIMULATOR: "host.seeds"},
         differs={
-            Face.NODE: Differs("the shell resolves names", takes="addresses: Iterable[Address]"),
+            Face.NODE: Differs(
+                "the shell resolves names",
+                takes="addresses: Iterable[Address], *, complete: bool = True",
+            ),
             Face.CLIENT: Differs(
                 "waits for an answer, if asked to",
                 takes="*seeds: str, wait: float = 0.0",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from gossipmm.core.values.events import MemberReaped
+from gossipmm.core.values.events import MemberReaped, NotAdmitted, TableFull
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import NodeState, Status
 from gossipmm.core.wire import frame as wire
+from gossipmm.text.events import as_line
 from tests.helpers import Mesh, dropped, held
 from tests.puppets import Puppet
 
@@ -101,3 +102,40 @@ def test_invented_members_do_not_make_room_for_each_other_without_end() -> None:
     assert dropped(node, Drop.MAX_MEMBERS) >= 4
     mesh.run(600 / 16)  # one more is due
     assert [invent("later"), invent("too-many")] == [True, False]
+
+
+def test_who_is_refused_is_told_why_and_both_sides_say_so_once() -> None:
+    """Story: members logged nothing, and the newcomer read that nobody had answered.
+
+    [P105] (moby#52661).
+    """
+    mesh, puppets = crowded(left=0, dead=0)
+    node = mesh.add("new", seeds=mesh["a"].addresses)
+    mesh.run(5)
+    assert mesh["a"].member("new") is None
+    (full,) = mesh.told("a", TableFull)
+    assert (full.active, full.limit) == (True, ROOM + 1)
+    assert "refused" in as_line(full, "a")
+    (refused,) = mesh.told("new", NotAdmitted)
+    assert (refused.active, refused.source) == (True, mesh["a"].addresses[0])
+    assert "max_members" in as_line(refused, "new")
+
+    puppets[0].say("a", pages=[puppets[0].page_zero(NodeState.LEFT)])
+    mesh.until(lambda: mesh["a"].member("new") is not None, within=40)
+    assert node.member("a") is not None
+    puppets[1].say("a", pages=[puppets[1].page_zero(NodeState.LEFT)])
+    mesh["a"].forget("p1", now=mesh.now)
+    mesh.run(80)
+    assert [event.active for event in mesh.told("a", TableFull)] == [True, False]
+    assert [event.active for event in mesh.told("new", NotAdmitted)] == [True, False]
+    assert all(as_line(event, "x") for event in mesh.told("new", NotAdmitted))
+
+
+def test_a_stranger_that_says_unasked_that_it_is_full_is_not_believed() -> None:
+    mesh = Mesh("a")
+    stranger = mesh.puppet("x")
+    stranger.say("a", options={wire.OPT_FULL: True})
+    assert mesh.told("a", NotAdmitted) == []
+    stranger.introduce("a")
+    stranger.say("a", options={wire.OPT_FULL: True})
+    assert len(mesh.told("a", NotAdmitted)) == 1

@@ -72,7 +72,7 @@ def check_page(page: list[Any]) -> None:
 def talk() -> list[bytes]:
     """Datagrams of clusters to which everything happens, the same ones kept once."""
     said: dict[bytes, None] = {}
-    for mesh in (*map(busy, range(3)), crowded(), large()):
+    for mesh in (*map(busy, range(3)), crowded(), large(), full()):
         said.update(dict.fromkeys(packet.data for packet in mesh.sent))
     return list(said)
 
@@ -134,6 +134,15 @@ def large() -> Mesh:
     mesh.run(0.4)
     mesh.heal()
     mesh.run(4)
+    return mesh
+
+
+def full() -> Mesh:
+    """A newcomer for which there is no room."""
+    mesh = Mesh("a", "b", max_members=2)
+    mesh.settle()
+    mesh.add("c", seeds=mesh["a"].addresses)
+    mesh.run(2)
     return mesh
 
 

@@ -106,10 +106,6 @@ BY_TEST: dict[str, tuple[str, str]] = {
     ),
     "Drop.TOO_OLD": ("core/test_closing.py", "test_what_is_older_than_reap_after_is_not_accepted"),
     "Drop.UNKNOWN_KIND": ("core/test_hostile.py", "test_a_refused_datagram_changes_nothing"),
-    "Drop.UNKNOWN_SENDER": (
-        "core/test_slim.py",
-        "test_a_fresh_life_at_that_address_is_asked_again_in_full",
-    ),
     "Drop.VERSION": ("core/test_hostile.py", "test_a_refused_datagram_changes_nothing"),
     "OPT_EXPIRE": (
         "core/test_index.py",
@@ -144,6 +140,10 @@ BY_TEST: dict[str, tuple[str, str]] = {
     "MemberImpaired": (
         "core/test_egress.py",
         "test_a_node_that_is_hardly_heard_is_in_no_lookup_and_comes_back_when_it_is",
+    ),
+    "NotAdmitted": (
+        "core/test_capacity.py",
+        "test_who_is_refused_is_told_why_and_both_sides_say_so_once",
     ),
     "PathTrouble": (
         "core/test_paths.py",

@@ -1,4 +1,4 @@
-"""Room in a full table: records of the gone make way for newcomers [P105]."""
+"""Room in a full table: records of the gone make way for newcomers, or those are told [P105]."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from collections.abc import Callable
 from heapq import nsmallest
 from typing import Final
 
+from gossipmm.core.sending.inbound import Inbound
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
-from gossipmm.core.values.types import Status
+from gossipmm.core.values import events
+from gossipmm.core.values.timers import Token, cancel
+from gossipmm.core.values.types import Address, Status
+from gossipmm.core.wire.frame import record_key
 from gossipmm.core.wire.pages import Page
 
 __all__ = ("Capacity",)
@@ -21,6 +25,12 @@ _AT_LEAST: Final = 16
 #: Seconds in which that much room is made again: at ``max_members`` 10,000 one record a second,
 #: which is what a cluster of one join and one leave a second needs.
 _REFILLED_IN: Final = 600.0
+
+#: Seconds between two looks whether there is room again.
+_LOOK: Final = 10.0
+#: Seconds without another refusal after which a refused node takes it back. It asks twice a second
+#: while it is alone; of those that know it, each exchanges with it sooner than that.
+_OVER: Final = 60.0
 
 
 class Capacity:
@@ -38,6 +48,40 @@ class Capacity:
         self._most = max(_AT_LEAST, local.config.max_members * _AT_ONCE)
         self._left = self._most
         self._filled_at = local.now
+        self._is_full = False
+        self._not_admitted: Token | None = None
+
+    def refused(self, inbound: Inbound, page: Page) -> None:
+        """Tell a newcomer that there is no room for it; say so here, once, until there is."""
+        local = self._local
+        if inbound.frame.sender == record_key(local.config.cluster, page.name, page.generation):
+            inbound.reply.full = True
+        if not self._is_full:
+            self._is_full = True
+            local.events.append(events.TableFull(local.now, True, local.config.max_members))
+            local.timers.at(local.now + _LOOK, self._look)
+
+    def _look(self, _: None) -> None:
+        local = self._local
+        if local.table.full:
+            local.timers.at(local.now + _LOOK, self._look)
+        else:
+            self._is_full = False
+            local.events.append(events.TableFull(local.now, False, local.config.max_members))
+
+    def heard_full(self, inbound: Inbound) -> None:
+        """Take it that a member has no room for this node; say so once, until that is over."""
+        local = self._local
+        if self._not_admitted is None:
+            local.events.append(events.NotAdmitted(local.now, True, inbound.source))
+        else:
+            cancel(self._not_admitted)
+        over = local.now + _OVER
+        self._not_admitted = local.timers.at(over, self._admitted, inbound.source)
+
+    def _admitted(self, by: Address) -> None:
+        self._not_admitted = None
+        self._local.events.append(events.NotAdmitted(self._local.now, False, by))
 
     def make_room(self, page: Page) -> None:
         """Close the record of one that is gone, if the page is of a newcomer to a full table.

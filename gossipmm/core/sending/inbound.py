@@ -21,16 +21,18 @@ __all__ = ("Inbound", "Reply")
 class Reply:
     """Gathers what a datagram makes this node say to its sender, into one reply."""
 
-    __slots__ = ("minimums", "pages", "rows", "wants")
+    __slots__ = ("full", "minimums", "pages", "rows", "wants")
 
     def __init__(self) -> None:
         self.rows: list[bytes] = []
         self.wants: list[list[Any]] = []
         self.minimums: list[list[object]] = []
         self.pages: list[bytes] = []
+        #: True: this node has no room for the sender.
+        self.full = False
 
     def __bool__(self) -> bool:
-        return bool(self.rows or self.wants or self.minimums or self.pages)
+        return bool(self.rows or self.wants or self.minimums or self.pages or self.full)
 
     def closed(self, name: NodeId, generation: Generation) -> None:
         """Tell that a generation is closed: once, though a page and its sender may both name it."""
@@ -40,7 +42,7 @@ class Reply:
     def larger_than(self, room: int) -> bool:
         """Return whether some of it may not fit (by the largest size of each part)."""
         size = sum(map(len, self.rows)) + sum(len(page) + 10 for page in self.pages)
-        size += 90 * len(self.minimums)
+        size += 90 * len(self.minimums) + 2 * self.full
         size += sum(map(want_size, self.wants))
         return size > room
 
@@ -48,6 +50,9 @@ class Reply:
         """Return the rows and options that fit ``room`` bytes; the rest is dropped."""
         options: dict[int, Any] = {}
         rows: list[bytes] = []
+        if self.full and room >= 2:
+            options[wire.OPT_FULL] = True
+            room -= 2
         for row in self.rows:
             if len(row) <= room:
                 rows.append(row)

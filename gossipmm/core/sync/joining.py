@@ -69,6 +69,10 @@ class Joining:
         if self._seeds.came_back(probe) and not table.peers and self._seeds.are_none:
             table.joined = True
 
+    def asked(self, probe: int) -> bool:
+        """Return whether this names a join probe of this node."""
+        return self._seeds.is_probe(probe)
+
     def answered(self, probe: int, sender: int, source: Address, *, joining: bool) -> bool:
         """Return True when an ACK answers a join probe; while not joined, all records follow."""
         if not self._seeds.is_probe(probe):

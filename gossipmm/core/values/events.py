@@ -259,6 +259,30 @@ class SelfSuspected:
 
 
 @event
+class TableFull:
+    """This node's table is full, and newcomers are refused (or there is room again).
+
+    ``limit`` is ``max_members``.
+    """
+
+    at: float
+    active: bool
+    limit: int
+
+
+@event
+class NotAdmitted:
+    """A member refuses this node, because its table is full (or has not done so for a minute).
+
+    ``source`` is the address of the one that said so first, or last.
+    """
+
+    at: float
+    active: bool
+    source: Address
+
+
+@event
 class MemberImpaired:
     """A member says that its replies are being lost: on probation until it takes that back."""
 
@@ -350,6 +374,8 @@ Event: TypeAlias = (
     | SelfSlow
     | SelfImpaired
     | SelfSuspected
+    | TableFull
+    | NotAdmitted
     | MemberImpaired
     | ForeignTraffic
     | KeysChanged

@@ -74,6 +74,7 @@ OPT_EXPIRE: Final = 10  # [topic, host]: is this registration of yours still mea
 OPT_REACHED: Final = 11  # true, in a HELPED: the target itself answered the helper
 OPT_KEY: Final = 12  # [register, secret]: the key that comes; only ever inside a sealed datagram
 OPT_JOINING: Final = 14  # true: I have not joined yet, so agreement with me proves nothing
+OPT_FULL: Final = 15  # true: my table is full of members that live, there is no room for you
 #: Datagrams that a PULL may ask for.
 MAX_PULL: Final = 12
 
@@ -418,4 +419,5 @@ _CHECKS: Final[dict[int, Callable[[Any], bool]]] = {
     OPT_REACHED: lambda value: value is True,
     OPT_KEY: _is_key,
     OPT_JOINING: lambda value: value is True,
+    OPT_FULL: lambda value: value is True,
 }

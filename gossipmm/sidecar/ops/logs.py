@@ -62,6 +62,8 @@ _LEVELS: dict[type, int] = {
     events.SelfSlow: logging.WARNING,
     events.SelfImpaired: logging.WARNING,
     events.SelfSuspected: logging.WARNING,
+    events.TableFull: logging.WARNING,
+    events.NotAdmitted: logging.WARNING,
     events.MemberCrashLooping: logging.WARNING,
     events.MemberImpaired: logging.WARNING,
     events.ForeignTraffic: logging.WARNING,
