@@ -3,8 +3,8 @@
 A sealed datagram is a COSE_Encrypt0 (``cose.py``). Its content is one of::
 
     frame  mark                      the usual case: see frame.py; and its receiver's mark, 3 bytes
-    h'<cookie>'  frame               the same, sent again with the proof that was asked for h'<IV of
-    yours> <cookie>'        a challenge: your datagram came, but who are you now?
+    h'<cookie>'  frame               the same, sent again with the proof that was asked for
+    h'<IV of yours> <cookie>'        a challenge: your datagram came, but who are you now?
 
 The mark is the beginning of the receiver's boot id, zeros while that is not known: everybody has
 the key, so without it what was sent to one node could be replayed to another one, much later.
