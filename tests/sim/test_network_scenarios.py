@@ -19,8 +19,8 @@ ALL = [one for one in scenarios().values() if one.family in FAMILIES]
 #: Seeds of scenarios that need a coincidence; 1 is that of all others.
 SEEDS = {
     "told_of_a_death_before_it_heard_of_the_life": 900511,
-    # Here the deaf host itself declared a healthy one dead, after 62 s.
-    "a_host_that_hears_a_fifth": 8,
+    # In one or two seeds of 24 the deaf host itself declares a healthy one dead: 1 is among them.
+    "a_host_that_hears_a_fifth": 2,
 }
 #: Figures that bound what is sent; one of each kind is in every scenario.
 DATAGRAMS = re.compile(r"at_most figure=\S*datagrams\S* ")
@@ -67,8 +67,6 @@ def test_a_campaign_of_quick_ones_has_none_that_is_known_to_fail():
     planned = [job.build() for job in jobs(["quick"], range(1), {})]
     assert all(one.quick and not one.known_failure for one in planned)
     assert {one.name for one in planned} >= {"few_survivors", "a_clone_that_ended"}
-    known = {one.name for one in ALL if one.known_failure}
-    assert known.isdisjoint({one.name for one in planned})
 
 
 def test_a_campaign_that_is_asked_for_one_of_them_runs_all_of_its_variants():
