@@ -98,9 +98,9 @@ def test_invented_members_do_not_make_room_for_each_other_without_end() -> None:
             invented.say("a", pages=[invented.page_zero(NodeState.LEFT)])
         return known
 
-    assert [invent(f"ghost{number}") for number in range(20)] == [True] * 16 + [False] * 4
+    assert [invent(f"ghost{number}") for number in range(20)] == [True] * 8 + [False] * 12
     assert dropped(node, Drop.MAX_MEMBERS) >= 4
-    mesh.run(600 / 16)  # one more is due
+    mesh.run(600 / 8)  # one more is due
     assert [invent("later"), invent("too-many")] == [True, False]
 
 

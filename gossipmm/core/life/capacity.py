@@ -21,7 +21,7 @@ __all__ = ("Capacity",)
 _CHOSEN: Final = 16
 #: Room that is made at once: a sixteenth of the table, but no less than so many records.
 _AT_ONCE: Final = 1 / 16
-_AT_LEAST: Final = 16
+_AT_LEAST: Final = 8
 #: Seconds in which that much room is made again: at ``max_members`` 10,000 one record a second,
 #: which is what a cluster of one join and one leave a second needs.
 _REFILLED_IN: Final = 600.0
