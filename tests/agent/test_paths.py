@@ -42,6 +42,8 @@ async def test_a_member_without_a_path_is_in_the_status_until_it_has_one(autojum
             )
         assert third.status().paths == third.status().faults == {}
         air.lost = lambda source, target: False
-        await trio.sleep(20)
-        assert one.status().paths == two.status().paths == {}
+        # Three of four turns of such a member are left to others: it is found out seldom.
+        with trio.fail_after(60):
+            while one.status().paths or two.status().paths:
+                await trio.sleep(0.5)
         assert one.status().faults == two.status().faults == {}

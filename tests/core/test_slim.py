@@ -152,7 +152,7 @@ def test_a_member_that_is_not_held_alive_is_asked_with_long_probe_ids() -> None:
     mesh.rules["b is cut off"] = lambda packet: gone in (packet.source, packet.target)
     mesh.until(lambda: bool(mesh.told("a", MemberSuspected, "b")), within=10)
     mesh.sent.clear()
-    mesh.run(1)
+    mesh.run(20)  # the suspected one, and then the dead one, is asked now and then
     asked = [packet for packet in mesh.sent if packet.target == gone]
     assert [packet for packet in asked if packet.frame.kind == wire.SYN]
     assert not [packet for packet in asked if is_slim(packet.data)]

@@ -135,7 +135,7 @@ ABLATIONS: dict[str, Ablation] = {
         _case(
             Mechanism.REFUTATION_BY_ANYONE,
             "a stale accusation dies at the first host that knows better",
-            ("at_most figure=core.suspicions value=1250",),
+            ("at_most figure=core.suspicions value=1000",),
             ("loss p=0.4",),
             nodes=50,
             duration=20,
