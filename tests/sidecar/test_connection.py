@@ -294,6 +294,16 @@ async def test_the_end_lets_a_running_request_finish_and_closes_idle_ones(autoju
     listener.close()
 
 
+async def test_a_server_that_is_cancelled_before_it_begins_ends(tmp_path):
+    """A program whose block raised at once once hung for ever."""
+    listener = Listener(tmp_path / "s")
+    with trio.fail_after(5), trio.CancelScope() as scope:
+        scope.cancel()
+        await Server(echo, refuse).run([listener.sock])
+    assert scope.cancelled_caught
+    listener.close()
+
+
 async def _later(release):
     with trio.CancelScope(shield=True):
         await trio.sleep(0.5)

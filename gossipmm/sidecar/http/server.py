@@ -68,7 +68,9 @@ class Server:
         The sockets are listening and non-blocking; they stay open.
         """
         async with trio.open_nursery() as nursery:
-            serving = await nursery.start(self._serve_all)
+            # Shielded: whoever is cancelled just now would wait for a task that nobody ends.
+            with trio.CancelScope(shield=True):
+                serving = await nursery.start(self._serve_all)
             try:
                 async with trio.open_nursery() as accepting:
                     for listener in listeners:
