@@ -140,8 +140,17 @@ async def _run(
             with agent.watch(buffer=_BUFFER) as watch:
                 reloader = Reloader(agent, config, load)
                 await _serve(agent, watch, output, reloader, as_json, ask, leave_on_eof)
+    except BaseExceptionGroup as group:
+        raise _only(group) from None
     finally:
         output.close()
+
+
+def _only(error: BaseException) -> BaseException:
+    """Return the one error in nested groups: that nurseries run here is nobody's affair."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 async def _serve(

@@ -11,13 +11,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import trio
-
-from gossipmm.agent.network import core_time
 
 __all__ = ("Child", "Children", "TroubleError", "now")
 
@@ -31,7 +30,7 @@ class TroubleError(Exception):
 
 def now() -> float:
     """Return core time: the same clock as the children's, on one machine."""
-    return core_time()
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Child:

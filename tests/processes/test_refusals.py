@@ -58,8 +58,8 @@ def test_wrong_configuration_file(tmp_path):
     assert result.returncode == 0
     assert result.stdout.splitlines() == [
         f"{path}: ok, 2 fields differ from the defaults",
-        "  name = a",
-        "  metadata = {'zone': 'b'}",
+        '  name = "a"',
+        '  metadata = { "zone" = "b" }',
     ]
 
 
