@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -45,10 +46,14 @@ def test_a_matchmaker_that_was_let_go_leaves_its_address_to_the_next_one() -> No
     again = replace(config("host-a"), bind=bind)
     with pytest.raises(BindError, match="the address is in use"):
         MatchMakerGossip(config=again).open()
-    held = [first]
+    held, gone = [first], weakref.ref(first)
     del first
     with pytest.warns(ResourceWarning, match="was dropped, but not closed"):
         held.clear()
+        # Its own threads hold it for a moment now and then.
+        end = time.monotonic() + SOON
+        while gone() is not None and time.monotonic() < end:
+            time.sleep(0.01)
     with opened(again) as second:
         start(second, host="host-a")
         assert second.queues("compute") == [("compute.host-a", "host-a")]

