@@ -38,6 +38,14 @@ def opened(config: Config) -> MatchMakerGossip:
             time.sleep(0.01)
 
 
+def let_go(held: list[MatchMakerGossip], gone: weakref.ref[MatchMakerGossip]) -> None:
+    """Drop it; its own threads may hold it for a moment longer."""
+    held.clear()
+    end = time.monotonic() + SOON
+    while gone() is not None and time.monotonic() < end:
+        time.sleep(0.01)
+
+
 def test_a_matchmaker_that_was_let_go_leaves_its_address_to_the_next_one() -> None:
     """``mm = None`` and a new one was BindError, and the old agent went on for ever."""
     first = MatchMakerGossip(config=config("host-a"))
@@ -49,11 +57,7 @@ def test_a_matchmaker_that_was_let_go_leaves_its_address_to_the_next_one() -> No
     held, gone = [first], weakref.ref(first)
     del first
     with pytest.warns(ResourceWarning, match="was dropped, but not closed"):
-        held.clear()
-        # Its own threads hold it for a moment now and then.
-        end = time.monotonic() + SOON
-        while gone() is not None and time.monotonic() < end:
-            time.sleep(0.01)
+        let_go(held, gone)
     with opened(again) as second:
         start(second, host="host-a")
         assert second.queues("compute") == [("compute.host-a", "host-a")]
