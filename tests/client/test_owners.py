@@ -1,7 +1,8 @@
 """Whoever could have made a socket could be handed the cluster's key.
 
-``gossipmm keys add FILE --control NAME`` once believed whatever lay in ``/tmp/gossipmm-<uid>``: a
-local user who made that folder first, or a link of that name, was sent the key.
+``gossipmm keys add FILE --control NAME`` once believed whatever lay in the default folder, which
+was one in the shared temporary folder: a local user who made it first, or a link of that name, was
+sent the key.
 """
 
 import os

@@ -61,7 +61,7 @@ def until(
 
 
 def ended(process: int) -> bool:
-    """Whether a process is gone, or only waits for its parent to notice."""
+    """Return whether a process is gone, or only waits for its parent to notice."""
     try:
         with open(f"/proc/{process}/stat") as file:
             return file.read().rpartition(")")[2].split()[0] == "Z"

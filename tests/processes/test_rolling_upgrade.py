@@ -170,7 +170,7 @@ class Cluster:
         return hosts
 
     def knows_all(self, name: str) -> bool:
-        """Whether a member has all others and all registrations, and sees no table differ."""
+        """Return whether a member has all others, all registrations, and no table that differs."""
         later = {topic: [on] for topic, on in self._later.items()}
         if self.fanouts(name) != {"compute": sorted(self.programs), **later}:
             return False

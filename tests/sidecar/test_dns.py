@@ -11,7 +11,6 @@ import struct
 import subprocess
 import sys
 from contextlib import AsyncExitStack, suppress
-from types import SimpleNamespace
 
 import dns.edns
 import dns.flags
@@ -27,10 +26,10 @@ from hypothesis import strategies as st
 
 from gossipmm.agent import open_agent
 from gossipmm.config import Config
-from gossipmm.core.values.types import HostEntry, HostState, Status
+from gossipmm.core.values.types import Status
 from gossipmm.errors import BindError, ConfigError
 from gossipmm.sidecar.dns.responder import serve
-from gossipmm.sidecar.dns.zone import MAX_PAYLOAD, Zone, _Found
+from gossipmm.sidecar.dns.zone import MAX_PAYLOAD, Zone
 from tests.helpers import Mesh
 from tests.processes.program import programs, until
 
@@ -83,29 +82,11 @@ def zone(mesh):
     return zone_of(mesh, "host-00")
 
 
-@pytest.fixture
-def wide():
-    """A zone with one service of 40 hosts, whose names are long; with its ``mesh``."""
-    names = ["n" * 60 + f"{number:02}" for number in range(40)]
-    mesh = Mesh(*names)
-    for number, name in enumerate(names):
-        register(mesh, name, "wide", metadata={"port": 1000 + number})
-    mesh.settle()
-    zone = zone_of(mesh, names[0])
-    zone.mesh = mesh
-    return zone
-
-
 def alone(name="a", address="10.0.0.1", **fields):
     """Return a mesh of one node that has nobody to join, and its zone."""
     mesh = Mesh(join=(), **fields)
     mesh.add(name, address=(address, 7946), join=(), **fields)
     return mesh, zone_of(mesh, name)
-
-
-def zone_answer(zone, name, rdtype, **options):
-    """Return the bytes of an answer."""
-    return zone.answer_untrusted(dns.message.make_query(name, rdtype, **options).to_wire())
 
 
 def ask(zone, name, rdtype="A", *, tcp=False, client="", **options):
@@ -252,81 +233,6 @@ def test_what_was_registered_a_moment_ago_is_answered(mesh, zone):
     mesh.add("host-new", address=("10.0.0.13", 7946))
     mesh.until(lambda: mesh["host-00"].member("host-new") is not None)
     assert texts(ask(zone, "host-new.node.gossipmm.")) == ["10.0.0.13"]
-
-
-def test_extra_addresses_that_do_not_fit_are_left_out_without_a_word(mesh, zone):
-    size = len(zone_answer(zone, "_all._udp.gossipmm.", "SRV", use_edns=0, payload=4096))
-    small = ask(zone, "_all._udp.gossipmm.", "SRV", use_edns=0, payload=size - 1)
-    assert len(texts(small)) == len(MANY)
-    # What is only extra does not set TC (RFC 2181, section 9).
-    assert not small.flags & dns.flags.TC
-    assert small.additional == []
-    roomy = ask(zone, "_all._udp.gossipmm.", "SRV", use_edns=0, payload=size)
-    assert len(roomy.additional) == len(MANY)
-
-
-def test_a_set_that_does_not_fit_is_cut_and_says_so(wide):
-    """SRV records with targets of 60 bytes, which are never compressed (RFC 2782)."""
-    cut = ask(wide, "_wide._udp.gossipmm.", "SRV")
-    assert cut.flags & dns.flags.TC
-    assert 0 < len(texts(cut)) < 40
-    more = ask(wide, "_wide._udp.gossipmm.", "SRV", use_edns=0, payload=1232)
-    assert more.flags & dns.flags.TC
-    # As many as fit, and with those that fitted less room.
-    assert set(texts(cut)) < set(texts(more))
-    assert 1232 - 100 < len(more.to_wire()) <= 1232
-    for whole in (
-        ask(wide, "_wide._udp.gossipmm.", "SRV", tcp=True),
-        ask(wide, "_wide._udp.gossipmm.", "SRV", use_edns=0, payload=8192),
-    ):
-        assert not whole.flags & dns.flags.TC
-        assert len(texts(whole)) == len(whole.additional) == 40
-
-
-def test_a_client_keeps_its_part_and_all_clients_together_see_all(wide):
-    """Cut at random, each query takes other hosts down in a router that asks by UDP."""
-
-    def part(client):
-        found = [
-            sorted(texts(ask(wide, "_wide._udp.gossipmm.", "SRV", client=client)))
-            for _ in range(10)
-        ]
-        assert all(each == found[0] for each in found)
-        return frozenset(found[0])
-
-    parts = {part(f"127.0.0.{number}") for number in range(2, 60)}
-    assert len(parts) > 50
-    assert len(frozenset.union(*parts)) == 40
-
-
-def test_a_host_that_goes_takes_nobody_else_out_of_a_part(wide):
-    before = set(texts(ask(wide, "_wide._udp.gossipmm.", "SRV", client="127.0.0.7")))
-    gone = min(before)
-    index = int(re.search(r"n+(\d+)\.node", gone)[1])
-    wide.mesh["n" * 60 + f"{index:02}"].unregister(
-        "wide", "n" * 60 + f"{index:02}", now=wide.mesh.now
-    )
-    wide.mesh.settle()
-    after = set(texts(ask(wide, "_wide._udp.gossipmm.", "SRV", client="127.0.0.7")))
-    assert before - after == {gone}
-    assert len(after - before) <= 1
-
-
-def test_what_fits_into_no_message_is_cut_over_tcp_and_said_once(caplog):
-    entries = {
-        host: HostEntry("x", host, HostState.LIVE, (host,), {"port": 1024 + number}, 0.0, 0.0)
-        for number in range(1500)
-        for host in [f"{number:04}-" + "h" * 50]
-    }
-    large = SimpleNamespace(picks=tuple(entries), entries=entries, stale=False)
-    _, zone = alone()
-    zone._find = lambda labels: _Found(services=(large,))
-    for _ in range(3):
-        answer = ask(zone, "_x._udp.gossipmm.", "SRV", tcp=True)
-        assert answer.flags & dns.flags.TC
-        assert answer.additional == []
-        assert 65_000 < len(answer.to_wire()) <= 65_535
-    assert caplog.text.count("do not fit into one message, even over TCP") == 1
 
 
 def test_edns(zone):

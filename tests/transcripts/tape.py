@@ -82,7 +82,7 @@ class Tape:
         self._datagram(self._labels[packet.source], packet)
 
     def about(self, name: str, frame: wire.Frame) -> bool:
-        """Whether a frame is of, to or about a member, or brings a page of it."""
+        """Return whether a frame is of, to or about a member, or brings a page of it."""
         keys = {frame.sender, frame.target, *(row[0] for row in wire.rows_in(frame.rows))}
         return any(self.names.key(key).partition("#")[0] == name for key in keys if key)
 
