@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 
 import pytest
@@ -27,6 +28,11 @@ async def dead(autojump_clock):
         yield a
 
 
+def _without_ages(text: str) -> str:
+    """Blank every duration: the virtual clock goes on between one face's answer and the next one's."""
+    return re.sub(r"[\d.]+ m?s\b", "T", text)
+
+
 async def test_why_b_is_dead_reads_the_same_on_every_face(dead, monkeypatch, capsys):
     """The console showed kinds and details as the core has them, the commands sentences."""
     agent = dead.agent
@@ -43,7 +49,7 @@ async def test_why_b_is_dead_reads_the_same_on_every_face(dead, monkeypatch, cap
     said = []
     Console(agent, said.append, as_json=False).take("why b")
     summary, *lines = said.pop().splitlines()
-    assert summary == found["summary"]
+    assert _without_ages(summary) == _without_ages(found["summary"])
     assert [line.partition(" ago  ")[2] for line in lines] == sentences
     Console(agent, said.append, as_json=False).take("members")
     assert f": {sentences[-1]}" in said.pop()
@@ -56,7 +62,7 @@ async def test_why_b_is_dead_reads_the_same_on_every_face(dead, monkeypatch, cap
     with pytest.raises(SystemExit):
         main()
     summary, *lines = capsys.readouterr().out.splitlines()
-    assert summary == found["summary"]
+    assert _without_ages(summary) == _without_ages(found["summary"])
     assert [line.partition(" ago  ")[2] for line in lines if " ago  " in line] == sentences
 
 
