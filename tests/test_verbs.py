@@ -94,6 +94,7 @@ ONLY_THERE: dict[Face, set[str]] = {
 OTHER_COMMANDS = {
     *("agent", "demo", "diff", "top", "log-level", "keys", "ring"),
     *("config", "keygen", "systemd-unit", "kubernetes", "completion"),
+    *("dockerfile", "alerts", "dashboard"),
 }
 #: Endpoints about the process, not the agent.
 OTHER_ENDPOINTS = {

@@ -48,6 +48,9 @@ _SECTIONS: dict[str, dict[str, str]] = {
         "ring": "ring",
         "systemd-unit": "setup",
         "kubernetes": "setup",
+        "dockerfile": "setup",
+        "alerts": "setup",
+        "dashboard": "setup",
         "completion": "setup",
     },
 }

@@ -1,4 +1,4 @@
-"""Commands that print what an installation needs: unit file, manifests, shell completion."""
+"""Commands that print what an installation needs: unit, manifests, image, alerts, completion."""
 
 from __future__ import annotations
 
@@ -7,21 +7,29 @@ import sys
 
 import click
 
-__all__ = ("completion", "kubernetes", "systemd_unit")
+__all__ = ("alerts", "completion", "dashboard", "dockerfile", "kubernetes", "systemd_unit")
 
 
 @click.command()
 @click.option("--config", default="/etc/gossipmm.toml", help="File.  [/etc/gossipmm.toml]")
 @click.option("--group", default="gossipmm", help="Who may use the control socket.  [gossipmm]")
 @click.option("--keyring", default="", metavar="FILE", help="Root's file of keys: encrypts.")
-def systemd_unit(config: str, group: str, keyring: str) -> None:
+@click.option("--sysusers", is_flag=True, help="Print the group's file for sysusers.d instead.")
+def systemd_unit(config: str, group: str, keyring: str, sysusers: bool) -> None:
     """Print a unit file for systemd.
+
+    The group is there while the agent runs; programs that start earlier need it to be permanent.
 
     \b
     gossipmm systemd-unit > /etc/systemd/system/gossipmm.service
     gossipmm systemd-unit --keyring /etc/gossipmm/keyring.json > ...   # made by keygen
+    gossipmm systemd-unit --sysusers > /etc/sysusers.d/gossipmm.conf
     """
     from gossipmm.sidecar.ops.systemd import unit
+
+    if sysusers:
+        click.echo(f"# Who may use the control socket of gossipmm.\ng {group} -")
+        return
 
     command = shutil.which("gossipmm") or f"{sys.executable} -m gossipmm"
     click.echo(unit(command, config, group, keyring), nl=False)
@@ -43,6 +51,50 @@ def kubernetes(namespace: str, image: str) -> None:
     from gossipmm.sidecar.ops.kubernetes import manifests
 
     click.echo(manifests(namespace, image), nl=False)
+
+
+@click.command()
+def dockerfile() -> None:
+    """Print a Dockerfile: the agent, without root.
+
+    \b
+    gossipmm dockerfile > Dockerfile
+    docker build -t gossipmm .
+    """
+    click.echo(_shipped("Dockerfile"), nl=False)
+
+
+@click.command()
+def alerts() -> None:
+    """Print alert rules for Prometheus.
+
+    Each says what is wrong and what to run. The scrape job is taken to be called gossipmm.
+
+    \b
+    gossipmm alerts > /etc/prometheus/gossipmm-alerts.yml    # name it in rule_files
+    """
+    click.echo(_shipped("alerts.yml"), nl=False)
+
+
+@click.command()
+def dashboard() -> None:
+    """Print a dashboard for Grafana.
+
+    It shows what /metrics says, as Prometheus scraped it.
+
+    \b
+    gossipmm dashboard > gossipmm.json    # Dashboards, New, Import
+    """
+    from gossipmm.sidecar.ops import dashboard as grafana
+
+    click.echo(grafana.dashboard(), nl=False)
+
+
+def _shipped(name: str) -> str:
+    """Return a file that the package ships."""
+    from importlib.resources import files
+
+    return (files("gossipmm.sidecar.ops") / "shipped" / name).read_text()
 
 
 @click.command()

@@ -304,6 +304,16 @@ def test_unit_and_manifests(run):
     assert status == 0
     assert "Type=notify" in out
     assert "Group=rpc" in out
+    status, out, _ = run("systemd-unit", "--group", "rpc", "--sysusers")
+    assert (status, out.splitlines()[-1]) == (0, "g rpc -")
+    for name, words in (
+        ("dockerfile", "\nUSER 10001:10001\n"),
+        ("alerts", "- alert: GossipmmIsolated"),
+        ("dashboard", '"title": "gossipmm"'),
+    ):
+        status, out, _ = run(name)
+        assert status == 0
+        assert words in out
     status, out, _ = run("kubernetes", "--namespace", "prod", "--image", "registry/g:1")
     assert status == 0
     assert "namespace: prod" in out

@@ -29,7 +29,7 @@ async def dead(autojump_clock):
 
 
 def _without_ages(text: str) -> str:
-    """Blank every duration: the virtual clock goes on between one face's answer and the next one's."""
+    """Blank every duration: the virtual clock goes on between two answers."""
     return re.sub(r"[\d.]+ m?s\b", "T", text)
 
 
