@@ -10,14 +10,13 @@ import pytest
 
 pytest_plugins = ["pytester"]
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "gossipmm/docs/simulation.md"
 
 
 def example() -> str:
-    """Return the test of README.md's section on simulation."""
-    section = re.search(r"^## Simulation\n(.*?)^## ", README.read_text(), re.M | re.S)
-    assert section is not None
-    return re.findall(r"^```python\n(.*?)^```", section[1], re.M | re.S)[0]
+    """Return the test that the page on simulation shows."""
+    blocks: list[str] = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.M | re.S)
+    return blocks[0]
 
 
 @pytest.fixture

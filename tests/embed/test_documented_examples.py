@@ -1,4 +1,4 @@
-"""The Python examples of README.md's "Embedding" section, run as they stand there.
+"""The Python examples of the page "In a Python program", run as they stand there.
 
 Only their addresses are replaced: by a free port, and by that of a node of this process, which
 serves ``compute`` as ``host-b``. What a line prints is the comment behind it.
@@ -18,16 +18,14 @@ from gossipmm.core.values.types import Status
 from gossipmm.embed.thread import ThreadAgent
 from tests.embed.helpers import SOON, config, until
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "gossipmm/docs/embedding.md"
 GEVENT = "from gevent import monkey\n\nmonkey.patch_all()"
 EVENTLET = "import eventlet; eventlet.monkey_patch()"
 
 
 def examples() -> dict[str, str]:
     """Return the blocks by the bold words before each."""
-    section = re.search(r"^## Embedding\n(.*?)^## ", README.read_text(), re.M | re.S)
-    assert section is not None
-    blocks = re.findall(r"^\*\*(.+?)\*\*.*?^```python\n(.*?)^```", section[1], re.M | re.S)
+    blocks = re.findall(r"^\*\*(.+?)\*\*.*?^```python\n(.*?)^```", PAGE.read_text(), re.M | re.S)
     found = dict(blocks)
     found["eventlet"] = found["gevent, eventlet"].replace(GEVENT, EVENTLET)
     return found
