@@ -7,6 +7,8 @@ from datetime import date
 import click
 import pytest
 
+from gossipmm.settings import load_config
+from tests import documented
 from tests.house import rooms
 from tests.house.source import ROOT, relative
 
@@ -119,7 +121,8 @@ def complaint(words):
         if command is None:
             return f"gossipmm-sim has no command {words[1]!r}"
         command.make_parser(click.Context(command)).parse_args(words[2:])
-        if words[1] in ("run", "campaign") and words[2] not in ("swarm", *scenarios()):
+        named = words[1] == "run" or (words[1] == "campaign" and not words[2].startswith("-"))
+        if named and words[2] not in ("swarm", *scenarios()):
             return f"no scenario {words[2]!r}"
     elif words[0].startswith(".ci/"):
         if not (ROOT / words[0]).exists():
@@ -213,3 +216,50 @@ def test_fragments_of_the_changelog_are_well_formed():
         assert text.endswith(".\n"), f"{path.name} is sentences, and one newline at the end"
         assert not text.startswith(("#", "*", "-", "\n")), f"{path.name} is a paragraph, no list"
         assert "\n\n" not in text, f"{path.name} is one paragraph"
+
+
+# -- the book ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", documented.PAGES, ids=relative)
+def test_every_command_of_a_page_is_one(page):
+    """Commands and options that were renamed stay in documents, and nobody notices but users."""
+    from gossipmm.cli.app import cli
+
+    for words in documented.commands(page):
+        if words[0] == "gossipmm-sim":
+            wrong = complaint(words)
+            assert wrong is None, f"{shlex.join(words)}: {wrong}"
+            continue
+        with click.Context(cli, info_name="gossipmm") as context:
+            command, rest = cli, words[1:]
+            while isinstance(command, click.Group) and not rest[0].startswith("-"):
+                name, found, rest = command.resolve_command(context, rest)
+                context = click.Context(found, parent=context, info_name=name)
+                command = found
+            context.resilient_parsing = "…" in rest
+            command.make_parser(context).parse_args([word for word in rest if word != "…"])
+
+
+def test_the_pages_have_commands():
+    """The test above passes where it finds none."""
+    counts = {page.name: sum(1 for _ in documented.commands(page)) for page in documented.PAGES}
+    assert counts["tutorial.md"] > 15
+    assert counts["sidecar.md"] >= 9
+    assert sum(counts.values()) > 60
+
+
+@pytest.mark.parametrize("page", documented.PAGES, ids=relative)
+def test_every_configuration_of_a_page_is_one(page, tmp_path, monkeypatch):
+    for number, block in enumerate(documented.blocks(page, "toml")):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(block)
+        load_config(str(file), environ={})
+
+
+def test_a_wildcard_is_any_text_in_a_line_and_alone_any_lines():
+    pattern = documented.wildcard("a … c\n…\nz")
+    assert pattern.fullmatch("a b c\nd\ne\nz  \n")
+    assert pattern.fullmatch("a  c\nz\n")
+    assert not pattern.fullmatch("a b d\nz\n")
+    assert not pattern.fullmatch("a b c\nz\ny\n")
