@@ -14,15 +14,17 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from ipaddress import ip_network
 from types import MappingProxyType
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from gossipmm.addresses import parse_address, parse_registration, parse_seed
-from gossipmm.config_fields import ConfigFields
 from gossipmm.config_ranges import RANGES
 from gossipmm.config_values import CONVERTERS, Given, nearest, unknown
 from gossipmm.errors import ConfigError, SeedError
 from gossipmm.mechanisms import Mechanism
 from gossipmm.names import why_not_name
+
+if TYPE_CHECKING:
+    from gossipmm.config_fields import ConfigFields
 
 __all__ = ("PRESETS", "Config", "converters")
 

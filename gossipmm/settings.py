@@ -18,12 +18,14 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from gossipmm.config import Config, converters
-from gossipmm.config_fields import Settings
 from gossipmm.config_values import CONVERTERS, Given, mapping, scalar, unknown
 from gossipmm.errors import ConfigError, SeedError
+
+if TYPE_CHECKING:
+    from gossipmm.config_fields import Settings
 
 __all__ = ("DEFAULT_FILE", "find_file", "load_config")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gossipmm.cli import started
 from gossipmm.config import PRESETS, Config
 from gossipmm.settings import load_config
 
@@ -192,6 +193,7 @@ async def _serve(
         _control(agent, stop) as sidecar,
         trio.open_nursery() as nursery,
     ):
+        started()
         _greet(agent, sidecar.control if sidecar is not None else (), output, as_json)
         systemd.notify("READY=1")
         nursery.start_soon(systemd.keep_telling, partial(_status, agent))

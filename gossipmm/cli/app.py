@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
 
 import click
 
@@ -87,6 +86,8 @@ class _Late(click.Group):
 
 def _compiled() -> bool:
     """Return whether the core is the one that mypyc compiled."""
+    from importlib.util import find_spec
+
     found = find_spec("gossipmm.core.table.table")
     return found is not None and not str(found.origin).endswith(".py")
 

@@ -6,7 +6,6 @@ age on every face. How long the answer was under way is not known, and not taken
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from gossipmm.answers import (
     RotationStatus,
     Verdict,
 )
+from gossipmm.client.asked import clock
 from gossipmm.core.values.trail import EvidenceKind
 from gossipmm.core.values.types import (
     Agreement,
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from gossipmm.core.values.events import LeaveFinished
 
 __all__ = (
-    "clock",
     "joining",
     "keys_status",
     "left",
@@ -56,9 +55,8 @@ __all__ = (
     "registration",
     "topic",
     "trail",
+    "up",
 )
-
-clock = time.monotonic
 
 
 def member(value: Mapping[str, Any]) -> MemberView:
@@ -120,6 +118,12 @@ def topic(value: Mapping[str, Any]) -> TopicView:
         },
         stale=value["stale"],
     )
+
+
+def up(value: Mapping[str, Any], host: str) -> bool:
+    """Read whether a topic has a host that is held alive."""
+    found = topic(value).entries.get(host)
+    return found is not None and found.state is not HostState.STALE
 
 
 def lookup(value: Mapping[str, Any]) -> Lookup:

@@ -11,8 +11,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from gossipmm.client import calls, key_calls
-from gossipmm.client.answers import clock
-from gossipmm.client.asked import Asked, waiting
+from gossipmm.client.asked import Asked, clock, waiting
 from gossipmm.client.events import Following
 from gossipmm.client.http11 import AnswerReader, request
 from gossipmm.client.place import Place, find

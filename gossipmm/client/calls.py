@@ -10,23 +10,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from gossipmm.answers import Joining, Lookup, NodeStatus
-from gossipmm.client import answers
-from gossipmm.client.asked import Asked, path
-from gossipmm.core.values.types import (
-    Address,
-    Agreement,
-    Evidence,
-    Health,
-    HostState,
-    MemberView,
-    OwnRegistration,
-    TopicView,
-)
+from gossipmm.client.asked import Asked, Late, path
 from gossipmm.names import check_registration, check_ttl, checked_metadata
 
 if TYPE_CHECKING:
+    from gossipmm.answers import Joining, Lookup, NodeStatus
+    from gossipmm.client import answers
     from gossipmm.core.values.events import LeaveFinished
+    from gossipmm.core.values.types import (
+        Address,
+        Agreement,
+        Evidence,
+        Health,
+        MemberView,
+        OwnRegistration,
+        TopicView,
+    )
+else:
+    answers = Late("gossipmm.client.answers")
 
 #: Kinds of problems that say: what was named is not there.
 _NO_REGISTRATION = ("unknown-registration",)
@@ -81,12 +82,13 @@ def lookup(key: str) -> Asked[Lookup]:
 
 def is_alive(topic: str, host: str) -> Asked[bool]:
     """Return whether the host is registered for the topic and held alive there."""
-
-    def read(value: Any) -> bool:
-        found = answers.topic(value).entries.get(host)
-        return found is not None and found.state is not HostState.STALE
-
-    return Asked("GET", path("topics", topic), read, missing=_NO_TOPIC, default=False)
+    return Asked(
+        "GET",
+        path("topics", topic),
+        lambda value: answers.up(value, host),
+        missing=_NO_TOPIC,
+        default=False,
+    )
 
 
 def topics() -> Asked[Mapping[str, TopicView]]:

@@ -5,16 +5,18 @@ Through the agent's Unix socket only. Each returns once the agent has written it
 
 from __future__ import annotations
 
-import base64
+from binascii import b2a_base64
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from gossipmm.answers import KeysStatus
-from gossipmm.client import answers
-from gossipmm.client.asked import Asked, path
+from gossipmm.client.asked import Asked, Late, path
 
 if TYPE_CHECKING:
+    from gossipmm.answers import KeysStatus
+    from gossipmm.client import answers
     from gossipmm.core.sealing.keyring import Key
+else:
+    answers = Late("gossipmm.client.answers")
 
 __all__ = ("KEEP",)
 
@@ -35,7 +37,8 @@ def status() -> Asked[KeysStatus]:
 
 def add(key: Key) -> Asked[None]:
     """Receive with one more key. Raises KeyringError, as all changes do."""
-    return _changed(kid=key.kid.hex(), key=base64.b64encode(key.secret).decode())
+    secret = b2a_base64(key.secret, newline=False).decode()
+    return _changed(kid=key.kid.hex(), key=secret)
 
 
 def use(kid: bytes, *, force: bool = False) -> Asked[None]:

@@ -11,8 +11,7 @@ from typing import Any, Self, TypeVar
 import trio
 
 from gossipmm.client import calls, key_calls
-from gossipmm.client.answers import clock
-from gossipmm.client.asked import Asked, awaiting
+from gossipmm.client.asked import Asked, awaiting, clock
 from gossipmm.client.events import Following
 from gossipmm.client.http11 import AnswerReader, request
 from gossipmm.client.place import Place, find

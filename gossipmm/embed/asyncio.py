@@ -15,12 +15,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Cor
 from concurrent.futures import CancelledError
 from contextlib import asynccontextmanager, suppress
 from functools import partial, wraps
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, Unpack
 
 from gossipmm.agent.agent import Agent
 from gossipmm.agent.watch import Watch
 from gossipmm.config import Config
-from gossipmm.config_fields import Settings
 from gossipmm.core.table.table import Table
 from gossipmm.core.values.events import Event, LeaveFinished
 from gossipmm.core.values.stats import Stats
@@ -31,6 +30,9 @@ from gossipmm.embed.thread import ThreadAgent
 from gossipmm.errors import AgentClosedError, AgentLostError
 from gossipmm.matchmaker import TableMatchMaker
 from gossipmm.settings import load_config
+
+if TYPE_CHECKING:
+    from gossipmm.config_fields import Settings
 
 __all__ = ("AsyncAgent", "AsyncWatch", "open_agent")
 

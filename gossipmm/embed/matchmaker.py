@@ -6,10 +6,9 @@ import os
 import sys
 import threading
 import warnings
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 from gossipmm.config import Config
-from gossipmm.config_fields import Settings
 from gossipmm.core.values.types import Address
 from gossipmm.embed.blocking import BlockingAgent
 from gossipmm.embed.lost import OnLost
@@ -18,6 +17,9 @@ from gossipmm.errors import AgentClosedError, ForkedError, MatchMakerException
 from gossipmm.matchmaker import AgentControl, TableReader
 from gossipmm.matchmaker.table_matchmaker import CLOSED, UNOPENED, TableMatchMaker
 from gossipmm.settings import load_config
+
+if TYPE_CHECKING:
+    from gossipmm.config_fields import Settings
 
 __all__ = ("MatchMakerGossip",)
 

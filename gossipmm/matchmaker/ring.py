@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -44,6 +42,8 @@ def check_ring(ring: Any, *, source: str = "ring") -> Ring:
 
 def load_ring(path: str | os.PathLike[str]) -> Ring:
     """Read a ring file. Raises RingFileError: missing, not JSON, not a map of lists."""
+    import json  # 1 ms, and most programs have no ring
+
     source = os.fspath(path)
     try:
         with open(path, encoding="utf-8") as file:
@@ -69,6 +69,9 @@ def write_ring(path: str | os.PathLike[str], ring: Mapping[str, Iterable[str]]) 
 
     Raises RingFileError when it cannot be written; the old file is then unharmed.
     """
+    import json
+    import tempfile  # 2 ms
+
     target = os.fspath(path)
     text = json.dumps({topic: list(hosts) for topic, hosts in ring.items()}, indent=2)
     scratch = ""

@@ -352,12 +352,11 @@ def test_commands_start_without_what_an_agent_needs(module):
 def test_the_version_says_whether_it_is_compiled(
     origin: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    import importlib.util
     from importlib.metadata import version
     from types import SimpleNamespace
 
-    from gossipmm.cli import app
-
-    monkeypatch.setattr(app, "find_spec", lambda name: SimpleNamespace(origin=origin))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: SimpleNamespace(origin=origin))
     monkeypatch.setattr(sys, "argv", ["gossipmm", "--version"])
     with pytest.raises(SystemExit) as ended:
         main()
