@@ -87,6 +87,8 @@ def parse_registration(text: str, *, path: str = "register") -> tuple[str, str |
 
 
 def _split(text: str, default_port: int | None) -> tuple[str, int]:
+    if scheme := re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
+        raise ValueError(f"has {scheme[0]} in front, and gossip has no URLs: leave that out")
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):
@@ -95,7 +97,7 @@ def _split(text: str, default_port: int | None) -> tuple[str, int]:
             raise ValueError("has no IPv6 address between its brackets")
         port = rest[1:] if rest else None
     elif text.count(":") > 1:
-        raise ValueError(f"is ambiguous: write an IPv6 address as [{text}]:{DEFAULT_PORT}")
+        raise ValueError(f"is ambiguous: {_in_brackets(text)}")
     else:
         host, colon, after = text.partition(":")
         port = after if colon else None
@@ -110,3 +112,22 @@ def _split(text: str, default_port: int | None) -> tuple[str, int]:
     if not port.isascii() or not port.isdigit() or int(port[:6]) > 65535:
         raise ValueError(f"has port {port!r}, not a number up to 65535")
     return host, int(port)
+
+
+def _in_brackets(text: str) -> str:
+    """Say how an address of IPv6 is written, with what was probably meant."""
+    import ipaddress  # only for a mistake
+
+    def is_address(host: str) -> bool:
+        try:
+            return ipaddress.ip_address(host).version == 6
+        except ValueError:
+            return False
+
+    host, _, port = text.rpartition(":")
+    meant = [f"[{text}]:{DEFAULT_PORT}"] if is_address(text) else []
+    if port.isdecimal() and is_address(host):
+        meant.insert(0, f"[{host}]:{port}")
+    if not meant:
+        return "write HOST:PORT, and an IPv6 address as [ADDRESS]:PORT"
+    return f"write {' or '.join(meant)}"

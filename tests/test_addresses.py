@@ -33,7 +33,7 @@ def test_an_address_is_read_and_written_alike(text, address):
     [
         ("127.0.0.1", "has no port: write, for example, 127.0.0.1:7946"),
         ("[::1]", "has no port"),
-        ("::1", r"write an IPv6 address as \[::1\]:7946"),
+        ("::1", r"is ambiguous: write \[::1\]:7946"),
         (":7946", "has no host: write 0.0.0.0"),
         ("host:", "has port ''"),
         ("host:65536", "has port '65536'"),

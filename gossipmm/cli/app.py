@@ -18,7 +18,7 @@ _SECTIONS: dict[str, dict[str, str]] = {
         "queues": "lookups",
         "lookup": "lookups",
         "topics": "lookups",
-        "members": "lookups",
+        "members": "members",
         "why": "lookups",
         "status": "state",
         "info": "state",
@@ -61,6 +61,9 @@ _ALIASES = {"ack": "ack-alive", "failure": "report-failure"}
 class _Late(click.Group):
     """A group that imports a command when somebody wants it."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, _behind(self, ctx, args))
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_MODULES)
 
@@ -82,6 +85,27 @@ class _Late(click.Group):
                     rows.append((name, command.get_short_help_str(formatter.width - 16)))
             with formatter.section(title):
                 formatter.write_dl(rows, col_spacing=4)
+
+
+#: Options of commands that may stand in front of the command as well; each takes a value.
+_GLOBAL = ("--control", "-o", "--output")
+
+
+def _behind(group: click.Group, context: click.Context, args: list[str]) -> list[str]:
+    """Put global options that stand in front of the command behind it, where it takes them."""
+    front, rest = [], list(args)
+    while rest and rest[0].partition("=")[0] in _GLOBAL:
+        front.append(rest.pop(0))
+        if "=" not in front[-1] and rest:
+            front.append(rest.pop(0))
+    if not front:
+        return args
+    path = []
+    command: click.Command | None = group
+    while rest and isinstance(command, click.Group) and not rest[0].startswith("-"):
+        command = command.get_command(context, rest[0])
+        path.append(rest.pop(0))
+    return [*path, *front, *rest]
 
 
 def _compiled() -> bool:
@@ -106,7 +130,8 @@ def cli() -> None:
     """Live hosts by topic, with no server: gossip-based membership and matchmaking.
 
     The commands below "Look" and "Change" talk to an agent on this machine: the one that
-    --control or GOSSIPMM_CONTROL names, else the only one that runs here.
+    --control or GOSSIPMM_CONTROL names, else the only one that runs here. Options that most of them
+    have (--control, -o) may also stand in front of the command.
 
     \b
     Exit status: 0 fine, 1 what was asked for is not there (or not so), 2 wrong use,

@@ -15,11 +15,15 @@ from gossipmm.text.terminal import json_text, styled_line
 __all__ = (
     "absent",
     "completed",
+    "done",
     "duration",
     "metadata_text",
+    "names_of_members",
+    "names_of_topics",
     "number",
     "output_option",
     "say",
+    "scalar",
     "show_json",
     "state_text",
     "table",
@@ -56,6 +60,7 @@ def talks(command: _F) -> _F:
         "client",
         metavar="AGENT",
         callback=_client,
+        shell_complete=_agents,
         help="The agent: its name, the path of its socket, or HOST:PORT. "
         "[GOSSIPMM_CONTROL, or the only one that runs here]",
     )(command)
@@ -83,6 +88,14 @@ def absent(message: str) -> NoReturn:
     """Say that what was asked for is not there, and end with status 1."""
     say(f"gossipmm: {message}", err=True)
     sys.exit(1)
+
+
+def done(as_json: bool, line: str, **facts: object) -> None:
+    """Say what was done: in words, or as an object of facts."""
+    if as_json:
+        show_json(facts)
+    else:
+        say(line)
 
 
 def say(line: str, *, err: bool = False) -> None:
@@ -127,6 +140,28 @@ def completed(names: Callable[[Client], Iterable[str]]) -> Callable[..., list[st
     return complete
 
 
+def names_of_topics(client: Client) -> list[str]:
+    """Return the topics that an agent knows, for completions."""
+    return list(client.topics())
+
+
+def names_of_members(client: Client) -> list[str]:
+    """Return the members that an agent knows, for completions."""
+    return [member.name for member in client.members()]
+
+
+def _agents(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Complete the name of an agent that runs on this machine."""
+    from gossipmm.client.place import running
+
+    return [name for name in running() if name.startswith(begun)]
+
+
 def metadata_text(metadata: dict[str, Any]) -> str:
     """Write metadata in one cell."""
-    return " ".join(f"{key}={value}" for key, value in sorted(metadata.items()))
+    return " ".join(f"{key}={scalar(value)}" for key, value in sorted(metadata.items()))
+
+
+def scalar(value: object) -> str:
+    """Write a value of metadata as ``register --metadata`` takes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

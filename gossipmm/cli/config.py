@@ -64,8 +64,12 @@ def show(file: str | None, changed: bool) -> None:
         click.echo(line)
 
 
+def _complete(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    return [name for name in descriptions() if name.startswith(begun)]
+
+
 @config.command()
-@click.argument("names", metavar="[FIELD]...", nargs=-1)
+@click.argument("names", metavar="[FIELD]...", nargs=-1, shell_complete=_complete)
 @output_option
 def fields(names: tuple[str, ...], as_json: bool) -> None:
     """Print every field, or those named: its default, unit and range, and what raising it does."""

@@ -8,7 +8,17 @@ from typing import Any
 
 import click
 
-from gossipmm.cli.base import absent, duration, number, output_option, say, show_json, table, talks
+from gossipmm.cli.base import (
+    absent,
+    done,
+    duration,
+    number,
+    output_option,
+    say,
+    show_json,
+    table,
+    talks,
+)
 from gossipmm.client import Client
 
 __all__ = ("keys",)
@@ -59,7 +69,8 @@ def list_(client: Client, as_json: bool) -> None:
 @keys.command()
 @click.argument("file", type=click.File("rb"))
 @talks
-def add(client: Client, file: Any) -> None:
+@output_option
+def add(client: Client, file: Any, as_json: bool) -> None:
     """Let this agent read one more key.
 
     FILE ("-": standard input) is what gossipmm keygen makes; all keys in it are added. To replace
@@ -70,38 +81,48 @@ def add(client: Client, file: Any) -> None:
     for key in parse(file.read(65_536), file.name).keys:
         client.keys.add(key)
         found = _look(client)
-        say(f"{found['node']} reads key {key.kid.hex()}; {found['keys'][0]} sends")
+        if not as_json:
+            say(f"{found['node']} reads key {key.kid.hex()}; {found['keys'][0]} sends")
+    if as_json:
+        show_json(_look(client))
 
 
 @keys.command()
 @click.argument("kid")
 @click.option("--force", is_flag=True, help="Even if some members would not understand it.")
 @talks
-def use(client: Client, kid: str, force: bool) -> None:
+@output_option
+def use(client: Client, kid: str, force: bool, as_json: bool) -> None:
     """Let this agent send with another of its keys."""
     client.keys.use(_checked(kid), force=force)
     found = _look(client)
-    say(f"{found['node']} sends with key {found['keys'][0]}")
+    done(as_json, f"{found['node']} sends with key {found['keys'][0]}", **found)
 
 
 @keys.command()
 @click.argument("kid")
 @click.option("--force", is_flag=True, help="Even if some members still send with it.")
 @talks
-def remove(client: Client, kid: str, force: bool) -> None:
+@output_option
+def remove(client: Client, kid: str, force: bool, as_json: bool) -> None:
     """Let this agent accept a key no longer."""
     client.keys.remove(_checked(kid), force=force)
     found = _look(client)
-    say(f"{found['node']} no longer accepts key {kid}; it has {_ids(found)}")
+    line = f"{found['node']} no longer accepts key {kid}; it has {_ids(found)}"
+    done(as_json, line, **found)
 
 
 @keys.command()
 @talks
-def reload(client: Client) -> None:
+@output_option
+def reload(client: Client, as_json: bool) -> None:
     """Let this agent read its file of keys again, as SIGHUP does."""
     changes = client.keys.reload()
-    for line in changes or ["nothing differs"]:
-        say(line)
+    if as_json:
+        show_json({"changes": changes})
+    else:
+        for line in changes or ["nothing differs"]:
+            say(line)
     if any("nothing was changed" in line for line in changes):
         sys.exit(1)
 

@@ -1,9 +1,8 @@
-"""Commands that read the table: ``queues``, ``topics``, ``members``, ``why``."""
+"""Commands that read the table: ``queues``, ``lookup``, ``topics``, ``why``."""
 
 from __future__ import annotations
 
 import sys
-import time
 from typing import Any, NoReturn
 
 import click
@@ -13,6 +12,8 @@ from gossipmm.cli.base import (
     completed,
     duration,
     metadata_text,
+    names_of_members,
+    names_of_topics,
     output_option,
     say,
     show_json,
@@ -22,9 +23,10 @@ from gossipmm.cli.base import (
 )
 from gossipmm.client import Client
 from gossipmm.errors import ControlError
+from gossipmm.text.durations import moment
 from gossipmm.text.terminal import printable
 
-__all__ = ("lookup", "members", "queues", "topics", "why")
+__all__ = ("lookup", "queues", "topics", "why")
 
 _NOBODY = {
     "nobody_alive": "nobody: no host of that topic can be picked right now",
@@ -34,16 +36,8 @@ _NOBODY = {
 }
 
 
-def _topics(client: Client) -> list[str]:
-    return list(client.topics())
-
-
-def _members(client: Client) -> list[str]:
-    return [member.name for member in client.members()]
-
-
 @click.command()
-@click.argument("key", shell_complete=completed(_topics))
+@click.argument("key", shell_complete=completed(names_of_topics))
 @click.option("--routing-key", metavar="TEXT", help="Equal texts get the same host while it lives.")
 @click.option("--routing-key-hex", metavar="DIGITS", help="The same with bytes, in hexadecimal.")
 @click.option("-l", "--long", "at_length", is_flag=True, help="All hosts, with state and age.")
@@ -92,7 +86,7 @@ def _routing_key(text: str | None, digits: str | None) -> str | bytes | None:
 
 
 @click.command()
-@click.argument("key", shell_complete=completed(_topics))
+@click.argument("key", shell_complete=completed(names_of_topics))
 @talks
 @output_option
 def lookup(client: Client, key: str, as_json: bool) -> None:
@@ -136,7 +130,7 @@ def _show_hosts(found: dict[str, Any]) -> None:
 
 
 @click.command()
-@click.argument("topic", required=False, shell_complete=completed(_topics))
+@click.argument("topic", required=False, shell_complete=completed(names_of_topics))
 @talks
 @output_option
 def topics(client: Client, topic: str | None, as_json: bool) -> None:
@@ -169,42 +163,7 @@ def topics(client: Client, topic: str | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--status", "statuses", multiple=True, help="Only those with this status.")
-@talks
-@output_option
-def members(client: Client, statuses: tuple[str, ...], as_json: bool) -> None:
-    """Show members and how they are.
-
-    * marks the agent that answers.
-    """
-    found = client.get("members")["members"]
-    if statuses:
-        found = [member for member in found if member["status"] in statuses]
-    if as_json:
-        show_json(found)
-        return
-    rows = []
-    for member in found:
-        status = state_text(member["status"])
-        if member["draining"]:
-            status += click.style(" draining", fg="cyan")
-        notes = [member["reason"], metadata_text(member["metadata"])]
-        rows.append(
-            (
-                member["name"] + (" *" if member["self"] else ""),
-                status,
-                duration(member["since_ago"]),
-                "" if member["self"] else duration(member["heard_ago"]),
-                ",".join(member["addresses"]),
-                str(member["registrations"]),
-                "; ".join(note for note in notes if note),
-            )
-        )
-    table(("NAME", "STATUS", "FOR", "HEARD AGO", "ADDRESS", "REGISTERS", "NOTES"), rows)
-
-
-@click.command()
-@click.argument("host", shell_complete=completed(_members))
+@click.argument("host", shell_complete=completed(names_of_members))
 @talks
 @output_option
 def why(client: Client, host: str, as_json: bool) -> None:
@@ -227,8 +186,7 @@ def why(client: Client, host: str, as_json: bool) -> None:
         if found["serves"]:
             say("serves " + ", ".join(f"{topic}.{name}" for topic, name in found["serves"]))
         for line in found["evidence"]:
-            at = time.strftime("%H:%M:%S", time.localtime(line["time"]))
-            say(f"  {at}  {duration(line['ago']) + ' ago':>18}  {line['text']}")
+            say(f"  {moment(line['time'])}  {duration(line['ago']) + ' ago':>18}  {line['text']}")
         if not found["evidence"]:
             say("  no evidence was noted")
 

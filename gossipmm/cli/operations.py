@@ -7,7 +7,16 @@ import sys
 
 import click
 
-from gossipmm.cli.base import absent, output_option, say, show_json, talks
+from gossipmm.cli.base import (
+    absent,
+    completed,
+    done,
+    names_of_members,
+    output_option,
+    say,
+    show_json,
+    talks,
+)
 from gossipmm.client import Client
 
 __all__ = ("forget", "join", "leave", "log_level")
@@ -83,9 +92,10 @@ def leave(client: Client, wait: float, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completed(names_of_members))
 @talks
-def forget(client: Client, name: str) -> None:
+@output_option
+def forget(client: Client, name: str, as_json: bool) -> None:
     """Remove a dead or left member everywhere.
 
     Only a new start of it brings it back.
@@ -95,13 +105,14 @@ def forget(client: Client, name: str) -> None:
         if member is None:
             absent(f"no member is called {name!r}")
         absent(f"{name} is {member.status.label}: only a dead or left member can be forgotten")
-    say(f"forgotten: {name}")
+    done(as_json, f"forgotten: {name}", forgotten=True, name=name)
 
 
 @click.command()
 @click.argument("level", type=click.Choice(["debug", "info", "warning", "error"]))
 @talks
-def log_level(client: Client, level: str) -> None:
+@output_option
+def log_level(client: Client, level: str, as_json: bool) -> None:
     """Change how much the agent logs."""
     client.set_log_level(level)
-    say(f"the agent logs {level} and above")
+    done(as_json, f"the agent logs {level} and above", level=level)

@@ -11,8 +11,11 @@ import click
 
 from gossipmm.cli.base import (
     absent,
+    completed,
+    done,
     duration,
     metadata_text,
+    names_of_topics,
     number,
     output_option,
     say,
@@ -35,7 +38,7 @@ __all__ = (
 
 
 @click.command()
-@click.argument("topic")
+@click.argument("topic", shell_complete=completed(names_of_topics))
 @click.argument("host", required=False)
 @click.option(
     "--ttl",
@@ -98,10 +101,11 @@ def _keep(client: Client, topic: str, host: str, metadata: dict[str, Any], ttl: 
 
 
 @click.command()
-@click.argument("topic")
+@click.argument("topic", shell_complete=completed(names_of_topics))
 @click.argument("host", required=False)
 @talks
-def unregister(client: Client, topic: str, host: str | None) -> None:
+@output_option
+def unregister(client: Client, topic: str, host: str | None, as_json: bool) -> None:
     """End one registration of the agent.
 
     All others stay. Exit status 1 if there was none.
@@ -109,7 +113,7 @@ def unregister(client: Client, topic: str, host: str | None) -> None:
     host = _host(client, host)
     if not client.unregister(topic, host):
         absent(f"{topic} of {host} is not registered with this agent")
-    say(f"unregistered {topic} of {host}")
+    done(as_json, f"unregistered {topic} of {host}", unregistered=True, topic=topic, host=host)
 
 
 @click.command()
@@ -135,10 +139,11 @@ def registrations(client: Client, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("topic")
+@click.argument("topic", shell_complete=completed(names_of_topics))
 @click.argument("host", required=False)
 @talks
-def ack_alive(client: Client, topic: str, host: str | None) -> None:
+@output_option
+def ack_alive(client: Client, topic: str, host: str | None, as_json: bool) -> None:
     """Renew a registration.
 
     Of one that another agent made: say that its host answered.
@@ -146,14 +151,15 @@ def ack_alive(client: Client, topic: str, host: str | None) -> None:
     host = _host(client, host)
     if not client.ack_alive(topic, host):
         absent(f"{topic} of {host} is not registered, or has expired: register it again")
-    say(f"acknowledged {topic} of {host}")
+    done(as_json, f"acknowledged {topic} of {host}", acknowledged=True, topic=topic, host=host)
 
 
 @click.command()
-@click.argument("topic")
+@click.argument("topic", shell_complete=completed(names_of_topics))
 @click.argument("host")
 @talks
-def report_failure(client: Client, topic: str, host: str) -> None:
+@output_option
+def report_failure(client: Client, topic: str, host: str, as_json: bool) -> None:
     """Say that HOST did not answer.
 
     It is probed now, and others are preferred meanwhile.
@@ -164,51 +170,58 @@ def report_failure(client: Client, topic: str, host: str) -> None:
                 f"{topic} of {host} is registered with this agent itself: unregister or drain it"
             )
         absent(f"{topic} of {host} is not registered")
-    say(f"reported: {topic} of {host} is probed now")
+    line = f"reported: {topic} of {host} is probed now"
+    done(as_json, line, reported=True, topic=topic, host=host)
 
 
 @click.command()
-@click.argument("topic")
+@click.argument("topic", shell_complete=completed(names_of_topics))
 @click.argument("host")
 @talks
-def expire(client: Client, topic: str, host: str) -> None:
+@output_option
+def expire(client: Client, topic: str, host: str, as_json: bool) -> None:
     """Hide a registration at this agent.
 
     If it still stands, its owner shows it again.
     """
     if not client.expire(topic, host):
         absent(f"{topic} of {host} is not registered")
-    say(f"hidden here: {topic} of {host}; its owner is asked")
+    line = f"hidden here: {topic} of {host}; its owner is asked"
+    done(as_json, line, hidden=True, topic=topic, host=host)
 
 
 @click.command()
-@click.argument("topic", required=False)
+@click.argument("topic", required=False, shell_complete=completed(names_of_topics))
 @click.argument("host", required=False)
 @click.option("--undo", is_flag=True, help="Back into new picks, as undrain.")
 @talks
-def drain(client: Client, topic: str | None, host: str | None, undo: bool) -> None:
+@output_option
+def drain(client: Client, topic: str | None, host: str | None, undo: bool, as_json: bool) -> None:
     """Take a node, or registrations, out of new picks.
 
     The whole node; or, with TOPIC, all that the agent registered for it; or only HOST of it.
 
     It stays known and can still be named; work that runs is not touched.
     """
-    _drain(client, topic, host, draining=not undo)
+    _drain(client, topic, host, draining=not undo, as_json=as_json)
 
 
 @click.command()
-@click.argument("topic", required=False)
+@click.argument("topic", required=False, shell_complete=completed(names_of_topics))
 @click.argument("host", required=False)
 @talks
-def undrain(client: Client, topic: str | None, host: str | None) -> None:
+@output_option
+def undrain(client: Client, topic: str | None, host: str | None, as_json: bool) -> None:
     """Take a node, or registrations, back into new picks.
 
     The arguments are those of drain.
     """
-    _drain(client, topic, host, draining=False)
+    _drain(client, topic, host, draining=False, as_json=as_json)
 
 
-def _drain(client: Client, topic: str | None, host: str | None, *, draining: bool) -> None:
+def _drain(
+    client: Client, topic: str | None, host: str | None, *, draining: bool, as_json: bool
+) -> None:
     changed = client.drain(topic, host, draining=draining)
     if topic is None:
         what = "this node"
@@ -216,10 +229,10 @@ def _drain(client: Client, topic: str | None, host: str | None, *, draining: boo
         what = topic if not changed else f"{topic} ({number(changed, 'host')})"
     else:
         what = f"{topic} of {host}"
-    if changed:
-        say(f"{what} is draining" if draining else f"{what} is in new picks again")
-    else:
-        say(f"{what}: nothing to change")
+    line = f"{what} is draining" if draining else f"{what} is in new picks again"
+    if not changed:
+        line = f"{what}: nothing to change"
+    done(as_json, line, draining=draining, topic=topic, host=host, changed=changed)
 
 
 def _host(client: Client, host: str | None) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gossipmm.cli.base import duration, metadata_text, talks
+from gossipmm.cli.keyboard import keyboard
 from gossipmm.client import Client
 from gossipmm.errors import AgentUnreachableError, ControlError
+from gossipmm.text.durations import moment
 from gossipmm.text.terminal import cleaned, printable
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ _ORDER = ("suspect", "returning", "probation", "dead", "unknown", "alive", "left
 def top(client: Client, interval: float, once: bool) -> None:
     """Show everything as it changes.
 
-    Members, topics, agreement of tables, traffic and events, until Ctrl-C.
+    Members, topics, agreement of tables, traffic and events. Keys: q ends it, p holds the picture,
+    a shows all members or only those that are not well.
     """
     from rich.console import Console
     from rich.live import Live
@@ -59,10 +61,13 @@ def top(client: Client, interval: float, once: bool) -> None:
     picture = screen.picture(console.height)
     threading.Thread(target=screen.listen, name="gossipmm events", daemon=True).start()
     try:
-        with Live(picture, console=console, screen=True, auto_refresh=False) as live:
-            while True:
-                live.update(screen.picture(console.height), refresh=True)
-                time.sleep(interval)
+        with (
+            Live(picture, console=console, screen=True, auto_refresh=False) as live,
+            keyboard() as pressed,
+        ):
+            while screen.react(pressed(interval)):
+                if not screen.held:
+                    live.update(screen.picture(console.height), refresh=True)
     except KeyboardInterrupt:
         return
 
@@ -74,13 +79,23 @@ class _Screen:
         self._client = client
         self._events: deque[str] = deque(maxlen=_EVENTS)
         self._before: tuple[float, int, int] | None = None
+        self._all = True
+        #: The picture stays as it is.
+        self.held = False
+
+    def react(self, key: str) -> bool:
+        """Do what a key is for; False: to end."""
+        if key == "p":
+            self.held = not self.held
+        elif key == "a":
+            self._all, self.held = not self._all, False
+        return key != "q"
 
     def listen(self) -> None:
         """Gather events for ever, in a thread of its own."""
         for event in self._client.watch():
             if "text" in event:
-                at = time.strftime("%H:%M:%S", time.localtime(event["time"]))
-                self._events.append(f"{at}  {printable(event['text'])}")
+                self._events.append(f"{moment(event['time'])}  {printable(event['text'])}")
 
     def picture(self, height: int) -> RenderableType:
         """Ask and draw. Once an agent was reached, its absence is shown, not raised."""
@@ -106,7 +121,9 @@ class _Screen:
         from rich.console import Group
         from rich.text import Text
 
-        room = max(6, height - len(self._events) - 9)
+        if not self._all:
+            members = [each for each in members if each["status"] != "alive" or each["draining"]]
+        room = max(6, height - len(self._events) - 10)
         members.sort(key=lambda member: (_ORDER.index(member["status"]), member["name"]))
         for_topics = min(len(topics), max(2, room // 3))
         parts: list[RenderableType] = [
@@ -115,6 +132,8 @@ class _Screen:
             _topics(topics, for_topics),
         ]
         parts += [Text(line, style="dim", no_wrap=True) for line in self._events]
+        which = "all members" if self._all else "only members that are not well"
+        parts.append(Text(f"{which}   q quit   p hold   a all or not", style="reverse dim"))
         return Group(*parts)
 
     def _head(self, status: dict[str, Any]) -> RenderableType:

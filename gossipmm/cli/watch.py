@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import sys
-import time
 from typing import Any
 
 import click
 
-from gossipmm.cli.base import output_option, say, talks
+from gossipmm.cli.base import (
+    completed,
+    names_of_members,
+    names_of_topics,
+    output_option,
+    say,
+    talks,
+)
 from gossipmm.client import Client
+from gossipmm.text.durations import moment
 from gossipmm.text.terminal import json_text
 
 __all__ = ("watch",)
@@ -17,8 +24,22 @@ __all__ = ("watch",)
 
 @click.command()
 @click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only events of this kind.")
-@click.option("--topic", "topics", multiple=True, metavar="TOPIC", help="Only of this topic.")
-@click.option("--member", "members", multiple=True, metavar="NAME", help="Only of this member.")
+@click.option(
+    "--topic",
+    "topics",
+    multiple=True,
+    metavar="TOPIC",
+    help="Only of this topic.",
+    shell_complete=completed(names_of_topics),
+)
+@click.option(
+    "--member",
+    "members",
+    multiple=True,
+    metavar="NAME",
+    help="Only of this member.",
+    shell_complete=completed(names_of_members),
+)
 @click.option("--since", metavar="ID", help="Begin after the event with this id.")
 @click.option("--count", type=click.IntRange(1), help="Exit after this many events.")
 @talks
@@ -65,8 +86,6 @@ def _show(event: dict[str, Any], as_json: bool) -> int:
     elif own:
         say(f"gossipmm: {event['reason']}", err=True)
     else:
-        at = event["time"]
-        clock = time.strftime("%H:%M:%S", time.localtime(at)) + f".{int(at * 1000) % 1000:03}"
-        say(f"{clock}  {event['text']}")
+        say(f"{moment(event['time'], digits=3)}  {event['text']}")
     sys.stdout.flush()
     return 0 if own else 1

@@ -75,6 +75,7 @@ def member(value: Mapping[str, Any]) -> MemberView:
         metadata=value["metadata"],
         reason=StatusReason(value["reason_code"]),
         returns=value["returns"],
+        wire_version=value.get("wire_version", 1),  # an older agent does not say
     )
 
 

@@ -25,7 +25,7 @@ from typing import NamedTuple
 from gossipmm.client.owners import fault_of_folder, fault_of_peer
 from gossipmm.errors import AgentUnreachableError, ConfigError
 
-__all__ = ("NONE", "VARIABLE", "Place", "default_folder", "find", "parse", "socket_path")
+__all__ = ("NONE", "VARIABLE", "Place", "default_folder", "find", "parse", "running", "socket_path")
 
 #: The environment variable that names an agent.
 VARIABLE = "GOSSIPMM_CONTROL"
@@ -163,7 +163,7 @@ def find(control: str | None = None, environ: Mapping[str, str] | None = None) -
     control = control or environ.get(VARIABLE)
     if control:
         return parse(control, environ)
-    living = [path for path in _sockets(environ) if is_served(path)]
+    living = _living(environ)
     if not living:
         folders = _folders(environ)
         faults = [
@@ -180,6 +180,15 @@ def find(control: str | None = None, environ: Mapping[str, str] | None = None) -
             f"{_name_of(living[0])} or in {VARIABLE}"
         )
     return Place(living[0])
+
+
+def running(environ: Mapping[str, str] | None = None) -> list[str]:
+    """Return the names of the agents that run here, of sockets in the default folders."""
+    return [_name_of(path) for path in _living(os.environ if environ is None else environ)]
+
+
+def _living(environ: Mapping[str, str]) -> list[str]:
+    return [path for path in _sockets(environ) if is_served(path)]
 
 
 def is_served(path: str) -> bool:

@@ -1,8 +1,10 @@
-"""Durations as people say them."""
+"""Durations and moments as people say them."""
 
 from __future__ import annotations
 
-__all__ = ("duration",)
+import time
+
+__all__ = ("duration", "moment")
 
 
 def duration(seconds: float) -> str:
@@ -20,3 +22,15 @@ def duration(seconds: float) -> str:
         return f"{hours} h {minutes} min"
     days, hours = divmod(hours, 24)
     return f"{days} days {hours} h"
+
+
+def moment(at: float, *, now: float | None = None, digits: int = 0) -> str:
+    """Write a moment (seconds since 1970) in local time, with its zone.
+
+    One of another day than ``now`` has its date as well.
+    ``digits``: of the fraction of a second.
+    """
+    when, today = time.localtime(at), time.localtime(now)
+    date = "" if when[:3] == today[:3] else time.strftime("%Y-%m-%d ", when)
+    fraction = f".{int(at % 1 * 10**digits):0{digits}}" if digits else ""
+    return date + time.strftime("%H:%M:%S", when) + fraction + time.strftime("%z", when)

@@ -79,6 +79,7 @@ class FakeAgent:
             reason="",
             reason_code="",
             returns=0,
+            wire_version=2,
             own=number == 0,
         )
 

@@ -234,6 +234,7 @@ class Member(Liveness):
             self.metadata,
             self._reason(),
             len(self.returns),
+            self.reads,
         )
 
     def _reason(self) -> StatusReason:

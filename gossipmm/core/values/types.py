@@ -188,6 +188,8 @@ class MemberView(NamedTuple):
     reason: StatusReason = StatusReason.NONE
     #: How often it returned from the dead within ``flap_window``.
     returns: int = 0
+    #: The highest version of the wire that it reads, as it says [P122].
+    wire_version: int = 1
 
 
 class Evidence(NamedTuple):

@@ -110,6 +110,8 @@ class Member(msgspec.Struct, kw_only=True):
     reason_code: str
     #: How often it has returned from the dead lately.
     returns: Count
+    #: The highest version of the wire that it reads, as it says.
+    wire_version: Count
     #: This is the answering agent itself.
     own: bool = msgspec.field(name="self")
 

@@ -48,6 +48,7 @@ def member(state: State, view: MemberView, now: float) -> schemas.Member:
         reason=why_status(view, state.agent.why, state.agent.name),
         reason_code=view.reason.value,
         returns=view.returns,
+        wire_version=view.wire_version,
         own=view.name == state.agent.name,
     )
 
