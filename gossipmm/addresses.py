@@ -109,9 +109,12 @@ def _split(text: str, default_port: int | None) -> tuple[str, int]:
         if default_port is None:
             raise ValueError(f"has no port: write, for example, {text}:{DEFAULT_PORT}")
         return host, default_port
-    if not port.isascii() or not port.isdigit() or int(port[:6]) > 65535:
-        raise ValueError(f"has port {port!r}, not a number up to 65535")
-    return host, int(port)
+    # Leading zeros do not count, and a long number is not even read: int() has a limit of digits.
+    digits = port.lstrip("0") or "0"
+    if not port.isascii() or not port.isdigit() or len(digits) > 5 or int(digits) > 65535:
+        shown = port if len(port) <= 40 else f"{port[:40]}..."
+        raise ValueError(f"has port {shown!r}, not a number up to 65535")
+    return host, int(digits)
 
 
 def _in_brackets(text: str) -> str:

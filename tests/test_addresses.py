@@ -38,6 +38,9 @@ def test_an_address_is_read_and_written_alike(text, address):
         ("host:", "has port ''"),
         ("host:65536", "has port '65536'"),
         ("host:99999999999999999999", "not a number up to 65535"),
+        # Only the first six digits were looked at; getaddrinfo raised, and the agent ended.
+        ("host:000000999999999999999999999", "not a number up to 65535"),
+        ("host:" + "0" * 5000 + "65536", "not a number up to 65535"),
         ("host:-1", "has port '-1'"),
         ("host:٣", "has port"),
         ("ho st:1", "neither a name nor an address"),

@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import trio
@@ -156,6 +156,47 @@ async def test_what_is_no_request_is_a_problem_and_the_end(autojump_clock, serve
         assert headers["connection"] == "close"
         assert json.loads(body)["status"] == status
         assert await stream.receive_some() == b""
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [(b"content-length: 65537\r\n\r\n", 413), (b"content-length: 5\r\n\r\nab", 400)],
+)
+async def test_a_refused_head_has_no_body_and_ends_nothing(autojump_clock, serve, sent, status):
+    """One HEAD with too long a body, or half of one, ended the agent: its refusal had a body.
+
+    Anybody who reached health_bind could send it.
+    """
+    async with serve(echo) as (listener, _):
+        stream = await listener.connect()
+        await stream.send_all(b"HEAD /x HTTP/1.1\r\nhost: a\r\n" + sent)
+        await stream.send_eof()
+        told, headers, body = await read_answer(stream, body=False)
+        assert (told, headers["connection"], body) == (status, "close", b"")
+        assert await stream.receive_some() == b""
+        other = await listener.connect()
+        await other.send_all(GET)
+        assert (await read_answer(other))[0] == 200
+
+
+async def test_a_mistake_of_the_server_costs_one_connection(serve, caplog, monkeypatch):
+    """Whatever else was raised for one client ended the nursery, and with it the agent."""
+
+    async def fail(self, *_):
+        raise RuntimeError("a mistake")
+
+    async with serve(echo) as (listener, server):
+        with monkeypatch.context() as patched:
+            patched.setattr(limits.Connection, "_respond", fail)
+            stream = await listener.connect()
+            await stream.send_all(GET)
+            with suppress(trio.BrokenResourceError):
+                assert await stream.receive_some() == b""
+        assert "a mistake" in caplog.text
+        stream = await listener.connect()
+        await stream.send_all(GET)
+        assert (await read_answer(stream))[0] == 200
+        assert server.connections == 1
 
 
 async def test_a_refused_client_that_goes_on_sending_can_still_read_why(autojump_clock, serve):

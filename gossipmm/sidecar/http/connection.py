@@ -72,6 +72,8 @@ class Connection:
         self._holding = False
         self._ending = False
         self._idle: trio.CancelScope | None = None
+        #: Of the request that is read or answered: to HEAD even a refusal has no body.
+        self._method = "GET"
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
 
     def end(self) -> None:
@@ -104,7 +106,7 @@ class Connection:
                 request = await self._request()
             except (RefusedError, h11.RemoteProtocolError) as exc:
                 hint = exc.status if isinstance(exc, RefusedError) else exc.error_status_hint
-                await self._respond("GET", refuse(hint, str(exc)), last=True)
+                await self._respond(refuse(hint, str(exc)), last=True)
                 return await self._linger()
             finally:
                 self._waiting.pop(self, None)
@@ -113,9 +115,9 @@ class Connection:
             self._asked = True
             answer = await self._answer(request, application, refuse)
             if isinstance(answer, Stream):
-                return await self._stream(request.method, answer)
+                return await self._stream(answer)
             try:
-                await self._respond(request.method, answer)
+                await self._respond(answer)
             finally:
                 if answer.after is not None:
                     answer.after()
@@ -142,6 +144,7 @@ class Connection:
         http = self._http
         head: h11.Request | None = None
         body = bytearray()
+        self._method = "GET"
         begun = bool(http.trailing_data[0])
         if begun:
             await self._next_turn()
@@ -167,13 +170,15 @@ class Connection:
                 http.receive_data(data)
             elif isinstance(event, h11.Request):
                 head = event
+                self._method = head.method.decode("ascii")
                 _check_framing(dict(event.headers))
             elif isinstance(event, h11.Data):
                 body += event.data
                 _check_size(len(body))
             elif isinstance(event, h11.EndOfMessage) and head is not None:
-                method = head.method.decode("ascii")
-                return Request(method, head.target, dict(head.headers), bytes(body), self._tcp)
+                return Request(
+                    self._method, head.target, dict(head.headers), bytes(body), self._tcp
+                )
             else:  # the client closed its side between requests
                 return None
 
@@ -214,7 +219,7 @@ class Connection:
 
     # -- out -----------------------------------------------------------------------------------
 
-    async def _respond(self, method: str, answer: Response, *, last: bool = False) -> None:
+    async def _respond(self, answer: Response, *, last: bool = False) -> None:
         http = self._http
         if http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             raise GoneError
@@ -225,17 +230,17 @@ class Connection:
             headers.append(("connection", "close"))
         reason = _REASONS.get(answer.status, b"")
         data = http.send(h11.Response(status_code=answer.status, headers=headers, reason=reason))
-        if method != "HEAD" and answer.status != 204:
+        if self._method != "HEAD" and answer.status != 204:
             data += http.send(h11.Data(data=answer.body))
         data += http.send(h11.EndOfMessage())
         await self._send(data)
 
-    async def _stream(self, method: str, stream: Stream) -> None:
+    async def _stream(self, stream: Stream) -> None:
         http = self._http
         headers = [*_headers(stream), ("connection", "close")]
         await self._send(http.send(h11.Response(status_code=200, headers=headers, reason=b"OK")))
         self._yield_turn()
-        if method != "HEAD":
+        if self._method != "HEAD":
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._until_gone, nursery.cancel_scope)
                 nursery.start_soon(self._run_stream, stream, nursery.cancel_scope)

@@ -148,6 +148,9 @@ class Server:
             await connection.run(self._application, self._refuse)
         except (GoneError, OSError):
             pass
+        except Exception:
+            # A mistake here must cost a connection, not the agent.
+            _log.exception("the control API closed a connection because of an error of its own")
         finally:
             self._connections.discard(connection)
             connection.close()
