@@ -8,6 +8,7 @@ from typing import Any
 
 from gossipmm.client.asked import path, problem
 from gossipmm.client.http11 import AnswerReader, request
+from gossipmm.errors import ControlError
 
 __all__ = ("EventReader", "Following")
 
@@ -49,12 +50,16 @@ class Following:
             if self._answer.status == 200:
                 *lines, self._rest = self._rest.split(b"\n")
                 for line in lines:
-                    event = self._reader.take(line.decode())
+                    event = self._reader.take(line)
                     if event is not None:
                         self._pause = _AGAIN
                         yield event
         if self.over and self._answer.status != 200:
-            error, _ = problem(self._answer.status, json.loads(self._rest or b"null"))
+            try:
+                value = json.loads(self._rest)
+            except (ValueError, RecursionError):
+                value = None  # the status says what there is to say
+            error, _ = problem(self._answer.status, value)
             raise error
 
     @property
@@ -76,8 +81,19 @@ class EventReader:
         self._kind = ""
         self._data: list[str] = []
 
-    def take(self, line: str) -> dict[str, Any] | None:
-        """Take a line without its end; return the event that it completes, if it does."""
+    def take(self, data: bytes) -> dict[str, Any] | None:
+        """Take a line without its end; return the event that it completes, if it does.
+
+        Raises ControlError for what no agent says.
+        """
+        try:
+            return self._take(data.decode())
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise ControlError(
+                f"what answers there is not an agent: no event can be made of {data[:80]!r}"
+            ) from None
+
+    def _take(self, line: str) -> dict[str, Any] | None:
         if line:
             name, _, value = line.partition(":")
             value = value.removeprefix(" ")

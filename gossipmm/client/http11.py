@@ -5,6 +5,7 @@ The server is ``gossipmm.sidecar``: its answers have a length, or are chunked.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from gossipmm.errors import ControlError
@@ -13,6 +14,10 @@ __all__ = ("AnswerReader", "request")
 
 #: Longest head, and longest chunk line, of an answer.
 _MAX_HEAD = 65536
+_STATUS_LINE = re.compile(r"HTTP/1\.[0-9] ([1-5][0-9][0-9])(?: .*)?", re.DOTALL)
+#: Sizes: the largest answers have some MiB.
+_LENGTH = re.compile("[0-9]{1,15}")
+_CHUNK = re.compile("[0-9A-Fa-f]{1,12}")
 
 
 def request(method: str, target: str, body: bytes | None, headers: tuple[str, ...] = ()) -> bytes:
@@ -50,27 +55,28 @@ class AnswerReader:
     def feed(self, data: bytes) -> None:
         """Take bytes."""
         self._buffer += data
-        if self.status:
-            return None
-        head, end, rest = self._buffer.partition(b"\r\n\r\n")
-        if not end:
-            self._check_size()
-            return None
-        first, *lines = head.decode("latin-1").split("\r\n")
-        version, _, status = first.partition(" ")
-        if not version.startswith("HTTP/1.") or not status[:3].isdigit():
+        while not self.status:
+            head, end, rest = self._buffer.partition(b"\r\n\r\n")
+            if not end:
+                return self._check_size()
+            self._buffer = rest
+            self._take_head(head.decode("latin-1"))
+        return None
+
+    def _take_head(self, head: str) -> None:
+        first, *lines = head.split("\r\n")
+        match = _STATUS_LINE.fullmatch(first)
+        if match is None:
             raise ControlError(f"what answers there is not an agent: {first[:80]!r}")
-        self._buffer = rest
-        if status.startswith("1"):  # an interim answer
-            return self.feed(b"")
+        if match[1].startswith("1"):  # an interim answer
+            return
         for line in lines:
             name, _, value = line.partition(":")
             self.headers[name.strip().lower()] = value.strip()
-        self.status = int(status[:3])
+        self.status = int(match[1])
         self._chunked = self.headers.get("transfer-encoding", "") == "chunked"
         if not self._chunked:
-            self._left = int(self.headers.get("content-length", "0"))
-        return None
+            self._left = _size(self.headers.get("content-length", "0"), _LENGTH, 10)
 
     def body(self) -> Iterator[bytes]:
         """Yield the parts of the body that are complete."""
@@ -93,7 +99,8 @@ class AnswerReader:
         if end < 0:
             self._check_size()
             return False
-        size = int(bytes(self._buffer[start:end]).partition(b";")[0], 16)
+        line = self._buffer[start:end].decode("latin-1")
+        size = _size(line.partition(";")[0].rstrip(), _CHUNK, 16)
         if size:
             self._left, self._first = size, False
             del self._buffer[: end + 2]
@@ -106,3 +113,11 @@ class AnswerReader:
     def _check_size(self) -> None:
         if len(self._buffer) > _MAX_HEAD:
             raise ControlError("what answers there is not an agent: its answer has no end")
+
+
+def _size(text: str, pattern: re.Pattern[str], base: int) -> int:
+    if pattern.fullmatch(text) is None:
+        raise ControlError(
+            f"what answers there is not an agent: its answer has {text[:80]!r} bytes"
+        )
+    return int(text, base)

@@ -24,7 +24,7 @@ from gossipmm.agent.opening import open_agent
 from gossipmm.agent.watch import Watch
 from gossipmm.core.values.events import Event
 from gossipmm.core.values.types import Address, TopicView
-from gossipmm.embed.pipe import Lines, config_from, dump, error_to, view_to
+from gossipmm.embed.pipe import Lines, PipeError, config_from, dump, error_to, view_to
 from gossipmm.embed.plain import plain
 from gossipmm.embed.troubles import log_troubles
 from gossipmm.errors import GossipError
@@ -42,6 +42,15 @@ _VERBS = frozenset(
         *("members", "member", "why", "agreement", "health", "status", "heard", "now"),
     )
 )
+#: Calls that are answered here; nothing else that an object happens to have is one.
+_CALLS = frozenset(
+    (
+        *("conflict", "stats", "watch", "watched", "unwatch"),
+        *("joined", "is_up", "topics", "view"),
+    )
+)
+
+_log = logging.getLogger(__name__)
 
 
 class _Calls:
@@ -126,8 +135,12 @@ class _Parent:
     async def requests(self) -> Any:
         """Yield the parent's requests, until it is gone."""
         while True:
-            for request in self._lines:
-                yield request
+            try:
+                for request in self._lines:
+                    yield request
+            except PipeError as exc:
+                _log.error("the agent ends: its parent is of another version: %s", exc)
+                return
             try:
                 data = await self._stream.receive_some(_READ)
             except trio.BrokenResourceError:
@@ -144,6 +157,8 @@ class _Parent:
 
 async def _answer(calls: _Calls, request: dict[str, Any]) -> dict[str, Any]:
     try:
+        if request["call"] not in _CALLS | _VERBS:
+            raise AttributeError(f"{request['call']!r} is not a call")
         call: Callable[..., Any] = getattr(calls, request["call"])
         result = call(*request["args"], **request["options"])
         if isinstance(result, Awaitable):

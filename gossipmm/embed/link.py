@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import Any
 
 from gossipmm.embed.outcome import Outcome
-from gossipmm.embed.pipe import Lines, dump, error_from
+from gossipmm.embed.pipe import Lines, PipeError, dump, error_from
 from gossipmm.errors import MatchMakerException, StartError
 
 __all__ = ("PATIENCE", "Link", "LinkEndedError")
@@ -106,10 +106,14 @@ class Link:
 
     def _receive(self, number: int) -> dict[str, Any]:
         while True:
-            for reply in self._lines:
-                # Older answers are for calls whose green thread was killed while it waited.
-                if reply["id"] == number:
-                    return reply
+            try:
+                for reply in self._lines:
+                    # Older answers are for calls whose green thread was killed while it waited.
+                    if reply["id"] == number and reply.keys() & {"result", "error"}:
+                        return reply
+            except PipeError as exc:
+                self._give_up(str(exc))
+                raise LinkEndedError from None
             sock = self._socket
             if sock is None:
                 raise LinkEndedError

@@ -17,10 +17,12 @@ from typing import Any
 from gossipmm import errors
 from gossipmm.config import Config
 from gossipmm.core.values.types import HostEntry, HostState, TopicView
+from gossipmm.embed.plain import PipeError
 from gossipmm.settings import load_config
 
 __all__ = (
     "Lines",
+    "PipeError",
     "config_from",
     "config_to",
     "dump",
@@ -32,7 +34,10 @@ __all__ = (
 
 
 class Lines:
-    """Turns bytes into whole lines, decoded. An interrupted reader loses nothing."""
+    """Turns bytes into whole lines, decoded. An interrupted reader loses nothing.
+
+    Raises PipeError for a line that is not an object with a number as its id.
+    """
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -45,7 +50,18 @@ class Lines:
         while (end := self._buffer.find(b"\n")) >= 0:
             line = bytes(self._buffer[:end])
             del self._buffer[: end + 1]
-            yield json.loads(line)
+            yield _message(line)
+
+
+def _message(line: bytes) -> dict[str, Any]:
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        message = None
+    if not isinstance(message, dict) or type(message.get("id")) is not int:
+        shown = line[:60].decode("ascii", "replace")
+        raise PipeError(f"it said something that is not a JSON object with an id: {shown!r}")
+    return message
 
 
 def dump(message: Mapping[str, Any]) -> bytes:
@@ -81,18 +97,23 @@ def view_to(view: TopicView) -> list[Any]:
 
 
 def view_from(values: list[Any]) -> TopicView:
-    """Build the view again."""
-    topic, picks, fanout, entries, stale = values
-    return TopicView(
-        topic,
-        tuple(picks),
-        tuple(fanout),
-        {
-            host: HostEntry(topic, host, HostState(state), tuple(nodes), metadata, since, heard)
-            for host, state, nodes, metadata, since, heard in entries
-        },
-        stale,
-    )
+    """Build the view again. Raises PipeError."""
+    try:
+        topic, picks, fanout, entries, stale = values
+        return TopicView(
+            topic,
+            tuple(picks),
+            tuple(fanout),
+            {
+                host: HostEntry(topic, host, HostState(state), tuple(nodes), metadata, since, heard)
+                for host, state, nodes, metadata, since, heard in entries
+            },
+            stale,
+        )
+    except (TypeError, ValueError) as exc:
+        raise PipeError(
+            f"the agent's process answered a topic that cannot be read: {exc}"
+        ) from None
 
 
 def error_to(exc: Exception) -> dict[str, str]:
@@ -102,7 +123,7 @@ def error_to(exc: Exception) -> dict[str, str]:
 
 def error_from(message: Mapping[str, Any]) -> Exception:
     """Build the error again: one of ours by its own class, any other as RuntimeError."""
-    name, text = message["error"], message["message"]
+    name, text = message["error"], str(message.get("message", ""))
     if name in errors.__all__:
         error: Exception = getattr(errors, name)(text)
         return error

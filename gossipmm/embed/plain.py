@@ -17,8 +17,9 @@ from typing import Any
 
 from gossipmm import answers
 from gossipmm.core.values import events, renewal, stats, trail, types
+from gossipmm.errors import MatchMakerException
 
-__all__ = ("plain", "restored")
+__all__ = ("PipeError", "plain", "restored")
 
 #: What may cross: the tuples, dataclasses and enums that answers are made of.
 _TYPES: dict[str, Any] = {
@@ -29,6 +30,10 @@ _TYPES: dict[str, Any] = {
 }
 #: Keys of the objects that stand for a value of a type of ours, and for a map.
 _TYPE, _MAP = "type", "map"
+
+
+class PipeError(MatchMakerException):
+    """What the other end said cannot be read: it is of another version, or is not gossipmm."""
 
 
 def plain(value: Any) -> Any:
@@ -47,11 +52,21 @@ def plain(value: Any) -> Any:
 
 
 def restored(value: Any) -> Any:
-    """Return the value that ``plain`` was given. Raises KeyError for a type that may not cross."""
+    """Return the value that ``plain`` was given. Raises PipeError: a type may not cross."""
+    try:
+        return _restored(value)
+    except (KeyError, TypeError, ValueError, RecursionError) as exc:
+        raise PipeError(
+            f"what the agent's process answers cannot be read here ({type(exc).__name__}: {exc}): "
+            "do both run the same version of gossipmm?"
+        ) from None
+
+
+def _restored(value: Any) -> Any:
     if isinstance(value, list):
-        return tuple(map(restored, value))
+        return tuple(map(_restored, value))
     if isinstance(value, dict):
         if _MAP in value:
-            return {restored(key): restored(item) for key, item in value[_MAP]}
-        return _TYPES[value[_TYPE]](*map(restored, value["of"]))
+            return {_restored(key): _restored(item) for key, item in value[_MAP]}
+        return _TYPES[value[_TYPE]](*map(_restored, value["of"]))
     return value

@@ -33,11 +33,35 @@ def test_an_answer_without_content():
 
 @pytest.mark.parametrize(
     "nonsense",
-    [b"SSH-2.0-OpenSSH_9\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"x" * 70_000],
+    [
+        *(b"SSH-2.0-OpenSSH_9\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"x" * 70_000),
+        *(b"HTTP/1.1 \xb2\xb2\xb2 x\r\n\r\n", b"HTTP/1.1 2\r\n\r\n", b"HTTP/1.1 200x\r\n\r\n"),
+        *(
+            b"HTTP/1.1 200 x\r\ncontent-length: " + size + b"\r\n\r\n"
+            for size in (b"-5", b"x", b"+5")
+        ),
+    ],
 )
 def test_what_is_no_answer(nonsense):
+    """A superscript two is a digit to str.isdigit(): ValueError, not what programs catch."""
     with pytest.raises(ControlError, match="not an agent"):
         AnswerReader().feed(nonsense)
+
+
+@pytest.mark.parametrize("size", [b"x", b"-5", b"+5", b"0x5", b"1_0", b"", b" "])
+def test_a_chunk_of_no_size_is_no_answer(size):
+    """ValueError for the first; for the second a body that went on for ever."""
+    reader = AnswerReader()
+    reader.feed(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + size + b"\r\nhello\r\n")
+    with pytest.raises(ControlError, match="not an agent"):
+        list(reader.body())
+
+
+def test_however_many_interim_answers_come_first():
+    """Each took a level of recursion: a thousand in one piece ended the program."""
+    reader = AnswerReader()
+    reader.feed(b"HTTP/1.1 100 Continue\r\n\r\n" * 3000 + LENGTH)
+    assert (reader.status, list(reader.body())) == (200, [b"hello"])
 
 
 def test_requests():

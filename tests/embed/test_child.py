@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from gossipmm.config import Config
 from gossipmm.core.values.types import HostState
 from gossipmm.embed import pipe
 from gossipmm.embed.child import ChildAgent, ChildMatchMaker
+from gossipmm.embed.plain import restored
 from gossipmm.embed.thread import ThreadAgent
 from gossipmm.errors import (
     AgentClosedError,
@@ -373,7 +375,7 @@ def test_a_configuration_survives_the_pipe() -> None:
 
 def test_a_view_survives_the_pipe() -> None:
     before = view("compute", {**live("b", "a"), "c": HostState.DRAINING}, at=1.5, heard=2.5)
-    (message,) = pipe_through({"view": pipe.view_to(before)})
+    (message,) = pipe_through({"id": 1, "view": pipe.view_to(before)})
     assert pipe.view_from(message["view"]) == before
 
 
@@ -391,6 +393,64 @@ def pipe_through(*messages: dict[str, Any]) -> list[dict[str, Any]]:
 def test_lines_are_cut_where_they_end() -> None:
     messages = [{"id": number, "text": "a\nb" * number} for number in range(5)]
     assert pipe_through(*messages) == messages
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(b"{", b"\xff", b"[]", b"7", b"null", b'{"id":1}x', b"[" * 100_000, b'{"id":"1"}', b"{}"),
+        *(b'{"id":true}', b'{"id":1.0}', b'{"id":' + b"9" * 5000 + b"}"),
+    ],
+)
+def test_a_line_that_is_no_message_is_said(line: bytes) -> None:
+    """Each raised something else out of a lookup, and left the lines behind it unread."""
+    lines = pipe.Lines()
+    lines.feed(line + b"\n")
+    with pytest.raises(pipe.PipeError):
+        list(lines)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"type": "Popen", "of": ["true"]},
+        *(
+            {"type": "Status", "of": [99]},
+            {"type": "Evidence", "of": [1]},
+            {"type": ["x"]},
+            {"x": 1},
+        ),
+        *({"map": [[1]]}, {"map": 5}, {"map": [[{"map": []}, 1]]}),
+    ],
+)
+def test_an_answer_that_cannot_be_read_is_said(value: Any) -> None:
+    with pytest.raises(pipe.PipeError):
+        restored(value)
+
+
+@pytest.mark.parametrize(
+    "values", [None, [], [1, 2, 3, 4, 5], ["t", [], [], [["h", 99, [], {}, 1, 1]], 0]]
+)
+def test_a_view_that_cannot_be_read_is_said(values: Any) -> None:
+    with pytest.raises(pipe.PipeError):
+        pipe.view_from(values)
+
+
+def test_a_child_of_another_version_is_given_up(tmp_path: Path) -> None:
+    """Its answers raised KeyError and the like out of every call, and it lived on beside them."""
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nprintf 'hello\\n' >&0\nexec sleep 60 >&-\n")
+    python.chmod(0o755)
+    with pytest.raises(StartError, match="not a JSON object with an id: 'hello'"):
+        ChildAgent(config("x"), python=str(python)).start()
+
+
+def test_only_the_calls_that_there_are_can_be_asked_for(child: ChildAgent) -> None:
+    """Anything with that name was: an attribute of the child's own, whatever came of it."""
+    for name in ("_agent", "__init__", "__class__", "__reduce__", "_watches", "config"):
+        with pytest.raises(RuntimeError, match=re.escape(f"{name!r} is not a call")):
+            child._ask(name)
+    assert child.now() > 0
 
 
 def test_the_parent_side_imports_no_trio() -> None:
