@@ -11,6 +11,8 @@ from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import page_untrusted
 from gossipmm.core.wire.slim import decode_slim_untrusted
 from gossipmm.core.wire.strict import Refused
+from tests.fuzz.doors import DOORS
+from tests.fuzz.files import FILES
 from tests.fuzz.script import play
 
 TAG = wire.cluster_tag("gossipmm")
@@ -69,4 +71,10 @@ def sealed(data: bytes) -> None:
     assert envelope.waiting == []
 
 
-TARGETS: dict[str, Callable[[bytes], None]] = {"decoder": decoder, "node": node, "sealed": sealed}
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "decoder": decoder,
+    "node": node,
+    "sealed": sealed,
+    **DOORS,
+    **FILES,
+}
