@@ -93,7 +93,7 @@ def view_to(view: TopicView) -> list[Any]:
         [entry.host, int(entry.state), entry.nodes, dict(entry.metadata), entry.since, entry.heard]
         for entry in view.entries.values()
     ]
-    return [view.topic, view.picks, view.fanout, entries, view.stale]
+    return [view.topic, list(view.picks), list(view.fanout), entries, view.stale]
 
 
 def view_from(values: list[Any]) -> TopicView:

@@ -72,7 +72,7 @@ class RingExchange(Exchange):
         #: Topic -> its hosts, in ring order.
         self.ring: Ring = configured_ring() if ring is None else check_ring(ring)
 
-    def hosts(self, topic: str) -> tuple[str, ...]:
+    def hosts(self, topic: str) -> Sequence[str]:
         """Return the topic's hosts in ring order; none, with a warning, when it is not there."""
         hosts = self.ring.get(topic, ())
         if not hosts:

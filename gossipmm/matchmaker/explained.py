@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from gossipmm.answers import FoundHost, Lookup, LookupStatus
@@ -21,7 +21,7 @@ class Question(NamedTuple):
     view: TopicView | None
     joined: bool
     #: The hosts that ``queues`` answers with, or picks from.
-    hosts: tuple[str, ...]
+    hosts: Sequence[str]
     #: The entries that the answer is about.
     entries: Mapping[str, HostEntry]
     #: Prefix of the queue keys, before the topic.
@@ -64,7 +64,7 @@ class Explained:
         return LookupStatus.UNKNOWN_TOPIC if view is None else LookupStatus.NOBODY_ALIVE
 
     @property
-    def hosts(self) -> tuple[str, ...]:
+    def hosts(self) -> Sequence[str]:
         """Names of the hosts that ``queues`` answers with, or picks from."""
         return self._question.hosts
 

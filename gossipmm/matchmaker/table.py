@@ -6,7 +6,7 @@ table is not yet joined, hosts of a ring file stand in for those that the table 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from gossipmm.matchmaker.protocols import AgentControl, TableReader
 from gossipmm.matchmaker.ring import Ring
 from gossipmm.matchmaker.turns import RoundRobin, Routes
 
-_NOTHING: tuple[str, ...] = ()
+_NOTHING: Sequence[str] = ()
 _NO_ENTRIES: Mapping[str, HostEntry] = MappingProxyType({})
 
 
@@ -40,7 +40,7 @@ class TableExchange(Exchange):
         self.reader = reader
         self.ring = ring
         #: Topic -> hosts of table and ring, as last answered: an equal answer is the same tuple.
-        self._merged: dict[str, tuple[str, ...]] = {}
+        self._merged: dict[str, Sequence[str]] = {}
 
     def attach(self, reader: TableReader, name: str) -> None:
         """Read another table from now on: that of the agent of node ``name``."""
@@ -50,11 +50,11 @@ class TableExchange(Exchange):
         """Return the topic that a key for this exchange names."""
         return key
 
-    def candidates(self, key: str, topic: str, view: TopicView | None) -> tuple[str, ...]:
+    def candidates(self, key: str, topic: str, view: TopicView | None) -> Sequence[str]:
         """Return the hosts that the table alone answers the key with."""
         raise NotImplementedError(f"{type(self).__name__} does not define candidates()")
 
-    def hosts(self, key: str, topic: str, view: TopicView | None) -> tuple[str, ...]:
+    def hosts(self, key: str, topic: str, view: TopicView | None) -> Sequence[str]:
         """Return the hosts that the key is answered with, or picked from."""
         hosts = self.candidates(key, topic, view)
         if self.ring is None or self.reader.joined:
@@ -62,8 +62,8 @@ class TableExchange(Exchange):
         return self._with_ring(key, view, hosts, self.ring.get(topic, _NOTHING))
 
     def _with_ring(
-        self, key: str, view: TopicView | None, hosts: tuple[str, ...], ring: tuple[str, ...]
-    ) -> tuple[str, ...]:
+        self, key: str, view: TopicView | None, hosts: Sequence[str], ring: Sequence[str]
+    ) -> Sequence[str]:
         """Return the table's hosts and those of the ring that the table does not know, sorted."""
         known: Mapping[str, HostEntry] = view.entries if view is not None else {}
         merged = tuple(sorted({*hosts, *(host for host in ring if host not in known)}))
@@ -111,7 +111,7 @@ class TableTopicExchange(TableExchange):
         super().attach(reader, name)
         self._turns = RoundRobin(name, known=lambda: self.reader.topics)
 
-    def candidates(self, key: str, topic: str, view: TopicView | None) -> tuple[str, ...]:
+    def candidates(self, key: str, topic: str, view: TopicView | None) -> Sequence[str]:
         """Return live hosts; suspects only while nobody is live; else stale ones."""
         return view.picks if view is not None else _NOTHING
 
@@ -161,7 +161,7 @@ class TableDirectExchange(TableExchange):
         """Return everything before the first dot."""
         return split_direct(key)[0]
 
-    def candidates(self, key: str, topic: str, view: TopicView | None) -> tuple[str, ...]:
+    def candidates(self, key: str, topic: str, view: TopicView | None) -> Sequence[str]:
         """Return the host, if the table has it in any state that may be called directly."""
         host = split_direct(key)[1]
         return (host,) if self._answers(topic, host, view) else _NOTHING
@@ -186,8 +186,8 @@ class TableDirectExchange(TableExchange):
         return entry is not None and (entry.state is not HostState.STALE or view.stale)
 
     def _with_ring(
-        self, key: str, view: TopicView | None, hosts: tuple[str, ...], ring: tuple[str, ...]
-    ) -> tuple[str, ...]:
+        self, key: str, view: TopicView | None, hosts: Sequence[str], ring: Sequence[str]
+    ) -> Sequence[str]:
         host = split_direct(key)[1]
         unknown = view is None or host not in view.entries
         return (host,) if unknown and host in ring else hosts
@@ -227,7 +227,7 @@ def _is_up_in_any(reader: TableReader, host: str) -> bool:
 class _Result(NamedTuple):
     """The last answer of a fanout, valid for as long as the hosts are the same tuple."""
 
-    hosts: tuple[str, ...]
+    hosts: Sequence[str]
     matches: list[Match]
     #: The pairs of hosts answered lately.
     pairs: dict[str, Match]
@@ -247,7 +247,7 @@ class TableFanoutExchange(TableExchange):
         """Return what follows the prefix, up to the first dot."""
         return fanout_topic(key)
 
-    def candidates(self, key: str, topic: str, view: TopicView | None) -> tuple[str, ...]:
+    def candidates(self, key: str, topic: str, view: TopicView | None) -> Sequence[str]:
         """Return all live and suspected hosts that are not draining; else stale ones."""
         return view.fanout if view is not None else _NOTHING
 
@@ -260,7 +260,7 @@ class TableFanoutExchange(TableExchange):
             known = self._remember(topic, hosts, known)
         return known.matches.copy()
 
-    def _remember(self, topic: str, hosts: tuple[str, ...], before: _Result | None) -> _Result:
+    def _remember(self, topic: str, hosts: Sequence[str], before: _Result | None) -> _Result:
         if not hosts:
             return _Result(hosts, [], {})
         # Pairs are kept from change to change: the first lookup after a change among 1,000 hosts

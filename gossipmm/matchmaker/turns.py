@@ -7,7 +7,7 @@ never wait, from any number of threads.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from hashlib import blake2b
 from itertools import count
 
@@ -22,7 +22,7 @@ class Turn:
 
     __slots__ = ("advance", "hosts", "size", "successors")
 
-    def __init__(self, hosts: tuple[str, ...], start: int) -> None:
+    def __init__(self, hosts: Sequence[str], start: int) -> None:
         self.hosts = hosts
         self.size = len(hosts)
         self.advance = count(start).__next__
@@ -56,14 +56,14 @@ class RoundRobin:
         #: Topic -> its walk.
         self.turns: dict[str, Turn] = {}
 
-    def pick(self, topic: str, hosts: tuple[str, ...]) -> str:
+    def pick(self, topic: str, hosts: Sequence[str]) -> str:
         """Return the next of ``hosts``: not empty, sorted by name unless they never change."""
         turn = self.turns.get(topic)
         if turn is None or turn.hosts is not hosts:
             turn = self.renew(topic, hosts, turn)
         return turn.hosts[turn.advance() % turn.size]
 
-    def renew(self, topic: str, hosts: tuple[str, ...], turn: Turn | None) -> Turn:
+    def renew(self, topic: str, hosts: Sequence[str], turn: Turn | None) -> Turn:
         """Replace a walk. If several threads are here at once, all take the walk of the first."""
         if turn is None:
             self._forget()
@@ -104,9 +104,9 @@ class Routes:
         self._known = known
         self._limit = 64
         #: Topic -> (its hosts, routing key -> one of them).
-        self.routes: dict[str, tuple[tuple[str, ...], dict[bytes, str]]] = {}
+        self.routes: dict[str, tuple[Sequence[str], dict[bytes, str]]] = {}
 
-    def pick(self, topic: str, hosts: tuple[str, ...], routing_key: str | bytes) -> str:
+    def pick(self, topic: str, hosts: Sequence[str], routing_key: str | bytes) -> str:
         """Return the host of a key among ``hosts``, which must not be empty."""
         key = _as_bytes(routing_key)
         routes = self.routes.get(topic)
@@ -141,7 +141,7 @@ def _as_bytes(routing_key: str | bytes) -> bytes:
     )
 
 
-def rendezvous(routing_key: str | bytes, hosts: tuple[str, ...]) -> str:
+def rendezvous(routing_key: str | bytes, hosts: Sequence[str]) -> str:
     """Return the host with the highest weight for this key (Thaler and Ravishankar, 1998).
 
     The weight is BLAKE2b-64 of the host's name, keyed with BLAKE2b-256 of the routing key: the same

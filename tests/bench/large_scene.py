@@ -15,6 +15,7 @@ from gossipmm.core.node import Node
 from gossipmm.core.sending.packing import digest_row
 from gossipmm.core.table.buckets import MAX_BITS
 from gossipmm.core.table.member import Member
+from gossipmm.core.table.publishing import BURST
 from gossipmm.core.values.evidence_time import first_hand
 from gossipmm.core.values.types import (
     NO_METADATA,
@@ -124,6 +125,7 @@ class LargeScene:
         for budget in self.node._admission.proved.values():
             budget.left = 1e6
         self.node._local.last_heard = self.node._local.now
+        self.node._local._publishing._left = BURST
 
     @property
     def now(self) -> float:

@@ -2,14 +2,19 @@
 
 Many records may register the same (topic, host); it is listed once, in the best of their states,
 for as long as at least one live record has it. Readers in any thread take no lock: they read one
-attribute and then hold a tuple that nobody changes.
+attribute and then hold values that nobody changes.
+
+What a record says is taken in at once; what readers see of it is worked out when it is published,
+once for all that happened to a (topic, host) meanwhile.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from itertools import islice
+from typing import Final
 
 from gossipmm.core.table.member import Member
+from gossipmm.core.table.topic import TopicSide
 from gossipmm.core.values.events import HostChanged
 from gossipmm.core.values.types import (
     NO_METADATA,
@@ -23,52 +28,51 @@ from gossipmm.core.values.types import (
     TopicView,
 )
 
-
-class _Topic:
-    """The mutable side of a topic, for the core alone."""
-
-    __slots__ = ("doubted", "entries", "live", "owners", "reachable", "stale", "suspect")
-
-    def __init__(self) -> None:
-        #: host -> owner's key -> (owner, what it registered, in which page)
-        self.owners: dict[str, dict[int, tuple[Member, Registration, int]]] = {}
-        self.entries: dict[str, HostEntry] = {}
-        self.live: list[str] = []
-        self.doubted: list[str] = []
-        self.suspect: list[str] = []
-        self.stale: list[str] = []
-        #: Live, doubted and suspected ones: the fanout.
-        self.reachable: list[str] = []
-
-    def list_of(self, state: HostState) -> list[str] | None:
-        if state is HostState.LIVE:
-            return self.live
-        if state is HostState.DOUBTED:
-            return self.doubted
-        if state is HostState.SUSPECT:
-            return self.suspect
-        if state is HostState.STALE:
-            return self.stale
-        return None
+#: Registrations of a record that are judged again at once when its owner changes; of more, a
+#: stretch at a time.
+_AT_ONCE: Final = 64
 
 
-def _remove(hosts: list[str], host: str) -> None:
-    position = bisect_left(hosts, host)
-    if position < len(hosts) and hosts[position] == host:
-        del hosts[position]
+class _Judged:
+    """The registrations of a record that wait to be judged again, around and around."""
+
+    __slots__ = ("entries", "left", "member", "place")
+
+    def __init__(self, member: Member, place: int) -> None:
+        self.member = member
+        self.entries = [(page.number, e) for page in member.pages.values() for e in page.entries]
+        self.left = len(self.entries)
+        #: Where to go on: of a record that changes faster than it is judged, all has its turn.
+        self.place = place % max(1, self.left)
 
 
 class Index:
     """Topics of all records, and the immutable views of them."""
 
-    __slots__ = ("_elsewhere", "_topics", "changes", "dirty", "hosts", "views")
+    __slots__ = (
+        "_elsewhere",
+        "_judged",
+        "_marked",
+        "_now",
+        "_topics",
+        "changes",
+        "hosts",
+        "views",
+        "waiting",
+    )
 
     def __init__(self) -> None:
-        self._topics: dict[Topic, _Topic] = {}
+        self._topics: dict[Topic, TopicSide] = {}
         #: (topic, host, owner's key) -> what further pages say about it: an entry that outgrew its
         #: page is in two of them until the old one is replaced here as well.
         self._elsewhere: dict[tuple[Topic, str, int], dict[int, Registration]] = {}
-        self.dirty: dict[Topic, None] = {}
+        #: What is to be judged before it is shown, in order of what happened to it first.
+        self._marked: dict[tuple[Topic, str], None] = {}
+        #: Records with so many registrations that they are judged a stretch at a time.
+        self._judged: dict[Member, _Judged] = {}
+        self._now = 0.0
+        #: True while readers do not see everything yet.
+        self.waiting = False
         #: Views that readers see; values are replaced, never changed.
         self.views: dict[Topic, TopicView] = {}
         #: Host -> topics in which it is live, doubted, suspected or draining; never 0.
@@ -80,18 +84,20 @@ class Index:
         """Note that a record has an entry in a page (possibly again, or changed)."""
         topic = self._topics.get(entry.topic)
         if topic is None:
-            topic = self._topics[entry.topic] = _Topic()
-        owners = topic.owners.setdefault(entry.host, {})
-        known = owners.get(member.key)
-        if known is not None and known[2] != page:
+            topic = self._topics[entry.topic] = TopicSide(entry.topic)
+        known = topic.owner(entry.host, member.key)
+        if known is not None and known[0] is not member:
+            # A record of the same life that was removed, and is not judged out of here yet.
+            self._elsewhere.pop((entry.topic, entry.host, member.key), None)
+        elif known is not None and known[2] != page:
             others = self._elsewhere.setdefault((entry.topic, entry.host, member.key), {})
             if _rank(member, known[2]) > _rank(member, page):
                 others[page] = entry
                 return
             others.pop(page, None)
             others[known[2]] = known[1]
-        owners[member.key] = (member, entry, page)
-        self._judge(entry.topic, topic, entry.host, now)
+        topic.own(entry.host, (member, entry, page))
+        self._mark(entry, now)
 
     def is_elsewhere(self, member: Member, entry: Registration) -> bool:
         """Return whether several pages of a record have an entry: which counts may change."""
@@ -100,72 +106,126 @@ class Index:
     def discard(self, member: Member, entry: Registration, page: int, now: float) -> None:
         """Note that a page no longer has an entry; what other pages say about it stays."""
         topic = self._topics.get(entry.topic)
-        owners = topic.owners.get(entry.host) if topic is not None else None
-        if topic is None or owners is None or member.key not in owners:
+        owned = topic.owner(entry.host, member.key) if topic is not None else None
+        if topic is None or owned is None or owned[0] is not member:
             return
         name = (entry.topic, entry.host, member.key)
         others = self._elsewhere.get(name, {})
-        if owners[member.key][2] != page:
+        if owned[2] != page:
             others.pop(page, None)
         elif others:
             latest = max(others, key=lambda number: _rank(member, number))
-            owners[member.key] = (member, others.pop(latest), latest)
+            topic.own(entry.host, (member, others.pop(latest), latest))
         else:
-            del owners[member.key]
+            topic.disown(entry.host, member.key)
         if not others:
             self._elsewhere.pop(name, None)
-        if not owners:
-            del topic.owners[entry.host]
-        self._judge(entry.topic, topic, entry.host, now)
-        if not topic.owners:
-            del self._topics[entry.topic]
-            self.dirty[entry.topic] = None
+        self._mark(entry, now)
 
     def rejudge(self, member: Member, now: float) -> None:
         """Judge all entries of a record again: its owner changed status."""
-        for page in member.pages.values():
-            for entry in page.entries:
-                topic = self._topics.get(entry.topic)
-                if topic is not None:
-                    self._judge(entry.topic, topic, entry.host, now)
+        self._now = now
+        self.waiting = True
+        waits = self._judged.get(member)
+        judged = _Judged(member, waits.place if waits is not None else 0)
+        if judged.left > _AT_ONCE:
+            self._judged[member] = judged
+        else:
+            self._judged.pop(member, None)
+            self._judge_some(judged, _AT_ONCE)
+
+    def forget(self, member: Member, now: float) -> None:
+        """Take all entries of a record out, which is no longer in the table."""
+        member.forgotten = True
+        self.rejudge(member, now)
 
     def owners(self, topic: Topic, host: str) -> list[Member]:
         """Return the members whose records register the host there, dead ones included."""
         known = self._topics.get(topic)
         if known is None:
             return []
-        return [member for member, _, _ in known.owners.get(host, {}).values()]
+        return [member for member, _, _ in known.owners(host) if not member.forgotten]
 
-    def _judge(self, name: Topic, topic: _Topic, host: str, now: float) -> None:
+    # -- publishing ------------------------------------------------------------------------------
+
+    def publish(self, most: int) -> int:
+        """Let readers see what changed since the last call, topic by topic [P9].
+
+        Of more than ``most`` registrations only so many: the rest waits for the next call. Returns
+        how many were judged.
+        """
+        while self._judged and len(self._marked) < most:
+            member, judged = next(iter(self._judged.items()))
+            self._judge_some(judged, most - len(self._marked))
+            if not judged.left:
+                del self._judged[member]
+        marked, self._marked = self._marked, {}
+        if len(marked) > most:
+            names = iter(marked)
+            now = dict.fromkeys(islice(names, most))
+            self._marked = dict.fromkeys(names)
+            marked = now
+        touched: dict[TopicSide, None] = {}
+        for name, host in marked:
+            topic = self._topics.get(name)
+            if topic is not None and self._judge(topic, host):
+                touched[topic] = None
+        for topic in touched:
+            view = topic.publish()
+            if topic.empty:
+                del self._topics[topic.name]
+                self.views.pop(topic.name, None)
+            else:
+                self.views[topic.name] = view
+        self.waiting = bool(self._marked or self._judged)
+        return len(marked)
+
+    def _mark(self, entry: Registration, now: float) -> None:
+        self._marked[entry.topic, entry.host] = None
+        self._now = now
+        self.waiting = True
+
+    def _judge_some(self, judged: _Judged, most: int) -> None:
+        """Mark the next entries of a record."""
+        entries, member = judged.entries, judged.member
+        for _ in range(min(most, judged.left)):
+            page, entry = entries[judged.place]
+            judged.place = (judged.place + 1) % len(entries)
+            judged.left -= 1
+            if member.forgotten:
+                self.discard(member, entry, page, self._now)
+            else:
+                self._mark(entry, self._now)
+
+    def _judge(self, topic: TopicSide, host: str) -> bool:
+        """Work out what readers see of a host; return whether the topic's view changes."""
         best: HostState | None = None
         heard = 0.0
         metadata = NO_METADATA
         nodes: list[str] = []
-        for member, entry, _ in topic.owners.get(host, {}).values():
+        for member, entry, _ in topic.owners(host):
             state = state_of(member, entry)
             if state is None:
                 continue
             nodes.append(member.name)
             if best is None or state < best:
                 best, metadata, heard = state, entry.metadata, member.heard
-        old = topic.entries.get(host)
+        old = topic.entry(host)
+        name, now = topic.name, self._now
+        before = old.state if old is not None else None
         if best is None:
             if old is None:
-                if name not in self.views:
-                    self.dirty[name] = None
-                return
-            del topic.entries[host]
+                return name not in self.views or topic.empty
+            topic.stage(host, before, None)
         else:
             nodes.sort()
-            same = old is not None and old.state is best
-            since = old.since if same and old is not None else now
-            topic.entries[host] = HostEntry(name, host, best, tuple(nodes), metadata, since, heard)
-        before = old.state if old is not None else None
+            since = old.since if old is not None and before is best else now
+            new = HostEntry(name, host, best, tuple(nodes), metadata, since, heard)
+            topic.stage(host, before, new)
         if best is not before:
-            self._move(topic, host, before, best)
             self._count(host, _is_up(best) - _is_up(before))
             self.changes.append(HostChanged(now, name, host, best, before))
-        self.dirty[name] = None
+        return True
 
     def _count(self, host: str, change: int) -> None:
         """Note that a host is up in one topic more, or less."""
@@ -176,41 +236,6 @@ class Index:
             self.hosts[host] = topics
         else:
             del self.hosts[host]
-
-    @staticmethod
-    def _move(topic: _Topic, host: str, before: HostState | None, after: HostState | None) -> None:
-        if before is not None:
-            hosts = topic.list_of(before)
-            if hosts is not None:
-                _remove(hosts, host)
-            if before <= HostState.SUSPECT:
-                _remove(topic.reachable, host)
-        if after is not None:
-            hosts = topic.list_of(after)
-            if hosts is not None:
-                insort(hosts, host)
-            if after <= HostState.SUSPECT:
-                insort(topic.reachable, host)
-
-    def publish(self) -> None:
-        """Replace the views of the topics that changed since the last call, one by one [P9]."""
-        if not self.dirty:
-            return
-        for name in self.dirty:
-            topic = self._topics.get(name)
-            if topic is None:
-                self.views.pop(name, None)
-                continue
-            picks = topic.live or topic.doubted or topic.suspect
-            fanout = topic.reachable
-            stale = False
-            if not picks and topic.stale:
-                picks = fanout = topic.stale
-                stale = True
-            chosen = tuple(picks)
-            everyone = chosen if len(fanout) == len(picks) else tuple(fanout)
-            self.views[name] = TopicView(name, chosen, everyone, topic.entries.copy(), stale)
-        self.dirty.clear()
 
 
 def _is_up(state: HostState | None) -> int:
@@ -225,6 +250,8 @@ def _rank(member: Member, page: int) -> tuple[int, int]:
 def state_of(member: Member, entry: Registration) -> HostState | None:
     """Return how usable one record's entry is; None when it is in no lookup [P8]."""
     status = member.status
+    if member.forgotten:
+        return None
     if member.hidden and (entry.topic, entry.host) in member.hidden:
         return None
     if status is Status.ALIVE or status is Status.SUSPECT:

@@ -12,6 +12,7 @@ from math import inf
 from gossipmm.config import Config
 from gossipmm.core.table.member import Member
 from gossipmm.core.table.peers import Peers
+from gossipmm.core.table.publishing import Publishing
 from gossipmm.core.table.self_record import SelfRecord
 from gossipmm.core.table.table import Table
 from gossipmm.core.values.events import Event
@@ -37,6 +38,7 @@ class LocalState:
         self.timers = Timers()
         self.table = Table(config, self.stats)
         self.peers = Peers(self.table, rng)
+        self._publishing = Publishing(self.table, self.timers, now)
         self.events: deque[Event] = deque()
         self.without = config.without
         #: The highest wire version that it announces and sends.
@@ -102,4 +104,4 @@ class LocalState:
     def publish(self) -> None:
         """Let readers of the table see what changed, and turn the changes into events."""
         if self.table.unpublished:
-            self.events.extend(self.table.publish())
+            self.events.extend(self._publishing.publish(self.now))

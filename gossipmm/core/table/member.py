@@ -57,6 +57,7 @@ class Member(Liveness):
         "contribution_of_versions",
         "differs_since",
         "doubted",
+        "forgotten",
         "generation",
         "gone_at",
         "hashed",
@@ -137,14 +138,14 @@ class Member(Liveness):
         self.doubted = False
         #: Registrations hidden here by ``expire``, each at the page version that it had.
         self.hidden: dict[tuple[str, str], int] | None = None
+        self.forgotten = False  # until it is no longer in the table
         #: Where its datagrams last came from, when one came, and when only a helper reached it.
         self.source: Address | None = None
         self.seen_at = self.helped_at = -inf
         #: When a probe by it was last counted (``life/reply_loss.py``).
         self.asked_at: float = -inf
         self.slow_until: float = -inf
-        #: Whether it said in its last exchange that it has not joined yet; None before there was
-        #: one.
+        #: Whether it said in its last exchange that it has not joined yet; None before the first.
         self.joining: bool | None = None
         self.peer_fingerprint = self.peer_half = 0
         self.differs_since: float | None = None

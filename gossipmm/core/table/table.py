@@ -54,8 +54,6 @@ class Table:
         #: Topic -> its current view, for readers. An attribute, which is read for each message of a
         #: program; do not change it, and look a topic up again to see changes.
         self.topics: Mapping[str, TopicView] = self._index.views
-        #: Topics whose views are outdated; empty when readers see everything.
-        self.unpublished = self._index.dirty
         self.by_name: dict[NodeId, Member] = {}
         self.by_key: dict[int, Member] = {}
         #: Members to talk to: alive, suspected or on probation, complete, and not this node itself.
@@ -320,9 +318,7 @@ class Table:
 
     def remove(self, member: Member, now: float) -> None:
         """Forget a record (superseded, reaped or forgotten): its entries leave the index."""
-        for page in member.pages.values():
-            for entry in page.entries:
-                self._index.discard(member, entry, page.number, now)
+        self._index.forget(member, now)
         if self.by_key.pop(member.key, None) is not None:
             self.size -= member.size
             for number in member.pages:
@@ -373,9 +369,26 @@ class Table:
 
     # -- publishing ------------------------------------------------------------------------
 
+    @property
+    def unpublished(self) -> bool:
+        """True while readers do not see everything yet."""
+        return self._index.waiting
+
     def publish(self) -> list[HostChanged]:
-        """Let readers see what changed, and return the changes."""
-        self._index.publish()
+        """Let readers see all that changed, and return the changes."""
+        while self._index.waiting:
+            self._index.publish(_ALL)
+        return self._changes()
+
+    def publish_some(self, most: int) -> tuple[int, list[HostChanged]]:
+        """Let readers see so many changes of registrations; return how many those were, and them.
+
+        [P9]
+        """
+        judged = self._index.publish(most)
+        return judged, self._changes()
+
+    def _changes(self) -> list[HostChanged]:
         changes = self._index.changes
         if changes:
             self._index.changes = []
@@ -392,5 +405,7 @@ def _same(old: Registration | None, new: Registration) -> bool:
     return old == new and (not new.metadata or str(old) == str(new))
 
 
+#: More registrations than there can be.
+_ALL: Final = 1 << 60
 _TALKS: Final = frozenset((Status.ALIVE, Status.SUSPECT, Status.PROBATION))
 _GONE: Final = frozenset((Status.DEAD, Status.RETURNING, Status.LEFT))

@@ -7,7 +7,7 @@ build) and safe to hand to any thread.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
@@ -155,14 +155,15 @@ class HostEntry(NamedTuple):
 class TopicView(NamedTuple):
     """One topic for readers: immutable, replaced as a whole when anything in it changes.
 
-    Each of ``picks`` and ``fanout`` is sorted by host name.
+    Each of ``picks`` and ``fanout`` is sorted by host name, never changes, and equals the tuple of
+    its hosts: it is one, unless there are hundreds of them.
     """
 
     topic: Topic
     #: Hosts for a round-robin pick: live ones; suspects only while nobody is live; else stale.
-    picks: tuple[str, ...]
+    picks: Sequence[str]
     #: Hosts for a fanout: all live and suspected ones, not draining; else the stale ones.
-    fanout: tuple[str, ...]
+    fanout: Sequence[str]
     #: Everything known about the topic, by host, draining ones included. Never mutated.
     entries: Mapping[str, HostEntry]
     #: True when ``picks`` are the last known ones of a topic without a live host.
