@@ -80,6 +80,12 @@ class Config:
     dns_port: int = 0
     #: The zone it answers for: ``compute.gossipmm.`` are the hosts of the topic ``compute``.
     dns_zone: str = "gossipmm."
+    #: TCP port of the read part of Consul's catalog and health API, for programs that speak it;
+    #: 0: none.
+    consul_port: int = 0
+    #: Address (an IP address) at which ``consul_port`` is served; empty: loopback only. Anybody who
+    #: can reach it can read the table.
+    consul_bind: str = ""
     #: How the agent's log is written to stderr: ``text``, or ``json`` (an object a line, with the
     #: fields of each event; see ``gossipmm.sidecar.ops.logs``).
     log_format: str = "text"
@@ -230,6 +236,8 @@ class Config:
         parse_address(self.bind, path="bind")
         if self.health_bind:
             parse_address(self.health_bind, path="health_bind")
+        if self.consul_bind:
+            _check_consul(self.consul_bind, self.consul_port)
         if self.advertise:
             parse_address(self.advertise, path="advertise", default_port=0)
         for text in self.allow:
@@ -289,6 +297,19 @@ class Config:
 
 
 @cache
+def _check_consul(host: str, port: int) -> None:
+    """Refuse an address at which nothing can be served, or nothing is. Raises ConfigError."""
+    from ipaddress import ip_address
+
+    try:
+        ip_address(host)
+    except ValueError:
+        why = f"{host!r} is not an IP address: write one, as 10.0.0.1, without a port"
+        raise ConfigError(why, path="consul_bind") from None
+    if not port:
+        raise ConfigError(f"is {host}, but consul_port says no port", path="consul_bind")
+
+
 def converters() -> Mapping[str, Callable[[Given], Any]]:
     """Return the conversion of each field, by its annotation."""
     return MappingProxyType({each.name: CONVERTERS[str(each.type)] for each in fields(Config)})

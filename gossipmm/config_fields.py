@@ -35,6 +35,8 @@ class ConfigFields(TypedDict, total=False):
     health_bind: str
     dns_port: int
     dns_zone: str
+    consul_port: int
+    consul_bind: str
     log_format: str
     ring_file: str
     gossip_interval: float

@@ -26,6 +26,7 @@ RANGES: Mapping[str, Range] = MappingProxyType(
     {
         "control_port": Range(0, 65535, "port", "nothing: it is a name; 0 turns it off"),
         "dns_port": Range(0, 65535, "port", "nothing: it is a name; 0 turns it off"),
+        "consul_port": Range(0, 65535, "port", "nothing: it is a name; 0 turns it off"),
         "gossip_interval": Range(
             0.01, 60.0, "s", "less traffic and slower detection, both in proportion"
         ),

@@ -224,7 +224,7 @@ def _control(agent: Agent, stop: trio.Event) -> AbstractAsyncContextManager[Side
     """Return what serves the control API; ``stop`` is set when a client had the agent leave."""
     config = agent.config
     if config.control == "none" and not (
-        config.control_port or config.health_bind or config.dns_port
+        config.control_port or config.health_bind or config.dns_port or config.consul_port
     ):
         return nullcontext()
     return _joined_first(agent, stop)

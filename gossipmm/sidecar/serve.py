@@ -91,6 +91,10 @@ async def open_sidecar(
                     from gossipmm.sidecar.dns import responder
 
                     await nursery.start(responder.serve, agent)
+                if agent.config.consul_port:
+                    from gossipmm.sidecar.consul import serve as consul
+
+                    await nursery.start(consul.serve, agent)
                 nursery.start_soon(state.hub.run)
                 nursery.start_soon(server.run, listeners)
                 if ports:

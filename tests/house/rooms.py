@@ -49,7 +49,7 @@ CORE = (
 )
 
 #: Rooms of ``gossipmm/sidecar``: transport, what is served, and ``serve``, which puts it together.
-SIDECAR = ("http", "dns", "ops", "page", "api", "serve")
+SIDECAR = ("http", "dns", "consul", "ops", "page", "api", "serve")
 
 #: Rooms of ``sim/gossipmm_sim``.
 SIM = (

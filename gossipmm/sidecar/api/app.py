@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from functools import cache
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -23,6 +22,7 @@ from gossipmm.sidecar.api import registrations as routes_registrations
 from gossipmm.sidecar.api.problems import of_error
 from gossipmm.sidecar.api.state import State
 from gossipmm.sidecar.http.messages import Answer, Application, Request, Response, Stream
+from gossipmm.sidecar.http.origin import check_host, check_origin
 from gossipmm.sidecar.http.problems import ProblemError, render
 from gossipmm.sidecar.http.router import Call, Endpoint, Router
 from gossipmm.sidecar.page import files as pages
@@ -59,10 +59,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
 )
 
-#: Names of this machine that a request over TCP may give as its host.
-_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
 #: What other machines may see (``health_bind``): it changes nothing and names nobody.
 _HEALTH = frozenset({"/livez", "/readyz", "/metrics"})
 _NOT_READY = "this agent is not ready; its log, status and control socket say why"
@@ -78,7 +74,8 @@ def application(state: State, *, only_health: bool = False) -> Application:
     def serve(request: Request) -> Answer | Awaitable[Answer]:
         try:
             if request.tcp and not only_health:
-                _check_origin(request)
+                check_host(request)
+                check_origin(request)
             endpoint, call = router.route(request)
             result = endpoint.handler(state, call)
         except ProblemError as exc:
@@ -109,21 +106,3 @@ def _answer(endpoint: Endpoint, result: Any) -> Answer:
     if result is None:
         return Response(status=endpoint.status)
     return Response(msgspec.json.encode(result), endpoint.status)
-
-
-def _check_origin(request: Request) -> None:
-    host = request.headers.get(b"host", b"").decode("latin-1")
-    if _hostname(host) not in _LOCAL:
-        raise ProblemError(403, f"the host {host!r} is not this machine: ask http://127.0.0.1")
-    origin = request.headers.get(b"origin", b"").decode("latin-1")
-    foreign = request.headers.get(b"sec-fetch-site", b"") in (b"cross-site", b"same-site")
-    if foreign or (origin and origin != f"http://{host}"):
-        raise ProblemError(403, "a page of another origin may not use this API")
-
-
-def _hostname(host: str) -> str | None:
-    """Return the name in a Host header; None when it has none that can be read."""
-    try:
-        return urlsplit(f"//{host}").hostname
-    except ValueError:  # as for "[": no address in brackets
-        return None

@@ -10,14 +10,14 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from wsgiref.handlers import format_date_time
 
 import h11
 import trio
 
-from gossipmm.sidecar.http.messages import Answer, Application, Refuse, Request, Response, Stream
+from gossipmm.sidecar.http.messages import Application, Held, Refuse, Request, Response, Stream
 
 __all__ = ("Connection", "GoneError")
 
@@ -126,16 +126,38 @@ class Connection:
             http.start_next_cycle()
         return None
 
-    async def _answer(self, request: Request, application: Application, refuse: Refuse) -> Answer:
+    async def _answer(
+        self, request: Request, application: Application, refuse: Refuse
+    ) -> Response | Stream:
         try:
             answer = application(request)
             if isinstance(answer, Awaitable):
                 self._yield_turn()
                 answer = await answer
+            if isinstance(answer, Held):
+                answer = await self._held(answer)
+        except GoneError:
+            raise
         except Exception:
             _log.exception("the control API failed at %s %r", request.method, request.target)
             return refuse(500, "an error of gossipmm itself: its log has the details")
         return answer
+
+    async def _held(self, held: Held) -> Response:
+        """Wait for an answer for as long as its client does. Raises GoneError."""
+        self._yield_turn()
+        answers: list[Response] = []
+
+        async def work() -> None:
+            answers.append(await held.run())
+            nursery.cancel_scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._until_gone, nursery.cancel_scope, self._http.receive_data)
+            nursery.start_soon(work)
+        if not answers:
+            raise GoneError
+        return answers[0]
 
     # -- in ------------------------------------------------------------------------------------
 
@@ -242,7 +264,7 @@ class Connection:
         self._yield_turn()
         if self._method != "HEAD":
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._until_gone, nursery.cancel_scope)
+                nursery.start_soon(self._watch_reader, nursery.cancel_scope)
                 nursery.start_soon(self._run_stream, stream, nursery.cancel_scope)
         if http.our_state is h11.SEND_BODY:
             await self._send(http.send(h11.EndOfMessage()))
@@ -263,10 +285,16 @@ class Connection:
             _log.exception("a stream of the control API failed")
         scope.cancel()
 
-    async def _until_gone(self, scope: trio.CancelScope) -> None:
+    async def _watch_reader(self, scope: trio.CancelScope) -> None:
         """Notice that the client of a stream closes; what it sends meanwhile is ignored."""
+        await self._until_gone(scope, lambda _: None)
+
+    async def _until_gone(
+        self, scope: trio.CancelScope, take: Callable[[bytes], None], most: int = _LINGER_BYTES
+    ) -> None:
+        """Cancel a scope once the client closes or has sent too much; ``take`` gets its bytes."""
         taken = 0
-        while taken <= _LINGER_BYTES:
+        while taken <= most:
             await trio.lowlevel.wait_readable(self._sock)
             try:
                 data = self._sock.recv(_READ)
@@ -277,6 +305,7 @@ class Connection:
             if not data:
                 break
             taken += len(data)
+            take(data)
         self._http.send_failed()
         scope.cancel()
 
@@ -325,7 +354,7 @@ def _check_size(size: int) -> None:
         raise RefusedError(413, f"a body of {size} bytes; no more than {MAX_BODY} are allowed")
 
 
-def _headers(answer: Answer) -> list[tuple[str, str]]:
+def _headers(answer: Response | Stream) -> list[tuple[str, str]]:
     return [
         ("date", _date(int(time.time()))),
         ("content-type", answer.content_type),

@@ -6,7 +6,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ("Answer", "Application", "Refuse", "Request", "Response", "Sender", "Stream")
+__all__ = (
+    "Answer",
+    "Application",
+    "Held",
+    "Refuse",
+    "Request",
+    "Response",
+    "Sender",
+    "Stream",
+)
 
 
 @dataclass(slots=True)
@@ -48,7 +57,14 @@ class Stream:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-Answer = Response | Stream
+@dataclass(slots=True)
+class Held:
+    """An answer that may take minutes: ``run`` is cancelled if the client goes away meanwhile."""
+
+    run: Callable[[], Awaitable[Response]]
+
+
+Answer = Response | Stream | Held
 #: Returns the answer to a request, or an awaitable of it.
 Application = Callable[[Request], Answer | Awaitable[Answer]]
 #: Makes the answer for what only the server notices: (status, what is wrong) -> answer.
