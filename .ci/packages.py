@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent.parent
 #: What a build reads, and what a user of the simulator cannot do without.
 NEEDED = (
     ".ci/hatch_build.py",
+    ".ci/python_for.py",
     "pyproject.toml",
     "README.md",
     "gossipmm/py.typed",
