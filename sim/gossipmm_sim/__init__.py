@@ -26,12 +26,17 @@ if TYPE_CHECKING:
     from gossipmm_sim.errors import UsageError
     from gossipmm_sim.faults import Fault, parse_fault
     from gossipmm_sim.judge import Breach, Check, Violation, parse_check
+    from gossipmm_sim.loops.agents import Agents, AsyncioAgent, TrioAgent
+    from gossipmm_sim.loops.in_asyncio import run_asyncio
+    from gossipmm_sim.loops.in_trio import in_trio
     from gossipmm_sim.runs.result import Result, Verdict
     from gossipmm_sim.runs.run import run
     from gossipmm_sim.runs.scenario import Scenario, find, load, scenarios
     from gossipmm_sim.search.swarm import swarm
 
 __all__ = (
+    "Agents",
+    "AsyncioAgent",
     "Breach",
     "Check",
     "Cluster",
@@ -40,14 +45,17 @@ __all__ = (
     "Result",
     "Scenario",
     "Traffic",
+    "TrioAgent",
     "UsageError",
     "Verdict",
     "Violation",
     "find",
+    "in_trio",
     "load",
     "parse_check",
     "parse_fault",
     "run",
+    "run_asyncio",
     "scenarios",
     "swarm",
 )
@@ -59,6 +67,9 @@ _MODULES = {
     "gossipmm_sim.errors": "UsageError",
     "gossipmm_sim.faults": "Fault parse_fault",
     "gossipmm_sim.judge": "Breach Check Violation parse_check",
+    "gossipmm_sim.loops.agents": "Agents AsyncioAgent TrioAgent",
+    "gossipmm_sim.loops.in_asyncio": "run_asyncio",
+    "gossipmm_sim.loops.in_trio": "in_trio",
     "gossipmm_sim.runs.result": "Result Verdict",
     "gossipmm_sim.runs.run": "run",
     "gossipmm_sim.runs.scenario": "Scenario find load scenarios",

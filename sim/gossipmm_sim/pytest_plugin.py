@@ -14,7 +14,7 @@ Installed with gossipmm; nothing of the simulator is imported until a test asks 
 
 The seed comes from the test's own name, so that a test is the same each time; ``--sim-seed`` sets
 another one, and a failing test says which it had. ``gossipmm_sim.Cluster`` documents everything a
-cluster can do.
+cluster can do; ``gossipmm_sim.in_trio`` and ``run_asyncio`` run a program of those loops in it.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def sim_cluster(request: pytest.FixtureRequest) -> Callable[..., Cluster]:
         if seed is None:
             seed = given if given is not None else child_seed(0, request.node.nodeid) % 1_000_000
         seeds.append(seed)
-        cluster = Cluster(hosts, seed=seed, config=config, latency=latency)
+        cluster = Cluster(hosts, seed=seed, config=config, latency=latency, label="n{}")
         if topic is not None:
             for host in cluster:
                 host.register(topic)

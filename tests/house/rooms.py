@@ -61,6 +61,7 @@ SIM = (
     "runs",
     "search",
     "report",
+    "loops",
     "cli",
     "pytest_plugin",
     "__main__",

@@ -13,10 +13,9 @@ pytest_plugins = ["pytester"]
 PAGE = Path(__file__).parents[2] / "gossipmm/docs/simulation.md"
 
 
-def example() -> str:
-    """Return the test that the page on simulation shows."""
-    blocks: list[str] = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.M | re.S)
-    return blocks[0]
+def examples() -> list[str]:
+    """Return the tests that the page on simulation shows."""
+    return re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.M | re.S)
 
 
 @pytest.fixture
@@ -37,7 +36,11 @@ def run(pytester: pytest.Pytester):
 
 
 def test_a_routing_client_is_tested_against_a_partition(run):
-    run(example()).assert_outcomes(passed=1)
+    run(examples()[0]).assert_outcomes(passed=1)
+
+
+def test_programs_of_event_loops_are_tested_in_the_time_of_a_cluster(run):
+    run(examples()[1]).assert_outcomes(passed=2)
 
 
 def test_a_failing_test_says_which_seed_it_had(run):

@@ -15,6 +15,7 @@
     host.pause(); host.resume()             # SIGSTOP; block(): Lifeguard's anomaly; leave()
     host.bind("any")                        # [::], both families; "any4", "v4", "v6"
     host.lose_address(4); host.gain_address(4)  # under a running process
+    host.change_clock(rate=1.01)            # 1 % fast; jump=5.0: monotonic; wall=-3600: wall clock
     cluster.loss(0.25)                      # of every datagram; loss(0) ends it; on=[hosts]
     cluster.delay(0.2, on=[3])              # seconds more; delay(0) ends it
     cluster.cut([0, 1], range(2, 100))      # partition; cut(a, b, both=False): one way only
@@ -102,13 +103,15 @@ class Cluster(World):
         core: Callable[..., Core] | None = None,
         own_clocks: bool = True,
         encrypted: bool = False,
+        label: str = "",
     ) -> None:
         """Make the hosts; none is started.
 
         ``seeds`` is how many of the first hosts everybody joins by (or which ones). ``core`` stands
         in for ``Node``. ``own_clocks`` gives each host a monotonic clock that begins at a time of
         its own, as in reality; False makes event times equal to virtual time. ``encrypted`` gives
-        all hosts a common key (``host.keyring``).
+        all hosts a common key (``host.keyring``). ``label`` names them by their number
+        (``"n{}"``: n0, n1, whatever the size); by default they sort by it (n00 of eleven).
         """
         self.seed = seed
         self.streams = Streams(seed)
@@ -133,9 +136,9 @@ class Cluster(World):
         self.on_register = []
         self._watchers: dict[type, list[Watcher]] = {}
         self._addresses = 0
-        width = len(str(max(nodes - 1, 1)))
+        label = label or f"n{{:0{len(str(max(nodes - 1, 1)))}}}"
         for index in range(nodes):
-            self.spawn(f"n{index:0{width}}", start=False)
+            self.spawn(label.format(index), start=False)
         self.seeds: list[Host] = (
             self.hosts[:seeds] if isinstance(seeds, int) else [self[one] for one in seeds]
         )
@@ -360,6 +363,10 @@ class Cluster(World):
         """Call ``call(host, event)`` for each event of that class, from now on."""
         self._watchers.setdefault(kind, []).append(call)
 
+    def unwatch(self, kind: type, call: Watcher) -> None:
+        """Call it no longer."""
+        self._watchers[kind].remove(call)
+
     def on_event(self, host: Any, event: Any) -> None:
         """Take an event of a core (called by hosts)."""
         kind = type(event)
@@ -369,7 +376,7 @@ class Cluster(World):
         self.trace.event(now, host.index, name)
         if kind not in _FREQUENT:
             self.events.append((now, host.label, event))
-        for call in self._watchers.get(kind, ()):
+        for call in tuple(self._watchers.get(kind, ())):
             call(host, event)
 
     def note(self, host: Host, what: str) -> None:

@@ -194,10 +194,16 @@ class Shell(Peer):
         """Milliseconds of this host's wall clock; the run begins at 2026-01-01 UTC."""
         return int((1_767_225_600 + self.clock.now + self.wall_offset) * 1000)
 
-    def change_clock(self, *, rate: float | None = None, jump: float = 0.0) -> None:
-        """Let the monotonic clock drift (``rate`` 1.01: 1 % fast) or jump forward by seconds."""
+    def change_clock(
+        self, *, rate: float | None = None, jump: float = 0.0, wall: float = 0.0
+    ) -> None:
+        """Let the monotonic clock drift (``rate`` 1.01: 1 % fast) or jump forward by seconds.
+
+        ``wall``: seconds by which the wall clock is stepped, back if negative; it names lives.
+        """
         if jump < 0:
             raise ValueError(f"a monotonic clock does not jump back ({jump} s)")
+        self.wall_offset += wall
         self._base = self.core_time() + jump
         self._since = self.clock.now
         self._rate = rate if rate is not None else self._rate

@@ -1,0 +1,1 @@
+"""Programs of Trio and asyncio in the time of a simulated cluster."""
