@@ -14,6 +14,7 @@ import pytest
 
 from gossipmm_sim.report.drawing import STYLE
 from gossipmm_sim.report.render import html, text
+from gossipmm_sim.report.story import story
 from gossipmm_sim.report.timeline import timeline
 from gossipmm_sim.runs.result import Result
 from gossipmm_sim.runs.run import Run, run
@@ -104,3 +105,51 @@ class TestTimeline:
         rows = re.findall(r"n\d\d(?: and \d+ more)?(?=</text>)", picture)
         assert "n30" in rows
         assert 2 <= len(rows) <= 5
+
+
+class TestTheStory:
+    """40 rows of marks stood where a sentence would do."""
+
+    def test_what_was_done_what_was_said_and_how_it_ended(self):
+        told = story(played("cut at=1 until=8 on=half to=rest", duration=12.0))
+        assert told[0] == "6 hosts boot and have 3 s to find each other."
+        assert told[1].startswith("At 1 s: cut at=1 until=8 on=half to=rest. Then: 6 of 6 hosts ")
+        assert "declare somebody dead, from " in told[1]
+        assert told[1].endswith("each of the 6 hosts that are up sees 3 live members.")
+        assert told[2].startswith("At 8 s: that ends (cut). Then: 6 of 6 hosts take somebody back")
+        assert told[2].endswith("sees 6 live members.")
+        assert re.search(
+            r"All views agree [\d.]+ s after the last of it\. All \d+ promises", told[-1]
+        )
+
+    def test_of_nothing_nothing_is_told(self):
+        told = story(played())
+        assert len(told) == 2
+        assert told[1].startswith("All ")
+
+    def test_one_host_is_named(self):
+        told = story(played("crash at=1 on=4", duration=8.0))
+        assert "n4 crashes, at 1.0 s" in told[1]
+
+    def test_a_broken_promise_is_the_end(self):
+        scenario = Scenario(
+            name="x",
+            nodes=3,
+            warmup=2,
+            duration=3,
+            checks=("at_most figure=bytes_per_second value=1",),
+        )
+        assert story(run(scenario, seed=1))[-1].startswith("Broken: at_most")
+
+    def test_it_stands_on_the_page(self):
+        assert "What happened" in words(html([played("crash at=1 on=4")]))
+
+
+def test_the_page_decides_the_colours_of_its_pictures():
+    """On a dark screen the page was white, and black text stood on it."""
+    page = html([played("crash at=1 on=4")])
+    assert "prefers-color-scheme: dark" in page
+    pictures = "".join(re.findall(r"<svg.*?</svg>", page, re.S))
+    assert "var(--ink)" in pictures
+    for colour in ("#1f2937", "#ffffff", "#e5e7eb"):
+        assert colour not in pictures

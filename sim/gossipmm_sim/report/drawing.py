@@ -8,12 +8,20 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from gossipmm_sim.report.colours import INK, LINE, SOFT, THIRD
 from gossipmm_sim.runs.result import Result
 
-__all__ = ("BAD", "GOOD", "INK", "LINE", "SOFT", "STYLE", "THIRD", "new", "shade", "svg")
+__all__ = ("STYLE", "new", "shade", "svg")
 
-INK, SOFT, LINE, BAD = "#1f2937", "#9ca3af", "#2563eb", "#dc2626"
-GOOD, THIRD = "#059669", "#d97706"
+_GRID, _PAPER = "#e5e7eb", "#ffffff"
+#: Colours that the page decides, so that a picture can be read on a dark one as well.
+_OF_PAGE = {
+    INK: "var(--ink)",
+    SOFT: "var(--soft)",
+    LINE: "var(--line)",
+    _GRID: "var(--grid)",
+    _PAPER: "var(--paper)",
+}
 STYLE: Any = {
     "svg.hashsalt": "gossipmm-sim",
     "svg.fonttype": "none",
@@ -24,7 +32,7 @@ STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
-    "grid.color": "#e5e7eb",
+    "grid.color": _GRID,
     "text.color": INK,
     "xtick.color": INK,
     "ytick.color": INK,
@@ -54,5 +62,7 @@ def svg(figure: Figure) -> str:
     """Give a figure as SVG: equal bytes for equal data (fixed hashsalt, no date, no fonts)."""
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    text = out.getvalue()
-    return re.sub(r"^.*?(?=<svg)", "", text, flags=re.DOTALL).strip()
+    text = re.sub(r"^.*?(?=<svg)", "", out.getvalue(), flags=re.DOTALL).strip()
+    for colour, variable in _OF_PAGE.items():
+        text = text.replace(colour, variable)
+    return text

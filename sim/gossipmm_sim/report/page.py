@@ -8,33 +8,50 @@ from html import escape
 
 from gossipmm_sim.judge import CHECKS
 from gossipmm_sim.report.repeat import command
+from gossipmm_sim.report.story import story
 from gossipmm_sim.runs.result import Result
 
 __all__ = ("page",)
 
 _STYLE = """
-:root { color-scheme: light; }
-body { font: 15px/1.5 system-ui, sans-serif; color: #1f2937; background: #f9fafb; margin: 0; }
+:root { color-scheme: light dark; --ink: #1f2937; --text: #4b5563; --soft: #9ca3af; --line: #2563eb;
+        --grid: #e5e7eb; --paper: #ffffff; --page: #f9fafb; --code: #f3f4f6; --good: #065f46;
+        --on-good: #d1fae5; --bad: #991b1b; --on-bad: #fee2e2; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e5e7eb; --text: #b6bdc9; --soft: #7b8494; --line: #7aa7ff; --grid: #2f3846;
+          --paper: #171d27; --page: #0f141c; --code: #222a36; --good: #a7f3d0; --on-good: #064e3b;
+          --bad: #fecaca; --on-bad: #7f1d1d; }
+}
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page);
+       margin: 0; }
 main { max-width: 880px; margin: 0 auto; padding: 24px 20px 60px; }
 h1 { font-size: 24px; margin: 0 0 2px; }
 h2 { font-size: 17px; margin: 34px 0 4px; }
-p { margin: 4px 0 10px; color: #4b5563; }
-section { background: #fff; border: 1px solid #e5e7eb; border-radius: 8px; padding: 14px 18px;
-          margin: 16px 0; }
+p, li { margin: 4px 0 10px; color: var(--text); }
+ol { padding-left: 22px; }
+section { background: var(--paper); border: 1px solid var(--grid); border-radius: 8px;
+          padding: 14px 18px; margin: 16px 0; }
 section h2 { margin-top: 2px; }
 svg { max-width: 100%; height: auto; }
+.picture { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; }
-td, th { text-align: left; padding: 4px 10px 4px 0; border-bottom: 1px solid #f3f4f6;
+td, th { text-align: left; padding: 4px 10px 4px 0; border-bottom: 1px solid var(--grid);
          vertical-align: top; }
 td:first-child { white-space: nowrap; }
 .verdicts td:first-child { width: 70px; }
-small { color: #6b7280; }
+small { color: var(--text); }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .verdict { display: inline-block; border-radius: 4px; padding: 1px 8px; font-weight: 600; }
-.ok { background: #d1fae5; color: #065f46; }
-.failed { background: #fee2e2; color: #991b1b; }
-pre { background: #f3f4f6; border-radius: 6px; padding: 10px 12px; overflow-x: auto;
+.ok { background: var(--on-good); color: var(--good); }
+.failed { background: var(--on-bad); color: var(--bad); }
+pre { background: var(--code); border-radius: 6px; padding: 10px 12px; overflow-x: auto;
       font-size: 13px; white-space: pre-wrap; overflow-wrap: anywhere; }
+@media (max-width: 640px) {
+  main { padding: 14px 10px 40px; }
+  section { padding: 10px 12px; }
+  td:first-child { white-space: normal; }
+  .picture svg { min-width: 560px; }
+}
 """
 
 #: What each kind of check promises, in words.
@@ -87,10 +104,12 @@ def page(results: Sequence[Result]) -> str:
         f"<p>{escape(first.scenario.doc)}</p>",
         _summary(results),
     ]
+    parts.append(_story(first, many=len(results) > 1))
     for result in results:
         parts.append(_verdicts(result, many=len(results) > 1))
     parts += [
-        f"<section><h2>{escape(title)}</h2><p>{escape(what)}</p>{svg}</section>"
+        f"<section><h2>{escape(title)}</h2><p>{escape(what)}</p><div class=picture>{svg}</div>"
+        "</section>"
         for title, what, svg in figures(results)
     ]
     parts.append(_figures(first))
@@ -114,6 +133,12 @@ def _summary(results: Sequence[Result]) -> str:
         " production; only clock and network are simulated, and the same seed gives the same"
         " run.</p>"
     )
+
+
+def _story(result: Result, *, many: bool) -> str:
+    head = "What happened" + (f" (seed {result.seed})" if many else "")
+    items = "".join(f"<li>{escape(line)}</li>" for line in story(result))
+    return f"<section><h2>{escape(head)}</h2><ol>{items}</ol></section>"
 
 
 def _verdicts(result: Result, *, many: bool) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import matplotlib
 
-from gossipmm_sim.report.drawing import BAD, INK, LINE, SOFT, STYLE, THIRD, new, shade, svg
+from gossipmm_sim.report.colours import BAD, INK, LINE, SOFT, THIRD
+from gossipmm_sim.report.drawing import STYLE, new, shade, svg
 from gossipmm_sim.report.timeline import timeline
 from gossipmm_sim.runs.result import Result
 

@@ -8,34 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gossipmm_sim.report.drawing import BAD, GOOD, INK, LINE, THIRD, new, shade, svg
+from gossipmm_sim.report.drawing import new, shade, svg
+from gossipmm_sim.report.events import KINDS, Marks, marks_of
 from gossipmm_sim.runs.result import Result
 
 __all__ = ("timeline",)
 
-#: What is told: (beginning of the event's text, colour, in words).
-_KINDS = (
-    ("boot", GOOD, "boot"),
-    ("crash", INK, "crash"),
-    ("left", THIRD, "left"),
-    ("MemberSuspected", "#fbbf24", "suspects somebody"),
-    ("MemberDied", BAD, "declares somebody dead"),
-    ("MemberReturned", LINE, "takes somebody back"),
-    ("NameConflict", "#7c3aed", "name conflict"),
-    ("Isolated", "#0d9488", "may be the one cut off"),
-)
 #: Rows of a picture at most: those with the most marks.
 _ROWS = 40
 #: Hosts named in a sentence or beside a row.
 _NAMED = 3
 
-#: Per host, the times of each kind by its place in ``_KINDS``.
-_Marks = dict[int, list[float]]
-
 
 def timeline(result: Result) -> tuple[str, str, str] | None:
     """Give (title, what happened, SVG or nothing); None when nothing happened after the warm-up."""
-    marks = _marks(result)
+    marks = marks_of(result)
     if not marks:
         return None
     rows = _rows(list(result.series["hosts"]), marks)
@@ -50,16 +37,7 @@ def timeline(result: Result) -> tuple[str, str, str] | None:
     return "Events", text, _picture(result, shown, marks)
 
 
-def _marks(result: Result) -> dict[str, _Marks]:
-    found: dict[str, _Marks] = {}
-    for at, label, text in result.series["events"]:
-        for kind, (prefix, _, _) in enumerate(_KINDS):
-            if at >= 0 and text.startswith(prefix):
-                found.setdefault(label, {}).setdefault(kind, []).append(at)
-    return found
-
-
-def _rows(labels: Sequence[str], marks: Mapping[str, _Marks]) -> list[tuple[str, ...]]:
+def _rows(labels: Sequence[str], marks: Mapping[str, Marks]) -> list[tuple[str, ...]]:
     """Put hosts together to which the same happened, in the same second."""
     groups: dict[tuple[tuple[int, int, int], ...], list[str]] = {}
     for label in labels:
@@ -72,9 +50,9 @@ def _rows(labels: Sequence[str], marks: Mapping[str, _Marks]) -> list[tuple[str,
     return [tuple(group) for group in groups.values()]
 
 
-def _sentences(marks: Mapping[str, _Marks], hosts: int) -> str:
+def _sentences(marks: Mapping[str, Marks], hosts: int) -> str:
     told = []
-    for kind, (_, _, words) in enumerate(_KINDS):
+    for kind, (_, _, words, _, _) in enumerate(KINDS):
         who = [label for label, one in marks.items() if kind in one]
         if not who:
             continue
@@ -86,7 +64,7 @@ def _sentences(marks: Mapping[str, _Marks], hosts: int) -> str:
     return "; ".join(told)
 
 
-def _points(row: tuple[str, ...], marks: Mapping[str, _Marks]) -> dict[int, set[float]]:
+def _points(row: tuple[str, ...], marks: Mapping[str, Marks]) -> dict[int, set[float]]:
     """Give the marks of a row by kind; those that would lie on each other are one."""
     points: dict[int, set[float]] = {}
     for label in row:
@@ -99,11 +77,11 @@ def _name(row: tuple[str, ...]) -> str:
     return row[0] if len(row) == 1 else f"{row[0]} and {len(row) - 1} more"
 
 
-def _picture(result: Result, rows: Sequence[tuple[str, ...]], marks: Mapping[str, _Marks]) -> str:
+def _picture(result: Result, rows: Sequence[tuple[str, ...]], marks: Mapping[str, Marks]) -> str:
     height = 1.2 + 0.19 * len(rows)
     figure, axes = new(height)
     heights = {row: len(rows) - 1 - place for place, row in enumerate(rows)}
-    for kind, (prefix, colour, words) in enumerate(_KINDS):
+    for kind, (prefix, colour, words, _, _) in enumerate(KINDS):
         xs, ys = [], []
         for row in rows:
             for at in sorted(_points(row, marks).get(kind, ())):
