@@ -284,7 +284,9 @@ def _key(row: object) -> Key:
         raise KeyringError("is not an object with kid and key")
     unknown = sorted(set(row) - _FIELDS)
     if unknown:
-        raise KeyringError(f"has unknown fields: {', '.join(unknown)}")
+        # In ASCII: half of a surrogate pair, which JSON can name, cannot be told in UTF-8.
+        shown = ", ".join(ascii(name)[1:-1] for name in unknown)
+        raise KeyringError(f"has unknown fields: {shown}")
     kid, secret = row.get("kid"), row.get("key")
     if not isinstance(kid, str) or not isinstance(secret, str):
         raise KeyringError("needs a kid and a key, both text")

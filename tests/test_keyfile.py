@@ -122,6 +122,8 @@ def test_wider_modes_are_refused_with_the_command_that_helps(tmp_path: Path, mod
         ([{"kid": "01", "key": "é"}], "the key of kid 01 is not base64"),
         ([{"kid": "01", "key": "c2hvcnQ="}], "key 01: a key has 32 bytes, but this has 5"),
         ([{"kid": "01", "key": SECRETS[0], "use": 1}], "has unknown fields: use"),
+        # It went into the answer of the control API as it was, which is UTF-8: a 500.
+        ('[{"a\\udaaa\\u001b": 1}]', r"has unknown fields: a\\udaaa\\x1b"),
         ([{"kid": "01", "key": SECRETS[0], "retired": 1}], "retired is not true or false"),
         ([{"kid": "01", "key": SECRETS[0]}, {"kid": "01", "key": SECRETS[1]}], "appears twice"),
         ([{"kid": "01", "key": SECRETS[0], "retired": True}], "at least one key"),
