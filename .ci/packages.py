@@ -5,13 +5,15 @@
     python .ci/packages.py compiled FILE.whl
 
 An sdist has all that building from it takes. A wheel has ``gossipmm`` and ``gossipmm_sim`` at its
-top, nothing else, and no results of campaigns. A compiled one has a compiled module for each source
-that pyproject.toml names, and for no other: a room that its patterns do not match would be left
-interpreted, and nobody would see it but by the clock.
+top, nothing else, and no results of campaigns; in its metadata is a bill of materials (PEP 770). A
+compiled one has a compiled module for each source that pyproject.toml names, and for no other: a
+room that its patterns do not match would be left interpreted, and nobody would see it but by the
+clock.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import tarfile
 import tomllib
@@ -21,6 +23,7 @@ from pathlib import Path, PurePosixPath
 ROOT = Path(__file__).parent.parent
 #: What a build reads, and what a user of the simulator cannot do without.
 NEEDED = (
+    ".ci/gossipmm.cdx.json",
     ".ci/hatch_build.py",
     ".ci/python_for.py",
     "pyproject.toml",
@@ -75,6 +78,10 @@ def check_wheel(path: str) -> str:
     """Look at the top of a wheel, and for what is not for users."""
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
+        bills = [name for name in names if ".dist-info/sboms/" in name]
+        materials = [json.loads(archive.read(name)) for name in bills]
+    if [bill["bomFormat"] for bill in materials] != ["CycloneDX"]:
+        sys.exit(f"{path} has no bill of materials, but {bills}")
     tops = {name.partition("/")[0] for name in names if ".dist-info/" not in name}
     if tops != {"gossipmm", "gossipmm_sim"}:
         sys.exit(f"{path} has {', '.join(sorted(tops))} at its top")
