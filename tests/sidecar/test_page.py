@@ -14,8 +14,7 @@ from gossipmm.sidecar.http.problems import ProblemError
 from gossipmm.sidecar.http.router import Call
 from gossipmm.sidecar.page import files as pages
 from tests.processes.program import programs
-from tests.sidecar.browser import CHROMIUM, browser
-from tests.sidecar.fake_agent import FakeAgent
+from tests.sidecar.browser import CHROMIUM
 
 STATIC = Path(pages.__file__).parent / "static"
 FILES = sorted(STATIC.iterdir())
@@ -128,25 +127,6 @@ def test_the_page_is_small():
 
 
 # -- in a browser ----------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    with browser(tmp_path_factory.mktemp("profile")) as found:
-        yield found
-
-
-@pytest.fixture
-def cluster():
-    made = []
-
-    def make(size, **more):
-        made.append(FakeAgent(size, **more))
-        return made[-1]
-
-    yield make
-    for agent in made:
-        agent.close()
 
 
 def opened(chromium, agent, width=1440, height=900, **look):
@@ -467,7 +447,8 @@ def test_a_real_agent_serves_it_and_a_real_death_is_seen(chromium):
         c.signal(signal.SIGKILL)
         chromium.until("document.querySelector('[data-name=c]').dataset.state === 'dead'")
         chromium.until("document.getElementById('event-list').textContent.includes('c is dead')")
-        chromium.until("document.querySelectorAll('.host').length === 2")
+        chromium.until("document.querySelectorAll('.host[data-state=live]').length === 2")
+        chromium.until("document.querySelectorAll('.host[data-state=dead]').length === 1")
         assert chromium.complaints() == []
         a.signal(signal.SIGTERM)
         chromium.until("document.body.dataset.link === 'lost'")

@@ -2,14 +2,16 @@
 
 import { get } from "./api.js";
 import { byId, make, say, span, stateOf } from "./dom.js";
+import * as place from "./place.js";
 
 let shown = "";
 
 /** Open the member's window. */
 export async function open(name) {
   shown = name;
+  place.note("member", name);
   say(byId("detail-name"), name);
-  for (const id of ["detail-state", "detail-facts", "detail-evidence"]) byId(id).replaceChildren();
+  for (const id of ["detail-state", "detail-facts", "detail-commands", "detail-evidence"]) byId(id).replaceChildren();
   say(byId("detail-summary"), "…");
   const dialog = byId("detail");
   if (!dialog.open) dialog.showModal();
@@ -37,16 +39,37 @@ export async function refresh() {
     "Heard of": member.self ? "it is the node that answers here" : member.heard_ago === null ? "never alive, here" : `${span(member.heard_ago)} ago, heartbeat ${member.heartbeat}`,
     "In this state for": span(member.since_ago),
     "Generation": member.generation,
+    "Reads": `version ${member.wire_version} of the wire`,
     "Metadata": metadata,
     "Serves": why.serves.map(([topic, host]) => (host === name ? topic : `${topic} (as ${host})`)).join(", "),
   };
   byId("detail-facts").replaceChildren(...Object.entries(facts).filter(([, value]) => value).flatMap(([key, value]) => [make("dt", {}, key), make("dd", {}, value)]));
+  byId("detail-commands").replaceChildren(...commands(member).map(commandOf));
   const lines = why.evidence.toReversed().map((line) => make("li", {}, make("time", { class: "quiet", datetime: new Date(line.time * 1000).toISOString() }, `${span(line.ago)} ago`), make("span", {}, line.text)));
   byId("detail-evidence").replaceChildren(...(lines.length ? lines : [make("li", {}, "none kept")]));
 }
 
+/** What to type next, on this machine. */
+function commands(member) {
+  const name = /^[\w@%+=:,./][\w@%+=:,./-]*$/.test(member.name) ? member.name : `'${member.name.replaceAll("'", "'\\''")}'`;
+  if (member.self) return ["gossipmm status", "gossipmm info"];
+  const found = [`gossipmm why ${name}`];
+  if (["dead", "left"].includes(member.status)) found.push(`gossipmm forget ${name}`);
+  return found;
+}
+
+function commandOf(words) {
+  const button = make("button", { type: "button" }, "Copy");
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(words);
+    say(button, "Copied");
+  });
+  return make("li", {}, make("code", {}, words), navigator.clipboard ? button : null);
+}
+
 export function start() {
   const dialog = byId("detail");
+  dialog.addEventListener("close", () => place.note("member", ""));
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog) dialog.close(); // beside it
   });

@@ -46,6 +46,17 @@ export const SIGNS = {
   live: "●", doubted: "▲", draining: "▽", stale: "◌", agree: "●", differ: "▲",
 };
 
+/** Letters of a name's end that are always seen. */
+const END = 9;
+
+/** A name that is cut in its middle where there is no room: ends differ more often than beginnings. */
+export function nameOf(name, attributes = {}) {
+  const letters = [...name];
+  if (letters.length < 3 * END) return make("bdi", { ...attributes, title: name }, name);
+  const end = letters.splice(-END).join("");
+  return make("bdi", { ...attributes, class: `${attributes.class ?? ""} cut`.trim(), title: name }, make("span", {}, letters.join("")), make("span", {}, end));
+}
+
 /** A state as a sign, a word and a colour. */
 export function stateOf(state, word = state) {
   return make("span", { class: "state", "data-state": state }, make("span", { class: "sign", "aria-hidden": "true" }, SIGNS[state] ?? "·"), word);

@@ -12,6 +12,11 @@ const STATE = {
 };
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
+/** Seconds within which hosts that go belong to the member that went. */
+const TOGETHER = 3;
+
+/** Member that died or left -> its line, and the topics that it went out of. */
+const gone = new Map();
 let waiting = [];
 let drawing = 0;
 let paused = false;
@@ -27,20 +32,36 @@ export function add(event) {
 function draw() {
   drawing = 0;
   const list = byId("event-list");
-  list.prepend(...waiting.map(lineOf).reverse());
+  const lines = [];
+  for (const event of waiting) if (!folded(event)) lines.unshift(lineOf(event));
+  list.prepend(...lines);
   waiting = [];
   while (list.childElementCount > MOST) list.lastElementChild.remove();
+  for (const [name, { line }] of gone) if (!line.isConnected) gone.delete(name);
   byId("no-events").hidden = list.childElementCount > 0;
+}
+
+/** Put a host that goes with its member into that member's line: deaths do not drown in it. */
+function folded(event) {
+  if (event.event !== "host_changed" || event.state !== null) return false;
+  const with_ = gone.get(event.host);
+  if (!with_ || event.time - with_.time > TOGETHER) return false;
+  with_.topics.push(event.topic);
+  const named = with_.topics.slice(0, 3).join(", ") + (with_.topics.length > 3 ? ` and ${with_.topics.length - 3} more` : "");
+  say(with_.line.lastChild, `; out of ${named}`);
+  return true;
 }
 
 function lineOf(event) {
   const moment = new Date(event.time * 1000);
   const about = event.event === "host_changed" ? "host" : "member";
   const state = about === "host" ? (event.state ?? "left") : (STATE[event.event] ?? "unknown");
-  return make("li", { "data-state": state, "data-about": about },
+  const line = make("li", { "data-state": state, "data-about": about },
     make("time", { datetime: moment.toISOString(), title: moment.toLocaleString() }, clock.format(moment)),
     make("span", { class: "sign", "aria-hidden": "true" }, SIGNS[state] ?? "·"),
-    make("span", {}, event.text || event.event));
+    make("span", {}, event.text || event.event, make("small", {})));
+  if (event.event === "member_died" || event.event === "member_left") gone.set(event.name, { line: line.lastChild, time: event.time, topics: [] });
+  return line;
 }
 
 /** Hold the list still, or let it go on. */

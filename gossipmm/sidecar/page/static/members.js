@@ -1,6 +1,7 @@
 // The members: a square each, for the eye, and a table, for everything else.
 
-import { SIGNS, arrange, byId, make, mark, many, say, span, stateOf } from "./dom.js";
+import { SIGNS, arrange, byId, make, mark, many, nameOf, say, span, stateOf } from "./dom.js";
+import * as place from "./place.js";
 
 /** Trouble comes first. */
 const RANK = ["suspect", "dead", "returning", "probation", "unknown", "draining", "alive", "left"];
@@ -8,6 +9,8 @@ const RANK = ["suspect", "dead", "returning", "probation", "unknown", "draining"
 const GLANCE = 30;
 /** From how many on they are smaller. */
 const SMALLER = 300;
+/** Keys of metadata to group by. */
+const KEYS_OFFERED = 12;
 /** Rows in the table; further members are found by the filter. */
 const MOST = 1000;
 
@@ -26,6 +29,9 @@ const only = new Set();
 let members = [];
 let words = [];
 let sort = { key: "state", down: false };
+/** The key of metadata that puts members together. */
+let group = "";
+const groups = new Map();
 let chosen = "";
 let readAt = 0;
 let known = false;
@@ -78,7 +84,7 @@ function draw() {
   found.sort((a, b) => compare(a, b) || collator.compare(a.name, b.name));
   if (sort.down) found.reverse();
   const focused = document.activeElement?.dataset?.name;
-  arrange(byId("rows"), found.slice(0, MOST).map(rowOf));
+  arrange(byId("rows"), grouped(found.slice(0, MOST)));
   if (focused && document.activeElement?.dataset?.name !== focused) {
     rows.get(focused)?.focus({ preventScroll: true });
   }
@@ -89,12 +95,46 @@ function draw() {
   say(byId("members-shown"), found.length < members.length ? `${found.length} of ${members.length} shown${cut}` : cut && `showing ${MOST} of ${members.length}`);
   drawSquares(new Set(found.map((member) => member.name)));
   drawStates();
+  drawGroups();
+}
+
+/** The rows of members, under a line for each group if they are to be grouped. */
+function grouped(found) {
+  if (!group) return found.map(rowOf);
+  const by = new Map();
+  for (const member of found) {
+    const value = member.metadata[group] === undefined ? "" : String(member.metadata[group]);
+    if (!by.has(value)) by.set(value, []);
+    by.get(value).push(member);
+  }
+  return [...by.keys()].sort((a, b) => !a - !b || collator.compare(a, b)).flatMap((value) => {
+    const states = {};
+    for (const member of by.get(value)) states[member.shown] = (states[member.shown] ?? 0) + 1;
+    let line = groups.get(value);
+    if (!line) groups.set(value, line = make("tr", { class: "group" }, make("th", { colspan: "7", scope: "rowgroup" }, make("bdi"), make("span", { class: "quiet" }))));
+    const [head, counted] = line.firstChild.children;
+    say(head, value ? `${group} ${value}` : `without ${group}`);
+    say(counted, ` ${RANK.filter((state) => states[state]).map((state) => `${states[state]} ${state}`).join(", ")}`);
+    return [line, ...by.get(value).map(rowOf)];
+  });
+}
+
+/** Offer the keys of metadata that members have. */
+function drawGroups() {
+  const keys = [...new Set(members.flatMap((member) => Object.keys(member.metadata)))].sort().slice(0, KEYS_OFFERED);
+  const select = byId("group");
+  if (group && !keys.includes(group)) keys.push(group);
+  byId("group-label").hidden = !keys.length;
+  if (select.dataset.keys === keys.join("\n")) return;
+  select.dataset.keys = keys.join("\n");
+  select.replaceChildren(make("option", { value: "" }, "nothing"), ...keys.map((key) => make("option", { value: key }, key)));
+  select.value = group;
 }
 
 function rowOf(member) {
   let row = rows.get(member.name);
   if (!row) {
-    const name = make("td", { class: "name", title: member.name }, make("bdi", {}, member.name));
+    const name = make("td", { class: "name" }, nameOf(member.name));
     if (member.self) name.append(make("span", { class: "self" }, "this node"));
     const cell = (kind) => make("td", { class: kind });
     row = make("tr", { "data-name": member.name, tabindex: "-1" }, cell("shown"), name, cell("address"), cell("number heard"), cell("number since"), cell("number count"), cell("why"));
@@ -187,14 +227,14 @@ function choose(row) {
 }
 
 /** Focus the chosen row, or the first one. */
-export const focusRow = () => choose(rows.get(chosen) ?? byId("rows").firstElementChild);
+export const focusRow = () => choose(rows.get(chosen) ?? byId("rows").querySelector("[data-name]"));
 
 function key(event) {
   const row = event.target.closest("tr");
   if (!row || event.altKey || event.ctrlKey || event.metaKey) return;
-  const all = [...byId("rows").children];
-  const place = all.indexOf(row);
-  const to = { ArrowDown: place + 1, ArrowUp: place - 1, PageDown: place + 12, PageUp: place - 12, Home: 0, End: all.length - 1 }[event.key];
+  const all = [...byId("rows").children].filter((each) => each.dataset.name !== undefined);
+  const at = all.indexOf(row);
+  const to = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + 12, PageUp: at - 12, Home: 0, End: all.length - 1 }[event.key];
   if (to !== undefined) {
     event.preventDefault();
     choose(all[Math.max(0, Math.min(all.length - 1, to))]);
@@ -220,16 +260,41 @@ export function start(opened) {
     const state = event.target.closest("button")?.dataset.state;
     if (!state) return;
     if (!only.delete(state)) only.add(state);
+    place.note("state", [...only].join(","));
+    draw();
+  });
+  byId("group").addEventListener("change", () => {
+    group = byId("group").value;
+    groups.clear();
+    place.note("group", group);
     draw();
   });
   for (const head of document.querySelectorAll("th[data-sort]")) {
     head.firstElementChild.addEventListener("click", () => {
       const key = head.dataset.sort;
       sort = { key, down: sort.key === key && !sort.down };
-      for (const other of document.querySelectorAll("th[data-sort]")) {
-        mark(other, "aria-sort", other === head ? (sort.down ? "descending" : "ascending") : null);
-      }
+      place.note("sort", `${sort.down ? "-" : ""}${key}`);
+      drawSort();
       draw();
     });
   }
+}
+
+function drawSort() {
+  for (const head of document.querySelectorAll("th[data-sort]")) {
+    mark(head, "aria-sort", head.dataset.sort === sort.key ? (sort.down ? "descending" : "ascending") : null);
+  }
+}
+
+/** Take what is looked at from the address of the page. */
+export function look(wanted) {
+  only.clear();
+  for (const state of (wanted.get("state") ?? "").split(",")) if (RANK.includes(state)) only.add(state);
+  group = wanted.get("group") ?? "";
+  groups.clear();
+  byId("group").dataset.keys = "?"; // so that it is offered anew
+  const [, down, key] = /^(-?)(\w*)$/.exec(wanted.get("sort") ?? "") ?? [];
+  sort = key in KEYS ? { key, down: down === "-" } : { key: "state", down: false };
+  if (key in KEYS) drawSort();
+  if (members.length) draw();
 }

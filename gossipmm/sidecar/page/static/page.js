@@ -5,6 +5,7 @@ import * as detail from "./detail.js";
 import { byId, fillBar, make, many, say, span } from "./dom.js";
 import * as events from "./events.js";
 import * as members from "./members.js";
+import * as place from "./place.js";
 import * as topics from "./topics.js";
 import * as traffic from "./traffic.js";
 
@@ -86,6 +87,7 @@ async function begin() {
   watch(before(status.event_id), {
     heard(event) {
       events.add(event);
+      topics.heard(event);
       plan(AFTER_EVENT);
     },
     link(state, words) {
@@ -113,6 +115,9 @@ function draw() {
   if (!status) return;
   say(byId("node"), status.name);
   say(byId("cluster"), status.cluster);
+  const verdict = byId("verdict");
+  verdict.dataset.state = { ok: "alive", degraded: "suspect", leaving: "left" }[status.verdict] ?? "dead";
+  say(verdict, VERDICT[status.verdict] ?? "OK");
   say(byId("about"), `${status.addresses.join(", ")} · version ${status.version} · up ${span(status.uptime)}`);
   drawAgreement();
 }
@@ -157,8 +162,19 @@ function title() {
 
 function filter() {
   const words = byId("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
+  place.note("filter", words.join(" "));
   members.filter(words);
   topics.filter(words);
+}
+
+/** Look at what the address of the page says. */
+function look() {
+  const wanted = place.read();
+  members.look(wanted);
+  byId("filter").value = wanted.get("filter") ?? "";
+  filter();
+  const name = wanted.get("member");
+  if (name) detail.open(name);
 }
 
 document.addEventListener("keydown", (event) => {
@@ -195,4 +211,6 @@ document.addEventListener("visibilitychange", () => {
 members.start(detail.open);
 events.start();
 detail.start();
+addEventListener("hashchange", look);
+look();
 begin();
