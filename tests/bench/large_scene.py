@@ -193,10 +193,11 @@ class LargeScene:
         buckets = self.node.table.buckets
         members = len(buckets)
         bits = MAX_BITS if members > 4096 else min(MAX_BITS - 1, ceil(log2(members / 16)))
-        hashes = buckets.hashes(bits)
+        hashes = bytearray(buckets.hashes(bits))
         for number in range(min(odd, self.count)):
-            hashes[self.member(number * 7919 % self.count).key >> 64 - bits] = b"\0\0\0\0"
-        return self.hearing(options={wire.OPT_BUCKETS: [bits, 0, b"".join(hashes), 2]})
+            place = 4 * (self.member(number * 7919 % self.count).key >> 64 - bits)
+            hashes[place : place + 4] = bytes(4)
+        return self.hearing(options={wire.OPT_BUCKETS: [bits, 0, bytes(hashes), 2]})
 
     def full_digest(self) -> Thunk:
         """``b`` sends the rows of a bucket, all as they are here."""

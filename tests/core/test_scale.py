@@ -66,8 +66,8 @@ def test_large_tables_that_differ_in_a_few_records_agree_after_six_digests(membe
     assert len(pair.b.table.buckets) == members + 2
 
 
-def folded(sums: list[int]) -> list[bytes]:
-    return [((one >> 32) ^ (one & 0xFFFFFFFF)).to_bytes(4, "big") for one in sums]
+def folded(sums: list[int]) -> bytes:
+    return b"".join(((one >> 32) ^ (one & 0xFFFFFFFF)).to_bytes(4, "big") for one in sums)
 
 
 def test_the_sums_of_the_buckets_are_those_of_the_records() -> None:

@@ -7,7 +7,10 @@ so that what a digest costs does not grow with the members that agree.
 from __future__ import annotations
 
 import random
+import struct
+from array import array
 from collections.abc import Iterable, Iterator
+from operator import xor
 from typing import Final
 
 from gossipmm.core.table.member import Member
@@ -26,9 +29,10 @@ class Buckets:
 
     def __init__(self) -> None:
         self._members: list[dict[int, Member]] = [{} for _ in range(1 << MAX_BITS)]
-        self._sums = [0] * (1 << MAX_BITS)
+        #: XOR of both halves of the contributions.
+        self._sums = array("I", bytes(4 << MAX_BITS))
         #: The same over the versions of pages, for peers that read no other.
-        self._sums_of_versions = [0] * (1 << MAX_BITS)
+        self._sums_of_versions = array("I", bytes(4 << MAX_BITS))
 
     def __len__(self) -> int:
         return sum(map(len, self._members))
@@ -43,20 +47,17 @@ class Buckets:
 
     def change(self, key: int, difference: int, difference_of_versions: int) -> None:
         """Take the XOR of a record's old and new contributions into its bucket's sums."""
-        self._sums[key >> _SHIFT] ^= difference
-        self._sums_of_versions[key >> _SHIFT] ^= difference_of_versions
+        self._sums[key >> _SHIFT] ^= _folded(difference)
+        self._sums_of_versions[key >> _SHIFT] ^= _folded(difference_of_versions)
 
-    def hashes(self, bits: int, *, of_versions: bool = False) -> list[bytes]:
+    def hashes(self, bits: int, *, of_versions: bool = False) -> bytes:
         """Return the sums over the 2^``bits`` buckets (at most ``MAX_BITS``), 4 bytes each."""
-        width = 1 << (MAX_BITS - bits)
         sums = self._sums_of_versions if of_versions else self._sums
-        found = []
-        for first in range(0, 1 << MAX_BITS, width):
-            value = 0
-            for one in sums[first : first + width]:
-                value ^= one
-            found.append(((value >> 32) ^ (value & 0xFFFFFFFF)).to_bytes(4, "big"))
-        return found
+        width = 1 << (MAX_BITS - bits)
+        found = sums[::width]
+        for step in range(1, width):
+            found = array("I", map(xor, found, sums[step::width]))
+        return struct.pack(f">{len(found)}I", *found)
 
     def all(self) -> list[Member]:
         """Return all records."""
@@ -94,3 +95,8 @@ class Buckets:
         for turn in range(begin, begin + count):
             place = turn % count
             yield self._members[firsts[place // width] + place % width].values()
+
+
+def _folded(contribution: int) -> int:
+    """Return the 32 bits of a contribution that travel."""
+    return (contribution >> 32) ^ (contribution & 0xFFFFFFFF)
