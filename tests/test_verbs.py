@@ -30,6 +30,8 @@ from gossipmm.client.trio import TrioClient, TrioClientKeys
 from gossipmm.core.node import Node
 from gossipmm.embed.asyncio import AsyncAgent
 from gossipmm.embed.child import ChildAgent, ChildMatchMaker
+from gossipmm.embed.child_keys import ChildKeys
+from gossipmm.embed.keys import AsyncKeys, ThreadKeys
 from gossipmm.embed.matchmaker import MatchMakerGossip
 from gossipmm.embed.thread import ThreadAgent
 from gossipmm.matchmaker import TableMatchMaker
@@ -49,7 +51,13 @@ CLASSES: dict[Face, tuple[type, ...]] = {
     Face.CLIENT: (Client, TrioClient),
     Face.SIMULATOR: (Host,),
 }
-KEYS = {Face.AGENT: (AgentKeys,), Face.CLIENT: (ClientKeys, TrioClientKeys)}
+KEYS = {
+    Face.AGENT: (AgentKeys,),
+    Face.THREAD: (ThreadKeys,),
+    Face.ASYNCIO: (AsyncKeys,),
+    Face.CHILD: (ChildKeys,),
+    Face.CLIENT: (ClientKeys, TrioClientKeys),
+}
 
 #: Public names of a face that say nothing to an agent, or only what this one face is for.
 ONLY_THERE: dict[Face, set[str]] = {
@@ -67,7 +75,7 @@ ONLY_THERE: dict[Face, set[str]] = {
     },
     Face.THREAD: {
         *("start", "begin", "ask_to_close", "close"),
-        *("agent", "call", "submit", "spawn"),  # any call, in the Trio thread
+        *("agent", "call", "submit", "spawn", "finish"),  # any call, in the Trio thread
         *("name", "bound", "reader"),
         "let_go",  # after a fork
     },

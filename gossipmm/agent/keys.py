@@ -19,15 +19,13 @@ from gossipmm.answers import KeyHolder, KeysStatus, KeyStraggler, RotationStatus
 from gossipmm.core.life.rotation_progress import Progress, Straggler
 from gossipmm.core.sealing.keyring import Key, Keyring
 from gossipmm.core.values.events import Event, KeysChanged, KeyWanted
-from gossipmm.core.values.rotation_state import Phase
+from gossipmm.core.values.rotation_state import KEEP, Phase
 from gossipmm.errors import KeyringError
 
 __all__ = ("AgentKeys",)
 
 #: Seconds between two looks at a file that has to be written, or should have a key.
 _AGAIN = 2.0
-#: Seconds that the old key is kept for members that are down.
-KEEP = 3600.0
 
 
 class AgentKeys:

@@ -24,6 +24,7 @@ from gossipmm.core.table.table import Table
 from gossipmm.core.values.events import Event, LeaveFinished
 from gossipmm.core.values.stats import Stats
 from gossipmm.core.values.types import Address, TopicView
+from gossipmm.embed.keys import AsyncKeys
 from gossipmm.embed.lost import OnLost, tell
 from gossipmm.embed.outcome import Outcome
 from gossipmm.embed.thread import ThreadAgent
@@ -94,6 +95,8 @@ class AsyncAgent:
     def __init__(self, thread: ThreadAgent) -> None:
         self._thread = thread
         self._agent = thread.agent
+        #: Its keys, and rotations of them.
+        self.keys = AsyncKeys(self._agent.keys, self._call, self._spawn)
         self._matchmaker = TableMatchMaker(thread.reader, thread, config=self._agent.config)
 
     # -- what does not wait ----------------------------------------------------------------

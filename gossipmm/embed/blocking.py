@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
-from gossipmm.answers import NodeStatus
+from gossipmm.answers import KeysStatus, NodeStatus
 from gossipmm.config import Config
 from gossipmm.core.values.events import Event, LeaveFinished
+from gossipmm.core.values.rotation_state import KEEP
 from gossipmm.core.values.types import (
     Address,
     Agreement,
@@ -21,7 +22,10 @@ from gossipmm.core.values.types import (
 )
 from gossipmm.matchmaker import OwnedAgent
 
-__all__ = ("BlockingAgent", "EventIterator")
+if TYPE_CHECKING:
+    from gossipmm.core.sealing.keyring import Key
+
+__all__ = ("BlockingAgent", "BlockingKeys", "EventIterator")
 
 
 class EventIterator(Iterator[Event], Protocol):
@@ -31,11 +35,46 @@ class EventIterator(Iterator[Event], Protocol):
         """Stop watching. Idempotent."""
 
 
+class BlockingKeys(Protocol):
+    """The keys of gossip of an agent. Changes return once the file is written, or KeyringError."""
+
+    def status(self) -> KeysStatus:
+        """Return the keys by their ids, what the members tell of theirs, and the last rotation."""
+
+    def add(self, key: Key) -> None:
+        """Accept one more key."""
+
+    def use(self, kid: bytes, *, force: bool = False) -> None:
+        """Send with another key, here only."""
+
+    def remove(self, kid: bytes, *, force: bool = False) -> None:
+        """Stop accepting a key, here only."""
+
+    def rotate(self, *, keep: float = KEEP) -> None:
+        """Begin to replace the sending key with a new one, everywhere, by gossip."""
+
+    def rotate_out_of_band(self, kid: bytes = b"", *, keep: float = KEEP) -> None:
+        """Begin to replace the sending key with one that each host has in its own file."""
+
+    def leave_behind(self, names: Iterable[str]) -> None:
+        """Do not wait for these members in the rotation that is under way."""
+
+    def cancel(self) -> None:
+        """Go back to the key that is being replaced."""
+
+    def reload(self) -> list[str]:
+        """Read the file again; say in words what changed."""
+
+
 class BlockingAgent(OwnedAgent, Protocol):
     """Everything that an agent can be asked, from any thread that its kind allows."""
 
     #: The configuration in use.
     config: Config
+
+    @property
+    def keys(self) -> BlockingKeys:
+        """Its keys, and rotations of them."""
 
     def ask_to_close(self) -> None:
         """Begin to close. Idempotent; never waits, never raises."""

@@ -30,6 +30,7 @@ from gossipmm.core.values.events import KINDS, Event, LeaveFinished, kinds_of
 from gossipmm.core.values.types import Address, TopicView
 from gossipmm.embed import running
 from gossipmm.embed.blocking import BlockingAgent
+from gossipmm.embed.child_keys import ChildKeys
 from gossipmm.embed.child_table import ChildTable, ChildWatch
 from gossipmm.embed.interpreter import find_python
 from gossipmm.embed.link import PATIENCE, Link, LinkEndedError
@@ -109,6 +110,8 @@ class ChildAgent:
         #: This node's name, and where it is bound; from ``start`` on.
         self.name = self.config.name
         self.bound: Address = ("", 0)
+        #: Its keys, and rotations of them.
+        self.keys = ChildKeys(self._ask)
         self._python = python
         self._on_lost = on_lost
         self._pid = os.getpid()

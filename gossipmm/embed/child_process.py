@@ -24,6 +24,7 @@ from gossipmm.agent.opening import open_agent
 from gossipmm.agent.watch import Watch
 from gossipmm.core.values.events import Event
 from gossipmm.core.values.types import Address, TopicView
+from gossipmm.embed.child_keys import KEY_VERBS, KeyCalls
 from gossipmm.embed.pipe import Lines, PipeError, config_from, dump, error_to, view_to
 from gossipmm.embed.plain import plain
 from gossipmm.embed.troubles import log_troubles
@@ -66,6 +67,8 @@ class _Calls:
 
     def __getattr__(self, name: str) -> Any:
         """Return the answer of a verb of the agent (one that the other end knows)."""
+        if name in KEY_VERBS:
+            return getattr(KeyCalls(self._agent.keys), name.removeprefix("keys."))
         if name not in _VERBS:
             raise AttributeError(f"{name!r} is not a call")
         return getattr(self._agent, name)
@@ -157,14 +160,15 @@ class _Parent:
 
 async def _answer(calls: _Calls, request: dict[str, Any]) -> dict[str, Any]:
     try:
-        if request["call"] not in _CALLS | _VERBS:
+        if request["call"] not in _CALLS | _VERBS | KEY_VERBS:
             raise AttributeError(f"{request['call']!r} is not a call")
         call: Callable[..., Any] = getattr(calls, request["call"])
         result = call(*request["args"], **request["options"])
         if isinstance(result, Awaitable):
             result = await result
         # The other calls answer with plain values; of a large topic it would cost milliseconds.
-        return {"result": plain(result) if request["call"] in _VERBS else result}
+        named = request["call"] in _VERBS | KEY_VERBS
+        return {"result": plain(result) if named else result}
     except Exception as exc:
         return error_to(exc)
 

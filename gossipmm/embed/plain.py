@@ -28,6 +28,7 @@ _TYPES: dict[str, Any] = {
     for name, kind in vars(module).items()
     if isinstance(kind, type) and (issubclass(kind, (tuple, Enum)) or is_dataclass(kind))
 }
+_TYPES["bytes"] = bytes.fromhex
 #: Keys of the objects that stand for a value of a type of ours, and for a map.
 _TYPE, _MAP = "type", "map"
 
@@ -41,6 +42,8 @@ def plain(value: Any) -> Any:
     kind = type(value)
     if isinstance(value, Enum):
         return {_TYPE: kind.__name__, "of": [value.value]}
+    if isinstance(value, bytes):
+        return {_TYPE: "bytes", "of": [value.hex()]}
     if isinstance(value, Mapping):
         return {_MAP: [[plain(key), plain(item)] for key, item in value.items()]}
     if is_dataclass(value):

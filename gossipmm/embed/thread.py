@@ -38,6 +38,7 @@ from gossipmm.core.values.stats import Stats
 from gossipmm.core.values.types import Address, TopicView
 from gossipmm.embed import running
 from gossipmm.embed.job import Job, ThreadWatch
+from gossipmm.embed.keys import ThreadKeys
 from gossipmm.embed.lost import OnLost, stale, tell
 from gossipmm.embed.outcome import Outcome
 from gossipmm.embed.patched import refuse_patched
@@ -85,6 +86,8 @@ class ThreadAgent:
         on_lost: OnLost | None = None,
     ) -> None:
         self.config = load_config() if config is None else config
+        #: Its keys, and rotations of them.
+        self.keys = ThreadKeys(lambda: self.agent.keys, self.call, self.finish)
         self._network = Recording(SystemNetwork() if network is None else network)
         self._on_lost = on_lost
         self._pid = os.getpid()
@@ -288,6 +291,11 @@ class ThreadAgent:
             self._fail(job)
         return job
 
+    def finish(self, function: Callable[..., Awaitable[_T]], *args: Any) -> _T:
+        """Make an asynchronous call in the Trio thread, and return or raise how it ends."""
+        self._check_thread()
+        return self.spawn(function, *args).result()
+
     def _fail(self, outcome: Outcome[Any]) -> None:
         """End a call that can no longer finish."""
         self._waiting.discard(outcome)
@@ -394,8 +402,7 @@ class ThreadAgent:
 
         Afterwards only reading is possible, until ``close``.
         """
-        self._check_thread()
-        return self.spawn(self.agent.leave).result()
+        return self.finish(self.agent.leave)
 
     def watch(
         self,

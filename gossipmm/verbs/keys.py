@@ -6,9 +6,6 @@ from gossipmm.verbs.verb import Differs, Face, Scope, Verb
 from gossipmm.verbs.words import ASK_AGENT
 
 _BY_OPERATORS = {
-    Face.THREAD: "for operators: the control API, or Agent.keys under Trio",
-    Face.ASYNCIO: "for operators: the control API, or Agent.keys under Trio",
-    Face.CHILD: "for operators: the control API, or Agent.keys under Trio",
     Face.MATCHMAKER: ASK_AGENT,
     Face.CONSOLE: "keys are changed through a socket that only operators may use",
     Face.SIMULATOR: "host.set_keyring",

@@ -33,7 +33,10 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
-__all__ = ("MAX_TOLD", "NEVER", "Phase", "RotationState", "Told", "register_of", "told_of")
+__all__ = ("KEEP", "MAX_TOLD", "NEVER", "Phase", "RotationState", "Told", "register_of", "told_of")
+
+#: Seconds that the old key is kept for members that are down.
+KEEP = 3600.0
 
 #: Bytes that keys take in page 0, at most: 8 kids of 4 bytes, and a state.
 MAX_TOLD: Final = 75
