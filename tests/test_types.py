@@ -17,6 +17,7 @@ import pytest
 import gossipmm
 from gossipmm import events as public
 from gossipmm import matchmaker
+from gossipmm.client import event_types
 from gossipmm.config import Config
 from gossipmm.config_fields import ConfigFields, Settings, Strings
 from gossipmm.core.values import events
@@ -112,6 +113,7 @@ from gossipmm.matchmaker import MatchMakerGosip as Second
 from gossipmm import Config, MatchMakerGossip
 from gossipmm.embed.asyncio import open_agent
 from gossipmm.events import MemberDied
+from gossipmm.client import Client
 
 MatchMakerGossip(nmae="x")
 MatchMakerGossip(register="compute")
@@ -123,8 +125,14 @@ Config(bind="127.0.0.1:1", join=("a:1",))
 
 def died(event: MemberDied) -> str:
     return event.name
+
+
+def told(client: Client) -> None:
+    for event in client.watch("member_died"):
+        if event["event"] == "member_died":
+            print(event["accusers"][0], event["nmae"])
 """
-WRONG_LINES = [1, 2, 7, 8, 9, 10]
+WRONG_LINES = [1, 2, 8, 9, 10, 11, 23]
 
 
 @pytest.mark.timeout(300)
@@ -164,6 +172,43 @@ def test_the_keywords_are_the_fields_of_the_configuration() -> None:
     }
     assert hints == {name: taken[str(kind)] for name, kind in fields.items()}
     assert list(ConfigFields.__annotations__) == list(fields)
+
+
+def test_a_clients_events_are_typed_as_the_control_api_writes_them() -> None:
+    """A watch gave dictionaries of anything: a misspelt key was found when the event came."""
+    text = "str"
+    written = {
+        "str": text,
+        "NodeId": text,
+        "Topic": text,
+        "Address": text,
+        "Generation": text,
+        "bool": "bool",
+        "int": "int",
+        "float": "float",
+        "Heartbeat": "int",
+        "Drop": text,
+        "PathFault": text,
+        "RenewalReason": text,
+        "HostState | None": "str | None",
+        "tuple[Address, ...]": "list[str]",
+        "tuple[NodeId, ...]": "list[str]",
+        "tuple[str, ...]": "list[str]",
+    }
+    typed = {
+        get_args(get_type_hints(kind)["event"])[0]: kind
+        for kind in get_args(event_types.WatchedEvent)
+    }
+    assert set(typed) == {"hello", "dropped", *events.KINDS}
+    for name, kind in events.KINDS.items():
+        shown = {
+            each.name: written[str(each.type)]
+            for each in dataclasses.fields(kind)
+            if each.name != "at"
+        }
+        found = {key: hint.__forward_arg__ for key, hint in typed[name].__annotations__.items()}
+        del found["event"]
+        assert found == {"time": "float", "text": text, **shown}, name
 
 
 def test_every_event_is_public() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +18,9 @@ from gossipmm.cli.base import (
 from gossipmm.client import Client
 from gossipmm.text.durations import moment
 from gossipmm.text.terminal import json_text
+
+if TYPE_CHECKING:
+    from gossipmm.client.event_types import WatchedEvent
 
 __all__ = ("watch",)
 
@@ -75,17 +78,15 @@ def watch(
     sys.exit(3)
 
 
-def _show(event: dict[str, Any], as_json: bool) -> int:
+def _show(event: WatchedEvent, as_json: bool) -> int:
     """Print an event; returns how many of those wanted it is."""
-    kind = event["event"]
-    own = kind in ("hello", "dropped", "closing")
     if as_json:
         click.echo(json_text(event))
-    elif kind == "hello":
+    elif event["event"] == "hello":
         say(f"watching {event['node']}", err=True)
-    elif own:
+    elif event["event"] == "dropped" or event["event"] == "closing":
         say(f"gossipmm: {event['reason']}", err=True)
     else:
         say(f"{moment(event['time'], digits=3)}  {event['text']}")
     sys.stdout.flush()
-    return 0 if own else 1
+    return 1 if "text" in event else 0

@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from gossipmm.client import calls, key_calls
 from gossipmm.client.asked import Asked, clock, waiting
@@ -16,6 +16,9 @@ from gossipmm.client.events import Following
 from gossipmm.client.http11 import AnswerReader, request
 from gossipmm.client.place import Place, find
 from gossipmm.errors import AgentUnreachableError, GossipError
+
+if TYPE_CHECKING:
+    from gossipmm.client.event_types import WatchedEvent
 
 __all__ = ("Client", "ClientKeys")
 
@@ -182,7 +185,7 @@ class Client:
         members: Collection[str] = (),
         since: str | None = None,
         reconnect: bool = True,
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Iterator[WatchedEvent]:
         """Yield events as they happen; the first is ``hello``. Raises ControlError at once.
 
         ``kinds``: only those (``member_died``); ``topics`` and ``members``: only events of one of
@@ -202,7 +205,7 @@ class Client:
                 return
             time.sleep(following.pause())
 
-    def _follow(self, following: Following) -> Iterator[dict[str, Any]]:
+    def _follow(self, following: Following) -> Iterator[WatchedEvent]:
         connection = _Connection(self.place, self._timeout)
         try:
             connection.sock.sendall(following.request())

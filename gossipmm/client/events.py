@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from gossipmm.client.asked import path, problem
 from gossipmm.client.http11 import AnswerReader, request
 from gossipmm.errors import ControlError
+
+if TYPE_CHECKING:
+    from gossipmm.client.event_types import WatchedEvent
 
 __all__ = ("EventReader", "Following")
 
@@ -42,7 +45,7 @@ class Following:
         self._answer, self._rest = AnswerReader(), b""
         return request("GET", path("watch", **self._query, since=self._reader.last), None)
 
-    def feed(self, data: bytes) -> Iterator[dict[str, Any]]:
+    def feed(self, data: bytes) -> Iterator[WatchedEvent]:
         """Take what was received; yields the events in it. Raises ControlError."""
         self._answer.feed(data)
         for part in self._answer.body():
@@ -81,7 +84,7 @@ class EventReader:
         self._kind = ""
         self._data: list[str] = []
 
-    def take(self, data: bytes) -> dict[str, Any] | None:
+    def take(self, data: bytes) -> WatchedEvent | None:
         """Take a line without its end; return the event that it completes, if it does.
 
         Raises ControlError for what no agent says.
@@ -93,7 +96,7 @@ class EventReader:
                 f"what answers there is not an agent: no event can be made of {data[:80]!r}"
             ) from None
 
-    def _take(self, line: str) -> dict[str, Any] | None:
+    def _take(self, line: str) -> WatchedEvent | None:
         if line:
             name, _, value = line.partition(":")
             value = value.removeprefix(" ")
@@ -111,4 +114,4 @@ class EventReader:
         event: dict[str, Any] = {"event": kind, **json.loads(data)}
         if kind == "hello":
             self.last = event["event_id"]
-        return event
+        return cast("WatchedEvent", event)

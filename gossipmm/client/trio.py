@@ -6,7 +6,7 @@ import socket
 from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import trio
 
@@ -16,6 +16,9 @@ from gossipmm.client.events import Following
 from gossipmm.client.http11 import AnswerReader, request
 from gossipmm.client.place import Place, find
 from gossipmm.errors import AgentUnreachableError, GossipError
+
+if TYPE_CHECKING:
+    from gossipmm.client.event_types import WatchedEvent
 
 __all__ = ("TrioClient", "TrioClientKeys")
 
@@ -142,7 +145,7 @@ class TrioClient:
         members: Collection[str] = (),
         since: str | None = None,
         reconnect: bool = True,
-    ) -> AsyncGenerator[dict[str, Any], None]:
+    ) -> AsyncGenerator[WatchedEvent, None]:
         """Yield events as they happen; the first is ``hello``. Raises ControlError at once.
 
         ``kinds``: only those (``member_died``); ``topics`` and ``members``: only events of one of

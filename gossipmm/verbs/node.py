@@ -138,7 +138,7 @@ NODE = (
                 "events as JSON has them, with their words; resumed after a lost connection",
                 takes="*kinds: str, topics: Collection[str] = (), members: Collection[str] = (), "
                 "since: str | None = None, reconnect: bool = True",
-                gives="Iterator[dict[str, Any]]",
+                gives="Iterator[WatchedEvent]",
             ),
             Face.HTTP: Differs(
                 "server-sent events",
