@@ -32,6 +32,7 @@ class Mechanism(StrEnum):
     IMPAIRED = "impaired"  #: a node whose replies are being lost says so itself
     LATE_HOLD = "late_hold"  #: a node whose timers are late holds its accusations
     PATHS = "paths"  #: of several addresses of a member, the one that answers is used
+    PATH_SIZES = "path_sizes"  #: where what is large does not arrive, what is told there is cut
     QUICK_RESENDS = "quick_resends"  #: an unanswered probe is sent again within the interval
     REFUTATION_BY_ANYONE = "refutation_by_anyone"  #: whoever knows better contradicts a suspicion
     RING = "ring"  #: each interval's exchange is with the successor on the ring of record keys

@@ -79,6 +79,8 @@ class Mesh:
         self.rules: dict[str, Rule] = {}
         #: A packet that this is true of cannot leave its sender, who is told.
         self.refused: Rule = lambda _: False
+        #: What the sender is told of its size: 0 unless that is why.
+        self.refused_size = 0
         self.sent: list[Packet] = []
         self.lost: list[Packet] = []
         self.events: dict[str, list[Any]] = {}
@@ -246,7 +248,7 @@ class Mesh:
             source = self._source(member, target)
             packet = Packet(self.now + self.latency, self._count, data, source, target)
             if self.refused(packet):
-                member.send_failed(target, self.now)
+                member.send_failed(target, self.now, self.refused_size)
                 waiting += member.datagrams_to_send()
                 continue
             self.sent.append(packet)

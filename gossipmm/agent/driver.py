@@ -176,7 +176,8 @@ class Driver:
             self._said_too_large = True
             _log.warning(
                 "a datagram of %d bytes to %s is larger than this machine's link carries and was "
-                "not sent: raise the MTU there, or set max_datagram on all members",
+                "not sent; what is told there goes in parts from now on, which costs a fifth more: "
+                "raise the MTU there, or set max_datagram on all members",
                 size,
                 format_address(address),
             )

@@ -42,6 +42,7 @@ from gossipmm.core.sending.outbox import Outbox
 from gossipmm.core.sending.paths import Paths
 from gossipmm.core.sending.replies import Replies
 from gossipmm.core.sending.seeds import Seeds
+from gossipmm.core.sending.size_tests import SizeTests
 from gossipmm.core.sync.anti_entropy import AntiEntropy
 from gossipmm.core.sync.claims import Claims
 from gossipmm.core.sync.fingerprints import Fingerprints
@@ -128,9 +129,9 @@ class Node:
         """
         local, outbox = self._local, self._outbox
         envelope, admission = self._envelope, self._admission
+        size_tests = SizeTests(local, outbox, admission)
         broadcasts, replies = BroadcastQueue(local, outbox), Replies(local)
-        validation = AddressValidation(local, outbox, admission)
-        pace = Pace(local, broadcasts)
+        validation, pace = AddressValidation(local, outbox, admission), Pace(local, broadcasts)
         findings = Findings(
             trouble=pace.soon,
             failed=lambda member, failure: detector.accuse(member, failure),
@@ -140,8 +141,7 @@ class Node:
         detector = Detector(local, outbox, broadcasts, probes)
         own = OwnGenerations(local, broadcasts)
         closed = ClosedGenerations(local, outbox, detector, own, replies)
-        conflict = NameConflict(local, outbox, own)
-        reply_loss = ReplyLoss(local, own)
+        conflict, reply_loss = NameConflict(local, outbox, own), ReplyLoss(local, own)
         seeds = Seeds(local, outbox)
         transfer, founding = Transfer(local, outbox, replies, pace), Founding(local, seeds, pace)
         joining = Joining(local, admission, seeds, transfer, founding)
@@ -158,6 +158,7 @@ class Node:
             paths=self._paths,
             foreign_traffic=ForeignTraffic(local),
             validation=validation,
+            size_tests=size_tests,
             broadcasts=broadcasts,
             replies=replies,
             detector=detector,
@@ -348,7 +349,9 @@ class Node:
         self._advance(now)
         self._local.stats.drop(Drop.SEND_TOO_LARGE if size else Drop.SEND_FAILED)
         member = self._outbox.receiver_at(address)
-        if member is not None and not size:
+        if size:
+            self._parts.size_tests.refused(member, address, size)
+        elif member is not None:
             self._paths.failed(member, address)
             self._parts.probes.send_failed(member, address)
 
@@ -429,4 +432,5 @@ class Node:
     def health(self, now: float) -> Health:
         """Return the health of this node: slow, deaf, its loss, what waits to be broadcast."""
         losses = self._parts.reply_loss.lost, self._parts.reply_loss.missed
-        return health_of(self._local, now, losses, self._parts.broadcasts.waiting)
+        health = health_of(self._local, now, losses, self._parts.broadcasts.waiting)
+        return health._replace(small_paths=self._paths.count_small())

@@ -25,8 +25,10 @@ from gossipmm.core.sending.broadcasts import BroadcastQueue
 from gossipmm.core.sending.foreign_traffic import FOREIGN, ForeignTraffic
 from gossipmm.core.sending.inbound import Inbound
 from gossipmm.core.sending.outbox import Outbox
+from gossipmm.core.sending.parts import Parts as FrameParts
 from gossipmm.core.sending.paths import Paths
 from gossipmm.core.sending.replies import Replies
+from gossipmm.core.sending.size_tests import SizeTests
 from gossipmm.core.sync.anti_entropy import AntiEntropy
 from gossipmm.core.sync.claims import Claims
 from gossipmm.core.sync.fingerprints import Fingerprints
@@ -64,6 +66,7 @@ class Parts(NamedTuple):
     paths: Paths
     foreign_traffic: ForeignTraffic
     validation: AddressValidation
+    size_tests: SizeTests
     broadcasts: BroadcastQueue
     replies: Replies
     detector: Detector
@@ -99,6 +102,7 @@ class Receiver:
         self._parts = parts
         self._page_reader = _allowing(parts.admission, page_reader)
         self._tag = wire.cluster_tag(local.config.cluster)
+        self._frame_parts = FrameParts()
         self._budget_of = parts.admission.proved.get
         #: An envelope passes only datagrams from validated addresses.
         self._proves = not isinstance(parts.envelope, PlainEnvelope)
@@ -137,6 +141,8 @@ class Receiver:
         limited = budget is None and not self._proves
         if limited:
             self._outbox.limit(source, _ALLOWED * len(data))
+        if wire.OPT_PART in frame.options:
+            frame = self._whole_untrusted(frame) or frame
         options = frame.options
         pages = pages_untrusted(options, self._page_reader, stats) if options else ()
         self._act(Inbound(frame, source, pages, local.now))
@@ -169,6 +175,26 @@ class Receiver:
                 self._parts.foreign_traffic.heard(refused.reason, source, data)
         if envelope.waiting:
             self._outbox.send_waiting()
+        return frame
+
+    def _whole_untrusted(self, part: wire.Frame) -> wire.Frame | None:
+        """Return the frame that a part completes; None while there is nothing more to act on.
+
+        [P128]
+        """
+        local = self._local
+        sender = part.sender if part.sender in local.table.by_key else 0
+        whole = self._frame_parts.take(sender, part.options[wire.OPT_PART])
+        if whole is None:
+            return None
+        try:
+            frame = wire.decode_untrusted(whole, self._tag)
+        except Refused as refused:
+            local.stats.drop(refused.reason)
+            return None
+        if frame.sender != part.sender or wire.OPT_PART in frame.options:
+            local.stats.drop(Drop.MALFORMED)
+            return None
         return frame
 
     def _came_back_untrusted(self, opened: bytes) -> None:
@@ -287,6 +313,8 @@ class Receiver:
         if (want := options.get(wire.OPT_WANT)) is not None:
             parts.anti_entropy.hear_want(inbound, sender, want)
         if (cursor := options.get(wire.OPT_PULL)) is not None:
+            if len(cursor) > 3:  # it asks for less because something was lost
+                parts.size_tests.doubt(sender, parts.paths.to(sender))
             parts.transfer.hear_pull(sender, cursor, frame.probe)
         more = options.get(wire.OPT_MORE)
         if (
@@ -331,6 +359,7 @@ class Receiver:
             parts.expected.came(sender)
             half = frame.half
             parts.fingerprints.compare(sender, frame.fingerprint, half=half, may_send=True)
+            parts.size_tests.compared(sender)
 
     def _hear_ack(self, inbound: Inbound) -> None:
         """Take an answer to a question of this node: a probe, a join probe, a watch, a leave."""
@@ -339,6 +368,8 @@ class Receiver:
         if frame.known and frame.target == local.me.key and sender is not None:
             local.own.acknowledged = True
         if parts.validation.open and parts.validation.answered(frame.probe):
+            return
+        if parts.size_tests.open and parts.size_tests.answered(frame.probe):
             return
         joining = wire.OPT_JOINING in frame.options
         answers = (
@@ -352,6 +383,7 @@ class Receiver:
         if sender is not None:
             half = frame.half
             parts.fingerprints.compare(sender, frame.fingerprint, half=half, may_send=False)
+            parts.size_tests.compared(sender)
         elif wire.OPT_MINIMUMS in frame.options:
             parts.closed.hear_minimums(frame.options[wire.OPT_MINIMUMS], None)
 

@@ -9,7 +9,7 @@ from gossipmm.addresses import format_address
 from gossipmm.core.values import events
 from gossipmm.core.values.events import Event
 from gossipmm.core.values.stats import Drop
-from gossipmm.core.values.types import Address, HostState
+from gossipmm.core.values.types import Address, HostState, PathView
 from gossipmm.text.paths import path_mended, path_trouble
 from gossipmm.text.renewal import SOMEBODY, why_renewed
 
@@ -189,9 +189,9 @@ EVENTS: Mapping[type, Callable[[Any, str], str]] = {
         else f"member {e.name} sends from {format_address(e.source)} again, as it announces"
     ),
     events.PathTrouble: lambda e, _: (
-        path_trouble(e.fault, e.name, e.addresses)
+        path_trouble(PathView(e.name, e.fault, e.addresses, e.carries, e.loses))
         if e.active
-        else path_mended(e.fault, e.name, e.addresses)
+        else path_mended(PathView(e.name, e.fault, e.addresses, e.carries, e.loses))
     ),
     events.NameConflict: _conflict,
     events.GenerationRenewed: lambda e, _: (

@@ -77,6 +77,10 @@ DETAILS: Mapping[EvidenceKind, Callable[[Facts], str]] = {
     EvidenceKind.OTHER_ANSWERED: lambda facts: f"at {facts['address']}",
     EvidenceKind.NO_PATH: lambda facts: f"at {facts['address']}",
     EvidenceKind.PATH_FOUND: lambda facts: f"at {facts['address']}",
+    EvidenceKind.SMALL_PATH: lambda facts: (
+        f"at {facts['address']}: {facts['carries']} bytes pass, {facts['loses']} do not"
+    ),
+    EvidenceKind.LARGE_PATH: lambda facts: f"at {facts['address']}: {facts['carries']} bytes pass",
     EvidenceKind.SOURCE_DIFFERS: lambda facts: str(facts["address"]),
     EvidenceKind.SOURCE_AGREES: lambda facts: str(facts["address"]),
     EvidenceKind.DELIVERED: _host,
@@ -156,6 +160,10 @@ EVIDENCE: Mapping[EvidenceKind, Callable[[_Line], str]] = {
     EvidenceKind.NO_PATH: lambda line: (
         f"others reach it, this node does not, {line.detail}: it is told things by others only"
     ),
+    EvidenceKind.SMALL_PATH: lambda line: (
+        f"large datagrams are lost on the path to it, {line.detail}: it is told things in parts"
+    ),
+    EvidenceKind.LARGE_PATH: lambda line: f"large datagrams arrive at it again, {line.detail}",
     EvidenceKind.SOURCE_DIFFERS: lambda line: (
         f"it sends from {line.detail}, which it does not announce: an address translator?"
     ),

@@ -11,7 +11,8 @@ __all__ = ("MENDED", "TROUBLE", "no_path", "path_mended", "path_trouble", "path_
 
 #: Members that are named.
 _SHOWN = 5
-#: Fault -> what is wrong; ``{name}`` is the member, ``{at}`` the addresses that it is about.
+#: Fault -> what is wrong; ``{name}`` is the member, ``{at}`` the addresses that it is about;
+#: ``{carries}`` and ``{loses}`` are sizes of datagrams in bytes.
 TROUBLE: Mapping[PathFault, str] = {
     PathFault.SOURCE: (
         "member {name} sends from {at}, an address that it does not announce: a translator of "
@@ -22,29 +23,40 @@ TROUBLE: Mapping[PathFault, str] = {
         "and what this node has to tell it goes by others; look at address families, routes and "
         "firewalls between the two"
     ),
+    PathFault.SIZE: (
+        "datagrams of {loses} bytes to member {name} at {at} are lost, those of {carries} bytes "
+        "arrive: what this node has to tell it goes in parts; look at the MTU of tunnels and VPNs "
+        "between the two, and let ICMP through"
+    ),
 }
 #: Fault -> what is said once it is over.
 MENDED: Mapping[PathFault, str] = {
     PathFault.SOURCE: "member {name} sends from {at}, as it announces",
     PathFault.NO_PATH: "member {name} answers this node again, at {at}",
+    PathFault.SIZE: "datagrams of {carries} bytes to member {name} at {at} arrive again",
 }
 
 
-def path_trouble(fault: PathFault, name: NodeId, addresses: tuple[Address, ...]) -> str:
+def path_trouble(view: PathView) -> str:
     """Say what is wrong with the path to a member."""
-    return TROUBLE[fault].format(name=name, at=_at(addresses))
+    return _say(TROUBLE, view)
 
 
-def path_mended(fault: PathFault, name: NodeId, addresses: tuple[Address, ...]) -> str:
+def path_mended(view: PathView) -> str:
     """Say that it is over."""
-    return MENDED[fault].format(name=name, at=_at(addresses))
+    return _say(MENDED, view)
+
+
+def _say(words: Mapping[PathFault, str], view: PathView) -> str:
+    at = _at(view.addresses)
+    return words[view.fault].format(name=view.name, at=at, carries=view.carries, loses=view.loses)
 
 
 def path_troubles(views: Iterable[PathView]) -> dict[NodeId, str]:
     """Say what is wrong with each path: member -> words."""
     told: dict[NodeId, str] = {}
     for view in views:
-        words = path_trouble(view.fault, view.name, view.addresses)
+        words = path_trouble(view)
         told[view.name] = f"{told[view.name]}; {words}" if view.name in told else words
     return told
 

@@ -72,7 +72,7 @@ def check_page(page: list[Any]) -> None:
 def talk() -> list[bytes]:
     """Datagrams of clusters to which everything happens, the same ones kept once."""
     said: dict[bytes, None] = {}
-    for mesh in (*map(busy, range(3)), crowded(), large(), full()):
+    for mesh in (*map(busy, range(3)), crowded(), large(), full(), small()):
         said.update(dict.fromkeys(packet.data for packet in mesh.sent))
     return list(said)
 
@@ -146,6 +146,16 @@ def full() -> Mesh:
     return mesh
 
 
+def small() -> Mesh:
+    """A path that loses what is large."""
+    mesh = Mesh("a", "b")
+    mesh.rules["size"] = lambda packet: len(packet.data) > 600
+    for index in range(30):
+        mesh["a"].register(f"topic-{index}", "host-a", {"m": "x" * 20}, now=mesh.now)
+    mesh.settle()
+    return mesh
+
+
 def test_every_datagram_keeps_to_the_grammar(talk: list[bytes]) -> None:
     """[P98]."""
     for data in talk:
@@ -209,6 +219,9 @@ def with_page(page: list[object], place: int, value: object) -> list[object]:
         [*FRAME, {5: [["n" * 65, 1]]}],
         [*FRAME, {8: 0}],
         [*FRAME, {9: False}],
+        [*FRAME, {17: True}],
+        [*FRAME, {18: [1, 0, 0, b"x"]}],
+        [*FRAME, {18: [1, 9, 0, b""]}],
         with_page(PAGE, 0, ""),
         with_page(PAGE, 1, 1 << 59),
         with_page(PAGE, 2, 1 << 16),

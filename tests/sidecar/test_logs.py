@@ -39,7 +39,7 @@ FIELDS = {
     "member_reaped": "name generation",
     "address_changed": "name previous addresses",
     "source_differs": "name source addresses active",
-    "path_trouble": "name fault active addresses",
+    "path_trouble": "name fault active addresses carries loses",
     "name_conflict": "name ours older newer",
     "generation_renewed": "generation previous reason",
     "host_changed": "topic host state previous",

@@ -105,7 +105,7 @@ class FakeNode:
     def set_addresses(self, addresses, now):
         self.addresses = tuple(addresses)
 
-    def send_failed(self, address, now):
+    def send_failed(self, address, now, size=0):
         self.failed += 1
 
     def members(self):

@@ -25,7 +25,7 @@ class QuietNode(FakeNode):
     def next_timer(self):
         return inf
 
-    def send_failed(self, address, now):
+    def send_failed(self, address, now, size=0):
         self.failures.append(address)
         self.out, self.instead = [*self.out, *self.instead], []
 

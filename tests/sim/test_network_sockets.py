@@ -118,7 +118,7 @@ class TestHosts:
         a.bind("any")
         boot(both)
         core = b.core
-        core.send_failed = lambda address, now: (
+        core.send_failed = lambda address, now, size=0: (
             core.failures.append(address),
             core.out.append((b"again", address)),
         )

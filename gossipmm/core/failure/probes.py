@@ -185,7 +185,8 @@ class Probes:
             probe.to = None
         rows = b""
         if not probe.sent and not self.lately.most_fail:
-            rows = self._broadcasts.exchange_rows(member, self._outbox.room - wire.FRAME_SIZE - 32)
+            room = self._outbox.room_on(address) - wire.FRAME_SIZE - 32
+            rows = self._broadcasts.exchange_rows(member, room)
         identity, short = probe.identity + min(len(probe.sent), TRY), probe.identity & SHORT
         slim = not probe.sent and address in self._admission.proved and short not in self._short
         probe.sent.append(local.now)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import cbor2
 
 from gossipmm.core.sealing.envelope import Envelope
 from gossipmm.core.sending.packing import claim_row
+from gossipmm.core.sending.parts import cut
 from gossipmm.core.sending.paths import Paths
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
@@ -19,6 +20,9 @@ from gossipmm.core.wire.slim import encode as encode_slim
 from gossipmm.mechanisms import Mechanism
 
 __all__ = ("Outbox", "Stranger")
+
+#: Bytes of options around padding: map, key, and the head of more than 255 bytes.
+_AROUND_PADDING: Final = 1 + 1 + 3
 
 
 class Stranger(NamedTuple):
@@ -34,6 +38,7 @@ class Outbox:
     def __init__(self, local: LocalState, envelope: Envelope, paths: Paths) -> None:
         self._local = local
         self.paths = paths
+        self._sizes = paths.sizes
         self._envelope = envelope
         self._tag = wire.cluster_tag(local.config.cluster)
         self._out: list[tuple[bytes, Address]] = []
@@ -48,6 +53,9 @@ class Outbox:
         self.several_keys = False
         #: Largest frame for which the envelope leaves room in a datagram.
         self.room = local.config.max_datagram - envelope.overhead
+        #: The same where the path carries little.
+        self._small_room = self._sizes.size - envelope.overhead
+        self._cut = 0
 
     def take(self) -> list[tuple[bytes, Address]]:
         """Take what waits to be sent."""
@@ -116,8 +124,38 @@ class Outbox:
             options,
         )
         kid = self._kid_for(member, address) if self.several_keys else b""
+        if len(frame) > self._small_room and address in self._sizes.small:
+            self._send_in_parts(frame, to, address, kid)
+            return
         data = self._envelope.seal(frame, address, local.now, kid)
         self._queue(wire.KIND_NAMES[kind], data, address)
+
+    def _send_in_parts(
+        self, whole: bytes, to: Member | Stranger, address: Address, kid: bytes
+    ) -> None:
+        """Queue a frame in parts that the path to the address carries [P128]."""
+        local, beat = self._local, self._local.own.heartbeat
+        self._cut = self._cut + 1 & 0xFFFF_FFFF
+        local.stats.frames_cut += 1
+        for options in cut(whole, self._small_room, self._cut):
+            head = (local.me.key, to.key, 0, local.table.fingerprint, beat, 0)
+            part = wire.encode(self._tag, wire.NEWS, *head, b"", options)
+            data = self._envelope.seal(part, address, local.now, kid)
+            self._queue(wire.KIND_NAMES[wire.NEWS], data, address)
+
+    def ask_size(self, to: Member, address: Address, probe: int, *, large: bool) -> None:
+        """Queue a SYN, with ``large`` one as large as any datagram may be [P127]."""
+        local = self._local
+        options = b""
+        if large:
+            padding = bytes(self.room - wire.FRAME_SIZE - _AROUND_PADDING)
+            options = cbor2.dumps({wire.OPT_PADDING: padding})
+        self._receivers[address] = to
+        head = (local.me.key, to.key, probe, local.table.fingerprint, local.own.heartbeat)
+        frame = wire.encode(self._tag, wire.SYN, *head, max(to.k, 0), b"", options)
+        kid = self._kid_for(to, address) if self.several_keys else b""
+        data = self._envelope.seal(frame, address, local.now, kid)
+        self._queue(wire.KIND_NAMES[wire.SYN], data, address)
 
     def exchange(
         self, kind: int, to: Member | Stranger, address: Address, probe: int, rows: bytes
@@ -181,8 +219,16 @@ class Outbox:
         return address == self._limited
 
     def room_for(self, address: Address) -> int:
-        """Return the largest frame that may answer the datagram being read [P95]."""
-        return min(self.room, self._allowance) if address == self._limited else self.room
+        """Return the largest frame that may answer the datagram being read, whole [P95]."""
+        room = self.room_on(address)
+        return min(room, self._allowance) if address == self._limited else room
+
+    def room_on(self, address: Address) -> int:
+        """Return the largest frame that the path to an address carries, as far as is known [P127].
+
+        What is larger is cut: better not to fill it so far where less can be said.
+        """
+        return self._small_room if address in self._sizes.small else self.room
 
     def _queue(self, name: str, data: bytes, address: Address) -> None:
         stats = self._local.stats
@@ -194,4 +240,6 @@ class Outbox:
         stats.sent_datagrams += 1
         stats.sent_bytes += len(data)
         stats.sent_by_kind[name] = stats.sent_by_kind.get(name, 0) + 1
+        if len(data) > self._sizes.size:
+            self._sizes.sent_large(address)
         self._out.append((data, address))

@@ -8,10 +8,12 @@ questions fared that went by it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import inf
 from typing import Final
 
 from gossipmm.addresses import format_address
+from gossipmm.core.sending.path_sizes import PathSizes
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.table.path import Path
@@ -64,6 +66,7 @@ class Paths:
 
     def __init__(self, local: LocalState) -> None:
         self._local = local
+        self.sizes = PathSizes(local)
         self._families: dict[bool, _Family] = {False: _Family(), True: _Family()}
         #: Rises whenever a family breaks or recovers, which ends each choice made before.
         self._version = 0
@@ -196,7 +199,7 @@ class Paths:
         where = member.addresses if active else (self.to(member),)
         shown = ", ".join(format_address(address) for address in where)
         member.note(local.now, kind, local.own.name, address=shown)
-        local.events.append(events.PathTrouble(local.now, member.name, fault, active, where))
+        local.events.append(events.PathTrouble(local.now, member.name, fault, active, where, 0, 0))
 
     def troubles(self) -> tuple[PathView, ...]:
         """Return what is wrong with the paths to members that live, as this node sees them."""
@@ -209,7 +212,19 @@ class Paths:
                 found.append(PathView(member.name, PathFault.NO_PATH, member.addresses))
             if path.sources and source is not None:
                 found.append(PathView(member.name, PathFault.SOURCE, (source,)))
-        return tuple(found)
+        return (*found, *self._small())
+
+    def count_small(self) -> int:
+        """Return the number of paths to live members on which what is large is lost."""
+        return sum(1 for _ in self._small())
+
+    def _small(self) -> Iterator[PathView]:
+        sizes, peers = self.sizes, self._local.table.peers
+        for address, small in sizes.small.items():
+            member = self._local.table.by_name.get(small.name)
+            if small.told and member is not None and member.key in peers:
+                most = self._local.config.max_datagram
+                yield PathView(member.name, PathFault.SIZE, (address,), sizes.size, most)
 
     def heard(self, member: Member) -> None:
         """Take note that a member sends from another address than before."""

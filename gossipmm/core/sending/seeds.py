@@ -23,6 +23,8 @@ _CAME_BACK: Final = 3
 _ASKED_AGAIN: Final = 45.0
 #: Join probes that show more than page 0: a node that stays alone would send 19 kB/s.
 _WHOLE: Final = 32
+#: One of so many join probes of a seed shows page 0 alone.
+_ALONE: Final = 3
 
 
 class Seeds:
@@ -38,6 +40,8 @@ class Seeds:
         self._probes: dict[Address, int] = {}
         #: Seed -> how many join probes of it came back here, and when the last one did.
         self._came_back: dict[Address, tuple[int, float]] = {}
+        #: Seed -> how often it was asked.
+        self._tries: dict[Address, int] = {}
         #: Join probes under way: each comes back once, whoever doubles it.
         self._open: set[int] = set()
 
@@ -47,7 +51,7 @@ class Seeds:
         own = self._local.own.addresses
         self.addresses = [address for address in addresses if address not in own]
         known = set(self.addresses)
-        for kept in (self._probes, self._came_back):
+        for kept in (self._probes, self._came_back, self._tries):
             for address in kept.keys() - known:
                 del kept[address]
         self._open &= set(self._probes.values())
@@ -112,22 +116,24 @@ class Seeds:
 
         [P79]
         """
-        options = {wire.OPT_PAGES: self._pages()}
+        options = {wire.OPT_PAGES: self._pages(address)}
         if not probe:
             probe = self.probe_to(address)
             self._open.add(probe)
         self._outbox.send(wire.SYN, Stranger(address), probe=probe, options=options)
 
-    def _pages(self) -> list[bytes]:
+    def _pages(self, address: Address) -> list[bytes]:
         """Return page 0, and at first as many others as fit.
 
-        Whoever passes on that this node lives then passes on what it registers as well.
+        Whoever passes on that this node lives then passes on what it registers as well. Every third
+        time page 0 alone: the path to the seed may lose what is large.
         """
         own = self._local.me.pages
         pages = [own[0].raw]
         self._asked += 1
-        room = self._outbox.room - wire.FRAME_SIZE - _BESIDE - len(pages[0])
-        if self._asked <= _WHOLE:
+        tries = self._tries[address] = self._tries.get(address, 0) + 1
+        room = self._outbox.room_on(address) - wire.FRAME_SIZE - _BESIDE - len(pages[0])
+        if self._asked <= _WHOLE and tries % _ALONE:
             for number in sorted(own)[1:]:
                 room -= len(own[number].raw) + 3
                 if room < 0:

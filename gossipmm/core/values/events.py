@@ -152,7 +152,8 @@ class SourceDiffers:
 class PathTrouble:
     """Something is wrong with the path to a member that lives (or that is over: not ``active``).
 
-    ``addresses``: those that it is about; once it is over, the one in use.
+    ``addresses``: those that it is about; once it is over, the one in use. ``carries``, ``loses``:
+    where what is large does not arrive, bytes of datagrams that do, and of those that do not; or 0.
     """
 
     at: float
@@ -160,6 +161,8 @@ class PathTrouble:
     fault: PathFault
     active: bool
     addresses: tuple[Address, ...]
+    carries: int
+    loses: int
 
 
 @event

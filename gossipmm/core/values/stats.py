@@ -119,6 +119,8 @@ _COUNTERS: Final = (
     "renewals",
     "late_steps",
     "reaped",
+    "size_tests",
+    "frames_cut",
 )
 
 
@@ -161,6 +163,8 @@ class Stats:
     renewals: int
     late_steps: int
     reaped: int
+    size_tests: int
+    frames_cut: int
 
     def __init__(self) -> None:
         self.dropped: dict[Drop, int] = {}

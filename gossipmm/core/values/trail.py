@@ -40,6 +40,8 @@ class EvidenceKind(StrEnum):
     CONFLICT = "conflict"  #: another process uses this node's name
     NO_PATH = "no_path"  #: others reach it, this node does not, at any of its addresses
     PATH_FOUND = "path_found"  #: this node reaches it again
+    SMALL_PATH = "small_path"  #: what is large does not arrive there, what is small does
+    LARGE_PATH = "large_path"  #: what is large arrives there again
     SOURCE_DIFFERS = "source_differs"  #: it sends from an address that its record does not name
     SOURCE_AGREES = "source_agrees"  #: it sends from an address of its record again
 
@@ -80,6 +82,8 @@ FACTS: Final[Mapping[EvidenceKind, tuple[str, ...]]] = {
     EvidenceKind.CONFLICT: ("older", "newer"),
     EvidenceKind.NO_PATH: ("address",),
     EvidenceKind.PATH_FOUND: ("address",),
+    EvidenceKind.SMALL_PATH: ("address", "carries", "loses"),  # bytes of a datagram
+    EvidenceKind.LARGE_PATH: ("address", "carries"),
     EvidenceKind.SOURCE_DIFFERS: ("address",),
     EvidenceKind.SOURCE_AGREES: ("address",),
 }

@@ -97,6 +97,7 @@ class PathFault(StrEnum):
 
     SOURCE = "source"  #: it sends from an address that its record does not name: a translator?
     NO_PATH = "no_path"  #: others reach the member, this node does not, at any of its addresses
+    SIZE = "size"  #: what is small arrives at an address, what is large does not
 
 
 class Registration(NamedTuple):
@@ -211,6 +212,9 @@ class PathView(NamedTuple):
     fault: PathFault
     #: The addresses that it is about.
     addresses: tuple[Address, ...]
+    #: Of ``PathFault.SIZE``: bytes of the datagrams that arrive, and of those that do not.
+    carries: int = 0
+    loses: int = 0
 
 
 class Disagreement(NamedTuple):
@@ -252,6 +256,8 @@ class Health(NamedTuple):
     broadcasts: int
     #: Live peers that said within the last two intervals that their timers fire late.
     slow_peers: int
+    #: Paths to live members on which large datagrams are lost.
+    small_paths: int = 0
 
 
 #: Generations at or above this (year 2248) are refused: they could never be superseded.

@@ -35,6 +35,9 @@ WIRE_VERSION: Final = 2
 
 #: Largest datagram read. Senders keep to Config.max_datagram, which need not be equal everywhere.
 MAX_RECEIVE: Final = 1500
+#: Largest datagram that every path carries: IPv4's 576 bytes, minus its header and that of UDP
+#: (RFC 791, RFC 1122 section 3.3.3).
+LEAST_DATAGRAM: Final = 548
 #: Counters at or above this are refused: an owner must always be able to raise its own.
 MAX_COUNTER: Final = 0xFFFF_0000
 #: One datagram cannot have more rows than this; more is malformed, not work.
@@ -75,6 +78,8 @@ OPT_REACHED: Final = 11  # true, in a HELPED: the target itself answered the hel
 OPT_KEY: Final = 12  # [register, secret]: the key that comes; only ever inside a sealed datagram
 OPT_JOINING: Final = 14  # true: I have not joined yet, so agreement with me proves nothing
 OPT_FULL: Final = 15  # true: my table is full of members that live, there is no room for you
+OPT_PADDING: Final = 17  # bytes that mean nothing: whether so large a datagram arrives is asked
+OPT_PART: Final = 18  # [number of the whole, its size, place, bytes]: of a frame that is too large
 #: Datagrams that a PULL may ask for.
 MAX_PULL: Final = 12
 
@@ -405,6 +410,17 @@ def _is_key(value: Any) -> bool:
     )
 
 
+def _is_part(value: Any) -> bool:
+    if type(value) is not list or len(value) < 4 or type(value[3]) is not bytes:
+        return False
+    number, size, start, piece = value[:4]
+    return (
+        all(type(one) is int for one in (number, size, start))
+        and 0 <= number < 1 << 32
+        and 0 <= start < start + len(piece) <= size <= MAX_RECEIVE
+    )
+
+
 _CHECKS: Final[dict[int, Callable[[Any], bool]]] = {
     OPT_PAGES: _is_pages,
     OPT_DIGEST: _is_digest,
@@ -420,4 +436,6 @@ _CHECKS: Final[dict[int, Callable[[Any], bool]]] = {
     OPT_KEY: _is_key,
     OPT_JOINING: lambda value: value is True,
     OPT_FULL: lambda value: value is True,
+    OPT_PADDING: lambda value: type(value) is bytes,
+    OPT_PART: _is_part,
 }

@@ -229,6 +229,20 @@ class _Collector(Collector):
                 {name or "unknown": count for name, count in errors.items()},
             )
 
+        yield _gauge(
+            "gossipmm_small_paths",
+            "Paths to members on which large datagrams are lost: what goes there is cut.",
+            self._agent.health().small_paths,
+        )
+        yield _counter(
+            "gossipmm_size_tests",
+            "Tests of whether a path carries large datagrams.",
+            stats.size_tests,
+        )
+        yield _counter(
+            "gossipmm_frames_cut", "Frames sent in parts, on small paths.", stats.frames_cut
+        )
+
     def _health(self) -> Iterator[Metric]:
         health = self._agent.health()
         yield _gauge(

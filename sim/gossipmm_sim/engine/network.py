@@ -163,7 +163,7 @@ class Network:
             source = self._leaves(host, address, size)
             if isinstance(source, str):
                 self.drop(f"local {source}")
-                host.unsent.append(address)
+                host.unsent.append((address, size if source == "EMSGSIZE" else 0))
                 continue
             host.sent_datagrams += 1
             host.sent_bytes += size + HEADERS + (_LARGER if ":" in address[0] else 0)

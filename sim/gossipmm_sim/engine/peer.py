@@ -22,7 +22,7 @@ class Peer:
     #: The socket of its process; None: bound to ``address``, which nobody takes away.
     socket: Socket | None
     #: Targets of sends that failed, until the core is told.
-    unsent: list[Address]
+    unsent: list[tuple[Address, int]]
     up: bool
     sent_datagrams: int
     sent_bytes: int

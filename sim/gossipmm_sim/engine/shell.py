@@ -80,7 +80,7 @@ class Core(Protocol):
     def drain(self, topic: str | None, host: str | None, *, draining: bool, now: float) -> int:
         """Mark as draining; how many changed."""
 
-    def send_failed(self, address: Address, now: float) -> None:
+    def send_failed(self, address: Address, now: float, size: int = 0) -> None:
         """Hear that the shell could not send there."""
 
     def set_addresses(self, addresses: Iterable[Address], now: float) -> None:
@@ -254,8 +254,8 @@ class Shell(Peer):
         core = self._core
         for left in range(_ROUNDS, 0, -1):
             failed, self.unsent = self.unsent, []
-            for address in failed:
-                core.send_failed(address, self.core_time())
+            for address, size in failed:
+                core.send_failed(address, self.core_time(), size)
             if left == 1 or not failed or not (out := core.datagrams_to_send()):
                 return
             if self.blocked or self.send_errors:
@@ -352,7 +352,7 @@ class Shell(Peer):
         stream = self.cluster.network.stream("socket", self)
         for data, address in out:
             if stream.random() < self.send_errors:
-                self.unsent.append(address)
+                self.unsent.append((address, 0))
             else:
                 self.send(self, [(data, address)])
 

@@ -193,6 +193,13 @@ ABLATIONS: dict[str, Ablation] = {
             nodes=8,
         ),
         _case(
+            Mechanism.PATH_SIZES,
+            "where what is large does not arrive, what is told there is cut",
+            ("converged within=5",),
+            ("mtu on=5 payload=600", "register at=1 on=0 topic=big count=100 size=20"),
+            nodes=8,
+        ),
+        _case(
             Mechanism.EXPECTED_SYN,
             "an exchange on the ring watches both of its ends",
             ("at_most figure=crash_seen_by_all_max value=2.9",),

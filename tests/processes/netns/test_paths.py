@@ -16,11 +16,6 @@ TOPICS = 60
 #: What an idle host may send, by its interface: three times what one does on a good path.
 IDLE = 1500.0
 
-SMALL = pytest.mark.xfail(
-    reason="every path is taken to carry 1,200 bytes: what is lost is sent again for ever",
-    raises=AssertionError,
-)
-
 
 def start(site: Site, size: int, where: str) -> tuple[list[Host], list[Program]]:
     """Start three agents with many topics; ``where``: on all paths, or on those of c."""
@@ -54,10 +49,10 @@ def all_known(programs: list[Program], seconds: float) -> None:
 
 PATHS = [
     (1200, "all"),
-    pytest.param(1000, "all", marks=SMALL),
-    pytest.param(600, "all", marks=SMALL),
-    pytest.param(1000, "c", marks=SMALL),
-    pytest.param(600, "to c", marks=SMALL),
+    (1000, "all"),
+    (600, "all"),
+    (1000, "c"),
+    (600, "to c"),
 ]
 
 
@@ -70,14 +65,26 @@ def test_a_path_that_carries_nothing_large(site, size, where):
     """
     hosts, programs = start(site, size, where)
     all_known(programs, 8)
+    rates: dict[str, float] = {}
+    for _ in range(5):  # what goes on when the last topic is known ends soon
+        rates = sent_a_second(hosts, 2.0)
+        if max(rates.values()) < IDLE:
+            break
+    assert max(rates.values()) < IDLE, rates
+
+
+def sent_a_second(hosts: list[Host], span: float) -> dict[str, float]:
+    """Return the bytes that each host sends in a second."""
     before, began = [host.counters("eth0").sent_bytes for host in hosts], time.monotonic()
-    time.sleep(3.0)  # a rate needs a span
-    span = time.monotonic() - began
-    for host, sent in zip(hosts, before, strict=True):
-        assert (host.counters("eth0").sent_bytes - sent) / span < IDLE, host.name
+    time.sleep(span)  # a rate needs a span
+    seconds = time.monotonic() - began
+    after = [host.counters("eth0").sent_bytes for host in hosts]
+    return {
+        host.name: (late - early) / seconds
+        for host, early, late in zip(hosts, before, after, strict=True)
+    }
 
 
-@SMALL
 def test_a_small_path_is_told_on_both_sides(site):
     """Nobody said a word of it: whoever can see it, says who, and how many bytes pass."""
     hosts, programs = start(site, 600, "c")
