@@ -57,6 +57,11 @@ def _heartbeat(facts: Facts) -> str:
     return f"heartbeat {facts['heartbeat']}"
 
 
+def _size(facts: Facts) -> str:
+    passes = f"{facts['carries']} bytes pass" if facts["carries"] else "smaller ones pass"
+    return f"at {facts['address']}: {passes}, {facts['loses']} do not"
+
+
 def _host(facts: Facts) -> str:
     return f"{facts['topic']}.{facts['host']}"
 
@@ -77,9 +82,7 @@ DETAILS: Mapping[EvidenceKind, Callable[[Facts], str]] = {
     EvidenceKind.OTHER_ANSWERED: lambda facts: f"at {facts['address']}",
     EvidenceKind.NO_PATH: lambda facts: f"at {facts['address']}",
     EvidenceKind.PATH_FOUND: lambda facts: f"at {facts['address']}",
-    EvidenceKind.SMALL_PATH: lambda facts: (
-        f"at {facts['address']}: {facts['carries']} bytes pass, {facts['loses']} do not"
-    ),
+    EvidenceKind.SMALL_PATH: _size,
     EvidenceKind.LARGE_PATH: lambda facts: f"at {facts['address']}: {facts['carries']} bytes pass",
     EvidenceKind.SOURCE_DIFFERS: lambda facts: str(facts["address"]),
     EvidenceKind.SOURCE_AGREES: lambda facts: str(facts["address"]),
@@ -161,7 +164,7 @@ EVIDENCE: Mapping[EvidenceKind, Callable[[_Line], str]] = {
         f"others reach it, this node does not, {line.detail}: it is told things by others only"
     ),
     EvidenceKind.SMALL_PATH: lambda line: (
-        f"large datagrams are lost on the path to it, {line.detail}: it is told things in parts"
+        f"large datagrams are lost on the path to it, {line.detail}"
     ),
     EvidenceKind.LARGE_PATH: lambda line: f"large datagrams arrive at it again, {line.detail}",
     EvidenceKind.SOURCE_DIFFERS: lambda line: (

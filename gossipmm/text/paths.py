@@ -7,7 +7,15 @@ from collections.abc import Iterable, Mapping
 from gossipmm.addresses import format_address
 from gossipmm.core.values.types import Address, NodeId, PathFault, PathView
 
-__all__ = ("MENDED", "TROUBLE", "no_path", "path_mended", "path_trouble", "path_troubles")
+__all__ = (
+    "MENDED",
+    "TOO_SMALL",
+    "TROUBLE",
+    "no_path",
+    "path_mended",
+    "path_trouble",
+    "path_troubles",
+)
 
 #: Members that are named.
 _SHOWN = 5
@@ -29,6 +37,11 @@ TROUBLE: Mapping[PathFault, str] = {
         "between the two, and let ICMP through"
     ),
 }
+#: Of ``PathFault.SIZE``, where not even parts arrive.
+TOO_SMALL = (
+    "datagrams of {loses} bytes to member {name} at {at} are lost, though smaller ones arrive: "
+    "only others can tell it things; look at the MTU of tunnels and VPNs between the two"
+)
 #: Fault -> what is said once it is over.
 MENDED: Mapping[PathFault, str] = {
     PathFault.SOURCE: "member {name} sends from {at}, as it announces",
@@ -39,17 +52,18 @@ MENDED: Mapping[PathFault, str] = {
 
 def path_trouble(view: PathView) -> str:
     """Say what is wrong with the path to a member."""
-    return _say(TROUBLE, view)
+    too_small = view.fault is PathFault.SIZE and not view.carries
+    return _say(TOO_SMALL if too_small else TROUBLE[view.fault], view)
 
 
 def path_mended(view: PathView) -> str:
     """Say that it is over."""
-    return _say(MENDED, view)
+    return _say(MENDED[view.fault], view)
 
 
-def _say(words: Mapping[PathFault, str], view: PathView) -> str:
+def _say(words: str, view: PathView) -> str:
     at = _at(view.addresses)
-    return words[view.fault].format(name=view.name, at=at, carries=view.carries, loses=view.loses)
+    return words.format(name=view.name, at=at, carries=view.carries, loses=view.loses)
 
 
 def path_troubles(views: Iterable[PathView]) -> dict[NodeId, str]:

@@ -226,3 +226,35 @@ def test_without_it_tables_never_agree() -> None:
     register(mesh, "a")
     mesh.run(20)
     assert not mesh.agreed()
+
+
+def test_a_path_that_carries_not_even_parts_is_told_and_costs_little() -> None:
+    """Parts of 548 bytes were said to arrive, and tables were compared every half second."""
+    mesh = Mesh("a", "b")
+    small(mesh, 400)
+    for name in "ab":
+        register(mesh, name)
+    mesh.run(40)
+    assert not mesh.agreed()
+    said = mesh.told("a", PathTrouble)
+    assert [(one.name, one.active, one.carries, one.loses) for one in said] == [
+        ("b", True, 0, wire.LEAST_DATAGRAM)
+    ]
+    assert bytes_sent(mesh, 60) < 4000
+    small(mesh, 600)
+    mesh.settle(within=20)
+    mesh.until(lambda: mesh["a"].paths()[0].carries == wire.LEAST_DATAGRAM, within=200)
+    assert [one.carries for one in mesh.told("a", PathTrouble)] == [0, wire.LEAST_DATAGRAM]
+
+
+def test_what_never_arrives_is_asked_for_ever_more_rarely() -> None:
+    """[P53, P58]. Nothing can be done about such a path, but it needs not cost 20 kB/s for ever."""
+    mesh = Mesh("a", without=frozenset({Mechanism.PATH_SIZES}))
+    small(mesh, 600)
+    register(mesh, "a")
+    mesh.add("b", without=frozenset({Mechanism.PATH_SIZES}))
+    mesh.run(60)
+    assert not mesh.agreed()
+    assert bytes_sent(mesh, 60) < 3000  # 9,600 each before
+    mesh.rules.clear()
+    mesh.settle(within=20)

@@ -16,6 +16,8 @@ CORE = Path(__file__).parents[2] / "gossipmm" / "core"
 EXAMPLES = {
     "accusers": ("c", "d"),
     "address": "192.0.2.1:7946",
+    "carries": 548,
+    "loses": 1200,
     "age": 12.5,
     "count": 2,
     "heartbeat": 7,

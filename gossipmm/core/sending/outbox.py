@@ -143,13 +143,13 @@ class Outbox:
             data = self._envelope.seal(part, address, local.now, kid)
             self._queue(wire.KIND_NAMES[wire.NEWS], data, address)
 
-    def ask_size(self, to: Member, address: Address, probe: int, *, large: bool) -> None:
-        """Queue a SYN, with ``large`` one as large as any datagram may be [P127]."""
+    def ask_size(self, to: Member, address: Address, probe: int, size: int) -> None:
+        """Queue a SYN in a datagram of so many bytes; 0: as few as it takes [P127]."""
         local = self._local
         options = b""
-        if large:
-            padding = bytes(self.room - wire.FRAME_SIZE - _AROUND_PADDING)
-            options = cbor2.dumps({wire.OPT_PADDING: padding})
+        if size:
+            around = self._envelope.overhead + wire.FRAME_SIZE + _AROUND_PADDING
+            options = cbor2.dumps({wire.OPT_PADDING: bytes(size - around)})
         self._receivers[address] = to
         head = (local.me.key, to.key, probe, local.table.fingerprint, local.own.heartbeat)
         frame = wire.encode(self._tag, wire.SYN, *head, max(to.k, 0), b"", options)

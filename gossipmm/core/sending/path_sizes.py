@@ -21,15 +21,17 @@ _SOME, _TIMES = 3, 2
 class SmallPath:
     """A path that loses what is large."""
 
-    __slots__ = ("name", "told", "wait")
+    __slots__ = ("carries", "name", "told", "wait")
 
-    def __init__(self, name: NodeId, wait: float) -> None:
+    def __init__(self, name: NodeId, wait: float, carries: int) -> None:
         #: The member at its end; empty: of a seed, whose name is not known yet.
         self.name = name
         #: True once that is sure, and was said.
         self.told = False
         #: Seconds until it is tried again.
         self.wait = wait
+        #: Bytes of the parts that arrive there; 0: not even those.
+        self.carries = carries
 
 
 class Sent:
@@ -77,6 +79,10 @@ class PathSizes:
         """True when small paths were told, and outnumber those that carried something large."""
         told = sum(small.told for small in self.small.values())
         return told >= _SOME and told > _TIMES * len(self._carried)
+
+    def lost_by(self, small: SmallPath) -> int:
+        """Return the bytes of the smallest datagrams that are lost there, as far as is known."""
+        return self._local.config.max_datagram if small.carries else self.size
 
     def is_small(self, address: Address, path: SmallPath) -> None:
         """Send nothing large to an address from now on."""

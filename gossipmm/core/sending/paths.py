@@ -223,8 +223,8 @@ class Paths:
         for address, small in sizes.small.items():
             member = self._local.table.by_name.get(small.name)
             if small.told and member is not None and member.key in peers:
-                most = self._local.config.max_datagram
-                yield PathView(member.name, PathFault.SIZE, (address,), sizes.size, most)
+                loses = sizes.lost_by(small)
+                yield PathView(member.name, PathFault.SIZE, (address,), small.carries, loses)
 
     def heard(self, member: Member) -> None:
         """Take note that a member sends from another address than before."""

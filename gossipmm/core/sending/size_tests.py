@@ -1,7 +1,8 @@
 """Finds out whether a path carries large datagrams, by asking with a large and a small one at once.
 
 A large question that is answered settles it. Where small ones are answered and large ones are not,
-the path is small: what goes there is cut from then on. Where neither is, nothing is known.
+the path is small: what goes there is cut from then on. Where neither is, nothing is known. Before
+that is told, and whenever it is tried again, questions as large as the parts are asked as well.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ _ENOUGH: Final = 3
 _SURE, _SURE_WITH_LOSS = 2, 5
 #: Share of lost tries from which on the path counts as one with losses.
 _LOSS: Final = 0.02
+#: Small questions that are answered beyond that, and none as large as a part, until it is told that
+#: parts do not arrive either.
+_EVEN_LESS: Final = 3
 #: Pairs asked, as a multiple of that, until a test ends without a result: nearly all is lost.
 _PAIRS: Final = 4
 #: Units of resends between two pairs: four round trips, if those are longer.
@@ -52,21 +56,35 @@ _WAIT, _LONGEST_WAIT = 60.0, 600.0
 _BETWEEN_TRIES: Final = 6.0
 
 
+#: Sizes of questions.
+_TINY, _PART, _LARGE = range(3)
+
+
 class _Test:
     """One path that is being tested."""
 
-    __slots__ = ("address", "answered", "enough", "member", "names", "pairs", "timer")
+    __slots__ = ("address", "answers", "asks", "enough", "member", "names", "pairs", "timer")
 
-    def __init__(self, member: Member, address: Address, enough: int) -> None:
+    def __init__(
+        self, member: Member, address: Address, enough: int, asks: tuple[int, ...]
+    ) -> None:
         self.member = member
         self.address = address
-        #: Small questions asked, answered, and to be answered.
+        #: Sizes that it asks at once, the largest first; how often it did, and answers to each.
+        self.asks = asks
         self.pairs = 0
-        self.answered = 0
+        self.answers = [0, 0, 0]
+        #: Answers to small questions that are enough.
         self.enough = enough
-        #: What names its questions that are open: probe id -> whether it is a large one.
-        self.names: dict[int, bool] = {}
+        #: What names its questions: probe id -> size.
+        self.names: dict[int, int] = {}
         self.timer: Token | None = None
+
+    @property
+    def ended(self) -> bool:
+        """True when it is known that nothing large arrives, and whether parts do."""
+        more = _EVEN_LESS if _PART in self.asks and not self.answers[_PART] else 0
+        return self.answers[_TINY] >= self.enough + more
 
 
 class SizeTests:
@@ -123,7 +141,7 @@ class SizeTests:
             or not self._has_budget()
         ):
             return
-        self._begin(member, address, 1 if sizes.most_are_small else _ENOUGH)
+        self._begin(member, address, 1 if sizes.most_are_small else _ENOUGH, (_LARGE, _TINY))
 
     def _may_ask(self, member: Member, address: Address) -> bool:
         """Return whether something large may go there: nowhere that has not proved itself."""
@@ -142,29 +160,39 @@ class SizeTests:
 
     # -- asking --------------------------------------------------------------------------------
 
-    def _begin(self, member: Member, address: Address, enough: int) -> None:
+    def _begin(
+        self,
+        member: Member,
+        address: Address,
+        enough: int,
+        asks: tuple[int, ...] = (_LARGE, _PART, _TINY),
+    ) -> None:
         self._local.stats.size_tests += 1
-        test = self._tests[address] = _Test(member, address, enough)
+        test = self._tests[address] = _Test(member, address, enough, asks)
         self._step(test)
 
     def _step(self, test: _Test) -> None:
         """Ask the next pair, or end the test."""
         local = self._local
         test.timer = None
-        if test.member.status is not Status.ALIVE or test.pairs >= _PAIRS * test.enough:
+        if test.ended:
+            self._end(test)
+            self._does_not_carry(test)
+            return
+        if (
+            test.member.status is not Status.ALIVE
+            or test.pairs >= _PAIRS * test.enough + _EVEN_LESS
+        ):
             self._end(test)
             self._try_later(test.address)
             return
-        if test.answered >= test.enough:
-            self._end(test)
-            self._does_not_carry(test.member, test.address)
-            return
         test.pairs += 1
-        for large in (True, False):
+        for size in test.asks:
             name = local.rng.getrandbits(64) & ~7 or 8
-            test.names[name] = large
+            test.names[name] = size
             self.open[name] = test
-            self._outbox.ask_size(test.member, test.address, name, large=large)
+            most = (0, self._sizes.size, local.config.max_datagram)[size]
+            self._outbox.ask_size(test.member, test.address, name, most)
         apart = max(_APART * local.config.resend_base, 4 * local.stats.rtt)
         test.timer = local.timers.at(local.now + apart, self._step, test)
 
@@ -181,11 +209,11 @@ class SizeTests:
         test = self.open.pop(identity, None)
         if test is None:
             return False
-        if test.names[identity]:
+        size = test.names[identity]
+        test.answers[size] += 1
+        if size == _LARGE:
             self._end(test)
             self._carries(test.member, test.address)
-        else:
-            test.answered += 1
         return True
 
     # -- what follows --------------------------------------------------------------------------
@@ -201,24 +229,25 @@ class SizeTests:
         small = sizes.small.get(address)
         if small is None:
             name = member.name if member is not None else ""
-            small = SmallPath(name, _WAIT)
+            small = SmallPath(name, _WAIT, sizes.size)
             sizes.is_small(address, small)
             self._try_later(address)
         if member is not None and not small.told:
             self._tell(member, address, small)
 
-    def _does_not_carry(self, member: Member, address: Address) -> None:
+    def _does_not_carry(self, test: _Test) -> None:
         """Cut what goes there from now on; say so once a further round had the same result."""
-        sizes = self._sizes
+        sizes, member, address = self._sizes, test.member, test.address
         small = sizes.small.get(address)
         if small is None:
-            sizes.is_small(address, SmallPath(member.name, _WAIT))
+            sizes.is_small(address, SmallPath(member.name, _WAIT, sizes.size))
             self._begin(member, address, self._sure)
             return
-        if small.told:
-            small.wait = min(2 * small.wait, _LONGEST_WAIT)
-        else:
+        before, small.carries = small.carries, sizes.size if test.answers[_PART] else 0
+        if not small.told or small.carries != before:
             self._tell(member, address, small)
+        else:
+            small.wait = min(2 * small.wait, _LONGEST_WAIT)
         self._try_later(address)
 
     @property
@@ -230,13 +259,13 @@ class SizeTests:
     def _tell(self, member: Member, address: Address, small: SmallPath) -> None:
         small.told = True
         small.name = member.name
-        self._say(member, address, active=True)
+        self._say(member, address, small)
 
     def _carries(self, member: Member, address: Address) -> None:
         small = self._sizes.small.pop(address, None)
         self._sizes.carried(address)
         if small is not None and small.told:
-            self._say(member, address, active=False)
+            self._say(member, address, None)
 
     def _try_later(self, address: Address) -> None:
         small = self._sizes.small.get(address)
@@ -261,14 +290,15 @@ class SizeTests:
         else:
             self._try_later(address)
 
-    def _say(self, member: Member, address: Address, *, active: bool) -> None:
+    def _say(self, member: Member, address: Address, small: SmallPath | None) -> None:
         local, name = self._local, self._local.own.name
         now, most, at = local.now, local.config.max_datagram, format_address(address)
-        carries, loses = (self._sizes.size, most) if active else (most, 0)
-        if active:
+        if small is not None:
+            carries, loses = small.carries, self._sizes.lost_by(small)
             kind = EvidenceKind.SMALL_PATH
             member.note(now, kind, name, address=at, carries=carries, loses=loses)
         else:
+            carries, loses = most, 0
             member.note(now, EvidenceKind.LARGE_PATH, name, address=at, carries=carries)
-        what = (PathFault.SIZE, active, (address,), carries, loses)
+        what = (PathFault.SIZE, small is not None, (address,), carries, loses)
         local.events.append(events.PathTrouble(now, member.name, *what))

@@ -29,6 +29,26 @@ _DIGEST_GAP: Final = 0.15
 _DIGEST_LATEST: Final = 2
 
 
+#: Digests to one peer that change neither table until each waits twice as long as the one before;
+#: seconds that the first of those waits, and the most.
+_FREE, _FIRST_WAIT, _LONGEST_WAIT = 12, 0.5, 8.0
+#: Peers to which digests were sent in vain that are remembered.
+_KEPT: Final = 256
+
+
+class _InVain:
+    """Digests to one peer in a row that changed neither table, as far as fingerprints tell."""
+
+    __slots__ = ("count", "own", "theirs", "until")
+
+    def __init__(self, own: int) -> None:
+        self.own = own
+        #: Of the peer, what was seen of each half, and of the whole.
+        self.theirs: dict[int, int] = {}
+        self.count = 0
+        self.until = 0.0
+
+
 class Fingerprints:
     """Compares fingerprints, and asks for what one table lacks."""
 
@@ -50,6 +70,7 @@ class Fingerprints:
         self._founding = founding
         self._digest_at = local.now
         self._agreed_at = local.now
+        self._in_vain: dict[int, _InVain] = {}
 
     def compare(self, peer: Member, fingerprint: int, *, half: int = 0, may_send: bool) -> None:
         """Compare a peer's fingerprint, or a half, that came with an exchange [P53, P59]."""
@@ -60,6 +81,7 @@ class Fingerprints:
         peer.peer_fingerprint, peer.peer_half = fingerprint, half
         if table.agrees(fingerprint, half):
             peer.differs_since = None
+            self._in_vain.pop(peer.key, None)
             self._agreed_at = local.now
             if peer.joining:
                 self._founding.agreed()
@@ -83,6 +105,7 @@ class Fingerprints:
             (stood if may_send else self._pace.hurried)
             and local.now - self._digest_at >= _DIGEST_GAP * still
             and Mechanism.DIGESTS not in local.without
+            and not self._waits(peer, fingerprint, half)
         ):
             address = self._paths.to(peer)
             if self._validation.missing(address):
@@ -90,4 +113,28 @@ class Fingerprints:
                 self._validation.ask(address, peer, peer.key, again)
                 return
             self._digest_at = local.now
+            self._count_digest(peer, fingerprint, half)
             self._anti_entropy.send_digest(peer)
+
+    def _waits(self, peer: Member, fingerprint: int, half: int) -> bool:
+        """Return whether digests to the peer bring nothing, so that the next one waits [P53]."""
+        known = self._in_vain.get(peer.key)
+        if known is None:
+            return False
+        seen = known.theirs.setdefault(half, fingerprint)
+        if seen != fingerprint or known.own != self._local.table.fingerprint:
+            del self._in_vain[peer.key]
+            return False
+        return self._local.now < known.until
+
+    def _count_digest(self, peer: Member, fingerprint: int, half: int) -> None:
+        known = self._in_vain.get(peer.key)
+        if known is None:
+            if len(self._in_vain) >= _KEPT:
+                del self._in_vain[next(iter(self._in_vain))]
+            known = self._in_vain[peer.key] = _InVain(self._local.table.fingerprint)
+        known.theirs.setdefault(half, fingerprint)
+        known.count += 1
+        if known.count > _FREE:
+            longer = _FIRST_WAIT * 2 ** min(known.count - _FREE, 8)
+            known.until = self._local.now + min(longer, _LONGEST_WAIT)

@@ -25,6 +25,10 @@ __all__ = ("Transfer",)
 #: A pull that brings nothing for so long is repeated, so often.
 _WAIT: Final = 0.1
 _TRIES: Final = 10
+#: Seconds until another transfer from where one brought nothing, at first and at most: a path
+#: that brings nothing at all must not cost 10 kB a second for ever. Addresses that are remembered.
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 16.0
+_KEPT: Final = 64
 #: Seconds for which the last datagram of a burst may have overtaken another one.
 _OVERTAKEN: Final = 0.01
 #: The bits of a transfer's probe ids that number the datagrams of a burst.
@@ -82,6 +86,8 @@ class Transfer:
         self._cursor = _BEGIN
         self._gone = False
         self._tries = 0
+        #: Address -> transfers in a row that brought nothing, and until when none begins.
+        self._in_vain: dict[Address, tuple[int, float]] = {}
         #: Datagrams asked for at once: fewer where some are lost, because what follows a missing
         #: one comes again.
         self._window = BURST
@@ -95,7 +101,7 @@ class Transfer:
 
         ``gone``: only records of members that are dead or left.
         """
-        if self._from is None:
+        if self._from is None and self._local.now >= self._in_vain.get(address, (0, 0.0))[1]:
             self._from = address
             self._target = target
             self._gone = gone
@@ -134,9 +140,11 @@ class Transfer:
         if reached is not None and reached > self._cursor:
             self._cursor = reached
             self._tries = 0
+            self._in_vain.pop(self._from, None)
         else:
             self._tries += 1
         if self._tries >= _TRIES:
+            self._was_in_vain(self._from)
             self._from = None
         else:
             self._ask_for_more()
@@ -176,8 +184,17 @@ class Transfer:
         if more[1] == 0 or more > self._cursor:
             self._go_on(inbound, list(more[:2]))
 
+    def _was_in_vain(self, address: Address) -> None:
+        times = self._in_vain.pop(address, (0, 0.0))[0] + 1
+        if len(self._in_vain) >= _KEPT:
+            del self._in_vain[next(iter(self._in_vain))]
+        wait = min(_FIRST_WAIT * 2 ** min(times - 1, 8), _LONGEST_WAIT)
+        self._in_vain[address] = times, self._local.now + wait
+
     def _go_on(self, inbound: Inbound, end: list[int]) -> None:
         self._tries = 0
+        if self._from is not None:
+            self._in_vain.pop(self._from, None)
         self._window = min(BURST, 2 * self._window)
         if end[1]:
             self._cursor = end
