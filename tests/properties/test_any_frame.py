@@ -130,11 +130,30 @@ class AnyFrame(RuleBasedStateMachine):
             wire.OPT_SLOW: True,
             wire.OPT_EXPIRE: ["t", "own"],
             wire.OPT_REACHED: True,
+            wire.OPT_PADDING: bytes(1000),
+            wire.OPT_PART: data.draw(
+                st.sampled_from([[1, 8, 0, b"half"], [1, 8, 4, b"half"], [1, 9, 0, b"more"]])
+            ),
         }
         chosen = data.draw(st.lists(st.sampled_from(sorted(wanted)), min_size=1, unique=True))
         kind = data.draw(st.sampled_from(sorted(wire.KIND_NAMES)))
         options = {option: wanted[option] for option in chosen}
         self.hear(sender, kind, options=options, target=key_of(self.node))
+
+    @rule(sender=lives, speaker=lives, life=lives, order=st.permutations(range(4)))
+    def parts(self, sender: Any, speaker: Any, life: Any, order: list[int]) -> None:
+        """Bring a frame in parts, in any order, perhaps that of somebody else."""
+        row = wire.row(self.key(life), 3, wire.SUSPECT)
+        whole = datagram(wire.NEWS, sender=self.key(speaker), rows=30 * row)
+        number, size = self.rng.getrandbits(2), len(whole) // 4 + 1
+        for place in order:
+            piece = whole[place * size : (place + 1) * size]
+            part = [number, len(whole), place * size, piece]
+            self.hear(sender, wire.NEWS, options={wire.OPT_PART: part})
+
+    @rule(address=st.sampled_from(["x", "y"]), size=st.sampled_from([600, 1200]))
+    def the_system_refuses_a_size(self, address: str, size: int) -> None:
+        self.node.send_failed(self.mesh[address].addresses[0], self.mesh.now, size)
 
     @rule(seconds=st.sampled_from([0.0, 0.02, 0.3, 2.0, 11.0]))
     def time_passes(self, seconds: float) -> None:

@@ -55,6 +55,7 @@ RUNS: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("insider_jumps_counters", {}),
     ("late_joiner_learns_small_records_first", {}),
     ("insider_accuses_everybody", {"max_accusations": 8}),
+    ("every_path_drops_what_is_large", {}),
 )
 
 #: What no run above makes happen -> the test that does: (file, function).
@@ -144,10 +145,6 @@ BY_TEST: dict[str, tuple[str, str]] = {
     "NotAdmitted": (
         "core/test_capacity.py",
         "test_who_is_refused_is_told_why_and_both_sides_say_so_once",
-    ),
-    "PathTrouble": (
-        "core/test_paths.py",
-        "test_a_member_that_only_others_reach_is_told_and_taken_back",
     ),
     "SelfSuspected": (
         "core/test_moving.py",
