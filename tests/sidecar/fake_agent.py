@@ -191,6 +191,7 @@ class FakeAgent:
                 missed=0.0,
                 broadcasts=0,
                 slow_peers=0,
+                small_paths=0,
             ),
             trouble=self.trouble,
             faults=self.faults,
