@@ -325,8 +325,8 @@ class SelfHealth(msgspec.Struct, kw_only=True):
     unheard: float
     #: Share of what is sent to this node that is lost, by the tries of probes that did not arrive.
     missed: float
-    #: Members about which broadcasts wait, peers whose last answers said that they are slow, and paths
-    #: on which large datagrams are lost.
+    #: Members about which broadcasts wait, peers whose last answers said that they are slow, and
+    #: paths on which large datagrams are lost.
     broadcasts: Count
     slow_peers: Count
     small_paths: Count
