@@ -41,6 +41,8 @@ class LookupStatus(StrEnum):
     OK = "ok"
     #: The last known hosts: none is live, and this agent may be the one cut off.
     STALE = "stale"
+    #: Hosts whose own checks fail: no other is there, and it may be the check that is broken.
+    UNHEALTHY = "unhealthy"
     #: The table is not yet joined, so a missing host proves nothing. Hosts are the ring file's.
     NOT_JOINED = "not_joined"
     #: The topic is known, but nobody who may be picked for this key is alive.

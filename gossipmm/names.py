@@ -15,6 +15,7 @@ from gossipmm.errors import LimitError, RegistrationError
 __all__ = (
     "MAX_METADATA_ITEMS",
     "MAX_NAME",
+    "changed_metadata",
     "check_registration",
     "check_ttl",
     "checked_metadata",
@@ -166,3 +167,18 @@ def checked_metadata(of: str, metadata: object) -> dict[str, str | int | bool]:
         if reason := why_not_scalar(item):
             raise RegistrationError(f"metadata of {of}: {key!r}: {reason}")
     return dict(sorted(items.items()))
+
+
+def changed_metadata(
+    of: str, before: Mapping[str, str | int | bool], changes: object
+) -> dict[str, str | int | bool]:
+    """Return metadata with changes to it; a value of None ends its key.
+
+    Raises RegistrationError, LimitError.
+    """
+    if not isinstance(changes, Mapping):
+        kind = type(changes).__name__
+        raise RegistrationError(f"changes of metadata of {of} must be a map, not {kind}")
+    given = checked_metadata(of, {key: item for key, item in changes.items() if item is not None})
+    kept = {key: item for key, item in before.items() if key not in changes}
+    return checked_metadata(of, {**kept, **given})

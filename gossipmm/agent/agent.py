@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from math import inf
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -27,6 +27,7 @@ from gossipmm.agent.dialback import DialBack
 from gossipmm.agent.driver import Driver, IoStats
 from gossipmm.agent.faults import Faults
 from gossipmm.agent.keys import AgentKeys
+from gossipmm.agent.registering import Registering
 from gossipmm.agent.seeds import SeedResolver
 from gossipmm.agent.verdict import judge
 from gossipmm.agent.watch import Wanted, Watch, Watchers
@@ -41,7 +42,6 @@ from gossipmm.core.values.types import (
     Evidence,
     Health,
     MemberView,
-    OwnRegistration,
     PathFault,
     TopicView,
 )
@@ -58,8 +58,6 @@ _LEAVE_GRACE = 0.5
 #: Seconds between two checks of ``table.joined``.
 _JOIN_LOOK = 1.0
 
-_T = TypeVar("_T")
-
 
 @cache
 def installed_version() -> str:
@@ -69,7 +67,7 @@ def installed_version() -> str:
     return version("gossipmm")
 
 
-class Agent:
+class Agent(Registering):
     """One running agent. Built by ``open_agent``; times are core time in seconds (``now()``)."""
 
     def __init__(
@@ -133,56 +131,6 @@ class Agent:
     def now(self) -> float:
         """Core time: the clock of every ``at``, ``since`` and ``heard``."""
         return self._driver.now()
-
-    # -- what it serves --------------------------------------------------------------------
-
-    def register(
-        self,
-        topic: str,
-        host: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        *,
-        ttl: float | None = None,
-        draining: bool = False,
-    ) -> None:
-        """Register a host (default: this node's name) for a topic; again: renew the ``ttl``.
-
-        Raises RegistrationError or LimitError; the state is then unchanged.
-        """
-        host = self.name if host is None else host
-        now = self._open()
-        self._node.register(topic, host, metadata, ttl=ttl, draining=draining, now=now)
-        self._driver.flush()
-
-    def unregister(self, topic: str, host: str | None = None) -> bool:
-        """End a registration of this agent; False: there was none."""
-        host = self.name if host is None else host
-        return self._told(self._node.unregister(topic, host, now=self._open()))
-
-    def drain(
-        self, topic: str | None = None, host: str | None = None, *, draining: bool = True
-    ) -> int:
-        """Take registrations of this agent (without arguments: the node) out of new picks.
-
-        ``topic`` alone: all hosts registered for it here. Returns how many changed.
-        """
-        return self._told(self._node.drain(topic, host, draining=draining, now=self._open()))
-
-    def undrain(self, topic: str | None = None, host: str | None = None) -> int:
-        """Take them back into new picks; how many changed."""
-        return self.drain(topic, host, draining=False)
-
-    def renew(self, topic: str, host: str) -> bool:
-        """Renew the time to live of a registration of this agent; False: not registered."""
-        return self._told(self._node.renew(topic, host, now=self._open()))
-
-    def registrations(self) -> tuple[OwnRegistration, ...]:
-        """Return what was registered with this agent, and when it ends."""
-        return self._node.registrations(self.now())
-
-    def registration(self, topic: str, host: str) -> OwnRegistration | None:
-        """Return one registration made with this agent, or None."""
-        return self._node.registration(topic, host, self.now())
 
     # -- what a caller learned -------------------------------------------------------------
 
@@ -418,7 +366,3 @@ class Agent:
                 f"agent {self.name} {self._closed or 'is leaving'}: open another one"
             )
         return self.now()
-
-    def _told(self, result: _T) -> _T:
-        self._driver.flush()
-        return result

@@ -64,6 +64,7 @@ class AgentMatchMaker(TableMatchMaker):
     expire = _in_trio(TableMatchMaker.expire)
     drain = _in_trio(TableMatchMaker.drain)
     undrain = _in_trio(TableMatchMaker.undrain)
+    set_metadata = _in_trio(TableMatchMaker.set_metadata)
     registrations = _in_trio(TableMatchMaker.registrations)
     start_heartbeat = _in_trio(TableMatchMaker.start_heartbeat)
     _send_heartbeats = _in_trio(TableMatchMaker._send_heartbeats)

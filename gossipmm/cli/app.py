@@ -35,6 +35,7 @@ _SECTIONS: dict[str, dict[str, str]] = {
         "expire": "registrations",
         "drain": "registrations",
         "undrain": "registrations",
+        "metadata": "metadata",
         "join": "operations",
         "leave": "operations",
         "forget": "operations",

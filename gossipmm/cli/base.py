@@ -39,6 +39,7 @@ _COLOURS = {
     "doubted": "yellow",
     "returning": "yellow",
     "probation": "yellow",
+    "unhealthy": "yellow",
     "stale": "yellow",
     "draining": "cyan",
     "dead": "red",

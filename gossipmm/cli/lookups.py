@@ -32,6 +32,7 @@ _NOBODY = {
     "nobody_alive": "nobody: no host of that topic can be picked right now",
     "unknown_topic": "nobody: no member registers that topic",
     "not_joined": "nobody: this agent has not joined its cluster yet",
+    "unhealthy": "these hosts fail their checks, and no others are there",
     "stale": "these are the last known hosts: this agent may be cut off",
 }
 
@@ -107,7 +108,7 @@ def _look_up(client: Client, key: str, as_json: bool) -> NoReturn:
 
 
 def _end(key: str, status: str, *, some: bool) -> NoReturn:
-    if status in _NOBODY and (not some or status == "stale"):
+    if status in _NOBODY and (not some or status in ("stale", "unhealthy")):
         say(f"gossipmm: {key}: {_NOBODY[status]}", err=True)
     sys.exit(0 if some else 1)
 

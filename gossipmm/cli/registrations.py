@@ -29,6 +29,7 @@ __all__ = (
     "ack_alive",
     "drain",
     "expire",
+    "pair_of",
     "register",
     "registrations",
     "report_failure",
@@ -77,7 +78,7 @@ def register(
     gossipmm register web host-a --ttl 30 --metadata port=8080
     gossipmm register web host-a --ttl 10 --keep &     # ends with this command
     """
-    values = dict(_pair(text) for text in metadata)
+    values = dict(pair_of(text, "--metadata") for text in metadata)
     host = _host(client, host)
     if keep:
         _keep(client, topic, host, values, 10.0 if ttl is None else ttl)
@@ -129,13 +130,18 @@ def registrations(client: Client, as_json: bool) -> None:
         (
             each["topic"],
             each["host"],
-            "draining" if each["draining"] else "up",
+            _state(each),
             "with the agent" if each["ttl"] is None else f"in {duration(each['expires_in'])}",
             metadata_text(each["metadata"]),
         )
         for each in found
     ]
     table(("TOPIC", "HOST", "STATE", "ENDS", "METADATA"), rows)
+
+
+def _state(own: dict[str, Any]) -> str:
+    bits = [word for word in ("draining", "unhealthy") if own.get(word)]
+    return ", ".join(bits) or "up"
 
 
 @click.command()
@@ -239,10 +245,11 @@ def _host(client: Client, host: str | None) -> str:
     return client.status().name if host is None else host
 
 
-def _pair(text: str) -> tuple[str, Any]:
+def pair_of(text: str, hint: str) -> tuple[str, Any]:
+    """Read KEY=VALUE; whole numbers, true and false are taken as such."""
     key, equals, value = text.partition("=")
     if not key or not equals:
-        raise click.BadParameter(f"{text!r} is not KEY=VALUE", param_hint="--metadata")
+        raise click.BadParameter(f"{text!r} is not KEY=VALUE", param_hint=hint)
     try:
         found = json.loads(value)
     except ValueError:

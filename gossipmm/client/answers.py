@@ -157,7 +157,10 @@ def registration(value: Mapping[str, Any]) -> OwnRegistration:
         topic=value["topic"],
         host=value["host"],
         metadata=value["metadata"],
-        state=EntryState.DRAINING if value["draining"] else EntryState.UP,
+        state=EntryState.UP.but(
+            draining=value["draining"],
+            unhealthy=value.get("unhealthy", False),  # an older agent does not tell
+        ),
         ttl=value["ttl"],
         left=value["expires_in"],
     )

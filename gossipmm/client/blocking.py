@@ -119,6 +119,7 @@ class Client:
     unregister = waiting(calls.unregister)
     drain = waiting(calls.drain)
     undrain = waiting(calls.undrain)
+    set_metadata = waiting(calls.set_metadata)
     registrations = waiting(calls.registrations)
     ack_alive = waiting(calls.ack_alive)
     report_failure = waiting(calls.report_failure)

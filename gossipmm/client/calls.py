@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gossipmm.client.asked import Asked, Late, path
-from gossipmm.names import check_registration, check_ttl, checked_metadata
+from gossipmm.names import changed_metadata, check_registration, check_ttl, checked_metadata
 
 if TYPE_CHECKING:
     from gossipmm.answers import Joining, Lookup, NodeStatus
@@ -157,6 +157,19 @@ def drain(
 def undrain(topic: str | None = None, host: str | None = None) -> Asked[int]:
     """Take them back into new picks; how many changed."""
     return drain(topic, host, draining=False)
+
+
+def set_metadata(
+    changes: Mapping[str, Any], topic: str | None = None, host: str | None = None
+) -> Asked[int]:
+    """Change metadata of the agent's own registrations (without topic and host: of its node).
+
+    None as a value ends its key. Returns how many records changed. Raises RegistrationError or
+    LimitError and then changes nothing.
+    """
+    changed_metadata("the change", {}, changes)
+    body = {"changes": dict(changes), "topic": topic, "host": host}
+    return Asked("POST", path("metadata"), lambda value: int(value["changed"]), body)
 
 
 def registrations() -> Asked[tuple[OwnRegistration, ...]]:

@@ -77,6 +77,7 @@ class TrioClient:
     unregister = awaiting(calls.unregister)
     drain = awaiting(calls.drain)
     undrain = awaiting(calls.undrain)
+    set_metadata = awaiting(calls.set_metadata)
     registrations = awaiting(calls.registrations)
     ack_alive = awaiting(calls.ack_alive)
     report_failure = awaiting(calls.report_failure)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from gossipmm.config import Config
 from gossipmm.core.failure.detector import Detector
@@ -32,6 +32,7 @@ from gossipmm.core.life.leaving import Leaving
 from gossipmm.core.life.registrations import Registrations
 from gossipmm.core.life.reply_loss import ReplyLoss
 from gossipmm.core.life.rotation import Rotation
+from gossipmm.core.life.service_health import ServiceHealth
 from gossipmm.core.receiver import Parts, Receiver
 from gossipmm.core.sealing.admission import Admission
 from gossipmm.core.sealing.envelope import Envelope, PlainEnvelope
@@ -74,6 +75,9 @@ from gossipmm.core.values.types import (
 )
 from gossipmm.core.wire.pages import Page, page_untrusted
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
 
 class Node:
     """One member of a gossip cluster, without input or output of its own.
@@ -114,6 +118,8 @@ class Node:
         self._parts = self._compose()
         #: Its keys, and the rotations of the cluster.
         self.keys = self._parts.rotation
+        #: What the checks of its services found.
+        self.services = self._parts.service_health
         self._receiver = Receiver(self._local, self._outbox, self._parts, page_reader)
         self._parts.own_generations.begin([own.page_zero()])
         self._local.publish()
@@ -123,9 +129,8 @@ class Node:
 
         Where one has to call one that is not below it, it gets a callback. These are all:
 
-        * ``Findings``: what a probe found out is the detector's matter, which itself starts probes,
-          and the next exchange may have to come at once.
-        * ``Rotation.enter``: a program speaks to ``keys`` directly, with the time of its call.
+        * ``Findings``: a probe's find is for the detector, which starts probes; trouble is urgent.
+        * ``enter``: a program speaks to ``keys`` and ``services`` directly, with the time of it.
         """
         local, outbox = self._local, self._outbox
         envelope, admission = self._envelope, self._admission
@@ -140,6 +145,7 @@ class Node:
         probes = Probes(local, outbox, admission, broadcasts, findings)
         detector = Detector(local, outbox, broadcasts, probes)
         own = OwnGenerations(local, broadcasts)
+        health = ServiceHealth(local, own, self._advance)
         closed = ClosedGenerations(local, outbox, detector, own, replies)
         conflict, reply_loss = NameConflict(local, outbox, own), ReplyLoss(local, own)
         seeds = Seeds(local, outbox)
@@ -150,7 +156,7 @@ class Node:
         rotation = Rotation(local, outbox, envelope, self._advance, own)
         reaper = Reaper(local, detector, own, closed, probes, seeds)
         silence, expected = Silence(local, detector, probes), ExpectedSyn(local, probes)
-        rest = (expected, joining, reaper, pace)
+        rest = (expected, joining, reaper, pace, health)
         GossipRound(local, own, conflict, silence, reply_loss, probes, *rest).begin()
         return Parts(
             admission=admission,
@@ -170,6 +176,7 @@ class Node:
             leaving=Leaving(local, outbox, conflict, seeds),
             registrations=Registrations(local, outbox, own, probes),
             reply_loss=reply_loss,
+            service_health=health,
             rotation=rotation,
             claims=claims,
             records=Records(local, broadcasts, detector, closed, conflict, rotation),
@@ -266,7 +273,7 @@ class Node:
 
     def unregister(self, topic: str, host: str, *, now: float) -> bool:
         """Remove one registration, and nothing else. False: it was not registered here."""
-        return self._say(self._parts.registrations.unregister, topic, host, now)
+        return self._say(self._parts.registrations.unregister, now, topic, host)
 
     def drain(
         self,
@@ -280,28 +287,40 @@ class Node:
 
         Returns how many registrations changed; for the node, 1 or 0.
         """
-        self._advance(now)
-        changed = self._parts.registrations.drain(topic, host, draining=draining)
-        self._local.publish()
-        return changed
+        return self._say(self._parts.registrations.drain, now, topic, host, draining=draining)
+
+    def set_metadata(
+        self,
+        changes: Mapping[str, Any],
+        topic: str | None = None,
+        host: str | None = None,
+        *,
+        now: float,
+    ) -> int:
+        """Change metadata of registrations, or without topic and host of the node.
+
+        None as a value ends its key. Returns how many records changed. Raises RegistrationError or
+        LimitError and then changes nothing.
+        """
+        return self._say(self._parts.registrations.set_metadata, now, changes, topic, host)
 
     def renew(self, topic: str, host: str, *, now: float) -> bool:
         """Acknowledge a registration: its time to live begins again. False: not this node's."""
-        return self._say(self._parts.registrations.renew, topic, host, now)
+        return self._say(self._parts.registrations.renew, now, topic, host)
 
     def ack_alive(self, topic: str, host: str, *, now: float) -> bool:
         """Report that a message was delivered to the host: its owners are alive.
 
         For a registration of this node the same as ``renew``. False: nobody registers it.
         """
-        return self._say(self._parts.registrations.ack_alive, topic, host, now)
+        return self._say(self._parts.registrations.ack_alive, now, topic, host)
 
     def report_failure(self, topic: str, host: str, *, now: float) -> bool:
         """Report that a message could not be delivered: probe the owners, prefer others.
 
         Never gossiped as a death. False: nobody registers it.
         """
-        return self._say(self._parts.registrations.report_failure, topic, host, now)
+        return self._say(self._parts.registrations.report_failure, now, topic, host)
 
     def expire(self, topic: str, host: str, *, now: float) -> bool:
         """Hide a registration here at its current version, and ask its owner whether it stands.
@@ -309,20 +328,19 @@ class Node:
         If it does, the owner writes it again (a higher version), which shows it again. False:
         nobody registers it.
         """
-        return self._say(self._parts.registrations.expire, topic, host, now)
+        return self._say(self._parts.registrations.expire, now, topic, host)
 
-    def _say(self, verb: Callable[[str, str], bool], topic: str, host: str, now: float) -> bool:
+    def _say(
+        self, verb: Callable[_P, _T], now: float, /, *args: _P.args, **keywords: _P.kwargs
+    ) -> _T:
         self._advance(now)
-        result = verb(topic, host)
+        result = verb(*args, **keywords)
         self._local.publish()
         return result
 
     def forget(self, name: NodeId, *, now: float) -> bool:
         """Close the generation of a dead or left member by hand, everywhere. False: not dead."""
-        self._advance(now)
-        closed = self._parts.closed.forget(name)
-        self._local.publish()
-        return closed
+        return self._say(self._parts.closed.forget, now, name)
 
     def leave(self, now: float) -> None:
         """Leave gracefully; a LeaveFinished event follows within ``config.leave_timeout``."""

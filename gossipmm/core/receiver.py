@@ -18,6 +18,7 @@ from gossipmm.core.life.leaving import Leaving
 from gossipmm.core.life.registrations import Registrations
 from gossipmm.core.life.reply_loss import ReplyLoss
 from gossipmm.core.life.rotation import Rotation
+from gossipmm.core.life.service_health import ServiceHealth
 from gossipmm.core.sealing.admission import Admission
 from gossipmm.core.sealing.envelope import Envelope, PlainEnvelope
 from gossipmm.core.sending.address_validation import AddressValidation
@@ -77,6 +78,7 @@ class Parts(NamedTuple):
     conflict: NameConflict
     leaving: Leaving
     registrations: Registrations
+    service_health: ServiceHealth
     reply_loss: ReplyLoss
     rotation: Rotation
     claims: Claims

@@ -173,6 +173,7 @@ class AsyncAgent:
     unregister = _awaited(Agent.unregister)
     drain = _awaited(Agent.drain)
     undrain = _awaited(Agent.undrain)
+    set_metadata = _awaited(Agent.set_metadata)
     renew = _awaited(Agent.renew)
     registrations = _awaited(Agent.registrations)
     ack_alive = _awaited(Agent.ack_alive)

@@ -267,6 +267,8 @@ class ChildAgent:
             link.ask("join", *self._made.seeds)
         if self._made.draining:
             link.ask("drain")
+        if self._made.metadata:
+            link.ask("set_metadata", self._made.metadata)
         count = 0
         for made in self._made:
             topic, host, metadata, ttl, draining, _ = made
@@ -353,6 +355,18 @@ class ChildAgent:
     def undrain(self, topic: str | None = None, host: str | None = None) -> int:
         """Take them back into new picks; how many changed."""
         return self.drain(topic, host, draining=False)
+
+    def set_metadata(
+        self, changes: Mapping[str, Any], topic: str | None = None, host: str | None = None
+    ) -> int:
+        """Change metadata of registrations of this agent (without topic and host: of its node).
+
+        None as a value ends its key. Returns how many records changed. Raises RegistrationError or
+        LimitError and then changes nothing.
+        """
+        changed = int(self._ask("set_metadata", dict(changes), topic, host))
+        self._made.set_metadata(changes, topic, host)
+        return changed
 
     def renew(self, topic: str, host: str) -> bool:
         """Renew the time to live of a registration of this agent; False: not registered."""

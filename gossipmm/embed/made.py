@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from gossipmm.names import changed_metadata
+
 __all__ = ("Made", "Registered")
 
 
@@ -29,6 +31,8 @@ class Made:
         self._seeds: dict[str, None] = {}
         #: The node itself drains.
         self.draining = False
+        #: Changes of the node's own metadata, to what the configuration says.
+        self.metadata: dict[str, Any] = {}
 
     def __iter__(self) -> Iterator[Registered]:
         """Yield the registrations whose time to live has not ended, oldest first."""
@@ -73,6 +77,16 @@ class Made:
         for key, made in list(self._registered.items()):
             if topic in (None, made.topic) and host in (None, made.host):
                 self._registered[key] = made._replace(draining=draining)
+
+    def set_metadata(self, changes: Mapping[str, Any], topic: str | None, host: str | None) -> None:
+        """Take that metadata changed, of registrations or with neither name of the node."""
+        if topic is None and host is None:
+            self.metadata.update(changes)
+            return
+        for key, made in list(self._registered.items()):
+            if topic in (None, made.topic) and host in (None, made.host):
+                items = changed_metadata(repr(made.topic), made.metadata or {}, changes)
+                self._registered[key] = made._replace(metadata=items)
 
     def join(self, seeds: tuple[str, ...]) -> None:
         """Take seeds that were added."""

@@ -368,6 +368,7 @@ class ThreadAgent:
     unregister = _waited(Agent.unregister)
     drain = _waited(Agent.drain)
     undrain = _waited(Agent.undrain)
+    set_metadata = _waited(Agent.set_metadata)
     renew = _waited(Agent.renew)
     registrations = _waited(Agent.registrations)
 

@@ -11,6 +11,9 @@ from gossipmm.matchmaker.protocols import AgentControl
 
 __all__ = ("Explained", "Question")
 
+#: What it means that all hosts of an answer are in this state.
+_POOR = {HostState.STALE: LookupStatus.STALE, HostState.UNHEALTHY: LookupStatus.UNHEALTHY}
+
 
 class Question(NamedTuple):
     """A key, and what the table has for it."""
@@ -49,16 +52,17 @@ class Explained:
     def status(self) -> LookupStatus:
         """How the key was answered."""
         _, _, view, joined, hosts, entries, _ = self._question
-        stale = False
+        worst: LookupStatus | None = None
         for host in hosts:
             entry = entries.get(host)
             if entry is None and self._source_of(host) != "elsewhere":
                 continue
-            if entry is None or entry.state is not HostState.STALE:
-                return LookupStatus.OK
-            stale = True
-        if stale:
-            return LookupStatus.STALE
+            found = LookupStatus.OK if entry is None else _POOR.get(entry.state, LookupStatus.OK)
+            if found is LookupStatus.OK:
+                return found
+            worst = found
+        if worst is not None:
+            return worst
         if not joined:
             return LookupStatus.NOT_JOINED
         return LookupStatus.UNKNOWN_TOPIC if view is None else LookupStatus.NOBODY_ALIVE

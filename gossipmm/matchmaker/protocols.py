@@ -75,6 +75,11 @@ class AgentControl(Protocol):
     def undrain(self, topic: str | None = None, host: str | None = None) -> int:
         """Take them back into new picks; how many changed."""
 
+    def set_metadata(
+        self, changes: Mapping[str, Any], topic: str | None = None, host: str | None = None
+    ) -> int:
+        """Change metadata of registrations of this agent, or of its node; None ends a key."""
+
     def renew(self, topic: str, host: str) -> bool:
         """Renew the time to live of a registration of this agent; False: not registered."""
 

@@ -36,7 +36,7 @@ from gossipmm.matchmaker.table import (
     TableFanoutExchange,
     TableTopicExchange,
 )
-from gossipmm.names import check_ttl, checked_metadata
+from gossipmm.names import changed_metadata, check_ttl, checked_metadata
 
 #: In place of a count of forks: no agent is open yet, or none ever will be again.
 UNOPENED = -1
@@ -393,6 +393,21 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
     def undrain(self, topic: str | None = None, host: str | None = None) -> int:
         """Take them back into new picks; how many changed."""
         return self.drain(topic, host, draining=False)
+
+    def set_metadata(
+        self, changes: Mapping[str, Any], topic: str | None = None, host: str | None = None
+    ) -> int:
+        """Change metadata of registrations of this agent (without topic and host: of its node).
+
+        None as a value ends its key. Returns how many records changed.
+        """
+        changed = self._agent().set_metadata(changes, topic, host)
+        with self._changing:
+            for (key, name), made in self._options.items():
+                if (topic or host) and topic in (None, key) and host in (None, name):
+                    items = changed_metadata(repr(key), made.metadata or {}, changes)
+                    self._options[key, name] = made._replace(metadata=items or None)
+        return changed
 
     def registrations(self) -> tuple[OwnRegistration, ...]:
         """Return what was registered with the agent, by whomever, and when it ends."""

@@ -68,6 +68,22 @@ OWN = (
         },
     ),
     Verb(
+        "set_metadata",
+        Scope.OWN,
+        f"changes: Mapping[str, Any], {CHOSEN}",
+        "int",
+        0,
+        http=("POST /v1/metadata",),
+        command="metadata set",
+        absent={Face.CONSOLE: ONE_LINE},
+        differs={
+            Face.COMMAND: Differs(
+                "KEY=VALUE, and keys that end",
+                takes="pairs: str = '', *, topic: str, host: str, end: str",
+            ),
+        },
+    ),
+    Verb(
         "renew",
         Scope.OWN,
         PAIR,

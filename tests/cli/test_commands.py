@@ -128,6 +128,26 @@ def test_why(run):
     assert run("why", "zz") == (1, "", "gossipmm: no member is called 'zz'\n")
 
 
+def test_metadata_is_set_and_ended(run):
+    assert run("metadata", "set", "zone=eu", "gpus=4") == (0, "this node: gpus=4 zone=eu\n", "")
+    assert run("metadata", "set", "zone=eu") == (0, "this node: nothing to change\n", "")
+    assert run("metadata", "set", "--end", "gpus", "v=2")[1] == "this node: v=2, gpus ended\n"
+    assert run("metadata", "set", "--topic", "compute", "weight=50") == (
+        0,
+        "1 registration: weight=50\n",
+        "",
+    )
+    assert run("metadata", "set", "--topic", "compute", "weight=50")[1] == "nothing to change\n"
+    assert run("metadata", "set", "--topic", "none", "--host", "x", "weight=50") == (
+        1,
+        "",
+        "gossipmm: none of x is not registered with this agent\n",
+    )
+    assert run("metadata", "set")[0] == run("metadata", "set", "v=1", "--end", "v")[0] == 2
+    (me,) = [one for one in json.loads(run("members", "-o", "json")[1]) if one["name"] == "a"]
+    assert me["metadata"] == {"v": 2, "zone": "eu"}
+
+
 def test_a_registration_from_its_beginning_to_its_end(run):
     assert run(
         "register", "web", "--ttl", "30", "--metadata", "port=80", "--metadata", "v=1.2"

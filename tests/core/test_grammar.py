@@ -87,6 +87,7 @@ def busy(seed: int) -> Mesh:
     mesh.settle()
     mesh["a"].register("t", "h", {"zone": "b", "weight": 3, "gpu": True}, now=mesh.now)
     mesh["a"].register("u", "h", draining=True, now=mesh.now)
+    mesh["a"].services.tell({("t", "h"): False, ("u", "h"): False}, mesh.now)
     mesh["b"].register("t", "h2", now=mesh.now)
     mesh.run(0.5)
     mesh["b"].unregister("t", "h2", now=mesh.now)
@@ -184,7 +185,7 @@ def test_every_shape_of_page_and_entry_is_in_the_grammar() -> None:
     x = mesh.puppet("x")
     entries = [
         Registration("t", "h"),
-        Registration("t", "i", EntryState.DRAINING),
+        Registration("t", "i", EntryState.UNHEALTHY_DRAINING),
         Registration("t", "j", EntryState.UP, {"s": "x", "i": -5, "b": False, "n": 2**62}),
     ]
     assert [len(cbor2.loads(encode_entry(entry))) for entry in entries] == [2, 3, 4]
@@ -227,7 +228,7 @@ def with_page(page: list[object], place: int, value: object) -> list[object]:
         with_page(PAGE, 2, 1 << 16),
         with_page(PAGE, 3, wire.MAX_COUNTER),
         with_page(PAGE, 4, [["t"]]),
-        with_page(PAGE, 4, [["t", "h", 2]]),
+        with_page(PAGE, 4, [["t", "h", 4]]),
         with_page(PAGE, 4, [["t", "h", 0, {"a": 0.5}]]),
         with_page(ZERO, 3, 0),
         with_page(ZERO, 4, 4),

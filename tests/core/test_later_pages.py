@@ -28,7 +28,7 @@ def later_page(x: Puppet, number: int, *fields: Any) -> Page:
     return page_untrusted(cbor2.dumps([x.name, x.generation, number, version, *fields]))
 
 
-@pytest.mark.parametrize("code", [2, 3, 7, 255, 2**40])
+@pytest.mark.parametrize("code", [4, 5, 7, 255, 2**40])
 def test_an_entry_state_that_is_not_known_takes_no_other_entry_out_of_lookups(code: int) -> None:
     """The whole page was refused, and with it all registrations in it [P123]."""
     mesh = Mesh("a", "b", "c")
@@ -56,7 +56,7 @@ def test_what_another_owner_says_of_the_host_counts_before_a_state_that_is_not_k
     """[P8, P123]."""
     mesh = Mesh("a")
     x, y = mesh.puppets("x", "y")
-    x.say("a", pages=[later_page(x, 1, [["t", "h", 2]])])
+    x.say("a", pages=[later_page(x, 1, [["t", "h", 4]])])
     y.say("a", pages=[later_page(y, 1, [["t", "h"]])])
     mesh.run(0.1)
     assert picks(mesh["a"], "t") == ("h",)

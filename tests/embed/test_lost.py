@@ -177,6 +177,7 @@ def test_a_child_that_is_killed_is_told_and_started_again_with_its_registrations
         mm.heartbeat_interval = 0.01
         mm.register("compute", "a", {"zone": "z"}, ttl=20.0)
         mm.register("volume", "a", draining=True)
+        mm.agent.set_metadata({"zone": "eu"})
         mm.register("gone", "a")
         mm.unregister("gone", "a")
         mm.start_heartbeat()
@@ -192,6 +193,9 @@ def test_a_child_that_is_killed_is_told_and_started_again_with_its_registrations
         assert set(made) == {("compute", "a"), ("volume", "a")}
         assert made["compute", "a"].metadata == {"zone": "z"}
         assert made["volume", "a"].state is EntryState.DRAINING
+        view = mm.agent.member("me")
+        assert view is not None
+        assert view.metadata == {"zone": "eu"}
         assert mm.is_alive("compute", "a")
         until(peer, lambda: own.is_alive("compute", "a"))
         heart = mm._heart
@@ -256,6 +260,10 @@ def test_what_was_told_to_a_child_is_kept_for_the_next_one() -> None:
     made.join(("s:1", "s:2"))
     made.join(("s:1",))
     assert (made.draining, made.seeds) == (True, ("s:1", "s:2"))
+    made.set_metadata({"y": 2, "x": None}, "t", "b")
+    made.set_metadata({"zone": "eu"}, None, None)
+    assert [one.metadata for one in made] == [{"y": 2}]
+    assert made.metadata == {"zone": "eu"}
 
 
 # -- one that is dropped ---------------------------------------------------------------------------

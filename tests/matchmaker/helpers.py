@@ -38,7 +38,9 @@ def view(topic: str, hosts: Hosts, *, at: float = 0.0, heard: float = 0.0) -> To
 
     stale = those(HostState.STALE)
     picks = those(HostState.LIVE) or those(HostState.DOUBTED) or those(HostState.SUSPECT)
+    unhealthy = those(HostState.UNHEALTHY)
     fanout = those(HostState.LIVE, HostState.DOUBTED, HostState.SUSPECT)
+    picks, fanout = picks or unhealthy, fanout or unhealthy
     if not picks and stale:
         return TopicView(topic, stale, stale, entries, True)
     return TopicView(topic, picks, fanout, entries)
@@ -122,6 +124,12 @@ class FakeAgent:
 
     def undrain(self, topic: str | None = None, host: str | None = None) -> int:
         return self.drain(topic, host, draining=False)
+
+    def set_metadata(
+        self, changes: Mapping[str, Any], topic: str | None = None, host: str | None = None
+    ) -> int:
+        self._call("set_metadata", changes, topic, host)
+        return len(self.own) if topic is None else 1
 
     def registrations(self) -> tuple[OwnRegistration, ...]:
         return tuple(

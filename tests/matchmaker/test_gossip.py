@@ -12,7 +12,7 @@ from gossipmm.core.values.types import HostState
 from gossipmm.matchmaker import LookupStatus, MatchMakerGossip
 from tests.matchmaker.helpers import FakeAgent, FakeTable, gossip, hosts_of, live
 
-LIVE, DOUBTED, SUSPECT, DRAINING, UNKNOWN, STALE = HostState
+LIVE, DOUBTED, SUSPECT, UNHEALTHY, DRAINING, UNKNOWN, STALE = HostState
 
 
 # -- queues --------------------------------------------------------------------------------
@@ -98,6 +98,29 @@ def test_suspected_and_doubted_hosts_are_picked_only_while_nobody_is_live() -> N
     assert {mm.queues("compute")[0][1] for _ in range(10)} == {"c"}
     table.set("compute", {"a": SUSPECT})
     assert {mm.queues("compute")[0][1] for _ in range(10)} == {"a"}
+
+
+def test_hosts_that_fail_their_checks_are_picked_only_while_no_others_are_there() -> None:
+    mm, table, _ = gossip({"compute": {"a": UNHEALTHY, "b": LIVE}})
+    assert {mm.queues("compute")[0][1] for _ in range(10)} == {"b"}
+    assert hosts_of(mm.queues("compute.a")) == ["a"]
+    assert mm.lookup("compute.a").status is LookupStatus.UNHEALTHY
+    assert [host.state for host in mm.lookup("compute").others] == [UNHEALTHY]
+    table.set("compute", {"a": UNHEALTHY, "c": DRAINING})
+    assert mm.lookup("compute").status is LookupStatus.UNHEALTHY
+    assert hosts_of(mm.queues("compute")) == hosts_of(mm.queues("fanout~compute")) == ["a"]
+
+
+def test_metadata_that_was_changed_is_kept_when_a_registration_is_made_again() -> None:
+    mm, _, agent = gossip()
+    mm.register("compute", "a", {"v": 1, "zone": "eu"})
+    mm.register("compute", "b", {"v": 1})
+    mm.set_metadata({"v": 2, "zone": None}, "compute", "a")
+    mm.set_metadata({"v": 3})  # of the node
+    del agent.own["compute", "a"]  # it expired
+    assert mm.ack_alive("compute", "a")
+    assert agent.own["compute", "a"] == ({"v": 2}, None)
+    assert agent.own["compute", "b"] == ({"v": 1}, None)
 
 
 def test_two_matchmakers_over_one_table_have_a_turn_each() -> None:

@@ -246,6 +246,23 @@ async def test_a_whole_node_drains(autojump_clock):
         assert await a.ask("POST", "/v1/drain", {"draining": False}) == (200, {"changed": 1})
 
 
+async def test_metadata_changes_while_a_node_runs(autojump_clock):
+    """A new version or zone took a restart of the agent, on every face."""
+    async with apis("a", "b", register=("compute",)) as (a, b):
+        body = {"changes": {"zone": "eu", "gpus": 4, "spare": None}}
+        assert await a.ask("POST", "/v1/metadata", body) == (200, {"changed": 1})
+        of_host = {"changes": {"weight": 50}, "topic": "compute"}
+        assert await a.ask("POST", "/v1/metadata", of_host) == (200, {"changed": 1})
+        assert await a.ask("POST", "/v1/metadata", of_host) == (200, {"changed": 0})
+        await trio.sleep(1)
+        assert (await b.get("/v1/members/a"))["metadata"] == {"gpus": 4, "zone": "eu"}
+        hosts = (await b.get("/v1/topics/compute"))["hosts"]
+        assert [host["metadata"] for host in hosts] == [{"weight": 50}, {}]
+        status, problem = await a.ask("POST", "/v1/metadata", {"changes": {"k": "x" * 500}})
+        assert (status, problem["type"]) == (422, "urn:gossipmm:limit")
+        assert (await a.get("/v1/members/a"))["metadata"] == {"gpus": 4, "zone": "eu"}
+
+
 async def test_another_agents_registration_is_not_ones_own_to_end(autojump_clock):
     async with apis("a", "b", register=("compute",)) as (a, _):
         await trio.sleep(1)

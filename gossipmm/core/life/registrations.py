@@ -9,14 +9,16 @@ from gossipmm.core.failure.probes import Probes
 from gossipmm.core.life.generation import OwnGenerations
 from gossipmm.core.sending.outbox import Outbox
 from gossipmm.core.table.local_state import LocalState
-from gossipmm.core.table.self_record import Lease
+from gossipmm.core.table.self_record import Lease, latest
 from gossipmm.core.values import events
 from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.timers import cancel
 from gossipmm.core.values.trail import EvidenceKind
-from gossipmm.core.values.types import EntryState, NodeState, Status
+from gossipmm.core.values.types import EntryState, NodeState, Registration, Status
 from gossipmm.core.wire import frame as wire
-from gossipmm.names import check_ttl
+from gossipmm.core.wire.pages import Page
+from gossipmm.errors import GossipError
+from gossipmm.names import changed_metadata, check_ttl
 
 #: A page written again because somebody expired a registration: at most once in so many seconds.
 _REWRITE_EVERY: Final = 1.0
@@ -53,7 +55,8 @@ class Registrations:
         """
         local = self._local
         check_ttl(ttl)
-        state = EntryState.DRAINING if draining else EntryState.UP
+        known = local.own.find(topic, host)
+        state = (EntryState.UP if known is None else known.state).but(draining=draining)
         pages = local.own.set(topic, host, metadata, state)
         self._own.write(pages)
         lease = local.own.leases.pop((topic, host), None)
@@ -106,13 +109,53 @@ class Registrations:
                 self._own.write([local.own.set_state(state)])
                 changed = 1
         else:
-            wanted = EntryState.DRAINING if draining else EntryState.UP
-            for entry in local.own.registrations():
-                matches = topic in (None, entry.topic) and host in (None, entry.host)
-                if matches and entry.state is not wanted:
+            for entry in self._chosen(topic, host):
+                if entry.state.draining is not draining:
+                    wanted = entry.state.but(draining=draining)
                     self._own.write(local.own.set(entry.topic, entry.host, entry.metadata, wanted))
                     changed += 1
         return changed
+
+    def _chosen(self, topic: str | None, host: str | None) -> list[Registration]:
+        """Return this node's registrations of a topic and a host; None is any."""
+        return [
+            entry
+            for entry in self._local.own.registrations()
+            if topic in (None, entry.topic) and host in (None, entry.host)
+        ]
+
+    def set_metadata(
+        self, changes: Mapping[str, Any], topic: str | None = None, host: str | None = None
+    ) -> int:
+        """Change keys of the metadata of registrations, or without topic and host of the node.
+
+        A value of None ends its key. Returns how many records changed. Raises RegistrationError or
+        LimitError and then changes nothing [P2].
+        """
+        local = self._local
+        if topic is None and host is None:
+            before = local.own.metadata
+            after = changed_metadata(f"node {local.own.name!r}", before, changes)
+            if _same(before, after) or local.own.leaving:
+                return 0
+            self._own.write([local.own.set_metadata(after)])
+            return 1
+        done: list[Registration] = []
+        pages: list[Page] = []
+        try:
+            for entry in self._chosen(topic, host):
+                after = changed_metadata(repr(entry.topic), entry.metadata, changes)
+                if not _same(entry.metadata, after):
+                    pages += local.own.set(entry.topic, entry.host, after, entry.state)
+                    done.append(entry)
+        except GossipError:
+            for entry in done:
+                pages += local.own.set(entry.topic, entry.host, entry.metadata, entry.state)
+            # As they were; but one that had outgrown its page may be in another one now.
+            self._own.write(latest(pages))
+            raise
+        self._own.write(latest(pages))
+        return len(done)
 
     def renew(self, topic: str, host: str) -> bool:
         """Acknowledge a registration: its time to live begins again. False: not this node's."""
@@ -203,3 +246,8 @@ class Registrations:
         page = local.own.touch(*name)
         if page is not None:
             self._own.write([page])
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two maps are the same on the wire: to Python, 1 is True."""
+    return one == other and all(type(one[key]) is type(other[key]) for key in one)

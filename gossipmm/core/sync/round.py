@@ -10,6 +10,7 @@ from gossipmm.core.failure.silence import Silence
 from gossipmm.core.life.conflict import NameConflict
 from gossipmm.core.life.generation import OwnGenerations
 from gossipmm.core.life.reply_loss import ReplyLoss
+from gossipmm.core.life.service_health import ServiceHealth
 from gossipmm.core.sync.joining import Joining
 from gossipmm.core.sync.pace import Pace
 from gossipmm.core.sync.reaper import Reaper
@@ -39,6 +40,7 @@ class GossipRound:
         joining: Joining,
         reaper: Reaper,
         pace: Pace,
+        service_health: ServiceHealth,
     ) -> None:
         self._local = local
         self._own = own_generations
@@ -50,6 +52,7 @@ class GossipRound:
         self._joining = joining
         self._reaper = reaper
         self._pace = pace
+        self._service_health = service_health
         self._turn = int(_BESIDE * local.rng.random())
         self._ticked_at = local.now
 
@@ -75,6 +78,7 @@ class GossipRound:
         if local.table.gone:
             self._reaper.try_gone(elapsed)
         self._reaper.watch_loneliness()
+        self._service_health.watch()
 
     def _exchange(self) -> None:
         """Ask the successor on the ring, in turn another member, and more when many fail [P60]."""

@@ -75,7 +75,7 @@ class Index:
         self.waiting = False
         #: Views that readers see; values are replaced, never changed.
         self.views: dict[Topic, TopicView] = {}
-        #: Host -> topics in which it is live, doubted, suspected or draining; never 0.
+        #: Host -> topics in which it is in any state but stale; never 0.
         self.hosts: dict[str, int] = {}
         #: Changes not yet announced as events.
         self.changes: list[HostChanged] = []
@@ -255,13 +255,14 @@ def state_of(member: Member, entry: Registration) -> HostState | None:
     if member.hidden and (entry.topic, entry.host) in member.hidden:
         return None
     if status is Status.ALIVE or status is Status.SUSPECT:
-        if entry.state is EntryState.DRAINING or member.node_state is NodeState.DRAINING:
+        state = entry.state
+        if state is EntryState.UP and member.node_state is not NodeState.DRAINING:
+            if status is Status.SUSPECT:
+                return HostState.SUSPECT
+            return HostState.DOUBTED if member.doubted else HostState.LIVE
+        if state.draining or member.node_state is NodeState.DRAINING:
             return HostState.DRAINING
-        if entry.state is not EntryState.UP:
-            return HostState.UNKNOWN
-        if status is Status.SUSPECT:
-            return HostState.SUSPECT
-        return HostState.DOUBTED if member.doubted else HostState.LIVE
+        return HostState.UNHEALTHY if state.unhealthy else HostState.UNKNOWN
     if member.vanished_at is not None and status in (Status.DEAD, Status.RETURNING):
         if entry.state is not EntryState.UP or member.node_state is NodeState.DRAINING:
             return None

@@ -6,7 +6,7 @@ So a change sends one page, and what a page no longer lists is removed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -96,6 +96,8 @@ class SelfRecord:
         #: conflict.
         self.acknowledged = False
         self.leases: dict[_Name, Lease] = {}
+        #: A member is here that refuses a page for a state above draining: none is written [P123].
+        self.plainly = False
         self._version = 0
         self._slots: list[_Slot] = []
         self._where: dict[_Name, int] = {}
@@ -136,7 +138,7 @@ class SelfRecord:
         Raises RegistrationError or LimitError and then changes nothing.
         """
         entry = _registration(topic, host, metadata, state)
-        raw = encode_entry(entry)
+        raw = encode_entry(self._announced(entry))
         if len(raw) > self._room:
             raise LimitError(
                 f"{topic!r} of {host!r} takes {len(raw)} bytes, more than the {self._room} that "
@@ -153,8 +155,9 @@ class SelfRecord:
                 )
             return [self._place(self._slot_for(entry, raw), name, entry, raw)]
         slot = self._slots[number]
-        _, old_raw = slot.entries[name]
+        old, old_raw = slot.entries[name]
         if old_raw == raw:
+            slot.entries[name] = (entry, raw) if old.state is not entry.state else (old, raw)
             return []
         if slot.size - len(old_raw) + len(raw) <= self._room:
             slot.entries[name] = (entry, raw)
@@ -198,6 +201,25 @@ class SelfRecord:
         slot.size -= len(raw)
         return self._page(number)
 
+    def speak(self, *, plainly: bool) -> list[Page]:
+        """Write states above draining as such, or as draining; return the pages that changed."""
+        self.plainly = plainly
+        changed = []
+        for number, slot in enumerate(self._slots):
+            above = [entry for entry, _ in slot.entries.values() if entry.state.unhealthy]
+            for entry in above:  # one byte either way: the entry stays where it is
+                raw = encode_entry(self._announced(entry))
+                slot.entries[entry.topic, entry.host] = entry, raw
+            if above:
+                changed.append(self._page(number))
+        return changed
+
+    def _announced(self, entry: Registration) -> Registration:
+        """Return an entry as it is written."""
+        if entry.state.unhealthy and self.plainly:
+            return entry._replace(state=EntryState.DRAINING)
+        return entry
+
     def touch(self, topic: str, host: str) -> Page | None:
         """Write an entry's page again, unchanged, at a higher version (an answer to expire)."""
         number = self._where.get((topic, host))
@@ -208,6 +230,18 @@ class SelfRecord:
         self.state = state
         self.leaving = state is NodeState.LEFT
         return self.page_zero()
+
+    def set_metadata(self, metadata: Mapping[str, object]) -> Page:
+        """Change the metadata of the node; return page 0.
+
+        Raises RegistrationError or LimitError and then changes nothing.
+        """
+        previous, self.metadata = self.metadata, _metadata(f"node {self.name!r}", metadata)
+        try:
+            return self.page_zero()
+        except LimitError:
+            self.metadata = previous
+            raise
 
     def move(self, addresses: tuple[Address, ...]) -> Page:
         """Change the addresses announced; return page 0.
@@ -246,7 +280,8 @@ class SelfRecord:
 
     def _page(self, number: int) -> Page:
         self._version += 1
-        entries = list(self._slots[number].entries.values())
+        held = self._slots[number].entries.values()
+        entries = [(self._announced(entry), raw) for entry, raw in held]
         return encode_page(self.name, self.generation, number + 1, self._version, entries)
 
     def all_pages(self) -> list[Page]:
@@ -260,6 +295,15 @@ class SelfRecord:
         self.acknowledged = False
         self._version = 0
         return self.all_pages()
+
+
+def latest(pages: Iterable[Page]) -> list[Page]:
+    """Return the last one of each number, in the order in which those were written."""
+    last: dict[int, Page] = {}
+    for page in pages:
+        last.pop(page.number, None)
+        last[page.number] = page
+    return list(last.values())
 
 
 def _registration(

@@ -11,7 +11,16 @@ from collections.abc import Iterator
 from typing import Final, TypeAlias
 
 from gossipmm.core.table.member import Member
-from gossipmm.core.values.hosts import LISTS, NO_LISTS, REACHABLE, STALE, Entries, Hosts, Section
+from gossipmm.core.values.hosts import (
+    LISTS,
+    NO_LISTS,
+    REACHABLE,
+    STALE,
+    UNHEALTHY,
+    Entries,
+    Hosts,
+    Section,
+)
 from gossipmm.core.values.types import HostEntry, HostState, Registration, Topic, TopicView
 
 __all__ = ("MOST", "Owned", "TopicSide")
@@ -134,13 +143,14 @@ class TopicSide:
             self._show(part)
         self._touched.clear()
         counts = self._counts
-        counts[REACHABLE] = sum(counts[:STALE])
+        counts[REACHABLE] = sum(counts[:UNHEALTHY])
         which = int(HostState.LIVE)
+        # A check may be what is broken: the unhealthy are picked before nobody is.
         while which < STALE and not counts[which]:
             which += 1
         stale = which == STALE and counts[STALE] > 0
         # Of nothing stale is left: those that can be reached are none either.
-        everyone = STALE if stale else REACHABLE
+        everyone = which if stale or which == UNHEALTHY else REACHABLE
         if len(self._shown) == 1:
             shown = self._shown[0]
             return TopicView(
@@ -218,7 +228,7 @@ class TopicSide:
 
 def _with_reachable(lists: list[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
     """Put the hosts that can be reached, nearly always the live ones, beside those by state."""
-    live, doubted, suspect = lists[:STALE]
+    live, doubted, suspect = lists[:UNHEALTHY]
     others = doubted or suspect
     lists[REACHABLE] = tuple(sorted(live + doubted + suspect)) if others else live
     return tuple(lists) if any(lists) else NO_LISTS
@@ -229,5 +239,6 @@ _LIST_OF: Final[dict[HostState | None, int]] = {
     HostState.LIVE: 0,
     HostState.DOUBTED: 1,
     HostState.SUSPECT: 2,
+    HostState.UNHEALTHY: UNHEALTHY,
     HostState.STALE: STALE,
 }

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, overload
 if TYPE_CHECKING:
     from gossipmm.core.values.types import HostEntry
 
-__all__ = ("LISTS", "NO_LISTS", "REACHABLE", "STALE", "Entries", "Hosts", "Section")
+__all__ = ("LISTS", "NO_LISTS", "REACHABLE", "STALE", "UNHEALTHY", "Entries", "Hosts", "Section")
 
-#: Positions of the lists of a section: live, doubted and suspected ones are at the value of their
-#: state.
-STALE: Final = 3
+#: Positions of the lists of a section: live, doubted, suspected and unhealthy ones are at the value
+#: of their state, stale ones behind them.
+UNHEALTHY: Final = 3
+STALE: Final = 4
 #: Live, doubted and suspected ones together: the fanout.
-REACHABLE: Final = 4
-LISTS: Final = 5
+REACHABLE: Final = 5
+LISTS: Final = 6
 NO_LISTS: Final = ((),) * LISTS
 
 #: Lists that are not empty, and the position of the first host of each among all.

@@ -47,14 +47,32 @@ class NodeState(IntEnum):
 
 
 class EntryState(IntEnum):
-    """What an owner says about one registration. Wire values: append only.
+    """What an owner says about one registration: a set of bits. Wire values: append only.
 
-    UNKNOWN stands for every value that this version does not know, and is never written.
+    UNKNOWN stands for every value with a bit that this version does not know, and is never written.
     """
 
     UNKNOWN = -1
     UP = 0
     DRAINING = 1
+    UNHEALTHY = 2  #: its checks fail, by its owner's own measure
+    UNHEALTHY_DRAINING = 3
+
+    @property
+    def draining(self) -> bool:
+        """True if it was taken out of picks by somebody's wish."""
+        return self in (EntryState.DRAINING, EntryState.UNHEALTHY_DRAINING)
+
+    @property
+    def unhealthy(self) -> bool:
+        """True if its checks fail."""
+        return self in (EntryState.UNHEALTHY, EntryState.UNHEALTHY_DRAINING)
+
+    def but(self, *, draining: bool | None = None, unhealthy: bool | None = None) -> EntryState:
+        """Return the state with bits changed; None leaves one as it is."""
+        first = self.draining if draining is None else draining
+        second = self.unhealthy if unhealthy is None else unhealthy
+        return EntryState(first + 2 * second)
 
 
 class Status(IntEnum):
@@ -128,9 +146,10 @@ class HostState(IntEnum):
     LIVE = 0
     DOUBTED = 1  #: a caller here reported a failure; its probe has not finished
     SUSPECT = 2
-    DRAINING = 3  #: only by direct key
-    UNKNOWN = 4  #: its owner says of it what this version does not know: only by direct key
-    STALE = 5  #: not live; answered only because this agent may be the one cut off
+    UNHEALTHY = 3  #: its checks fail: by direct key, and picked while no other host is there
+    DRAINING = 4  #: only by direct key
+    UNKNOWN = 5  #: its owner says of it what this version does not know: only by direct key
+    STALE = 6  #: not live; answered only because this agent may be the one cut off
 
     @property
     def label(self) -> str:
@@ -161,9 +180,11 @@ class TopicView(NamedTuple):
     """
 
     topic: Topic
-    #: Hosts for a round-robin pick: live ones; suspects only while nobody is live; else stale.
+    #: Hosts for a round-robin pick: live ones; suspects only while nobody is live; then those
+    #: whose checks fail; else stale.
     picks: Sequence[str]
-    #: Hosts for a fanout: all live and suspected ones, not draining; else the stale ones.
+    #: Hosts for a fanout: all live and suspected ones, not draining; else those whose checks fail,
+    #: else the stale ones.
     fanout: Sequence[str]
     #: Everything known about the topic, by host, draining ones included. Never mutated.
     entries: Mapping[str, HostEntry]

@@ -46,6 +46,7 @@ MAX_PAGE_NUMBER: Final = 0xFFFF
 #: record as a whole, and is passed on unread [P124].
 MAX_ENTRIES_NUMBER: Final = MAX_PAGE_NUMBER - 1
 MAX_ADDRESSES: Final = 8
+#: All bits of an entry's state that this version knows.
 _LAST_STATE: Final = max(EntryState)
 
 

@@ -104,6 +104,13 @@ def drain(state: State, call: Call) -> schemas.Changed:
     return schemas.Changed(changed=changed)
 
 
+def set_metadata(state: State, call: Call) -> schemas.Changed:
+    """Change metadata of registrations of this agent, or of the node."""
+    body = call.read(schemas.MetadataBody)
+    changed = state.agent.set_metadata(body.changes, body.topic, body.host)
+    return schemas.Changed(changed=changed)
+
+
 def drain_one(state: State, call: Call) -> schemas.Changed:
     """Take a registration of this agent out of new picks, or put it back."""
     topic, host = _named(state, call)
@@ -223,6 +230,15 @@ ENDPOINTS = (
         answer=schemas.Changed,
         body=schemas.DrainBody,
         problems=(503,),
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/metadata",
+        handler=set_metadata,
+        summary="Change metadata of registrations of this agent, or of this node",
+        answer=schemas.Changed,
+        body=schemas.MetadataBody,
+        problems=(422, 503),
     ),
     Endpoint(
         method="POST",

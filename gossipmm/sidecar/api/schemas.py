@@ -7,7 +7,7 @@ Every body is one JSON object. Conventions:
 * 64-bit numbers (``generation``, ``fingerprint``) are strings: JavaScript would round them.
 * An address is text: ``10.0.0.1:7946`` or ``[2001:db8::1]:7946``.
 * A member's ``status`` is one of ``unknown alive suspect dead returning probation left``; a host's
-  ``state`` one of ``live doubted suspect draining unknown stale``.
+  ``state`` one of ``live doubted suspect unhealthy draining unknown stale``.
 * ``event_id`` names the last event that the answer takes into account: ``GET /v1/watch?since=`` it
   continues from there without a gap.
 
@@ -159,7 +159,8 @@ class Host(msgspec.Struct, kw_only=True):
     """A host of a topic: the best of all live records that register it."""
 
     host: str
-    #: live, doubted, suspect, draining, unknown (what this version does not know) or stale.
+    #: live, doubted, suspect, unhealthy (its checks fail), draining, unknown (what this version
+    #: does not know) or stale.
     state: str
     nodes: list[str]
     metadata: dict[str, Scalar]
@@ -190,7 +191,7 @@ class Queues(msgspec.Struct, kw_only=True):
     """The answer to a key: pairs of queue key and host; empty: nobody, and ``status`` says why."""
 
     key: str
-    #: ok, stale, not_joined, nobody_alive or unknown_topic.
+    #: ok, unhealthy, stale, not_joined, nobody_alive or unknown_topic.
     status: str
     queues: list[tuple[str, str | None]]
 
@@ -245,6 +246,14 @@ class DrainBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     draining: bool = True
 
 
+class MetadataBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Keys of metadata to change; null ends one. Of registrations, or without names of the node."""
+
+    changes: dict[str, Scalar | None]
+    topic: str | None = None
+    host: str | None = None
+
+
 class DrainOneBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Take out of new picks, or put back."""
 
@@ -257,6 +266,8 @@ class Own(msgspec.Struct, kw_only=True):
     topic: str
     host: str
     draining: bool
+    #: A service of the configuration whose checks fail.
+    unhealthy: bool
     metadata: dict[str, Scalar]
     ttl: Seconds | None
     #: Seconds left until it ends unless it is acknowledged.

@@ -156,7 +156,8 @@ def own(entry: OwnRegistration) -> schemas.Own:
     return schemas.Own(
         topic=entry.topic,
         host=entry.host,
-        draining=bool(entry.state),
+        draining=entry.state.draining,
+        unhealthy=entry.state.unhealthy,
         metadata=dict(entry.metadata),
         ttl=entry.ttl,
         expires_in=_rounded(entry.left),

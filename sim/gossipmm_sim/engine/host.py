@@ -191,6 +191,12 @@ class Host(Shell):
         """Take a registration, or the node, back into picks; how many changed."""
         return self.drain(topic, host, draining=False)
 
+    def set_metadata(
+        self, changes: Mapping[str, Any], topic: str | None = None, host: str | None = None
+    ) -> int:
+        """Change metadata of registrations, or of the node, of this life; how many changed."""
+        return int(self.call("set_metadata", changes, topic, host))
+
     def renew(self, topic: str, host: str) -> bool:
         """Begin the time to live of a registration here again; False: not registered."""
         return bool(self.call("renew", topic, host))

@@ -52,6 +52,11 @@ class Asked(Protocol):
     def undrain(self, topic: str | None = None, host: str | None = None) -> int:
         """Take them back into picks."""
 
+    def set_metadata(
+        self, changes: Mapping[str, Any], topic: str | None = None, host: str | None = None
+    ) -> int:
+        """Change metadata of registrations or the node."""
+
     def renew(self, topic: str, host: str) -> bool:
         """Renew a time to live."""
 
@@ -123,6 +128,12 @@ class SimulatedAgent:
     def undrain(self, topic: str | None = None, host: str | None = None) -> int:
         """Take registrations, or the node, back into picks."""
         return self._host.undrain(topic, host)
+
+    def set_metadata(
+        self, changes: Mapping[str, Any], topic: str | None = None, host: str | None = None
+    ) -> int:
+        """Change metadata of registrations, or with neither argument of the node."""
+        return self._host.set_metadata(changes, topic, host)
 
     def renew(self, topic: str, host: str) -> bool:
         """Renew the time to live of a registration of this host."""

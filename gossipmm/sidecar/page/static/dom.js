@@ -43,7 +43,7 @@ export function arrange(parent, children) {
 
 export const SIGNS = {
   alive: "●", suspect: "▲", dead: "✕", returning: "↻", probation: "◐", unknown: "?", left: "○",
-  live: "●", doubted: "▲", draining: "▽", stale: "◌", agree: "●", differ: "▲",
+  live: "●", doubted: "▲", unhealthy: "✚", draining: "▽", stale: "◌", agree: "●", differ: "▲",
 };
 
 /** Letters of a name's end that are always seen. */

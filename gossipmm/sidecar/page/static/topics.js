@@ -13,7 +13,7 @@ const NAMED = 3;
 const LOST_FOR = 600_000;
 /** States of members that no host of a topic has: such a word leaves the topics as they are. */
 const OF_MEMBERS = new Set(["alive", "dead", "returning", "probation", "left"]);
-const ORDER = ["live", "doubted", "suspect", "draining", "unknown", "stale"];
+const ORDER = ["live", "doubted", "suspect", "unhealthy", "draining", "unknown", "stale"];
 
 const panes = new Map();
 /** Topic -> host -> when it went out of the topic. */

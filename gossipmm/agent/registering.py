@@ -1,0 +1,97 @@
+"""What an agent serves: the verbs about registrations of its own."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from gossipmm.agent.driver import Driver
+from gossipmm.core.node import Node
+from gossipmm.core.values.types import OwnRegistration
+
+__all__ = ("Registering",)
+
+_T = TypeVar("_T")
+
+
+class Registering:
+    """The part of an agent that changes its own record."""
+
+    _node: Node
+    _driver: Driver
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """This node's name."""
+
+    @abstractmethod
+    def now(self) -> float:
+        """Core time."""
+
+    @abstractmethod
+    def _open(self) -> float:
+        """Return core time; raise AgentClosedError when nothing can be told any longer."""
+
+    def _told(self, result: _T) -> _T:
+        self._driver.flush()
+        return result
+
+    def register(
+        self,
+        topic: str,
+        host: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        ttl: float | None = None,
+        draining: bool = False,
+    ) -> None:
+        """Register a host (default: this node's name) for a topic; again: renew the ``ttl``.
+
+        Raises RegistrationError or LimitError; the state is then unchanged.
+        """
+        host = self.name if host is None else host
+        now = self._open()
+        self._node.register(topic, host, metadata, ttl=ttl, draining=draining, now=now)
+        self._driver.flush()
+
+    def unregister(self, topic: str, host: str | None = None) -> bool:
+        """End a registration of this agent; False: there was none."""
+        host = self.name if host is None else host
+        return self._told(self._node.unregister(topic, host, now=self._open()))
+
+    def drain(
+        self, topic: str | None = None, host: str | None = None, *, draining: bool = True
+    ) -> int:
+        """Take registrations of this agent (without arguments: the node) out of new picks.
+
+        ``topic`` alone: all hosts registered for it here. Returns how many changed.
+        """
+        return self._told(self._node.drain(topic, host, draining=draining, now=self._open()))
+
+    def undrain(self, topic: str | None = None, host: str | None = None) -> int:
+        """Take them back into new picks; how many changed."""
+        return self.drain(topic, host, draining=False)
+
+    def set_metadata(
+        self, changes: Mapping[str, Any], topic: str | None = None, host: str | None = None
+    ) -> int:
+        """Change metadata of registrations of this agent (without topic and host: of its node).
+
+        None as a value ends its key. Returns how many records changed. Raises RegistrationError or
+        LimitError and then changes nothing.
+        """
+        return self._told(self._node.set_metadata(changes, topic, host, now=self._open()))
+
+    def renew(self, topic: str, host: str) -> bool:
+        """Renew the time to live of a registration of this agent; False: not registered."""
+        return self._told(self._node.renew(topic, host, now=self._open()))
+
+    def registrations(self) -> tuple[OwnRegistration, ...]:
+        """Return what was registered with this agent, and when it ends."""
+        return self._node.registrations(self.now())
+
+    def registration(self, topic: str, host: str) -> OwnRegistration | None:
+        """Return one registration made with this agent, or None."""
+        return self._node.registration(topic, host, self.now())
