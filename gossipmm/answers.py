@@ -23,6 +23,7 @@ from gossipmm.core.values.types import (
 )
 
 __all__ = (
+    "CheckStatus",
     "FoundHost",
     "Joining",
     "KeyHolder",
@@ -32,6 +33,7 @@ __all__ = (
     "LookupStatus",
     "NodeStatus",
     "RotationStatus",
+    "ServiceStatus",
 )
 
 
@@ -127,6 +129,44 @@ class NodeStatus(NamedTuple):
     #: Id of the agent's process.
     process: int
     verdict: Verdict = Verdict()
+
+
+class CheckStatus(NamedTuple):
+    """How one check of a service is."""
+
+    name: str
+    #: ``http``, ``tcp``, ``command`` or ``ttl``.
+    kind: str
+    #: ``starting`` (it never passed), ``passing`` or ``failing``.
+    state: str
+    #: In words what its last run found wrong, or warned of; empty: nothing.
+    reason: str
+    #: The end of what that run printed, or was answered, at most 1 KiB.
+    output: str
+    #: When it took its state, and when it ran last (None: it did not yet), for so many seconds.
+    since: float
+    at: float | None
+    took: float | None
+    #: Runs, those that failed, and those that were left out because there was no room or time.
+    runs: int
+    failures: int
+    skipped: int
+
+
+class ServiceStatus(NamedTuple):
+    """How a service of the configuration is, by its checks. Known to its own agent alone."""
+
+    topic: str
+    host: str
+    #: ``starting`` (not listed yet), ``up``, ``unhealthy`` or ``removed`` (no longer listed).
+    state: str
+    #: In words why it is not up; empty: it is.
+    reason: str
+    #: When it took its state.
+    since: float
+    #: How often it changed so much that it was held unhealthy for a while.
+    flaps: int
+    checks: tuple[CheckStatus, ...]
 
 
 class Joining(NamedTuple):

@@ -25,6 +25,8 @@ from gossipmm.names import why_not_name
 
 if TYPE_CHECKING:
     from gossipmm.config_fields import ConfigFields
+    from gossipmm.config_handlers import Handler
+    from gossipmm.config_services import Service
 
 __all__ = ("PRESETS", "Config", "converters")
 
@@ -51,6 +53,11 @@ class Config:
     join: tuple[str, ...] = ()
     #: Registrations to make at start: ``topic`` (for this node's own name) or ``topic=host``.
     register: tuple[str, ...] = ()
+    #: Services, ``[[service]]`` in a file: registrations that are listed while their checks pass
+    #: (see ``gossipmm/docs/services.md``). No flag and no variable gives them.
+    service: tuple[Service, ...] = ()
+    #: Handlers, ``[[on]]`` in a file: programs that run when something happens.
+    on: tuple[Handler, ...] = ()
     #: A small map of strings shown beside this node in every member list (at most 256 bytes).
     metadata: Mapping[str, str | int | bool] = field(default_factory=lambda: MappingProxyType({}))
     #: Bind to other addresses than loopback although no key is configured. Anybody who can send
@@ -209,7 +216,7 @@ class Config:
         """Refuse values of the wrong type or out of range, naming the field and what is allowed."""
         for name, convert in converters().items():
             value = getattr(self, name)
-            converted = convert(Given(value, name))
+            converted = value if value == () else convert(Given(value, name))
             if converted is not value:
                 object.__setattr__(self, name, converted)
         for name, allowed in RANGES.items():
@@ -250,8 +257,20 @@ class Config:
                 parse_seed(text)
             except SeedError as exc:
                 raise SeedError(f"join: {exc}") from None
+        served: set[tuple[str, str]] = set()
+        for one in self.service:
+            name = (one.topic, one.host or self.name)
+            if name in served:
+                why = (
+                    f"{one.topic} of {name[1]} is there twice: as this node's own, and by its name"
+                )
+                raise ConfigError(why, path="service")
+            served.add(name)
         for text in self.register:
-            parse_registration(text)
+            topic, host = parse_registration(text)
+            if (topic, host or self.name) in served:
+                why = f"{text!r} is a service as well, whose checks decide: say it once"
+                raise ConfigError(why, path="register")
 
     @property
     def jump(self) -> int:
@@ -296,6 +315,26 @@ class Config:
         return replace(cls(**base), **given)
 
 
+def _services(given: Given) -> tuple[Service, ...]:
+    from gossipmm.config_services import services  # most programs have none
+
+    return services(given)
+
+
+def _handlers(given: Given) -> tuple[Handler, ...]:
+    from gossipmm.config_handlers import handlers
+
+    return handlers(given)
+
+
+#: The conversion for each annotation of ``Config``.
+_READERS = {
+    **CONVERTERS,
+    "tuple[Service, ...]": _services,
+    "tuple[Handler, ...]": _handlers,
+}
+
+
 @cache
 def _check_consul(host: str, port: int) -> None:
     """Refuse an address at which nothing can be served, or nothing is. Raises ConfigError."""
@@ -312,7 +351,7 @@ def _check_consul(host: str, port: int) -> None:
 
 def converters() -> Mapping[str, Callable[[Given], Any]]:
     """Return the conversion of each field, by its annotation."""
-    return MappingProxyType({each.name: CONVERTERS[str(each.type)] for each in fields(Config)})
+    return MappingProxyType({each.name: _READERS[str(each.type)] for each in fields(Config)})
 
 
 #: Presets, each as its differences from the defaults (``lan``).

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import TypeAlias, TypedDict
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, TypeAlias, TypedDict
 
+from gossipmm.config_handlers import Handler
+from gossipmm.config_services import Service
 from gossipmm.mechanisms import Mechanism
 
 __all__ = ("ConfigFields", "Settings", "Strings")
@@ -25,6 +27,8 @@ class ConfigFields(TypedDict, total=False):
     advertise: str
     join: Strings
     register: Strings
+    service: Sequence[Service | Mapping[str, Any]]
+    on: Sequence[Handler | Mapping[str, Any]]
     metadata: Mapping[str, str | int | bool]
     insecure: bool
     state_file: str

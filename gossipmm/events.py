@@ -38,6 +38,7 @@ from gossipmm.core.values.events import (
     SelfImpaired,
     SelfSlow,
     SelfSuspected,
+    ServiceChanged,
     SourceDiffers,
     TableFull,
 )
@@ -73,6 +74,7 @@ __all__ = (
     "SelfImpaired",
     "SelfSlow",
     "SelfSuspected",
+    "ServiceChanged",
     "SourceDiffers",
     "TableFull",
 )

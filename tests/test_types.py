@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -20,6 +20,8 @@ from gossipmm import matchmaker
 from gossipmm.client import event_types
 from gossipmm.config import Config
 from gossipmm.config_fields import ConfigFields, Settings, Strings
+from gossipmm.config_handlers import Handler
+from gossipmm.config_services import Service
 from gossipmm.core.values import events
 from gossipmm.mechanisms import Mechanism
 
@@ -169,6 +171,8 @@ def test_the_keywords_are_the_fields_of_the_configuration() -> None:
         "tuple[str, ...]": Strings,
         "Mapping[str, str | int | bool]": Mapping[str, str | int | bool],
         "frozenset[Mechanism]": Collection[Mechanism | str],
+        "tuple[Service, ...]": Sequence[Service | Mapping[str, Any]],
+        "tuple[Handler, ...]": Sequence[Handler | Mapping[str, Any]],
     }
     assert hints == {name: taken[str(kind)] for name, kind in fields.items()}
     assert list(ConfigFields.__annotations__) == list(fields)

@@ -25,6 +25,7 @@ import trio
 from gossipmm.agent.control import AgentMatchMaker
 from gossipmm.agent.dialback import DialBack
 from gossipmm.agent.driver import Driver, IoStats
+from gossipmm.agent.extras import Extras
 from gossipmm.agent.faults import Faults
 from gossipmm.agent.keys import AgentKeys
 from gossipmm.agent.registering import Registering
@@ -94,6 +95,7 @@ class Agent(Registering):
         self._leave: LeaveFinished | None = None
         self._closed = ""
         self._opened_at = driver.now()
+        self.extras = Extras(driver, config, self.tell)
         self._matchmaker = AgentMatchMaker(self.table, self, config)
 
     # -- who this is -----------------------------------------------------------------------

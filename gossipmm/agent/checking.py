@@ -32,7 +32,7 @@ async def check(config: Config, *, network: Network | None = None) -> None:
     if config.advertise:
         name, wanted = parse_address(config.advertise, path="advertise", default_port=0)
         host, port = await literal_of(name, wanted or port, "advertise", network), wanted or port
-    build_node(config, network, ((host, port or 1),), state.Memory())
+    build_node(config, network, ((host, port or 1),), state.Memory(), trial=True)
     if config.ring_file:
         load_ring(config.ring_file)
 

@@ -124,6 +124,7 @@ class _Running:
                     nursery.start_soon(self._seeds.run, self.agent.config.seed_interval)
                     nursery.start_soon(self.agent.keys.run)
                     nursery.start_soon(self._dial_back.run)
+                    nursery.start_soon(self.agent.extras.run)
                     if self._remember is not None:
                         nursery.start_soon(self._remember.run)
                     if self._own_addresses is not None:
@@ -148,9 +149,14 @@ class _Running:
 
 
 def build_node(
-    config: Config, network: Network, addresses: tuple[Address, ...], memory: state.Memory
+    config: Config,
+    network: Network,
+    addresses: tuple[Address, ...],
+    memory: state.Memory,
+    *,
+    trial: bool = False,
 ) -> Node:
-    """Build the core, with the registrations of the configuration."""
+    """Build the core, with the registrations of the configuration; on trial, also the services."""
     if config.keyring_seed and (taken := keyfile.take_seed(config.keyring, config.keyring_seed)):
         _log.info("%s", taken)
     rng, now = network.random(), network.now()
@@ -166,6 +172,9 @@ def build_node(
     for text in config.register:
         topic, host = parse_registration(text)
         node.register(topic, host or config.name, now=now)
+    if trial:
+        for service in config.service:
+            node.register(service.topic, service.host or config.name, service.told, now=now)
     return node
 
 
@@ -226,6 +235,7 @@ async def _prepare(
     remember = Remember(config, driver, faults, memory.peers) if config.state_file else None
     if remember is not None:
         await remember.save()  # before the first datagram: no generation is used twice
+    agent.extras.begin()
     own = None if config.advertise else OwnAddresses(network, driver, faults, seeds)
     return _Running(agent, driver, seeds, dial_back, remember, own)
 

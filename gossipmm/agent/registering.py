@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from gossipmm.agent.driver import Driver
+from gossipmm.agent.extras import Extras
+from gossipmm.answers import ServiceStatus
 from gossipmm.core.node import Node
 from gossipmm.core.values.types import OwnRegistration
 
@@ -20,6 +22,8 @@ class Registering:
 
     _node: Node
     _driver: Driver
+    #: Services and handlers.
+    extras: Extras
 
     @property
     @abstractmethod
@@ -53,12 +57,14 @@ class Registering:
         """
         host = self.name if host is None else host
         now = self._open()
+        self.extras.refuse(topic, host)
         self._node.register(topic, host, metadata, ttl=ttl, draining=draining, now=now)
         self._driver.flush()
 
     def unregister(self, topic: str, host: str | None = None) -> bool:
         """End a registration of this agent; False: there was none."""
         host = self.name if host is None else host
+        self.extras.refuse(topic, host)
         return self._told(self._node.unregister(topic, host, now=self._open()))
 
     def drain(
@@ -83,6 +89,27 @@ class Registering:
         LimitError and then changes nothing.
         """
         return self._told(self._node.set_metadata(changes, topic, host, now=self._open()))
+
+    def services(self) -> tuple[ServiceStatus, ...]:
+        """Return the services of this agent's configuration, and what their checks found."""
+        return self.extras.statuses()
+
+    def check(
+        self,
+        result: str,
+        topic: str,
+        host: str | None = None,
+        *,
+        output: str = "",
+        name: str = "",
+    ) -> bool:
+        """Say how a service is that has a check of kind ttl: ``pass``, ``warn`` or ``fail``.
+
+        ``output``: what an operator should read of it; ``name``: only this check of several.
+        False: there is no such service. Raises RegistrationError: it has no such check.
+        """
+        self._open()
+        return self.extras.check(topic, self.name if host is None else host, result, output, name)
 
     def renew(self, topic: str, host: str) -> bool:
         """Renew the time to live of a registration of this agent; False: not registered."""

@@ -13,6 +13,7 @@ import click
 from gossipmm.cli.base import absent, output_option, show_json
 from gossipmm.config import PRESETS, Config
 from gossipmm.config_ranges import RANGES
+from gossipmm.config_tables import plain
 from gossipmm.config_values import nearest
 from gossipmm.settings import load_config
 
@@ -136,7 +137,7 @@ def _lines(found: Config, *, only_changed: bool) -> Iterator[str]:
         if field.name not in _HIDDEN and not (
             only_changed and value == getattr(_DEFAULT, field.name)
         ):
-            yield f"{field.name} = {_toml(value)}"
+            yield f"{field.name} = {_toml(plain(value))}"
 
 
 def _toml(value: object) -> str:

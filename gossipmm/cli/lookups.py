@@ -21,6 +21,7 @@ from gossipmm.cli.base import (
     table,
     talks,
 )
+from gossipmm.cli.services import show_checks
 from gossipmm.client import Client
 from gossipmm.errors import ControlError
 from gossipmm.text.durations import moment
@@ -186,10 +187,22 @@ def why(client: Client, host: str, as_json: bool) -> None:
         say(found["summary"])
         if found["serves"]:
             say("serves " + ", ".join(f"{topic}.{name}" for topic, name in found["serves"]))
+        for topic, name, because in found.get("unhealthy", ()):
+            say(f"{topic} of {name} is {state_text('unhealthy')}: {because}")
+        if found["member"]["self"]:
+            _show_services(client)
         for line in found["evidence"]:
             say(f"  {moment(line['time'])}  {duration(line['ago']) + ' ago':>18}  {line['text']}")
         if not found["evidence"]:
             say("  no evidence was noted")
+
+
+def _show_services(client: Client) -> None:
+    """Print what checks of the agent's own services found."""
+    for one in client.get("services")["services"]:
+        because = f": {one['reason']}" if one["reason"] else ""
+        say(f"service {one['topic']} of {one['host']} is {state_text(one['state'])}{because}")
+        show_checks(one)
 
 
 def _trails(client: Client, host: str) -> list[dict[str, Any]]:

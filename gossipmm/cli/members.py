@@ -134,7 +134,8 @@ def _show(found: list[dict[str, Any]]) -> None:
         if member["draining"]:
             status += click.style(" draining", fg="cyan")
         others = {key: value for key, value in member["metadata"].items() if key != _ZONE}
-        notes = (member["reason"], metadata_text(others))
+        failing = f"{member['unhealthy']} unhealthy" if member.get("unhealthy") else ""
+        notes = (member["reason"], failing, metadata_text(others))
         row = [
             member["name"] + (" *" if member["self"] else ""),
             status,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gossipmm.addresses import parse_address
 from gossipmm.answers import (
+    CheckStatus,
     FoundHost,
     Joining,
     KeyHolder,
@@ -21,6 +22,7 @@ from gossipmm.answers import (
     LookupStatus,
     NodeStatus,
     RotationStatus,
+    ServiceStatus,
     Verdict,
 )
 from gossipmm.client.asked import clock
@@ -53,6 +55,7 @@ __all__ = (
     "member",
     "node_status",
     "registration",
+    "services",
     "topic",
     "trail",
     "up",
@@ -76,6 +79,7 @@ def member(value: Mapping[str, Any]) -> MemberView:
         reason=StatusReason(value["reason_code"]),
         returns=value["returns"],
         wire_version=value.get("wire_version", 1),  # an older agent does not say
+        unhealthy=value.get("unhealthy", 0),  # an older agent does not tell
     )
 
 
@@ -163,6 +167,38 @@ def registration(value: Mapping[str, Any]) -> OwnRegistration:
         ),
         ttl=value["ttl"],
         left=value["expires_in"],
+    )
+
+
+def services(value: Mapping[str, Any]) -> tuple[ServiceStatus, ...]:
+    """Read the services of an agent."""
+    now = clock()
+    return tuple(
+        ServiceStatus(
+            topic=one["topic"],
+            host=one["host"],
+            state=one["state"],
+            reason=one["reason"],
+            since=now - one["since_ago"],
+            flaps=one["flaps"],
+            checks=tuple(
+                CheckStatus(
+                    name=check["name"],
+                    kind=check["kind"],
+                    state=check["state"],
+                    reason=check["reason"],
+                    output=check["output"],
+                    since=now - check["since_ago"],
+                    at=None if check["ago"] is None else now - check["ago"],
+                    took=check["took"],
+                    runs=check["runs"],
+                    failures=check["failures"],
+                    skipped=check["skipped"],
+                )
+                for check in one["checks"]
+            ),
+        )
+        for one in value["services"]
     )
 
 

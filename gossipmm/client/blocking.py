@@ -120,6 +120,8 @@ class Client:
     drain = waiting(calls.drain)
     undrain = waiting(calls.undrain)
     set_metadata = waiting(calls.set_metadata)
+    services = waiting(calls.services)
+    check = waiting(calls.check)
     registrations = waiting(calls.registrations)
     ack_alive = waiting(calls.ack_alive)
     report_failure = waiting(calls.report_failure)

@@ -14,7 +14,7 @@ from gossipmm.client.asked import Asked, Late, path
 from gossipmm.names import changed_metadata, check_registration, check_ttl, checked_metadata
 
 if TYPE_CHECKING:
-    from gossipmm.answers import Joining, Lookup, NodeStatus
+    from gossipmm.answers import Joining, Lookup, NodeStatus, ServiceStatus
     from gossipmm.client import answers
     from gossipmm.core.values.events import LeaveFinished
     from gossipmm.core.values.types import (
@@ -170,6 +170,25 @@ def set_metadata(
     changed_metadata("the change", {}, changes)
     body = {"changes": dict(changes), "topic": topic, "host": host}
     return Asked("POST", path("metadata"), lambda value: int(value["changed"]), body)
+
+
+def services() -> Asked[tuple[ServiceStatus, ...]]:
+    """Return the services of the agent's configuration, and what their checks found."""
+    return Asked("GET", path("services"), answers.services)
+
+
+def check(
+    result: str, topic: str, host: str | None = None, *, output: str = "", name: str = ""
+) -> Asked[bool]:
+    """Say how a service is that has a check of kind ttl: ``pass``, ``warn`` or ``fail``.
+
+    ``output``: what an operator should read of it; ``name``: only this check of several. False:
+    there is no such service. Raises RegistrationError: it has no such check.
+    """
+    parts = (topic,) if host is None else (topic, host)
+    body = {"result": result, "output": output, "name": name}
+    target = path("services", *parts, "check")
+    return Asked("PUT", target, _yes, body, missing=("unknown-service",), default=False)
 
 
 def registrations() -> Asked[tuple[OwnRegistration, ...]]:

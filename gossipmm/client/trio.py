@@ -78,6 +78,8 @@ class TrioClient:
     drain = awaiting(calls.drain)
     undrain = awaiting(calls.undrain)
     set_metadata = awaiting(calls.set_metadata)
+    services = awaiting(calls.services)
+    check = awaiting(calls.check)
     registrations = awaiting(calls.registrations)
     ack_alive = awaiting(calls.ack_alive)
     report_failure = awaiting(calls.report_failure)

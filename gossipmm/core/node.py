@@ -119,7 +119,7 @@ class Node:
         #: Its keys, and the rotations of the cluster.
         self.keys = self._parts.rotation
         #: What the checks of its services found.
-        self.services = self._parts.service_health
+        self.service_health = self._parts.service_health
         self._receiver = Receiver(self._local, self._outbox, self._parts, page_reader)
         self._parts.own_generations.begin([own.page_zero()])
         self._local.publish()
@@ -130,7 +130,7 @@ class Node:
         Where one has to call one that is not below it, it gets a callback. These are all:
 
         * ``Findings``: a probe's find is for the detector, which starts probes; trouble is urgent.
-        * ``enter``: a program speaks to ``keys`` and ``services`` directly, with the time of it.
+        * ``enter``: a program calls ``keys`` and ``service_health`` directly, with the time.
         """
         local, outbox = self._local, self._outbox
         envelope, admission = self._envelope, self._admission

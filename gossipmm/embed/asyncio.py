@@ -174,6 +174,8 @@ class AsyncAgent:
     drain = _awaited(Agent.drain)
     undrain = _awaited(Agent.undrain)
     set_metadata = _awaited(Agent.set_metadata)
+    services = _awaited(Agent.services)
+    check = _awaited(Agent.check)
     renew = _awaited(Agent.renew)
     registrations = _awaited(Agent.registrations)
     ack_alive = _awaited(Agent.ack_alive)

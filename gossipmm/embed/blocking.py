@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gossipmm.answers import KeysStatus, NodeStatus
+from gossipmm.answers import KeysStatus, NodeStatus, ServiceStatus
 from gossipmm.config import Config
 from gossipmm.core.values.events import Event, LeaveFinished
 from gossipmm.core.values.rotation_state import KEEP
@@ -84,6 +84,14 @@ class BlockingAgent(OwnedAgent, Protocol):
 
     def topic(self, topic: str) -> TopicView | None:
         """Return one topic, or None."""
+
+    def services(self) -> tuple[ServiceStatus, ...]:
+        """Return the services of this agent's configuration, and what their checks found."""
+
+    def check(
+        self, result: str, topic: str, host: str | None = None, *, output: str = "", name: str = ""
+    ) -> bool:
+        """Say how a service is that has a check of kind ttl: ``pass``, ``warn`` or ``fail``."""
 
     def members(self) -> tuple[MemberView, ...]:
         """Return all known members, this one included, sorted by name."""

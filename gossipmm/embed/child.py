@@ -404,6 +404,8 @@ class ChildAgent:
     ack_alive = _asked(BlockingAgent.ack_alive)
     report_failure = _asked(BlockingAgent.report_failure)
     expire = _asked(BlockingAgent.expire)
+    services = _asked(BlockingAgent.services)
+    check = _asked(BlockingAgent.check)
     members = _asked(BlockingAgent.members)
     member = _asked(BlockingAgent.member)
     why = _asked(BlockingAgent.why)

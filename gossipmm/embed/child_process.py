@@ -39,7 +39,7 @@ _READ = 65536
 _VERBS = frozenset(
     (
         *("register", "unregister", "drain", "undrain", "renew", "registrations"),
-        *("set_metadata",),
+        *("set_metadata", "services", "check"),
         *("ack_alive", "report_failure", "expire", "forget", "join", "leave"),
         *("members", "member", "why", "agreement", "health", "status", "heard", "now"),
     )

@@ -16,6 +16,7 @@ from typing import Any
 
 from gossipmm import errors
 from gossipmm.config import Config
+from gossipmm.config_tables import plain
 from gossipmm.core.values.types import HostEntry, HostState, TopicView
 from gossipmm.embed.plain import PipeError
 from gossipmm.settings import load_config
@@ -71,20 +72,12 @@ def dump(message: Mapping[str, Any]) -> bytes:
 
 def config_to(config: Config) -> dict[str, Any]:
     """Return a configuration as plain values."""
-    return {field.name: _plain(getattr(config, field.name)) for field in fields(Config)}
+    return {field.name: plain(getattr(config, field.name)) for field in fields(Config)}
 
 
 def config_from(values: Mapping[str, Any]) -> Config:
     """Build the configuration again, from these values alone. Raises ConfigError."""
     return load_config(environ={"GOSSIPMM_CONFIG": ""}, **values)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, (tuple, frozenset)):
-        return sorted(value) if isinstance(value, frozenset) else list(value)
-    return value
 
 
 def view_to(view: TopicView) -> list[Any]:

@@ -369,6 +369,8 @@ class ThreadAgent:
     drain = _waited(Agent.drain)
     undrain = _waited(Agent.undrain)
     set_metadata = _waited(Agent.set_metadata)
+    services = _waited(Agent.services)
+    check = _waited(Agent.check)
     renew = _waited(Agent.renew)
     registrations = _waited(Agent.registrations)
 

@@ -62,6 +62,16 @@ def _host(event: events.HostChanged, me: str) -> str:
     return f"topic {event.topic}: {event.host} is {shown.get(event.state, event.state.label)}"
 
 
+def _service(event: events.ServiceChanged) -> str:
+    what = f"service {event.topic} of {event.host}"
+    if event.state == "up":
+        return f"{what} works and is listed"
+    because = f": {event.reason}" if event.reason else ""
+    if event.state == "removed":
+        return f"{what} has failed for so long that it is no longer listed{because}"
+    return f"{what} is unhealthy and out of picks{because}"
+
+
 def _isolated(event: events.Isolated, me: str) -> str:
     if event.active:
         return (
@@ -201,6 +211,7 @@ EVENTS: Mapping[type, Callable[[Any, str], str]] = {
     events.RegistrationExpired: lambda e, _: (
         f"topic {e.topic}: the registration of {e.host} was not renewed in time and has expired"
     ),
+    events.ServiceChanged: lambda e, _: _service(e),
     events.Joined: lambda e, _: (
         f"joined: this node knows what the others know ({e.members} members)"
     ),

@@ -55,4 +55,6 @@ def summary(view: MemberView, trail: tuple[Evidence, ...], me: str, now: float) 
         text = f"{name} has been {_BEEN[view.status]} for {since}: {reason}"
     if view.node_state is NodeState.DRAINING:
         text += "; it is draining and takes no new work"
+    if view.unhealthy:
+        text += f"; of its {view.registrations} registrations {view.unhealthy} fail their checks"
     return text

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from gossipmm.verbs.keys import KEYS
 from gossipmm.verbs.node import NODE
-from gossipmm.verbs.registrations import OWN, TABLE
+from gossipmm.verbs.registrations import OWN, SERVICES, TABLE
 from gossipmm.verbs.verb import Differs, Face, Scope, Verb
 
 __all__ = ("VERBS", "Differs", "Face", "Scope", "Verb")
 
 #: All verbs, in the order in which people meet them.
-VERBS: tuple[Verb, ...] = (*OWN, *TABLE, *NODE, *KEYS)
+VERBS: tuple[Verb, ...] = (*OWN, *SERVICES, *TABLE, *NODE, *KEYS)

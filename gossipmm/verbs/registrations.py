@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gossipmm.verbs.verb import Differs, Face, Scope, Verb
 from gossipmm.verbs.words import (
+    ASK_AGENT,
     ASK_TABLE,
     CHOSEN,
     CLASSICAL,
@@ -111,6 +112,37 @@ OWN = (
         "OwnRegistration | None",
         None,
         absent=dict.fromkeys(set(Face) - {Face.NODE, Face.AGENT}, "one of registrations"),
+    ),
+)
+
+_SERVICES = {
+    Face.NODE: "services are the shell's: the core is told what their checks found",
+    Face.MATCHMAKER: ASK_AGENT,
+    Face.SIMULATOR: "nothing is simulated that could be checked",
+}
+SERVICES = (
+    Verb(
+        "services",
+        Scope.OWN,
+        gives="tuple[ServiceStatus, ...]",
+        http=("GET /v1/services",),
+        command="services",
+        absent={**_SERVICES, Face.CONSOLE: "gossipmm services, from another terminal"},
+        differs={
+            Face.COMMAND: Differs(
+                "of one topic, with what was printed", takes="topic: str | None = None"
+            ),
+        },
+    ),
+    Verb(
+        "check",
+        Scope.OWN,
+        "result: str, topic: str, host: str | None = None, *, output: str = '', name: str = ''",
+        "bool",
+        False,
+        http=("PUT /v1/services/{topic}/{host}/check", "PUT /v1/services/{topic}/check"),
+        command="check",
+        absent={**_SERVICES, Face.CONSOLE: ONE_LINE},
     ),
 )
 

@@ -148,6 +148,38 @@ def test_metadata_is_set_and_ended(run):
     assert me["metadata"] == {"v": 2, "zone": "eu"}
 
 
+def test_services_say_what_their_checks_found(run, tmp_path, monkeypatch):
+    service = {"topic": "job", "check": [{"ttl": 3600}]}
+    with served(tmp_path / "s.sock", service=[service]) as agent:
+        monkeypatch.setenv("GOSSIPMM_CONTROL", agent.path)
+        _look_at_services(run)
+
+
+def _look_at_services(run):
+    status, out, _ = run("services")
+    assert (status, rows(out)[1][:3]) == (1, ["job", "a", "starting"])
+    assert run("check", "pass", "job") == (0, "job: pass\n", "")
+    assert run("check", "fail", "job", "--output", "disk\x1b[2J full")[0] == 0
+    status, out, _ = run("services", "job")
+    assert status == 1
+    lines = out.splitlines()
+    assert lines[0].startswith("job of a is unhealthy for ")
+    assert lines[0].endswith(": says that it fails")
+    assert lines[1].startswith("  ttl is failing, ran ")
+    assert lines[1].endswith("(2 runs, 1 failed, 0 left out): says that it fails")
+    assert lines[2] == "    | disk\\x1b[2J full"
+    assert "service job of a is unhealthy: says that it fails\n" in run("why", "a")[1]
+    assert json.loads(run("services", "-o", "json")[1])[0]["topic"] == "job"
+    for command in (("services", "none"), ("check", "pass", "none")):
+        assert run(*command) == (
+            1,
+            "",
+            "gossipmm: none is not among the services of this agent's configuration\n",
+        )
+    assert run("check", "up", "job")[0] == 2
+    assert run("register", "job")[0] != 0
+
+
 def test_a_registration_from_its_beginning_to_its_end(run):
     assert run(
         "register", "web", "--ttl", "30", "--metadata", "port=80", "--metadata", "v=1.2"

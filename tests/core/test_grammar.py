@@ -87,7 +87,7 @@ def busy(seed: int) -> Mesh:
     mesh.settle()
     mesh["a"].register("t", "h", {"zone": "b", "weight": 3, "gpu": True}, now=mesh.now)
     mesh["a"].register("u", "h", draining=True, now=mesh.now)
-    mesh["a"].services.tell({("t", "h"): False, ("u", "h"): False}, mesh.now)
+    mesh["a"].service_health.tell({("t", "h"): False, ("u", "h"): False}, mesh.now)
     mesh["b"].register("t", "h2", now=mesh.now)
     mesh.run(0.5)
     mesh["b"].unregister("t", "h2", now=mesh.now)

@@ -35,12 +35,12 @@ def two() -> Mesh:
 def test_a_host_that_fails_its_checks_is_in_no_pick_but_can_be_named() -> None:
     """A program that was dead stayed in all picks for as long as its agent lived [P8, P10]."""
     mesh = two()
-    assert mesh["a"].services.tell({("t", "ha"): False}, mesh.now) == 1
+    assert mesh["a"].service_health.tell({("t", "ha"): False}, mesh.now) == 1
     mesh.run(0.3)
     for name in "ab":
         assert picks(mesh[name], "t") == mesh[name].table.topics["t"].fanout == ("hb",)
         assert state(mesh, name, "t", "ha") is HostState.UNHEALTHY
-    assert mesh["a"].services.tell({("t", "ha"): True}, mesh.now) == 1
+    assert mesh["a"].service_health.tell({("t", "ha"): True}, mesh.now) == 1
     mesh.run(0.3)
     assert picks(mesh["b"], "t") == ("ha", "hb")
 
@@ -49,7 +49,7 @@ def test_a_broken_check_does_not_empty_a_topic() -> None:
     """[P8, P10]."""
     mesh = two()
     for name in "ab":
-        mesh[name].services.tell({("t", f"h{name}"): False}, mesh.now)
+        mesh[name].service_health.tell({("t", f"h{name}"): False}, mesh.now)
     mesh.run(0.3)
     for name in "ab":
         view = mesh[name].table.topics["t"]
@@ -68,14 +68,14 @@ def test_a_drain_outlasts_failing_checks_and_they_a_drain(first: str) -> None:
         if step == "drain":
             assert node.drain("t", now=mesh.now) == 1
         else:
-            node.services.tell({("t", "ha"): False}, mesh.now)
+            node.service_health.tell({("t", "ha"): False}, mesh.now)
     assert node.registrations(mesh.now)[0].state is EntryState.UNHEALTHY_DRAINING
     assert state(mesh, "a", "t", "ha") is HostState.DRAINING
     node.register("t", "ha", {"v": 2}, draining=True, now=mesh.now)
     assert node.registrations(mesh.now)[0].state is EntryState.UNHEALTHY_DRAINING
-    node.services.tell({("t", "ha"): True}, mesh.now)
+    node.service_health.tell({("t", "ha"): True}, mesh.now)
     assert node.registrations(mesh.now)[0].state is DRAINING
-    node.services.tell({("t", "ha"): False}, mesh.now)
+    node.service_health.tell({("t", "ha"): False}, mesh.now)
     assert node.drain("t", draining=False, now=mesh.now) == 1
     assert node.registrations(mesh.now)[0].state is UNHEALTHY
     mesh.run(0.3)
@@ -85,7 +85,7 @@ def test_a_drain_outlasts_failing_checks_and_they_a_drain(first: str) -> None:
 def test_what_is_not_registered_or_not_new_changes_nothing() -> None:
     mesh = two()
     version = held(mesh["a"], "a").pages[1].version
-    assert mesh["a"].services.tell({("t", "nobody"): False, ("t", "ha"): True}, mesh.now) == 0
+    assert mesh["a"].service_health.tell({("t", "nobody"): False, ("t", "ha"): True}, mesh.now) == 0
     assert held(mesh["a"], "a").pages[1].version == version
 
 
@@ -99,7 +99,7 @@ def test_two_hundred_services_that_fail_together_are_told_in_one_version_of_each
     mesh.run(2)
     pages = len(held(mesh["b"], "a").pages) - 1
     mesh.sent.clear()
-    assert mesh["a"].services.tell(dict.fromkeys(names, False), mesh.now) == 200
+    assert mesh["a"].service_health.tell(dict.fromkeys(names, False), mesh.now) == 200
     mesh.run(0.5)
     raws = {raw for packet in mesh.sent for raw in packet.pages}
     # Each entry grows by a byte: a page that was full gives its last ones to one more.
@@ -113,7 +113,7 @@ def test_an_old_node_is_never_sent_a_state_that_it_refuses() -> None:
     mesh.add("old", without=OLD)
     mesh["a"].register("t", "h", now=mesh.now)
     mesh.settle()
-    mesh["a"].services.tell({("t", "h"): False}, mesh.now)
+    mesh["a"].service_health.tell({("t", "h"): False}, mesh.now)
     assert mesh["a"].registrations(mesh.now)[0].state is UNHEALTHY  # it knows what it is
     mesh.run(0.3)
     assert {written(mesh, name, "a")["t", "h"] for name in mesh.names()} == {DRAINING}
@@ -128,7 +128,7 @@ def test_an_old_node_that_joins_while_checks_fail_gets_the_page_within_two_inter
     mesh["a"].register("t", "h", now=mesh.now)
     mesh["a"].register("t", "fine", now=mesh.now)
     mesh.settle()
-    mesh["a"].services.tell({("t", "h"): False}, mesh.now)
+    mesh["a"].service_health.tell({("t", "h"): False}, mesh.now)
     mesh.run(0.3)
     assert written(mesh, "b", "a")["t", "h"] is UNHEALTHY
     mesh.add("old", without=OLD)

@@ -68,6 +68,7 @@ class FakeAgent:
             name=name,
             status="alive",
             draining=False,
+            unhealthy=0,
             node_state="up",
             generation=str(0x1A2B3C4D5E6F00 + number),
             addresses=[f"10.20.{rack}.{place + 10}:7946"],
@@ -229,6 +230,7 @@ class FakeAgent:
             summary=f"{name} is {member.status} here since {member.since_ago:.1f} s.",
             member=member,
             serves=[(t.topic, name) for t in self.topics.values() if name in t.fanout],
+            unhealthy=[],
             evidence=[
                 schemas.Evidence(
                     time=time.time() - ago,

@@ -18,7 +18,7 @@ from gossipmm.core.values.types import EntryState, NodeState, Registration, Stat
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import Page
 from gossipmm.errors import GossipError
-from gossipmm.names import changed_metadata, check_ttl
+from gossipmm.names import changed_metadata, check_registration, check_ttl
 
 #: A page written again because somebody expired a registration: at most once in so many seconds.
 _REWRITE_EVERY: Final = 1.0
@@ -55,6 +55,7 @@ class Registrations:
         """
         local = self._local
         check_ttl(ttl)
+        check_registration(topic, host)
         known = local.own.find(topic, host)
         state = (EntryState.UP if known is None else known.state).but(draining=draining)
         pages = local.own.set(topic, host, metadata, state)

@@ -236,6 +236,7 @@ class Member(Liveness):
             self._reason(),
             len(self.returns),
             self.reads,
+            sum([entry.state.unhealthy for page in self.pages.values() for entry in page.entries]),
         )
 
     def _reason(self) -> StatusReason:

@@ -211,6 +211,21 @@ class RegistrationExpired:
 
 
 @event
+class ServiceChanged:
+    """The checks of a service of this node found it ``up``, ``unhealthy`` or ``removed``.
+
+    ``before`` may also be ``starting``. ``reason`` says in words why it is not up.
+    """
+
+    at: float
+    topic: Topic
+    host: str
+    state: str
+    before: str
+    reason: str
+
+
+@event
 class Joined:
     """This node's table agreed with a peer's for the first time (or is alone by design)."""
 
@@ -372,6 +387,7 @@ Event: TypeAlias = (
     | GenerationRenewed
     | HostChanged
     | RegistrationExpired
+    | ServiceChanged
     | Joined
     | Isolated
     | SelfSlow

@@ -213,6 +213,8 @@ class MemberView(NamedTuple):
     returns: int = 0
     #: The highest version of the wire that it reads, as it says [P122].
     wire_version: int = 1
+    #: Registrations whose checks fail, as it says.
+    unhealthy: int = 0
 
 
 class Evidence(NamedTuple):

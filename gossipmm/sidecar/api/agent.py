@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 import trio
 
 from gossipmm.config import Config
+from gossipmm.config_tables import plain
 from gossipmm.core.values.events import KINDS
 from gossipmm.core.values.types import Status
 from gossipmm.sidecar.api import schemas, views
@@ -48,17 +48,25 @@ def config(state: State, call: Call) -> schemas.Settings:
         settings.append(
             schemas.Setting(
                 name=field.name,
-                value=_plain(value),
+                value=_without_secrets(plain(value)),
                 default=value == getattr(_DEFAULT, field.name),
             )
         )
     return schemas.Settings(settings=settings)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, (tuple, frozenset)):
-        return sorted(value) if isinstance(value, frozenset) else list(value)
-    return dict(value) if isinstance(value, Mapping) else value
+def _without_secrets(value: Any) -> Any:
+    """Hide values of headers: they may open the program that is checked."""
+    if isinstance(value, list):
+        return [_without_secrets(item) for item in value]
+    if isinstance(value, dict):
+        return {
+            name: dict.fromkeys(item, "(hidden)")
+            if name == "header" and isinstance(item, dict)
+            else _without_secrets(item)
+            for name, item in value.items()
+        }
+    return value
 
 
 async def join(state: State, call: Call) -> schemas.Joining:

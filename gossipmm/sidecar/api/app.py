@@ -19,6 +19,7 @@ from gossipmm.sidecar.api import keys as routes_keys
 from gossipmm.sidecar.api import lookups as routes_lookups
 from gossipmm.sidecar.api import prometheus_sd
 from gossipmm.sidecar.api import registrations as routes_registrations
+from gossipmm.sidecar.api import services as routes_services
 from gossipmm.sidecar.api.problems import of_error
 from gossipmm.sidecar.api.state import State
 from gossipmm.sidecar.http.messages import Answer, Application, Request, Response, Stream
@@ -47,6 +48,7 @@ def _document() -> bytes:
 ENDPOINTS: tuple[Endpoint, ...] = (
     *routes_lookups.ENDPOINTS,
     *routes_registrations.ENDPOINTS,
+    *routes_services.ENDPOINTS,
     *routes_keys.ENDPOINTS,
     *routes_agent.ENDPOINTS,
     *prometheus_sd.ENDPOINTS,

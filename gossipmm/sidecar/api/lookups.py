@@ -99,18 +99,23 @@ def why(state: State, call: Call) -> schemas.Why:
     if view is None:
         raise unknown(state, name)
     now, trail = agent.now(), agent.why(name)
-    serves = sorted(
-        (entry.topic, entry.host)
+    serves = [
+        entry
         for topic in agent.table.topics.values()
         for entry in topic.entries.values()
         if name in entry.nodes and entry.state is not HostState.STALE
-    )
+    ]
     return schemas.Why(
         name=name,
         status=view.status.label,
         summary=summary(view, trail, agent.name, now),
         member=views.member(state, view, now),
-        serves=serves,
+        serves=sorted((entry.topic, entry.host) for entry in serves),
+        unhealthy=sorted(
+            (entry.topic, entry.host, because)
+            for entry in serves
+            if (because := views.why_unhealthy(state, entry))
+        ),
         evidence=[
             schemas.Evidence(
                 time=state.wall(line.at),

@@ -195,7 +195,7 @@ ENDPOINTS = (
             operation=operation,
             summary=f"End a registration of this agent{who}",
             status=204,
-            problems=(404, 503),
+            problems=(404, 422, 503),
         )
         for path, operation, who in (
             (_PATH, "unregister", ""),

@@ -104,6 +104,8 @@ class Member(msgspec.Struct, kw_only=True):
     #: Age of the freshest evidence of life; null: never heard alive here.
     heard_ago: Seconds | None
     registrations: Count
+    #: Those of them whose checks fail, as it says.
+    unhealthy: Count
     metadata: dict[str, Scalar]
     #: Why it has this status, in words and as a name, where that needs an explanation.
     reason: str
@@ -149,6 +151,8 @@ class Why(msgspec.Struct, kw_only=True):
     member: Member
     #: The (topic, host) pairs that its record registers, as far as this agent knows.
     serves: list[tuple[str, str]]
+    #: Those of them that are unhealthy: topic, host, and why.
+    unhealthy: list[tuple[str, str, str]]
     evidence: list[Evidence]
 
 
@@ -162,6 +166,8 @@ class Host(msgspec.Struct, kw_only=True):
     #: live, doubted, suspect, unhealthy (its checks fail), draining, unknown (what this version
     #: does not know) or stale.
     state: str
+    #: Why it is unhealthy: what its checks say, or who knows that; else empty.
+    reason: str = ""
     nodes: list[str]
     metadata: dict[str, Scalar]
     since_ago: Seconds

@@ -13,6 +13,7 @@ from gossipmm.addresses import format_address
 from gossipmm.answers import FoundHost, Lookup
 from gossipmm.core.values.types import (
     HostEntry,
+    HostState,
     MemberView,
     NodeState,
     OwnRegistration,
@@ -25,7 +26,17 @@ from gossipmm.sidecar.api.listing import listed
 from gossipmm.sidecar.api.state import State, ago
 from gossipmm.text.members import why_status
 
-__all__ = ("explained", "lookup", "member", "members", "own", "status", "topic", "topics")
+__all__ = (
+    "explained",
+    "lookup",
+    "member",
+    "members",
+    "own",
+    "status",
+    "topic",
+    "topics",
+    "why_unhealthy",
+)
 
 #: Topics shown between two looks at what else there is to do: small ones take 20 us each.
 TOPICS_AT_ONCE = 32
@@ -44,6 +55,7 @@ def member(state: State, view: MemberView, now: float) -> schemas.Member:
         since_ago=ago(now, view.since),
         heard_ago=ago(now, view.heard) if isfinite(view.heard) else None,
         registrations=view.registrations,
+        unhealthy=view.unhealthy,
         metadata=dict(view.metadata),
         reason=why_status(view, state.agent.why, state.agent.name),
         reason_code=view.reason.value,
@@ -72,7 +84,7 @@ async def topic(state: State, view: TopicView, now: float) -> schemas.Topic:
     def show(names: Sequence[str]) -> list[schemas.Host]:
         entries = [view.entries[host] for host in names]
         heard = state.agent.heard({node for entry in entries for node in entry.nodes})
-        return [_host(entry, now, heard) for entry in entries]
+        return [_host(state, entry, now, heard) for entry in entries]
 
     return schemas.Topic(
         topic=view.topic,
@@ -83,16 +95,28 @@ async def topic(state: State, view: TopicView, now: float) -> schemas.Topic:
     )
 
 
-def _host(entry: HostEntry, now: float, heard: dict[str, float]) -> schemas.Host:
+def _host(state: State, entry: HostEntry, now: float, heard: dict[str, float]) -> schemas.Host:
     freshest = max([entry.heard, *(heard[node] for node in entry.nodes if node in heard)])
     return schemas.Host(
         host=entry.host,
         state=entry.state.label,
+        reason=why_unhealthy(state, entry),
         nodes=list(entry.nodes),
         metadata=dict(entry.metadata),
         since_ago=ago(now, entry.since),
         heard_ago=ago(now, freshest) if isfinite(freshest) else None,
     )
+
+
+def why_unhealthy(state: State, entry: HostEntry) -> str:
+    """Say why a host is unhealthy; of another node's, who can say it."""
+    if entry.state is not HostState.UNHEALTHY:
+        return ""
+    if state.agent.name in entry.nodes and (
+        reason := state.agent.extras.reason(entry.topic, entry.host)
+    ):
+        return reason
+    return f"its checks fail: {' and '.join(entry.nodes)} can say why (gossipmm services)"
 
 
 async def topics(state: State) -> schemas.Topics:

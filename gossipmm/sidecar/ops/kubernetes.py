@@ -25,6 +25,20 @@ spec:
   ports:
     - {{name: gossip, port: 7946, protocol: UDP}}
 ---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: gossipmm
+  namespace: {namespace}
+data:
+  gossipmm.toml: |
+    # A pod is listed while its worker answers (gossipmm services shows what the check found).
+    [[service]]
+    topic = "worker"
+    port = 8000
+    [[service.check]]
+    tcp = "127.0.0.1:8000"
+---
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -52,7 +66,7 @@ spec:
       containers:
         - name: gossipmm
           image: {image}
-          command: [gossipmm, agent, --no-ask]
+          command: [gossipmm, agent, --no-ask, --config, /etc/gossipmm/gossipmm.toml]
           env:
             - name: GOSSIPMM_NAME
               valueFrom: {{fieldRef: {{fieldPath: metadata.name}}}}
@@ -60,7 +74,6 @@ spec:
               valueFrom: {{fieldRef: {{fieldPath: status.podIP}}}}
             - {{name: GOSSIPMM_BIND, value: "$(POD_IP):7946"}}
             - {{name: GOSSIPMM_JOIN, value: "gossipmm.{namespace}.svc:7946"}}
-            - {{name: GOSSIPMM_REGISTER, value: worker}}
             # The secret is read-only: a rotation is written to the pod's own copy. Put that file
             # (kubectl exec ... cat /keys/keyring.json) into the secret for pods to come.
             - {{name: GOSSIPMM_KEYRING, value: /keys/keyring.json}}
@@ -77,6 +90,7 @@ spec:
             httpGet: {{path: /readyz, port: health}}
             periodSeconds: 2
           volumeMounts:
+            - {{name: config, mountPath: /etc/gossipmm, readOnly: true}}
             - {{name: secret, mountPath: /secret, readOnly: true}}
             - {{name: keys, mountPath: /keys}}
             - {{name: control, mountPath: /run/gossipmm}}
@@ -90,12 +104,13 @@ spec:
         # Your program: it asks http://localhost over the socket in /run/gossipmm.
         - name: worker
           image: {image}
-          command: [sleep, infinity]
+          command: [python3, -m, http.server, "8000", --bind, 127.0.0.1, --directory, /mnt]
           env:
             - {{name: GOSSIPMM_CONTROL, value: /run/gossipmm/agent.sock}}
           volumeMounts:
             - {{name: control, mountPath: /run/gossipmm}}
       volumes:
+        - {{name: config, configMap: {{name: gossipmm}}}}
         - {{name: secret, secret: {{secretName: gossipmm, defaultMode: 0440}}}}
         - {{name: keys, emptyDir: {{medium: Memory}}}}
         - {{name: control, emptyDir: {{medium: Memory}}}}

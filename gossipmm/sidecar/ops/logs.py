@@ -58,6 +58,7 @@ _LEVELS: dict[type, int] = {
     events.SourceDiffers: logging.WARNING,
     events.PathTrouble: logging.WARNING,
     events.RegistrationExpired: logging.WARNING,
+    events.ServiceChanged: logging.WARNING,
     events.Isolated: logging.WARNING,
     events.SelfSlow: logging.WARNING,
     events.SelfImpaired: logging.WARNING,

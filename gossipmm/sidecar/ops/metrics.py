@@ -34,6 +34,8 @@ from gossipmm.core.wire.frame import KIND_NAMES
 if TYPE_CHECKING:
     from gossipmm.agent import Agent
 
+from gossipmm.sidecar.ops.service_metrics import services
+
 __all__ = ("CONTENT_TYPE", "render")
 
 #: What ``render`` returns: the text format that every Prometheus reads.
@@ -169,6 +171,12 @@ class _Collector(Collector):
             "Registrations that this agent itself announces.",
             len(agent.registrations()),
         )
+        yield _gauge(
+            "gossipmm_own_registrations_unhealthy",
+            "Registrations of this agent whose checks fail.",
+            sum(own.state.unhealthy for own in agent.registrations()),
+        )
+        yield from services(agent)
 
     def _changes(self) -> Iterator[Metric]:
         stats, told = self._agent.stats, self._agent.io_stats.events

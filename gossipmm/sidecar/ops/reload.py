@@ -1,7 +1,8 @@
 """SIGHUP: read the configuration again, change what can change, and say what cannot.
 
-A configuration that is wrong changes nothing. Added seeds, registrations and the keys in the file
-of keys take effect at once. Everything else is fixed for the life of an agent.
+A configuration that is wrong changes nothing. Added seeds, registrations, services, handlers,
+metadata and the keys in the file of keys take effect at once. Everything else is fixed for the life
+of an agent.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ __all__ = ("Reloader",)
 
 _log = logging.getLogger(__name__)
 
+#: Fields that take effect at once.
+_CHANGES = ("join", "register", "service", "on", "metadata")
+
 
 class Reloader:
     """Applies to an agent what ``load`` returns now, compared with what it returned last."""
@@ -34,20 +38,40 @@ class Reloader:
             new = self._load()
         except GossipError as exc:
             return self._say([f"nothing was changed: {exc}"])
-        said = self._seeds(new) + self._registrations(new) + self._agent.keys.reload()
+        said = self._seeds(new) + self._metadata(new)
+        # What leaves one of the two lists may have come to the other.
+        said += self._ended(new)
+        if self._differs(new, "service"):
+            said += self._agent.extras.set_services(new)
+        said += self._registrations(new) + self._agent.keys.reload()
         fixed = [
             field.name
             for field in dataclasses.fields(Config)
-            if field.name not in ("join", "register")
-            and getattr(new, field.name) != getattr(self._config, field.name)
+            if field.name not in _CHANGES and self._differs(new, field.name)
         ]
         said += [f"{name}: changed in the configuration, needs a restart" for name in fixed]
         # Fields that need a restart stay different, so that every reload says so again.
-        self._config = dataclasses.replace(self._config, join=new.join, register=new.register)
-        self._agent.config = dataclasses.replace(
-            self._agent.config, join=new.join, register=new.register
-        )
+        taken = {name: getattr(new, name) for name in _CHANGES}
+        self._config = dataclasses.replace(self._config, **taken)
+        self._agent.config = dataclasses.replace(self._agent.config, **taken)
         return self._say(said or ["nothing differs"])
+
+    def _differs(self, new: Config, name: str) -> bool:
+        return bool(getattr(new, name) != getattr(self._config, name))
+
+    def _metadata(self, new: Config) -> list[str]:
+        """Change keys that differ between the files; those set by hand meanwhile stay."""
+        before, after = dict(self._config.metadata), dict(new.metadata)
+        changes: dict[str, str | int | bool | None] = {
+            key: after.get(key) for key in {*before, *after} if before.get(key) != after.get(key)
+        }
+        if not changes:
+            return []
+        try:
+            self._agent.set_metadata(changes)
+        except GossipError as exc:
+            return [f"metadata: refused: {exc}"]
+        return [f"metadata: {', '.join(sorted(changes))} changed"]
 
     def _seeds(self, new: Config) -> list[str]:
         said = []
@@ -60,13 +84,17 @@ class Reloader:
             said.append(f"join: {', '.join(removed)} is still tried until a restart")
         return said
 
-    def _registrations(self, new: Config) -> list[str]:
+    def _ended(self, new: Config) -> list[str]:
         said = []
         for text in self._config.register:
             if text not in new.register:
                 topic, host = parse_registration(text)
                 self._agent.unregister(topic, host)
                 said.append(f"register: {text} ended")
+        return said
+
+    def _registrations(self, new: Config) -> list[str]:
+        said = []
         for text in new.register:
             if text not in self._config.register:
                 try:

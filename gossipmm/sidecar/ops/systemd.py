@@ -91,6 +91,7 @@ StateDirectoryMode=0700
 # A dump of its memory has the keys.
 LimitCORE=0
 UMask=0077
+# What follows also holds for the commands of checks and handlers in the configuration.
 NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=yes

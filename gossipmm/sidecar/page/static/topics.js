@@ -132,7 +132,7 @@ function lostChip(host, at) {
 function chipOf(host, age) {
   const by = host.nodes.length === 1 && host.nodes[0] === host.host ? "" : `, registered by ${host.nodes.join(", ")}`;
   const metadata = Object.entries(host.metadata).map(([key, value]) => `${key}=${value}`).join(", ");
-  const title = `${host.host}: ${host.state} for ${span(host.since_ago + age)}${by}${metadata && `; ${metadata}`}`;
+  const title = `${host.host}: ${host.state} for ${span(host.since_ago + age)}${by}${host.reason && `: ${host.reason}`}${metadata && `; ${metadata}`}`;
   const word = host.state === "live" ? null : make("small", {}, ` ${host.state}`);
   return make("span", { class: "host", "data-state": host.state, title }, make("span", { class: "sign", "aria-hidden": "true" }, SIGNS[host.state]), nameOf(host.host), word);
 }

@@ -1,0 +1,1 @@
+"""Services that are listed while they work, and programs that run when something happens."""

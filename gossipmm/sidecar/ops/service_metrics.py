@@ -1,0 +1,45 @@
+"""Metrics of services and their checks. No label names a service: the number of series is fixed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from gossipmm.config_services import KINDS
+
+if TYPE_CHECKING:
+    from gossipmm.agent import Agent
+
+__all__ = ("services",)
+
+_STATES = ("starting", "up", "unhealthy", "removed")
+_CHECKS = ("starting", "passing", "failing")
+_RESULTS = ("pass", "warn", "fail")
+
+
+def services(agent: Agent) -> Iterator[Metric]:
+    """Yield what is counted of an agent's services."""
+    found = agent.services()
+    states = Counter(one.state for one in found)
+    gauge = GaugeMetricFamily("gossipmm_services", "Services of this agent.", labels=("state",))
+    for state in _STATES:
+        gauge.add_metric((state,), states[state])
+    yield gauge
+    checks = Counter(check.state for one in found for check in one.checks)
+    gauge = GaugeMetricFamily("gossipmm_checks", "Checks of services.", labels=("state",))
+    for state in _CHECKS:
+        gauge.add_metric((state,), checks[state])
+    yield gauge
+    counts, flaps = agent.extras.counts()
+    runs = CounterMetricFamily(
+        "gossipmm_check_runs", "Runs of checks, by what they found.", labels=("kind", "result")
+    )
+    for kind in KINDS:
+        for result in _RESULTS:
+            runs.add_metric((kind, result), counts.get((kind, result), 0))
+    yield runs
+    text = "Times that a service changed so often that it was held unhealthy for a while."
+    yield CounterMetricFamily("gossipmm_service_flaps", text, value=flaps)
