@@ -353,6 +353,7 @@ class Agent(Registering):
         elif isinstance(event, Joined):
             self._joined.set()
         self._watchers.tell(event)
+        self.extras.tell(event)
 
     def end(self, how: str) -> None:
         """Refuse all further calls, saying how it ended; wake whoever waits. Idempotent."""

@@ -33,6 +33,10 @@ async def check(config: Config, *, network: Network | None = None) -> None:
         name, wanted = parse_address(config.advertise, path="advertise", default_port=0)
         host, port = await literal_of(name, wanted or port, "advertise", network), wanted or port
     build_node(config, network, ((host, port or 1),), state.Memory(), trial=True)
+    if config.on:
+        from gossipmm.services.handlers import check_handlers
+
+        check_handlers(config.on)
     if config.ring_file:
         load_ring(config.ring_file)
 

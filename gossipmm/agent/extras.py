@@ -5,6 +5,7 @@ Both are imported when there are some: most programs that open an agent have non
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,13 @@ import trio
 from gossipmm.agent.driver import Driver
 from gossipmm.answers import ServiceStatus
 from gossipmm.config import Config
-from gossipmm.core.values.events import ServiceChanged
+from gossipmm.core.values.events import Event, ServiceChanged
 from gossipmm.core.values.types import OwnRegistration
 from gossipmm.errors import RegistrationError
 
 if TYPE_CHECKING:
     from gossipmm.services.engine import Services
+    from gossipmm.services.handlers import Handlers
 
 __all__ = ("Extras",)
 
@@ -68,13 +70,18 @@ class Extras:
     ) -> None:
         self._record = _Record(driver, tell)
         self._services: Services | None = None
+        self._handlers: Handlers | None = None
         self._nursery: trio.Nursery | None = None
+        #: Where the control API is, and the id of its last event; set by who serves it.
+        self.context: Callable[[], dict[str, str]] = dict
         self._config = config
 
     def begin(self) -> None:
         """Register what is listed from the start."""
         if self._config.service:
             self.set_services(self._config)
+        if self._config.on:
+            self.set_handlers(self._config)
 
     async def run(self) -> None:
         """Run what there is, and what is added, until cancelled."""
@@ -82,6 +89,8 @@ class Extras:
             self._nursery = nursery
             if self._services is not None:
                 nursery.start_soon(self._services.run)
+            if self._handlers is not None:
+                nursery.start_soon(self._handlers.run)
             await trio.sleep_forever()
 
     def set_services(self, config: Config) -> list[str]:
@@ -97,6 +106,39 @@ class Extras:
             f"service: {one.topic} of {one.host or self._record.name} added"
             for one in config.service
         ]
+
+    def set_handlers(self, config: Config) -> list[str]:
+        """Run the handlers of a configuration from now on; says what changed.
+
+        Raises ConfigError.
+        """
+        from gossipmm.agent.event_json import as_json
+        from gossipmm.services.handlers import Handlers, check_handlers
+        from gossipmm.text.events import as_line
+
+        def told(event: Event) -> dict[str, Any]:
+            """Return an event as GET /v1/watch shows it."""
+            fields = as_json(event)
+            fields["time"] = round(time.time() - (self._record.now() - fields.pop("at")), 3)
+            return {**fields, "text": as_line(event, self._record.name)}
+
+        check_handlers(config.on)
+        if self._handlers is not None:
+            return self._handlers.replace(config.on)
+        self._handlers = Handlers(
+            self._record.name,
+            as_json=told,
+            context=lambda: self.context(),
+        )
+        said = self._handlers.replace(config.on)
+        if self._nursery is not None:
+            self._nursery.start_soon(self._handlers.run)
+        return said
+
+    def tell(self, event: Event) -> None:
+        """Take an event of the agent, for its handlers."""
+        if self._handlers is not None:
+            self._handlers.tell(event)
 
     # -- what an agent asks ----------------------------------------------------------------
 
@@ -119,6 +161,10 @@ class Extras:
         if self._services is None:
             return {}, 0
         return self._services.counts, self._services.flaps
+
+    def handler_counts(self) -> Mapping[str, int]:
+        """Return how many runs of handlers ended how."""
+        return self._handlers.counts if self._handlers is not None else {}
 
     def refuse(self, topic: object, host: object) -> None:
         """Raise RegistrationError for a registration that a service's checks decide on."""

@@ -69,6 +69,8 @@ async def run(
     argv: Sequence[str], *, within: float, stdin: bytes = b"", env: Mapping[str, str] | None = None
 ) -> Ended:
     """Run a program to its end, or for so many seconds. Cancelled: it is killed at once."""
+    if fault := _fault(argv[0]):
+        return Ended(None, trouble=f"{argv[0]}: {fault}")
     try:
         process = await trio.lowlevel.open_process(
             list(argv),
@@ -105,6 +107,19 @@ async def run(
         _close(process)
         _reap(process.pid)
     return Ended(process.returncode, bytes(output.kept), late, output.endless)
+
+
+def _fault(program: str) -> str:
+    """Say why a file is not to be run: others than root and this user could have written it."""
+    try:
+        found = os.stat(program)
+    except OSError as exc:
+        return exc.strerror or str(exc)
+    if found.st_uid not in (0, os.geteuid()):
+        return f"belongs to user {found.st_uid}, who is neither root nor this agent's"
+    if found.st_mode & 0o022:
+        return "others than its owner may write to it: chmod go-w"
+    return ""
 
 
 class _Output:

@@ -95,6 +95,10 @@ async def open_sidecar(
                     from gossipmm.sidecar.consul import serve as consul
 
                     await nursery.start(consul.serve, agent)
+                agent.extras.context = lambda: {
+                    "GOSSIPMM_CONTROL": state.control[0] if state.control else "",
+                    "GOSSIPMM_EVENT_ID": state.hub.event_id,
+                }
                 nursery.start_soon(state.hub.run)
                 nursery.start_soon(server.run, listeners)
                 if ports:

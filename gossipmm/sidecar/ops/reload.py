@@ -43,7 +43,7 @@ class Reloader:
         said += self._ended(new)
         if self._differs(new, "service"):
             said += self._agent.extras.set_services(new)
-        said += self._registrations(new) + self._agent.keys.reload()
+        said += self._registrations(new) + self._handlers(new) + self._agent.keys.reload()
         fixed = [
             field.name
             for field in dataclasses.fields(Config)
@@ -83,6 +83,14 @@ class Reloader:
         if removed:
             said.append(f"join: {', '.join(removed)} is still tried until a restart")
         return said
+
+    def _handlers(self, new: Config) -> list[str]:
+        if not self._differs(new, "on"):
+            return []
+        try:
+            return self._agent.extras.set_handlers(new)
+        except GossipError as exc:
+            return [f"on: refused: {exc}"]
 
     def _ended(self, new: Config) -> list[str]:
         said = []

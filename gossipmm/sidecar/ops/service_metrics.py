@@ -41,5 +41,11 @@ def services(agent: Agent) -> Iterator[Metric]:
         for result in _RESULTS:
             runs.add_metric((kind, result), counts.get((kind, result), 0))
     yield runs
+    handled = CounterMetricFamily(
+        "gossipmm_handler_runs", "Runs of handlers, by how they ended.", labels=("result",)
+    )
+    for result in ("ok", "failed", "timeout"):
+        handled.add_metric((result,), agent.extras.handler_counts().get(result, 0))
+    yield handled
     text = "Times that a service changed so often that it was held unhealthy for a while."
     yield CounterMetricFamily("gossipmm_service_flaps", text, value=flaps)
