@@ -191,6 +191,8 @@ class PathTroubleTold(TypedDict):
     fault: str
     active: bool
     addresses: list[str]
+    carries: int
+    loses: int
 
 
 @final
@@ -241,6 +243,20 @@ class RegistrationExpiredTold(TypedDict):
     text: str
     topic: str
     host: str
+
+
+@final
+class ServiceChangedTold(TypedDict):
+    """The checks of a service of this node found it ``up``, ``unhealthy`` or ``removed``."""
+
+    event: Literal["service_changed"]
+    time: float
+    text: str
+    topic: str
+    host: str
+    state: str
+    before: str
+    reason: str
 
 
 @final
@@ -409,6 +425,7 @@ WatchedEvent: TypeAlias = (
     | GenerationRenewedTold
     | HostChangedTold
     | RegistrationExpiredTold
+    | ServiceChangedTold
     | JoinedTold
     | IsolatedTold
     | SelfSlowTold

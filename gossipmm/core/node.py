@@ -134,7 +134,7 @@ class Node:
         """
         local, outbox = self._local, self._outbox
         envelope, admission = self._envelope, self._admission
-        size_tests = SizeTests(local, outbox, admission)
+        size_tests, seeds = SizeTests(local, outbox, admission), Seeds(local, outbox)
         broadcasts, replies = BroadcastQueue(local, outbox), Replies(local)
         validation, pace = AddressValidation(local, outbox, admission), Pace(local, broadcasts)
         findings = Findings(
@@ -148,7 +148,6 @@ class Node:
         health = ServiceHealth(local, own, self._advance)
         closed = ClosedGenerations(local, outbox, detector, own, replies)
         conflict, reply_loss = NameConflict(local, outbox, own), ReplyLoss(local, own)
-        seeds = Seeds(local, outbox)
         transfer, founding = Transfer(local, outbox, replies, pace), Founding(local, seeds, pace)
         joining = Joining(local, admission, seeds, transfer, founding)
         claims = Claims(local, detector, own, replies, conflict)
@@ -297,10 +296,9 @@ class Node:
         *,
         now: float,
     ) -> int:
-        """Change metadata of registrations, or without topic and host of the node.
+        """Change metadata of registrations, or without names of the node; None ends a key.
 
-        None as a value ends its key. Returns how many records changed. Raises RegistrationError or
-        LimitError and then changes nothing.
+        Returns how many records changed. Raises RegistrationError, LimitError: then none has.
         """
         return self._say(self._parts.registrations.set_metadata, now, changes, topic, host)
 
@@ -330,11 +328,9 @@ class Node:
         """
         return self._say(self._parts.registrations.expire, now, topic, host)
 
-    def _say(
-        self, verb: Callable[_P, _T], now: float, /, *args: _P.args, **keywords: _P.kwargs
-    ) -> _T:
+    def _say(self, verb: Callable[_P, _T], now: float, /, *args: _P.args, **kw: _P.kwargs) -> _T:
         self._advance(now)
-        result = verb(*args, **keywords)
+        result = verb(*args, **kw)
         self._local.publish()
         return result
 
