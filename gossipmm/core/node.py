@@ -328,9 +328,9 @@ class Node:
         """
         return self._say(self._parts.registrations.expire, now, topic, host)
 
-    def _say(self, verb: Callable[_P, _T], now: float, /, *args: _P.args, **kw: _P.kwargs) -> _T:
+    def _say(self, verb: Callable[_P, _T], now: float, /, *args: _P.args, **opt: _P.kwargs) -> _T:
         self._advance(now)
-        result = verb(*args, **kw)
+        result = verb(*args, **opt)
         self._local.publish()
         return result
 
