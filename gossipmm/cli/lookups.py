@@ -157,7 +157,7 @@ def topics(client: Client, topic: str | None, as_json: bool) -> None:
                     state_text(host["state"]),
                     duration(host["heard_ago"]),
                     ",".join(host["nodes"]),
-                    metadata_text(host["metadata"]),
+                    "; ".join(filter(None, (host.get("reason"), metadata_text(host["metadata"])))),
                 )
             )
             name = ""

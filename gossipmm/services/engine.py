@@ -255,8 +255,12 @@ class Services:
     async def _outcome(self, check: Check) -> Outcome | None:
         # A command has its time from when it runs, and is killed by who runs it.
         limit = inf if check.kind == "command" else check.timeout
-        with trio.move_on_after(limit):
-            return await self._runs[check.kind](check)
+        try:
+            with trio.move_on_after(limit):
+                return await self._runs[check.kind](check)
+        except (OSError, UnicodeError) as exc:
+            # Such as no file descriptor left, or a name that no resolver takes.
+            return Outcome(passes=False, reason=f"cannot be checked: {exc}")
         return Outcome(passes=False, reason=f"no answer within {check.timeout:g} s")
 
     async def _wait_for_word(self, item: _Item, health: CheckHealth) -> None:

@@ -65,7 +65,10 @@ async def _answer(sock: socket.socket) -> bytes:
     answer = b""
     while len(answer) < MAX_READ:
         await trio.lowlevel.wait_readable(sock)
-        part = sock.recv(MAX_READ - len(answer))
+        try:
+            part = sock.recv(MAX_READ - len(answer))
+        except BlockingIOError:  # woken up for nothing
+            continue
         if not part:
             break
         answer += part
@@ -112,10 +115,9 @@ async def _connected(host: str, port: int) -> socket.socket | Outcome:
     except OSError as exc:
         return Outcome(False, f"{host} cannot be resolved: {exc.strerror or exc}")
     for family, address in addresses:
-        sock = socket.socket(
-            family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
-        )
+        sock = socket.socket(family, socket.SOCK_STREAM)
         try:
+            sock.setblocking(False)
             code = sock.connect_ex(address)
             if code in _PENDING:
                 await trio.lowlevel.wait_writable(sock)

@@ -42,7 +42,11 @@ METADATA = st.dictionaries(
     max_size=4,
 )
 ENTRIES = st.builds(
-    Registration, TOPICS, HOSTS, st.sampled_from([EntryState.UP, EntryState.DRAINING]), METADATA
+    Registration,
+    TOPICS,
+    HOSTS,
+    st.sampled_from([state for state in EntryState if state >= 0]),
+    METADATA,
 )
 
 

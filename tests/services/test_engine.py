@@ -143,6 +143,21 @@ async def test_a_check_that_hangs_is_given_up_in_time(autojump_clock, air, world
         assert a.extras.counts()[0]["tcp", "fail"] >= 5
 
 
+async def test_a_check_that_cannot_even_begin_fails_and_ends_nothing(
+    autojump_clock, air, monkeypatch
+):
+    """Without file descriptors left, the agent would have ended with the error of one check."""
+
+    async def run(check: Check) -> Outcome:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(engine, "check_tcp", run)
+    async with open_agent(config("a", 1, tcp("t")), network=air.host()) as a:
+        await trio.sleep(30)
+        reason = a.services()[0].reason
+        assert reason == "cannot be checked: [Errno 24] Too many open files"
+
+
 async def test_two_hundred_that_fail_together_are_one_change(autojump_clock, air, world):
     services = [tcp(f"t{number:03}", fall=1) for number in range(200)]
     async with open_agent(config("a", 1, *services), network=air.host()) as a:
