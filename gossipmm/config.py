@@ -181,7 +181,8 @@ class Config:
     #: 10 us. Many agents on one new host share this at their start.
     source_rate: float = 1000.0
     #: The same for each validated address, counted after authentication: bounds the work that one
-    #: member can cause (20-100 us a datagram). Bulk transfers reach a few thousand.
+    #: member can cause, to half of a core. A datagram that takes more than 0.1 ms counts as
+    #: several, by the records that are looked at for it. Bulk transfers reach a thousand or two.
     peer_rate: float = 5000.0
     #: Networks that may take part (``10.0.0.0/8``, ``2001:db8::/32``): datagrams from elsewhere,
     #: and records that announce an address elsewhere, are refused before anything else. Empty:

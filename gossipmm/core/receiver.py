@@ -146,8 +146,10 @@ class Receiver:
         if wire.OPT_PART in frame.options:
             frame = self._whole_untrusted(frame) or frame
         options = frame.options
+        begin = stats.work
         pages = pages_untrusted(options, self._page_reader, stats) if options else ()
         self._act(Inbound(frame, source, pages, local.now))
+        admission.charge(source, stats.work - begin)
         if limited:
             self._outbox.end_limit()
         validation = self._parts.validation

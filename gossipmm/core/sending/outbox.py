@@ -23,6 +23,8 @@ __all__ = ("Outbox", "Stranger")
 
 #: Bytes of options around padding: map, key, and the head of more than 255 bytes.
 _AROUND_PADDING: Final = 1 + 1 + 3
+#: Steps of work to make a datagram and to seal it.
+_SENT: Final = 4
 
 
 class Stranger(NamedTuple):
@@ -237,6 +239,7 @@ class Outbox:
             if self._allowance < 0:
                 stats.drop(Drop.AMPLIFICATION)
                 return
+        stats.work += _SENT
         stats.sent_datagrams += 1
         stats.sent_bytes += len(data)
         stats.sent_by_kind[name] = stats.sent_by_kind.get(name, 0) + 1

@@ -11,7 +11,7 @@ from gossipmm.core.table.member import Member
 from gossipmm.core.wire import frame as wire
 
 #: Pages named in one WANT: 10 bytes each. A record with more is compared part by part.
-_VECTOR: Final = 100
+MOST_NAMED: Final = 100
 #: Bytes of a datagram that are not for the pages named: frame, envelope, rows, heads.
 _BESIDE: Final = 200
 #: Units of resends after which a record that has not come is asked for again.
@@ -25,7 +25,7 @@ class Replies:
     def __init__(self, local: LocalState) -> None:
         self._local = local
         self._asked: dict[int, float] = {}
-        self._most = min(_VECTOR, (local.config.max_datagram - _BESIDE) // 10)
+        self._most = min(MOST_NAMED, (local.config.max_datagram - _BESIDE) // 10)
 
     def want(self, member: Member) -> list[Any]:
         """Ask for pages above those held; for a large record, a random part of it [P56].

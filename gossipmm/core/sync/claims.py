@@ -23,6 +23,8 @@ from gossipmm.mechanisms import Mechanism
 __all__ = ("Claims",)
 
 _GONE: Final = (wire.DEAD, wire.LEFT)
+#: Steps of work that an accusation is, beside its row.
+_ACCUSED: Final = 4
 
 
 class Claims:
@@ -46,6 +48,7 @@ class Claims:
         """Take the claims of a datagram that a member sent [P25, P29]."""
         local = self._local
         by_key = local.table.by_key
+        local.stats.work += len(rows) // wire.ROW_SIZE
         accused: tuple[Member, int] | None = None
         accusers: list[int] = []
         for key, heartbeat, claim, age_code in wire.rows_in(rows):
@@ -109,6 +112,7 @@ class Claims:
         accusers: list[int],
         reporter: Member,
     ) -> None:
+        self._local.stats.work += _ACCUSED
         outcome = self._detector.hear_suspect(
             member, heartbeat, accusers or [reporter.key], reporter
         )
@@ -146,6 +150,7 @@ class Claims:
         if age > self._local.config.reap_after:
             self._local.stats.drop(Drop.TOO_OLD)
         else:
+            self._local.stats.work += _ACCUSED
             outcome = self._detector.hear_dead(member, heartbeat, age, reporter)
             self._contradict(inbound, member, outcome)
 

@@ -229,12 +229,13 @@ class Transfer:
         for place in range(begin, end):
             number, key = order[place]
             member = local.table.by_key.get(key)
-            if member is None or member is peer or not member.complete:
+            page = member.pages.get(number) if member is not None else None
+            if member is None or page is None or member is peer or not member.complete:
                 continue
             if gone and key not in local.table.gone:
                 continue
             rows = self._replies.tell(member) if number == 0 else b""
-            packer.add(rows, [member.pages[number].raw])
+            packer.add(rows, [page.raw])
             if len(packer.filled) >= most:
                 # The page just added opened one datagram too many: it goes into the next burst.
                 ended = False
@@ -243,6 +244,7 @@ class Transfer:
         else:
             if end < len(order):
                 last, ended = order[end - 1], False
+        local.stats.work += (place - begin) // 2 if begin < end else 0
         filled = packer.finish()
         if not ended:
             filled = filled[:most]

@@ -16,6 +16,7 @@ from typing import Final
 from gossipmm.core.table.member import Member
 from gossipmm.core.table.topic import TopicSide
 from gossipmm.core.values.events import HostChanged
+from gossipmm.core.values.stats import Stats
 from gossipmm.core.values.types import (
     NO_METADATA,
     EntryState,
@@ -31,17 +32,18 @@ from gossipmm.core.values.types import (
 #: Registrations of a record that are judged again at once when its owner changes; of more, a
 #: stretch at a time.
 _AT_ONCE: Final = 64
+#: Steps of work to judge one: 5 us.
+_JUDGED: Final = 2
 
 
 class _Judged:
-    """The registrations of a record that wait to be judged again, around and around."""
+    """The registrations of a record that wait to be judged again, page by page, round and round."""
 
-    __slots__ = ("entries", "left", "member", "place")
+    __slots__ = ("left", "pages", "place")
 
     def __init__(self, member: Member, place: int) -> None:
-        self.member = member
-        self.entries = [(page.number, e) for page in member.pages.values() for e in page.entries]
-        self.left = len(self.entries)
+        self.pages = list(member.pages.values())
+        self.left = len(self.pages)
         #: Where to go on: of a record that changes faster than it is judged, all has its turn.
         self.place = place % max(1, self.left)
 
@@ -54,6 +56,7 @@ class Index:
         "_judged",
         "_marked",
         "_now",
+        "_stats",
         "_topics",
         "changes",
         "hosts",
@@ -61,7 +64,8 @@ class Index:
         "waiting",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, stats: Stats) -> None:
+        self._stats = stats
         self._topics: dict[Topic, TopicSide] = {}
         #: (topic, host, owner's key) -> what further pages say about it: an entry that outgrew its
         #: page is in two of them until the old one is replaced here as well.
@@ -126,13 +130,14 @@ class Index:
         """Judge all entries of a record again: its owner changed status."""
         self._now = now
         self.waiting = True
-        waits = self._judged.get(member)
+        self._stats.work += _JUDGED * member.registered
+        waits = self._judged.pop(member, None)
         judged = _Judged(member, waits.place if waits is not None else 0)
-        if judged.left > _AT_ONCE:
-            self._judged[member] = judged
+        few = max(member.registered, judged.left, len(self._marked)) <= _AT_ONCE
+        if few and not self._judged:
+            self._judge_some(member, judged, 2 * _AT_ONCE)
         else:
-            self._judged.pop(member, None)
-            self._judge_some(judged, _AT_ONCE)
+            self._judged[member] = judged
 
     def forget(self, member: Member, now: float) -> None:
         """Take all entries of a record out, which is no longer in the table."""
@@ -156,7 +161,7 @@ class Index:
         """
         while self._judged and len(self._marked) < most:
             member, judged = next(iter(self._judged.items()))
-            self._judge_some(judged, most - len(self._marked))
+            self._judge_some(member, judged, most - len(self._marked))
             if not judged.left:
                 del self._judged[member]
         marked, self._marked = self._marked, {}
@@ -181,21 +186,23 @@ class Index:
         return len(marked)
 
     def _mark(self, entry: Registration, now: float) -> None:
+        self._stats.work += _JUDGED
         self._marked[entry.topic, entry.host] = None
         self._now = now
         self.waiting = True
 
-    def _judge_some(self, judged: _Judged, most: int) -> None:
-        """Mark the next entries of a record."""
-        entries, member = judged.entries, judged.member
-        for _ in range(min(most, judged.left)):
-            page, entry = entries[judged.place]
-            judged.place = (judged.place + 1) % len(entries)
+    def _judge_some(self, member: Member, judged: _Judged, most: int) -> None:
+        """Mark the entries of the next pages of a record, as many as are enough."""
+        while judged.left and most > 0:
+            page = judged.pages[judged.place]
+            judged.place = (judged.place + 1) % len(judged.pages)
             judged.left -= 1
-            if member.forgotten:
-                self.discard(member, entry, page, self._now)
-            else:
-                self._mark(entry, self._now)
+            most -= 1 + len(page.entries)
+            for entry in page.entries:
+                if member.forgotten:
+                    self.discard(member, entry, page.number, self._now)
+                else:
+                    self._marked[entry.topic, entry.host] = None
 
     def _judge(self, topic: TopicSide, host: str) -> bool:
         """Work out what readers see of a host; return whether the topic's view changes."""

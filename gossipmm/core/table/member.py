@@ -78,6 +78,7 @@ class Member(Liveness):
         "probation",
         "probation_until",
         "reads",
+        "registered",
         "returns",
         "seen_at",
         "since",
@@ -104,8 +105,8 @@ class Member(Liveness):
         self.versions_hash = 0
         #: The highest wire version that it announces.
         self.reads = 1
-        #: Bytes of all pages.
-        self.size = 0
+        #: Bytes of all pages, and their entries.
+        self.size = self.registered = 0
         self.addresses: tuple[Address, ...] = ()
         #: What was measured of them; None: nothing yet, or there is one and nothing wrong with it.
         self.path: Path | None = None
@@ -174,7 +175,9 @@ class Member(Liveness):
             self.page_hash ^= old.digest >> 16
             self.versions_hash ^= _hash_version(page.number, old.version)
             self.size -= len(old.raw)
+            self.registered -= len(old.entries)
         self.size += len(page.raw)
+        self.registered += len(page.entries)
         self.page_hash ^= page.digest >> 16
         self.versions_hash ^= _hash_version(page.number, page.version)
         self.pages[page.number] = page
@@ -231,7 +234,7 @@ class Member(Liveness):
             max(self.k, 0),
             self.since,
             self.heard,
-            sum(len(page.entries) for page in self.pages.values()),
+            self.registered,
             self.metadata,
             self._reason(),
             len(self.returns),

@@ -10,8 +10,8 @@ from gossipmm.core.values.timers import Timers, Token
 
 __all__ = ("AT_ONCE", "BURST", "RATE", "Publishing")
 
-#: Registrations that one datagram or one timer shows: 4 us each, so 1 ms.
-AT_ONCE: Final = 256
+#: Registrations that one datagram or one timer shows: 4 to 12 us each, so 1 ms.
+AT_ONCE: Final = 96
 #: Registrations a second, and how many of them may be saved up: a quarter of a core, whoever makes
 #: them change.
 RATE: Final = 65_536

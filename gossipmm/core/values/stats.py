@@ -128,7 +128,7 @@ class Stats:
     """Counters since the start: integers that only grow. Datagram bytes are UDP payload."""
 
     __slots__ = (
-        *("dropped", "sent_by_kind", "received_by_kind", "rtt", "loss", "probe_seconds"),
+        *("dropped", "sent_by_kind", "received_by_kind", "rtt", "loss", "probe_seconds", "work"),
         *_COUNTERS,
     )
 
@@ -175,6 +175,8 @@ class Stats:
         self.loss = 0.0
         #: From the first try of a probe to the answer of its target.
         self.probe_seconds = Timing()
+        #: Steps of work done, or put off until now, of 2.5 us each: what peers are charged [P94].
+        self.work = 0
         for name in _COUNTERS:
             setattr(self, name, 0)
 

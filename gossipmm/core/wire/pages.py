@@ -46,6 +46,9 @@ MAX_PAGE_NUMBER: Final = 0xFFFF
 #: record as a whole, and is passed on unread [P124].
 MAX_ENTRIES_NUMBER: Final = MAX_PAGE_NUMBER - 1
 MAX_ADDRESSES: Final = 8
+#: Steps of work to read a page, beside one for each entry; and the bytes of the shortest entry.
+_READ: Final = 5
+_LEAST_ENTRY: Final = 7
 #: All bits of an entry's state that this version knows.
 _LAST_STATE: Final = max(EntryState)
 
@@ -206,10 +209,15 @@ def pages_untrusted(
     """Read the pages in a frame's options, by ``read``; those that it refuses are counted."""
     pages = []
     for raw in options.get(OPT_PAGES, ()):
+        stats.work += _READ
         try:
-            pages.append(read(raw))
+            page = read(raw)
         except Refused as refused:
             stats.drop(refused.reason)
+            stats.work += len(raw) // _LEAST_ENTRY
+        else:
+            stats.work += len(page.entries)
+            pages.append(page)
     return pages
 
 
