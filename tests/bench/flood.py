@@ -38,18 +38,51 @@ _RING = Keyring((Key(b"\x07", bytes(range(32))),))
 _FORGED = Keyring((Key(b"\x07", bytes(range(1, 33))),))
 
 _AGENT = """
-import json, os, sys, time
+import json, logging, os, sys, time
+from contextlib import AsyncExitStack
 import trio
 import gossipmm
 from gossipmm.config import Config
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
+class Errors(logging.Handler):
+    count = 0
+    def emit(self, record):
+        self.count += record.levelno >= logging.ERROR
+
+errors = Errors()
+logging.getLogger("gossipmm").addHandler(errors)
+
+class Looks:
+    # How late a timer of 10 ms is, and for how long each member is suspected.
+    def __init__(self):
+        self.late = self.longest = 0.0
+        self.since = {}
+
+    async def run(self, agent):
+        due = trio.current_time()
+        while True:
+            due += 0.01
+            await trio.sleep_until(due)
+            now = trio.current_time()
+            self.late, due = max(self.late, now - due), now
+            suspected = {view.name for view in agent.members() if view.status.label == "suspect"}
+            self.since = {name: self.since.get(name, now) for name in suspected}
+            for began in self.since.values():
+                self.longest = max(self.longest, now - began)
+
+    def take(self):
+        late, self.late = self.late, 0.0
+        return {"late": late, "suspected": self.longest}
+
 def picture(agent, node):
     begin = time.perf_counter()
-    for _ in range(1000):
+    # Few where it is watched how late timers are.
+    count = 1000 if agent.config.control == "none" else 10
+    for _ in range(count):
         agent.queues("fanout~compute")
-    lookup = (time.perf_counter() - begin) / 1000
+    lookup = (time.perf_counter() - begin) / count
     with open("/proc/self/statm") as file:
         rss = int(file.read().split()[1]) * PAGE
     stats = node.stats
@@ -61,16 +94,29 @@ def picture(agent, node):
         "dropped": {reason.value: count for reason, count in stats.dropped.items()},
         "members": {view.name: view.status.label for view in node.members()},
         "hosts": len(agent.queues("fanout~compute")),
+        "many": len(view.entries) if (view := agent.table.topics.get("many")) else 0,
+        "generations": {view.name: view.generation for view in node.members()},
+        "keys": [kid.hex() for kid in agent.keys.status().keys],
+        "errors": errors.count,
+        "turns": agent._driver.stats.turns.as_dict(),
     }
 
 async def main():
     config = Config.preset("local", **json.loads(sys.argv[1]))
-    async with gossipmm.open_agent(config) as agent:
+    async with AsyncExitStack() as stack:
+        agent = await stack.enter_async_context(gossipmm.open_agent(config))
+        if config.control != "none":
+            from gossipmm.sidecar.serve import open_sidecar
+            await stack.enter_async_context(open_sidecar(agent))
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        looks = Looks()
+        if config.control != "none":
+            nursery.start_soon(looks.run, agent)
         node = agent._driver.node
         print(json.dumps({"bound": node.addresses[0]}), flush=True)
         while True:
             await trio.sleep(float(sys.argv[2]))
-            print(json.dumps(picture(agent, node)), flush=True)
+            print(json.dumps(picture(agent, node) | looks.take()), flush=True)
 
 trio.run(main)
 """
@@ -80,7 +126,7 @@ class Agent:
     """One agent in a process of its own, that tells a picture of itself now and then."""
 
     def __init__(self, every: float, **fields: Any) -> None:
-        fields = {"bind": "127.0.0.1:0", "register": ["compute"], **fields}
+        fields = {"bind": "127.0.0.1:0", "register": ["compute"], "control": "none", **fields}
         self.process = subprocess.Popen(
             [sys.executable, "-c", _AGENT, json.dumps(fields), str(every)],
             stdout=subprocess.PIPE,

@@ -1,0 +1,26 @@
+"""A member with the key sends what it can, for a moment; ``tests/bench/insider.py`` has more."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.bench.insider import measure
+
+
+@pytest.mark.parametrize(
+    ("attack", "encrypted", "rate", "count"), [("burst", True, 10e6, 0), ("lies", False, 0.0, 3000)]
+)
+def test_an_agent_goes_on_while_an_insider_sends_what_it_can(
+    attack: str, encrypted: bool, rate: float, count: int
+) -> None:
+    """One burst once ended an agent; nothing here depends on how fast this machine is."""
+    found = measure(attack, seconds=1.5, rate=rate, count=count, encrypted=encrypted, every=0.2)
+    print(found)
+    assert found["received"] > 100
+    assert found["errors"] == 0
+    assert found["members"]["a"] == found["members"]["x"] == "alive"
+    assert found["rss_last_mb"] - found["rss_first_mb"] < 5
+    if attack == "burst":  # lies take names from their owners for as long as they last
+        assert set(found["members"].values()) == {"alive"}
+        assert len(found["members"]) == 4
+        assert (found["deaths"], found["generations"]) == (0, "kept")
