@@ -6,11 +6,13 @@ every probe, because those are small: tables were never equal, and nobody said a
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from gossipmm.config import Config
 from gossipmm.config_ranges import RANGES
-from gossipmm.core.sending.size_tests import _BETWEEN_TRIES, _BURST, _LONGEST_WAIT
+from gossipmm.core.sending.size_tests import _BETWEEN_TRIES, _BURST, _EVERY, _LONGEST_WAIT
 from gossipmm.core.values.events import PathTrouble
 from gossipmm.core.values.trail import EvidenceKind
 from gossipmm.core.values.types import PathFault
@@ -202,9 +204,25 @@ def test_many_small_paths_are_tried_again_one_after_the_other() -> None:
         tests = mesh["z"]._parts.size_tests
         tests.refused(mesh["z"].table.by_name[name], mesh[name].addresses[0], 1200)
     mesh.run(50)
-    before = mesh["z"].stats.size_tests
-    mesh.run(60)
-    assert 4 <= mesh["z"].stats.size_tests - before <= 60 / _BETWEEN_TRIES + 1
+    began: list[float] = []
+    for _ in range(120):
+        before = mesh["z"].stats.size_tests
+        mesh.run(0.5)
+        began += [mesh.now] * (mesh["z"].stats.size_tests - before)
+    assert len(began) >= 6
+    assert min(later - early for early, later in itertools.pairwise(began)) >= _BETWEEN_TRIES - 0.5
+
+
+def test_tests_have_a_budget() -> None:
+    """Where something changes all the time, tables differ for other reasons all the time."""
+    mesh = Mesh("a", "b")
+    mesh.settle()
+    mesh.run(5)
+    for _ in range(60):
+        mesh["a"]._paths.sizes._carried.clear()
+        mesh["a"]._parts.size_tests.doubt(mesh["a"].table.by_name["b"], mesh["b"].addresses[0])
+        mesh.run(0.5)
+    assert _BURST <= mesh["a"].stats.size_tests <= _BURST + 30 / _EVERY + 1
 
 
 def test_the_smallest_datagram_that_can_be_set_is_what_every_path_carries() -> None:
@@ -258,3 +276,19 @@ def test_what_never_arrives_is_asked_for_ever_more_rarely() -> None:
     assert bytes_sent(mesh, 60) < 3000  # 9,600 each before
     mesh.rules.clear()
     mesh.settle(within=20)
+
+
+def test_digests_that_change_neither_table_come_ever_more_rarely() -> None:
+    """[P53]. 236 in a minute before."""
+    mesh = Mesh("a", "b", without=frozenset({Mechanism.PATH_SIZES}))
+    mesh.settle()
+    mesh.run(5)
+    mesh.rules["news"] = lambda packet: len(packet.data) > 90
+    mesh["a"].register("topic", "host-a", now=mesh.now)
+    mesh.run(30)
+    before = sum(mesh[name].stats.digests_sent for name in "ab")
+    mesh.run(60)
+    assert sum(mesh[name].stats.digests_sent for name in "ab") - before <= 2 * 60 / 8 + 2
+    assert not mesh.agreed()
+    mesh.rules.clear()
+    mesh.settle(within=10)
