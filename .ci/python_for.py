@@ -4,8 +4,6 @@ Python 3.10's pip tries every version of every package that gossipmm needs, for 
 looks at ``requires-python``. The backend is asked before that. Has to run on any Python 3.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import sys
 from typing import Any
@@ -28,7 +26,8 @@ def lacks(ensurepip: bool) -> str:
 
 def __getattr__(name: str) -> Any:
     """Hand a hook of the build (PEP 517) on to hatchling, if it may be built here."""
-    if missing := lacks(ensurepip=True):
+    missing = lacks(ensurepip=True)
+    if missing:
         sys.exit(missing)
     import hatchling.build
 
