@@ -36,6 +36,7 @@ class Scene:
         self.node: Node = self.mesh["a"]
         self.puppets = self.mesh.puppets(*(f"x{index}" for index in range(MEMBERS - 1)))
         self.mesh.run(60)  # each has answered: its address is proved
+        self.node.table.knows_gone = True  # else it asks for records again, now and then
         self.now = self.mesh.now
         self._turn = 0
 

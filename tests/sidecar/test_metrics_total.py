@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,7 +12,7 @@ from gossipmm.agent import Agent
 from gossipmm.agent.faults import CODES
 from gossipmm.agent.verdict import VERDICTS
 from gossipmm.answers import Verdict
-from gossipmm.core.values.types import Agreement, Disagreement
+from gossipmm.core.values.types import Agreement, Disagreement, EntryState
 from tests.agent.memory_network import Air
 from tests.sidecar.helpers import agents
 from tests.sidecar.test_metrics import values
@@ -24,6 +25,7 @@ HEALTH = {
     "accusations_held": ("held", 12),
     "probe_loss_ratio": ("loss", 0.125),
     "round_trip_seconds": ("rtt", 0.5),
+    "small_paths": ("small_paths", 13),
 }
 STATS = {
     "own_refutations_total": "own_refutations",
@@ -31,6 +33,8 @@ STATS = {
     "udp_received_bytes_total": "received_bytes",
     "udp_received_datagrams_total": "received_datagrams",
     "late_steps_total": "late_steps",
+    "size_tests_total": "size_tests",
+    "frames_cut_total": "frames_cut",
 }
 EVENTS = {"host_changes_total": "HostChanged", "registrations_expired_total": "RegistrationExpired"}
 #: Metrics with a label: (sample, value of the label).
@@ -101,6 +105,23 @@ async def test_watchers_seeds_and_the_build(agent, monkeypatch):
     monkeypatch.setattr(type(agent), "seed_failures", property(lambda self: 4))
     assert metric(agent, "seed_failures_total") == 4
     assert metric(agent, "build_info", version("gossipmm")) == 1
+
+
+async def test_services_their_checks_and_handlers(agent, monkeypatch):
+    failing = SimpleNamespace(state="unhealthy", checks=(SimpleNamespace(state="failing"),))
+    registered = SimpleNamespace(state=EntryState.UNHEALTHY)
+    extras = SimpleNamespace(
+        counts=lambda: ({("tcp", "fail"): 5}, 3), handler_counts=lambda: {"timeout": 2}
+    )
+    monkeypatch.setattr(agent, "services", lambda: (failing, failing))
+    monkeypatch.setattr(agent, "registrations", lambda: (registered,))
+    monkeypatch.setattr(agent, "extras", extras)
+    assert metric(agent, "services", "unhealthy") == 2
+    assert metric(agent, "checks", "failing") == 2
+    assert metric(agent, "check_runs_total", "tcp", "fail") == 5
+    assert metric(agent, "handler_runs_total", "timeout") == 2
+    assert metric(agent, "service_flaps_total") == 3
+    assert metric(agent, "own_registrations_unhealthy") == 1
 
 
 @pytest.mark.parametrize("code", CODES)
