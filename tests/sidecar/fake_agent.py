@@ -230,7 +230,12 @@ class FakeAgent:
             summary=f"{name} is {member.status} here since {member.since_ago:.1f} s.",
             member=member,
             serves=[(t.topic, name) for t in self.topics.values() if name in t.fanout],
-            unhealthy=[],
+            unhealthy=sorted(
+                (topic.topic, host.host, host.reason)
+                for topic in self.topics.values()
+                for host in topic.hosts
+                if host.host == name and host.state == "unhealthy"
+            ),
             evidence=[
                 schemas.Evidence(
                     time=time.time() - ago,

@@ -176,6 +176,26 @@ def test_no_request_leaves_the_machine(chromium, cluster):
 
 
 @needs_chromium
+def test_a_host_that_fails_its_checks_is_shown_with_the_reason(chromium, cluster):
+    """What failed was known to the program that was checked, and to nobody who looked."""
+    agent = cluster(5)
+    topic = next(iter(agent.topics.values()))
+    (host,) = [one for one in topic.hosts if one.host == "host-a"]
+    host.state, host.reason = "unhealthy", "HTTP 503"
+    topic.picks.remove("host-a")
+    agent.members["host-a"].unhealthy = 1
+    opened(chromium, agent)
+    chip = chromium.run("document.querySelector('.host[data-state=unhealthy]').title")
+    assert chip.startswith("host-a: unhealthy for ")
+    assert ": HTTP 503" in chip
+    chromium.run("[...document.querySelectorAll('#rows tr')].at(0).click()")
+    chromium.until("document.getElementById('detail-facts').children.length")
+    assert f"Unhealthy{topic.topic}: HTTP 503" in chromium.text("detail-facts")
+    assert "gossipmm services" in chromium.text("detail-commands")
+    assert chromium.complaints() == []
+
+
+@needs_chromium
 def test_five_hundred_members_are_readable_with_trouble_first(chromium, cluster):
     agent = cluster(500, troubled=True)
     opened(chromium, agent)

@@ -42,6 +42,7 @@ export async function refresh() {
     "Reads": `version ${member.wire_version} of the wire`,
     "Metadata": metadata,
     "Serves": why.serves.map(([topic, host]) => (host === name ? topic : `${topic} (as ${host})`)).join(", "),
+    "Unhealthy": why.unhealthy.map(([topic, host, reason]) => `${host === name ? topic : `${topic} (as ${host})`}: ${reason}`).join("; "),
   };
   byId("detail-facts").replaceChildren(...Object.entries(facts).filter(([, value]) => value).flatMap(([key, value]) => [make("dt", {}, key), make("dd", {}, value)]));
   byId("detail-commands").replaceChildren(...commands(member).map(commandOf));
@@ -52,7 +53,7 @@ export async function refresh() {
 /** What to type next, on this machine. */
 function commands(member) {
   const name = /^[\w@%+=:,./][\w@%+=:,./-]*$/.test(member.name) ? member.name : `'${member.name.replaceAll("'", "'\\''")}'`;
-  if (member.self) return ["gossipmm status", "gossipmm info"];
+  if (member.self) return ["gossipmm status", "gossipmm info", ...(member.unhealthy ? ["gossipmm services"] : [])];
   const found = [`gossipmm why ${name}`];
   if (["dead", "left"].includes(member.status)) found.push(`gossipmm forget ${name}`);
   return found;
