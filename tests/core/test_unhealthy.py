@@ -193,3 +193,24 @@ def test_metadata_that_no_page_has_room_for_changes_nothing() -> None:
         node.set_metadata({"k": 1.5}, "t", now=mesh.now)
     mesh.settle()
     assert mesh.agreed()
+
+
+def test_a_change_that_is_refused_half_way_loses_nothing() -> None:
+    """One that had moved to another page was in none that was told, after the next change [P2]."""
+    mesh = Mesh("a", "b")
+    node = mesh["a"]
+    for number in range(2):
+        node.register("filler", f"f{number}", {"m": "x" * 350}, now=mesh.now)
+    node.register("t", "h1", {"m": "x" * 100}, now=mesh.now)
+    node.register("t", "h2", {"m": "x" * 700}, now=mesh.now)
+    mesh.settle()
+    with pytest.raises(LimitError):
+        node.set_metadata({"k": "y" * 200}, "t", now=mesh.now)
+    node.unregister("filler", "f0", now=mesh.now)  # writes the page where h1 was
+    mesh.run(2)
+    for name in "ab":
+        entries = mesh[name].table.topics["t"].entries
+        assert {host: entry.metadata for host, entry in entries.items()} == {
+            "h1": {"m": "x" * 100},
+            "h2": {"m": "x" * 700},
+        }

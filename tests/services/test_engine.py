@@ -184,6 +184,11 @@ async def test_a_thousand_checks_do_not_begin_in_one_moment(autojump_clock, air,
         first = Counter(int(at - began) for at in world.at if at - began < 10)
         assert len(first) == 10
         assert max(first.values()) < 300
+        world.at.clear()
+        await trio.sleep(10)
+        # Then they wake the process up together: each tenth of a second, not a hundred times.
+        assert 900 < len(world.at) < 1100
+        assert len(set(world.at)) <= 102
 
 
 # -- services that speak for themselves ---------------------------------------------------------
