@@ -299,7 +299,8 @@ def test_an_isolation_in_which_nobody_died_is_taken_back() -> None:
     mesh.run(5.2)
     assert [event.active for event in mesh.told("a", Isolated)] == [True]
     mesh.heal()
-    for puppet in puppets:  # as members do by themselves
+    for puppet in puppets:  # as members do that learn of their suspicion
+        puppet.heartbeat += 1
         puppet.say("a")
     mesh.run(3)
     assert [event.active for event in mesh.told("a", Isolated)] == [True, False]

@@ -110,12 +110,11 @@ async def test_watchers_seeds_and_the_build(agent, monkeypatch):
 async def test_services_their_checks_and_handlers(agent, monkeypatch):
     failing = SimpleNamespace(state="unhealthy", checks=(SimpleNamespace(state="failing"),))
     registered = SimpleNamespace(state=EntryState.UNHEALTHY)
-    extras = SimpleNamespace(
-        counts=lambda: ({("tcp", "fail"): 5}, 3), handler_counts=lambda: {"timeout": 2}
-    )
+    extras = type(agent.extras)
     monkeypatch.setattr(agent, "services", lambda: (failing, failing))
     monkeypatch.setattr(agent, "registrations", lambda: (registered,))
-    monkeypatch.setattr(agent, "extras", extras)
+    monkeypatch.setattr(extras, "counts", lambda self: ({("tcp", "fail"): 5}, 3))
+    monkeypatch.setattr(extras, "handler_counts", lambda self: {"timeout": 2})
     assert metric(agent, "services", "unhealthy") == 2
     assert metric(agent, "checks", "failing") == 2
     assert metric(agent, "check_runs_total", "tcp", "fail") == 5
