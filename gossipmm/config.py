@@ -160,14 +160,15 @@ class Config:
     max_members: int = 10_000
     #: Registrations held of one node, at most.
     max_registrations: int = 10_000
-    #: Bytes (as sent) held of one node's record, at most; further pages are refused and counted.
-    #: 10,000 registrations with names of 40 bytes each take 0.9 MB. Raising it lets one node fill
-    #: more of ``max_table``.
-    max_record: int = 4_194_304
-    #: Bytes (as sent) held of all records at most. In memory that is 8 times as much for entries
-    #: of 100 bytes, 60 times for the shortest there are (measured). Raising it allows larger
-    #: clusters, and lets whoever has the key fill more memory.
-    max_table: int = 67_108_864
+    #: Bytes of memory for one node's record, at most; further pages are refused and counted. 10,000
+    #: registrations with names of 40 bytes each take 7 MB, and 1 kB more each with metadata.
+    #: Raising it lets one node fill more of ``max_table``.
+    max_record: int = 33_554_432
+    #: Bytes of memory for all records, at most: there is room for 10,000 members with 10
+    #: registrations each. An agent takes some 45 MB besides: all of it fits into the 192 MiB of the
+    #: printed manifest. Raising it allows larger clusters, and lets whoever has the key fill more
+    #: memory.
+    max_table: int = 100_663_296
     #: A heartbeat or version that is more than this above the last one known is refused and
     #: counted. Never less than 8 x reap_after / gossip_interval is in force: honest counters rise
     #: by about two an interval, and records are forgotten after reap_after. Lowering it makes it

@@ -433,7 +433,7 @@ class Node:
     def why(self, name: NodeId) -> tuple[Evidence, ...]:
         """Return the evidence trail of a member, oldest first; empty when the name is unknown."""
         member = self._local.table.by_name.get(name)
-        return tuple(member.trail) if member is not None and member.trail else ()
+        return member.trail if member is not None else ()
 
     def paths(self) -> tuple[PathView, ...]:
         """Return what is wrong with the paths to members, as this node sees them."""

@@ -109,8 +109,9 @@ def _table_full(event: events.TableFull) -> str:
     if not event.active:
         return "there is room for newcomers again"
     return (
-        f"the table is full: there are {event.limit} members (max_members), and newcomers are "
-        "refused; set a higher max_members on all nodes, or find out who starts so many"
+        f"the table is full: there are {event.limit} members (max_members), or the records take "
+        "as much memory as max_table allows, and newcomers and registrations are refused; set a "
+        "higher limit on all nodes, or find out who starts or registers so many"
     )
 
 
@@ -120,7 +121,7 @@ def _not_admitted(event: events.NotAdmitted) -> str:
         return f"nobody refuses this node any longer for want of room ({at} was the last)"
     return (
         f"the member at {at} has no room for this node: it holds as many members as max_members "
-        "allows there; set a higher max_members on all nodes"
+        "allows there, or as much as max_table; set a higher limit on all nodes"
     )
 
 

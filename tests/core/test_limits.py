@@ -39,13 +39,13 @@ def test_the_bytes_of_the_table_are_counted_whatever_happens_to_it() -> None:
 
 def test_a_record_has_at_most_so_many_bytes() -> None:
     """[P105]."""
-    mesh = Mesh("a", max_record=2000)
+    mesh = Mesh("a", max_record=17_000)
     x, y = mesh.puppets("x", "y")
     big = [Registration("t", "h" * 90 + str(n)) for n in range(8)]
     for number in (1, 2, 3, 4):
         x.say("a", pages=[x.page(number, *big)])
     assert len(held(mesh["a"], "x").pages) == 3
-    assert held(mesh["a"], "x").size <= 2000
+    assert held(mesh["a"], "x").memory <= 17_000
     assert dropped(mesh["a"], Drop.MAX_RECORD) == 2
     y.say("a", pages=[y.page(1, *big)])
     assert len(held(mesh["a"], "y").pages) == 2
@@ -56,7 +56,7 @@ def test_a_record_has_at_most_so_many_bytes() -> None:
 
 def test_the_table_has_at_most_so_many_bytes_and_the_own_record_is_free() -> None:
     """[P105]."""
-    mesh = Mesh("a", max_table=1500)
+    mesh = Mesh("a", max_table=18_000)
     x, y = mesh.puppets("x", "y")
     big = [Registration("t", "h" * 90 + str(n)) for n in range(8)]
     x.say("a", pages=[x.page(1, *big)])

@@ -63,7 +63,7 @@ class Capacity:
 
     def _look(self, _: None) -> None:
         local = self._local
-        if local.table.full:
+        if local.table.nearly_full:
             local.timers.at(local.now + _LOOK, self._look)
         else:
             self._is_full = False

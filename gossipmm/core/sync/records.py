@@ -70,7 +70,7 @@ class Records:
                     self._broadcasts.page(member, page.number)
             elif put is Put.OLDER and member is not None and member.complete:
                 inbound.reply.pages.append(member.pages[0].raw)
-            elif put is Put.REFUSED and member is None:
+            elif put is Put.NO_ROOM or (put is Put.REFUSED and member is None):
                 self._closed.capacity.refused(inbound, page)
             elif put is Put.CLOSED:
                 inbound.reply.closed(page.name, local.table.minimum_generations[page.name])

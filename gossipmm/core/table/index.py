@@ -28,6 +28,7 @@ from gossipmm.core.values.types import (
     Topic,
     TopicView,
 )
+from gossipmm.core.wire.pages import Page
 
 #: Registrations of a record that are judged again at once when its owner changes; of more, a
 #: stretch at a time.
@@ -83,6 +84,24 @@ class Index:
         self.hosts: dict[str, int] = {}
         #: Changes not yet announced as events.
         self.changes: list[HostChanged] = []
+
+    def shared(self, member: Member, page: Page) -> Page:
+        """Return a page with the names and numbers that are held already, not with equal ones."""
+        entries = []
+        for topic, host, state, metadata in page.entries:
+            known = self._topics.get(topic)
+            name = member.name if host == member.name else host
+            entries.append(Registration(known.name if known else topic, name, state, metadata))
+        return page._replace(name=member.name, generation=member.generation, entries=tuple(entries))
+
+    def has(self, topic: Topic) -> bool:
+        """Return whether a record registers anything under the topic."""
+        return topic in self._topics
+
+    @property
+    def topics(self) -> int:
+        """The number of topics."""
+        return len(self._topics)
 
     def add(self, member: Member, entry: Registration, page: int, now: float) -> None:
         """Note that a record has an entry in a page (possibly again, or changed)."""
@@ -209,12 +228,12 @@ class Index:
         best: HostState | None = None
         heard = 0.0
         metadata = NO_METADATA
-        nodes: list[str] = []
+        nodes: list[Member] = []
         for member, entry, _ in topic.owners(host):
             state = state_of(member, entry)
             if state is None:
                 continue
-            nodes.append(member.name)
+            nodes.append(member)
             if best is None or state < best:
                 best, metadata, heard = state, entry.metadata, member.heard
         old = topic.entry(host)
@@ -225,9 +244,11 @@ class Index:
                 return name not in self.views or topic.empty
             topic.stage(host, before, None)
         else:
-            nodes.sort()
+            names: tuple[str, ...] = nodes[0].alone
+            if len(nodes) > 1:
+                names = tuple(sorted(member.name for member in nodes))
             since = old.since if old is not None and before is best else now
-            new = HostEntry(name, host, best, tuple(nodes), metadata, since, heard)
+            new = HostEntry(name, host, best, names, metadata, since, heard)
             topic.stage(host, before, new)
         if best is not before:
             self._count(host, _is_up(best) - _is_up(before))

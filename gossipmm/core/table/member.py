@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
 from hashlib import blake2b
 from math import inf
 from typing import Final, NamedTuple
 
 from gossipmm.core.table.liveness import Liveness
+from gossipmm.core.table.memory import A_MEMBER, of_page
 from gossipmm.core.table.path import Path
 from gossipmm.core.values.timers import Token
 from gossipmm.core.values.trail import EvidenceKind
@@ -28,7 +28,8 @@ from gossipmm.core.values.types import (
 )
 from gossipmm.core.wire.pages import Page
 
-#: Lines kept of a member's evidence trail.
+#: Lines kept of a member's evidence trail. It is a tuple: a deque takes 600 bytes for the one line
+#: that most members have.
 TRAIL: Final = 32
 
 
@@ -51,6 +52,7 @@ class Member(Liveness):
     __slots__ = (
         "accusers",
         "addresses",
+        "alone",
         "asked_at",
         "complete",
         "contribution",
@@ -67,6 +69,7 @@ class Member(Liveness):
         "joining",
         "key",
         "looping",
+        "memory",
         "metadata",
         "name",
         "node_state",
@@ -96,6 +99,7 @@ class Member(Liveness):
     def __init__(self, name: NodeId, generation: Generation, key: int) -> None:
         super().__init__()
         self.name, self.generation, self.key = name, generation, key
+        self.alone = (name,)  # for the hosts that it alone registers
         self.pages: dict[int, Page] = {}
         #: Page 0 is here: before, it is neither probed nor suspected nor hashed [P7].
         self.complete = False
@@ -103,10 +107,10 @@ class Member(Liveness):
         self.page_hash = 0
         #: XOR of a hash of (number, version) over all pages: what wire version 1 compares.
         self.versions_hash = 0
-        #: The highest wire version that it announces.
-        self.reads = 1
-        #: Bytes of all pages, and their entries.
+        self.reads = 1  # the highest wire version that it announces
+        #: Bytes of all pages, their entries, and the memory that all of it takes.
         self.size = self.registered = 0
+        self.memory = A_MEMBER
         self.addresses: tuple[Address, ...] = ()
         #: What was measured of them; None: nothing yet, or there is one and nothing wrong with it.
         self.path: Path | None = None
@@ -131,8 +135,7 @@ class Member(Liveness):
         #: Core times of returns from the dead, within the flap window, and of starts of the name
         #: after lives that had not left.
         self.returns: tuple[float, ...] = ()
-        #: True while the name is announced to be in a crash loop.
-        self.looping = False
+        self.looping = False  # while the name is announced to be in a crash loop
         self.probation: Token | None = None
         self.probation_until: float | None = None
         #: True while a caller of this node has reported a failure whose probe has not ended.
@@ -152,7 +155,7 @@ class Member(Liveness):
         self.differs_since: float | None = None
         #: When it died within the window that may mean that this node is the one cut off.
         self.vanished_at: float | None = None
-        self.trail: deque[Evidence] | None = None
+        self.trail: tuple[Evidence, ...] = ()
 
     @property
     def indirect(self) -> bool:
@@ -176,8 +179,10 @@ class Member(Liveness):
             self.versions_hash ^= _hash_version(page.number, old.version)
             self.size -= len(old.raw)
             self.registered -= len(old.entries)
+            self.memory -= of_page(old)
         self.size += len(page.raw)
         self.registered += len(page.entries)
+        self.memory += of_page(page)
         self.page_hash ^= page.digest >> 16
         self.versions_hash ^= _hash_version(page.number, page.version)
         self.pages[page.number] = page
@@ -202,9 +207,8 @@ class Member(Liveness):
 
     def note(self, at: float, kind: EvidenceKind, reporter: NodeId, **facts: Fact) -> None:
         """Add a line to the evidence trail, with the facts that ``trail.FACTS`` names."""
-        if self.trail is None:
-            self.trail = deque(maxlen=TRAIL)
-        self.trail.append(Evidence(at, kind, reporter, max(self.k, 0), facts or NO_FACTS))
+        one = Evidence(at, kind, reporter, max(self.k, 0), facts or NO_FACTS)
+        self.trail = (*self.trail[1 - TRAIL :], one)
 
     def past(self) -> PastLife:
         """Return what is kept of this life once a higher generation ends it."""

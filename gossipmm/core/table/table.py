@@ -16,6 +16,8 @@ from gossipmm.config import Config
 from gossipmm.core.table.buckets import Buckets
 from gossipmm.core.table.index import Index
 from gossipmm.core.table.member import Member, PastLife
+from gossipmm.core.table.memory import A_CLOSED, A_MEMBER, A_PAGE, A_TOPIC, of_page
+from gossipmm.core.table.order import PageOrder
 from gossipmm.core.values.events import HostChanged
 from gossipmm.core.values.stats import Drop, Stats
 from gossipmm.core.values.types import (
@@ -30,9 +32,6 @@ from gossipmm.core.wire.frame import HIGH_HALF, record_key
 from gossipmm.core.wire.pages import MAX_PAGE_NUMBER, Page
 from gossipmm.mechanisms import Mechanism
 
-#: Pages that are taken out of the order at once: each moves half of a list of all, 10 us.
-_UNORDERED: Final = 32
-
 
 class Put(Enum):
     """The effect of a page on the table."""
@@ -42,6 +41,7 @@ class Put(Enum):
     OLDER = "of a generation below the one held"
     CLOSED = "of a generation that was reaped"
     REFUSED = "beyond a limit; counted"
+    NO_ROOM = "beyond max_table; counted"
 
 
 class Table:
@@ -76,13 +76,12 @@ class Table:
         self._minimum_keys: dict[int, NodeId] = {}
         self.me: Member | None = None
         #: (page number, record key) of every page, sorted: the order of transfers.
-        self.order: list[tuple[int, int]] = []
-        #: What is to be taken out of it: readers pass it over meanwhile.
-        self._unordered: list[tuple[int, list[int]]] = []
+        self._order = PageOrder()
+        self.order = self._order.pages
         #: Complete records by ranges of keys: what digests go by.
         self.buckets = Buckets()
-        #: Bytes of all records.
-        self.size = 0
+        #: Bytes of all records as sent, and the memory that they take.
+        self.size = self._memory = 0
         #: XOR over the members that are not dead or left, and when it last changed; and the same
         #: over the versions of pages, for members that read no other [P122].
         self.fingerprint = 0
@@ -137,9 +136,21 @@ class Table:
         return len(self.peers) + 1
 
     @property
+    def memory(self) -> int:
+        """Return the bytes of memory that all records take, nearly (``table/memory.py``)."""
+        closed = A_CLOSED * len(self.minimum_generations)
+        return self._memory + A_TOPIC * self._index.topics + closed
+
+    @property
     def full(self) -> bool:
         """True when there is no room for another name."""
-        return len(self.by_name) >= self._config.max_members
+        config = self._config
+        return len(self.by_name) >= config.max_members or self.memory + _SMALLEST > config.max_table
+
+    @property
+    def nearly_full(self) -> bool:
+        """True while there is hardly room for anything else."""
+        return self.full or self.memory > _NEARLY * self._config.max_table
 
     def put(self, page: Page, now: float) -> tuple[Put, Member | None]:
         """Take a page from anybody. A higher generation replaces the record held [P3]."""
@@ -166,7 +177,7 @@ class Table:
         beyond = self._beyond(member, page, held)
         if beyond is not None:
             self._stats.drop(beyond)
-            return Put.REFUSED, member
+            return Put.NO_ROOM if beyond is Drop.MAX_TABLE else Put.REFUSED, member
         self.replace_page(member, page, now)
         self._stats.work += 1 + len(page.entries)
         self._stats.pages_accepted += 1
@@ -177,11 +188,12 @@ class Table:
         config = self._config
         if held is not None and page.version - held.version > self._jump:
             return Drop.COUNTER_JUMP
-        grows = len(page.raw) - (len(held.raw) if held is not None else 0)
+        grows = of_page(page) - (of_page(held) if held is not None else 0)
         if grows > 0:
-            if member.size + grows > config.max_record:
+            if member.memory + grows > config.max_record:
                 return Drop.MAX_RECORD
-            if self.size + grows > config.max_table:
+            new = {entry.topic for entry in page.entries if not self._index.has(entry.topic)}
+            if self.memory + grows + A_TOPIC * len(new) > config.max_table:
                 return Drop.MAX_TABLE
         limit = config.max_registrations
         if len(page.entries) <= (len(held.entries) if held else 0):
@@ -196,6 +208,7 @@ class Table:
         self.by_name[member.name] = member
         self.by_key[member.key] = member
         self.unheard[member.key] = member
+        self._memory += member.memory
         member.since = now
         return member
 
@@ -203,10 +216,13 @@ class Table:
         """Put a page and move the index from its old entries to its new ones."""
         state = member.node_state
         self.size -= member.size
+        self._memory -= member.memory
+        page = self._index.shared(member, page)
         old = member.put(page)
         self.size += member.size
+        self._memory += member.memory
         if old is None:
-            insort(self.order, (page.number, member.key))
+            self._order.add(page.number, member)
             if page.number == 0:
                 self.buckets.add(member)
         before = {(entry.topic, entry.host): entry for entry in old.entries} if old else {}
@@ -328,8 +344,8 @@ class Table:
         self._index.forget(member, now)
         if self.by_key.pop(member.key, None) is not None:
             self.size -= member.size
-            self._unordered.append((member.key, list(member.pages)))
-            self._put_in_order()
+            self._memory -= member.memory
+            self._order.discard(member)
         self.by_name.pop(member.name, None)
         self.unheard.pop(member.key, None)
         self._not_gone(member)
@@ -379,23 +395,11 @@ class Table:
     @property
     def unpublished(self) -> bool:
         """True while readers do not see everything yet."""
-        return self._index.waiting or bool(self._unordered)
-
-    def _put_in_order(self, most: int = _UNORDERED) -> None:
-        """Take pages out of the order that are no longer here: so many, and others another time."""
-        while self._unordered and most > 0:
-            key, numbers = self._unordered[-1]
-            some = numbers[-most:]
-            for number in some:
-                del self.order[bisect_left(self.order, (number, key))]
-            del numbers[-most:]
-            most -= len(some)
-            if not numbers:
-                self._unordered.pop()
+        return self._index.waiting or self._order.waiting
 
     def publish(self) -> list[HostChanged]:
         """Let readers see all that changed, and return the changes."""
-        self._put_in_order(_ALL)
+        self._order.tidy(_ALL)
         while self._index.waiting:
             self._index.publish(_ALL)
         return self._changes()
@@ -405,7 +409,7 @@ class Table:
 
         [P9]
         """
-        self._put_in_order()
+        self._order.tidy()
         judged = self._index.publish(most)
         return judged, self._changes()
 
@@ -426,6 +430,10 @@ def _same(old: Registration | None, new: Registration) -> bool:
     return old == new and (not new.metadata or str(old) == str(new))
 
 
+#: Memory of a record with no more than a page 0.
+_SMALLEST: Final = A_MEMBER + A_PAGE
+#: Share of ``max_table`` from which on pages may find no room.
+_NEARLY: Final = 15 / 16
 #: Steps of work that a new record is, beside its page.
 _INSERTED: Final = 5
 #: More registrations than there can be.

@@ -46,7 +46,7 @@ class _Part:
         #: Entries as they will be shown next; None while nothing has changed.
         self.staged: dict[str, HostEntry] | None = None
         #: (host, list it leaves, list it enters); -1: none.
-        self.moves: list[tuple[str, int, int]] = []
+        self.moves: list[tuple[str, int, int]] | None = None
 
 
 class TopicSide:
@@ -61,7 +61,7 @@ class TopicSide:
         self._shown = [self._parts[0].shown]
         #: Hosts in each list of all sections, and in the end all.
         self._counts = [0] * (LISTS + 1)
-        self._touched: dict[_Part, None] = {}
+        self._touched: list[_Part] = []
 
     def _part(self, host: str) -> _Part:
         if len(self._parts) == 1:
@@ -127,7 +127,7 @@ class TopicSide:
         part = self._part(host)
         if part.staged is None:
             part.staged = part.shown.entries.copy()
-            self._touched[part] = None
+            self._touched.append(part)
         if entry is None:
             self._counts[LISTS] -= part.staged.pop(host, None) is not None
         else:
@@ -135,13 +135,16 @@ class TopicSide:
             part.staged[host] = entry
         after = entry.state if entry is not None else None
         if before is not after:
+            if part.moves is None:
+                part.moves = []
             part.moves.append((host, _LIST_OF.get(before, -1), _LIST_OF.get(after, -1)))
 
     def publish(self) -> TopicView:
         """Take over what was staged; return the view."""
         for part in self._touched:
             self._show(part)
-        self._touched.clear()
+        if self._touched:
+            self._touched = []
         counts = self._counts
         counts[REACHABLE] = sum(counts[:UNHEALTHY])
         which = int(HostState.LIVE)
@@ -182,7 +185,7 @@ class TopicSide:
         """Return the lists of a section after the moves."""
         lists = list(part.shown.lists)
         counts = self._counts
-        for host, before, after in part.moves:
+        for host, before, after in part.moves or ():
             if before >= 0:
                 hosts = lists[before]
                 place = bisect_left(hosts, host)
@@ -193,7 +196,7 @@ class TopicSide:
                 place = bisect_left(hosts, host)
                 lists[after] = (*hosts[:place], host, *hosts[place:])
                 counts[after] += 1
-        part.moves.clear()
+        part.moves = None
         return _with_reachable(lists)
 
     def _divide(self, place: int) -> None:

@@ -100,7 +100,7 @@ spec:
             capabilities: {{drop: [ALL]}}
           resources:
             requests: {{cpu: 10m, memory: 48Mi}}
-            limits: {{memory: 128Mi}}
+            limits: {{memory: 192Mi}}
         # Your program: it asks http://localhost over the socket in /run/gossipmm.
         - name: worker
           image: {image}
