@@ -312,10 +312,14 @@ class Shell(Peer):
             self.inbox_dropped += 1
             return self.cluster.network.drop("inbox full")
         self._inbox.append((data, source))
-        if self.service and not self._serving and not self._stuck():
+        self._begin_to_serve()
+        return None
+
+    def _begin_to_serve(self) -> None:
+        """Let the one thread of a slow host work off its inbox, if it does not do so already."""
+        if self._inbox and self.service and not self._serving and not self._stuck():
             self._serving = True
             self.clock.at(self.clock.now + self.service, self._serve, self.boots)
-        return None
 
     def _serve(self, boots: int, _: object) -> None:
         """Work off one datagram, and a timer that came due meanwhile; one thread does both."""
@@ -376,6 +380,7 @@ class Shell(Peer):
             self._take(*self._inbox.popleft())
         if self.up and not self._stuck():
             self._plan()
+            self._begin_to_serve()
 
     def slow(self, service: float) -> None:
         """Make each datagram and timer take so many seconds of the one thread; 0 ends it."""
