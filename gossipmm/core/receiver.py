@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from math import inf
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from gossipmm.core.failure.detector import Detector
 from gossipmm.core.failure.predecessor import ExpectedSyn
@@ -57,6 +57,8 @@ _NO_REQUEST: Final = frozenset(
 )
 #: Bytes that may go to an unvalidated address for each byte from there [P95].
 _ALLOWED: Final = 3
+#: Bytes around a page in a list of an option: the heads of its string and, once, of the list.
+_AROUND_PAGE: Final = 6
 
 
 class Parts(NamedTuple):
@@ -225,8 +227,10 @@ class Receiver:
         inbound.sender = local.table.by_key.get(frame.sender)
         if inbound.pages:
             # The rest of the datagram may be about them, and its sender's record among them.
+            unknown = inbound.sender is None
             parts.records.hear_pages(inbound)
             inbound.sender = local.table.by_key.get(frame.sender)
+            inbound.introduced = unknown and inbound.sender is not None
         sender = inbound.sender
         options = frame.options
         if wire.OPT_KEY in options:
@@ -352,6 +356,8 @@ class Receiver:
         rows, options = inbound.take_reply(room)
         if not options:
             rows += parts.broadcasts.piggyback_rows(sender, room - len(rows))
+            if inbound.introduced and not frame.target:
+                options = self._own_record(room - len(rows))
         to, source = inbound.answers_to, inbound.source
         if frame.half and frame.target == local.me.key and not options:
             self._outbox.exchange(wire.ACK, to, source, frame.probe, rows)
@@ -364,6 +370,17 @@ class Receiver:
             half = frame.half
             parts.fingerprints.compare(sender, frame.fingerprint, half=half, may_send=True)
             parts.size_tests.compared(sender)
+
+    def _own_record(self, room: int) -> dict[int, Any] | None:
+        """Return this node's record for the answer to a newcomer, if all of it fits [P79].
+
+        It would ask for it. With a part of it, it would not ask for the rest.
+        """
+        own = self._local.me.pages
+        raws = [own[number].raw for number in sorted(own)]
+        if sum(len(raw) + _AROUND_PAGE for raw in raws) > room:
+            return None
+        return {wire.OPT_PAGES: raws}
 
     def _hear_ack(self, inbound: Inbound) -> None:
         """Take an answer to a question of this node: a probe, a join probe, a watch, a leave."""

@@ -21,7 +21,8 @@ def crowded(*, left: int, dead: int) -> tuple[Mesh, list[Puppet]]:
     mesh.run(1)
     for one in puppets[:dead]:
         one.answers = False
-        mesh.until(lambda one=one: held(mesh["a"], one.name).status is Status.DEAD, within=20)
+        # Puppets probe nobody: it waits for its turn at a, of which there is one in four intervals.
+        mesh.until(lambda one=one: held(mesh["a"], one.name).status is Status.DEAD, within=60)
     for one in puppets[dead : dead + left]:
         one.say("a", pages=[one.page_zero(NodeState.LEFT)])
         mesh.run(1)

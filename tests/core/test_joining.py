@@ -203,6 +203,30 @@ def test_what_a_newcomer_registers_goes_with_its_first_words() -> None:
         assert set(held(mesh[name], "e").pages) == {0, 1}
 
 
+@pytest.mark.parametrize(("topics", "shown"), [(1, True), (6, False)])
+def test_who_answers_a_newcomer_shows_its_record_if_all_of_it_fits(topics, shown) -> None:
+    """Each seed's answer was asked for the record of who sent it: two datagrams more, eight times.
+
+    Three bytes may go to an unproved address for each that came from there. Of a record that is
+    larger nothing is shown: who knows a page 0 does not ask for the rest [P79].
+    """
+    mesh = Mesh("a")
+    for topic in range(topics):
+        mesh["a"].register(f"t{topic}", "h", {"m": "x" * 80}, now=mesh.now)
+    mesh.run(1)
+    mesh.sent.clear()
+    mesh.add("b")
+    mesh.run(2.5 * mesh.latency)
+    hello = next(packet for packet in mesh.sent if packet.frame.kind == wire.SYN)
+    answer = next(packet for packet in mesh.sent if packet.frame.kind == wire.ACK)
+    assert len(answer.data) <= 3 * len(hello.data)
+    assert [page.raw for page in mesh["a"]._local.me.pages.values()] * shown == answer.pages
+    wanted = [p for p in mesh.sent if wire.OPT_WANT in p.frame.options]
+    assert len(wanted) == (not shown)
+    mesh.settle()
+    assert set(held(mesh["b"], "a").pages) == {0, 1}
+
+
 def test_a_hello_is_a_datagram_and_a_node_that_stays_alone_says_little() -> None:
     mesh = Mesh()
     node = mesh.add("a", seeds=[mesh.new_address()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -74,6 +75,41 @@ def test_half_of_the_receivers_are_of_those_heard_from_just_now() -> None:
         mesh["a"].register(topic, "h", now=mesh.now)
         mesh.run(0.001)
         assert len({p.target for p in pushes(mesh)} & lately) >= mesh.config.fanout // 2
+
+
+def test_of_two_pushes_one_goes_to_each_neighbour_on_the_ring() -> None:
+    """Story: of 60 boots of 25 hosts some had one host that missed one record, for 0.5 s and more.
+
+    Pushed to eight at random by everybody, one record misses one host once in ten thousand times,
+    and a boot has 600 such pairs [P73].
+    """
+    mesh = scene(count=40)
+    peers = mesh["a"]._local.peers
+    beside = {peer.addresses[0] for peer in (peers.successor(), peers.predecessor())}
+    for topic in "tuvwxyz":
+        mesh.sent.clear()
+        mesh["a"].register(topic, "h", now=mesh.now)
+        mesh.run(1)
+        told = [packet.target for packet in pushes(mesh)]
+        assert len(told) == len(set(told)) == 2 * mesh.config.fanout
+        assert beside <= set(told)
+
+
+def test_a_newcomer_waits_a_little_between_two_pushes() -> None:
+    """All that start at once push what each says: that was half of the datagrams of a boot [P75].
+
+    What comes while it waits travels together. Once it has joined, it waits for nothing.
+    """
+    for joined in (False, True):
+        mesh = scene()
+        node, delay = mesh["a"], mesh.config.second_push
+        node.table.joined = joined
+        for topic in range(50):
+            node.register(f"t{topic}", "h", now=mesh.now)
+            mesh.run(0.1 * delay)
+        times = sorted({packet.at for packet in pushes(mesh)})
+        shortest = min(later - earlier for earlier, later in itertools.pairwise(times))
+        assert shortest < 0.2 * delay if joined else shortest > 1.99 * delay
 
 
 def test_changes_of_one_moment_travel_together() -> None:

@@ -37,6 +37,10 @@ OWN_REFUTATION, DEATH, SUSPICION, OTHER = 0, 1, 2, 3
 #: seconds then take a fifth of the datagrams; below a tenth of the budget nothing waits.
 _GATHER: Final = 12
 
+#: A node that has not joined pushes this many times ``second_push`` apart: when many start at once
+#: all push what each says, and half of the datagrams of a start were such pushes.
+_NEWCOMER: Final = 2
+
 #: Changes in a row without room after which a push looks at no more of them.
 _MISSES: Final = 16
 
@@ -78,6 +82,8 @@ class BroadcastQueue:
         self._budget = local.config.broadcast_burst
         self._filled_at = local.now
         self._told: set[int] = set()
+        #: The next push goes to the predecessor on the ring; else to the successor.
+        self._onward = False
         #: No push before this time: under load changes wait a little, to travel together.
         self._not_before = local.now
         #: Member key -> exchanges on which its claim will still be piggybacked.
@@ -244,6 +250,8 @@ class BroadcastQueue:
         self._budget -= spent
         load = 1.0 - self._budget / local.config.broadcast_burst
         self._not_before = now + _GATHER * load * local.config.second_push
+        if not local.table.joined:
+            self._not_before = max(self._not_before, now + _NEWCOMER * local.config.second_push)
         filled = packer.finish()
         if not filled and not options:
             return
@@ -298,17 +306,26 @@ class BroadcastQueue:
         return part
 
     def _receivers(self) -> list[Member]:
-        """Return receivers, half of them heard from in the last seconds: others may have failed.
+        """Return receivers: one neighbour on the ring, half of the others heard from just now.
 
-        [P73]
+        Others may have failed; and by chance alone somebody may be left out [P73].
         """
         local = self._local
         fanout = local.config.fanout
-        told = self._told if len(self._told) + fanout <= len(local.table.peers) else set()
+        self._onward = not self._onward
+        one, other = local.peers.successor(), local.peers.predecessor()
+        if not self._onward:
+            one, other = other, one
+        chosen = [one] if one is not None else []
+        but = {peer.key for peer in chosen}
+        if len(self._told) + fanout + 2 <= len(local.table.peers):
+            but |= self._told
+            if other is not None:
+                but.add(other.key)  # it is told next time
         since = local.now - 4 * local.config.gossip_interval
-        chosen = local.peers.sample_recent(fanout // 2, since, told)
-        taken = {peer.key for peer in chosen}
-        chosen += local.peers.sample(fanout - len(chosen), told | taken)
+        chosen += local.peers.sample_recent(min(fanout // 2, fanout - len(chosen)), since, but)
+        but.update(peer.key for peer in chosen)
+        chosen += local.peers.sample(fanout - len(chosen), but)
         self._told = {peer.key for peer in chosen}
         return chosen
 

@@ -76,6 +76,7 @@ class Inbound:
     __slots__ = (
         "delayed",
         "frame",
+        "introduced",
         "pages",
         "read_at",
         "said",
@@ -93,6 +94,8 @@ class Inbound:
         self.pages = pages
         #: The sender's record, once there is one: it may be in this very datagram.
         self.sender: Member | None = None
+        #: True if it brought the record of a sender that was unknown before.
+        self.introduced = False
         #: True if a later datagram of the same sender overtook this one (which may be a replay).
         self.delayed = False
         #: Core time at which it is read, and seconds that it may have waited here before.
