@@ -19,6 +19,7 @@ class Mechanism(StrEnum):
     """A part of the protocol that ``Config.without`` switches off. Values are stable names."""
 
     ACCUSED_IS_TOLD = "accused_is_told"  #: an accused member hears of it with the next datagram
+    CLOCK_BOUND = "clock_bound"  #: no life begins more than a day ahead of this node's clock
     DEAD_RETRY = "dead_retry"  #: the dead are probed again, so that a split heals
     DEAF_HOLD = "deaf_hold"  #: a node that hears nobody at all holds its accusations
     DIGESTS = "digests"  #: tables are compared, which finds what broadcasts missed
@@ -33,6 +34,7 @@ class Mechanism(StrEnum):
     LATE_HOLD = "late_hold"  #: a node whose timers are late holds its accusations
     PATHS = "paths"  #: of several addresses of a member, the one that answers is used
     PATH_SIZES = "path_sizes"  #: where what is large does not arrive, what is told there is cut
+    PROVED_LIVES = "proved_lives"  #: a later life of a live member counts once it has answered
     QUICK_RESENDS = "quick_resends"  #: an unanswered probe is sent again within the interval
     REFUTATION_BY_ANYONE = "refutation_by_anyone"  #: whoever knows better contradicts a suspicion
     RING = "ring"  #: each interval's exchange is with the successor on the ring of record keys

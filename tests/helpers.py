@@ -69,8 +69,11 @@ class Mesh:
         seed: int = 1,
         latency: float = LATENCY,
         now: float = START,
+        wall: bool = False,
         **fields: Any,
     ) -> None:
+        """``wall``: its nodes know the time of day."""
+        self._knows_wall = wall
         self.config = Config(**{"join": ("seed:7946",), **fields})
         self.now = now
         self.latency = latency
@@ -113,8 +116,11 @@ class Mesh:
 
     def new_generation(self, wall: float = 0.0) -> int:
         """A generation for now; ``wall`` is by how many seconds the wall clock is off."""
-        elapsed = self.now - self._began + wall
-        return make_generation(WALL + int(elapsed * 1000), self.rng)
+        return make_generation(self.wall_ms(wall), self.rng)
+
+    def wall_ms(self, off: float = 0.0) -> int:
+        """The wall clock, milliseconds since 1970, ``off`` seconds wrong."""
+        return WALL + int((self.now - self._began + off) * 1000)
 
     def add(
         self,
@@ -142,6 +148,7 @@ class Mesh:
             generation=generation or self.new_generation(),
             rng=random.Random(f"{self._seed}/{name}/{self._count}"),
             now=self.now,
+            wall_ms=self.wall_ms() if self._knows_wall else None,
         )
         if seeds is None:
             seeds = [self[first].addresses[0] for first in self.names()[:1]]

@@ -193,6 +193,7 @@ def test_a_clients_events_are_typed_as_the_control_api_writes_them() -> None:
         "Heartbeat": "int",
         "Drop": text,
         "PathFault": text,
+        "Refusal": text,
         "RenewalReason": text,
         "HostState | None": "str | None",
         "tuple[Address, ...]": "list[str]",

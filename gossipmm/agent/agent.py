@@ -149,7 +149,7 @@ class Agent(Registering):
         return self._told(self._node.expire(topic, host, now=self._open()))
 
     def forget(self, name: str) -> bool:
-        """Close a dead member's generation by hand; False: not known, or not dead."""
+        """Close the generation of a member that is gone, or was never alive; False: neither."""
         return self._told(self._node.forget(name, now=self._open()))
 
     # -- what it knows ---------------------------------------------------------------------

@@ -113,7 +113,7 @@ class Driver:
             self._wait = None
             began = self.now()
             if self._clocks.jumped():
-                self.node.new_boot(began)
+                self.node.new_boot(began, self._clocks.wall_ms())
             # Also after a timeout: what waits in the socket is older than the timer, and may be
             # the very answer whose absence the timer is about.
             began = await self._receive(began)

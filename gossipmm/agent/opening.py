@@ -12,6 +12,7 @@ import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import NoReturn
 
 import trio
@@ -21,6 +22,7 @@ from gossipmm.addresses import parse_registration, parse_seed
 from gossipmm.agent import state
 from gossipmm.agent.agent import Agent
 from gossipmm.agent.binding import bind
+from gossipmm.agent.clocks import EARLIEST_MS, believable
 from gossipmm.agent.dialback import DialBack
 from gossipmm.agent.driver import Driver
 from gossipmm.agent.faults import Faults
@@ -160,6 +162,18 @@ def build_node(
     if config.keyring_seed and (taken := keyfile.take_seed(config.keyring, config.keyring_seed)):
         _log.info("%s", taken)
     rng, now = network.random(), network.now()
+    wall_ms = believable(network.wall_ms(), memory.generation)
+    if wall_ms is None:
+        _log.warning(
+            "this machine's clock says %s, which cannot be right (the last start of this node was "
+            "at %s): lives that begin in the future are not refused here; set the clock",
+            _moment(network.wall_ms()),
+            _moment(memory.generation >> 16) if memory.generation else "a time not known",
+        )
+        if network.wall_ms() > EARLIEST_MS:
+            # If it was the other time that was wrong, that must not go on: others refuse lives of
+            # the future. If not, this node hears of its last life, and takes one above.
+            memory = state.Memory(0, memory.peers)
     node = Node(
         config,
         name=config.name,
@@ -167,6 +181,7 @@ def build_node(
         generation=make_generation(network.wall_ms(), rng, above=memory.generation),
         rng=rng,
         now=now,
+        wall_ms=wall_ms,
         envelope=keyfile.open_envelope(config, rng),
     )
     for text in config.register:
@@ -238,6 +253,10 @@ async def _prepare(
     agent.extras.begin()
     own = None if config.advertise else OwnAddresses(network, driver, faults, seeds)
     return _Running(agent, driver, seeds, dial_back, remember, own)
+
+
+def _moment(wall_ms: int) -> str:
+    return f"{datetime.fromtimestamp(wall_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _ends_a_scope(exc: BaseException) -> bool:

@@ -96,15 +96,19 @@ def leave(client: Client, wait: float, as_json: bool) -> None:
 @talks
 @output_option
 def forget(client: Client, name: str, as_json: bool) -> None:
-    """Remove a dead or left member everywhere.
+    """Remove a dead, left or never alive member everywhere.
 
-    Only a new start of it brings it back.
+    Only a new start of it brings it back. Of a live member, drop a later life that somebody
+    announced and nobody answers for.
     """
     if not client.forget(name):
         member = client.member(name)
         if member is None:
             absent(f"no member is called {name!r}")
-        absent(f"{name} is {member.status.label}: only a dead or left member can be forgotten")
+        absent(
+            f"{name} is {member.status.label}: only a dead or left member, or one that was never "
+            "alive here, can be forgotten"
+        )
     done(as_json, f"forgotten: {name}", forgotten=True, name=name)
 
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias, TypedDict, final
 
+from gossipmm.client.refusal_types import GenerationAheadTold, NameClaimedTold, NotAdmittedTold
+
 __all__ = ("Dropped", "Hello", "WatchedEvent")
 
 
@@ -325,17 +327,6 @@ class TableFullTold(TypedDict):
 
 
 @final
-class NotAdmittedTold(TypedDict):
-    """A member refuses this node, because its table is full (or has not done so for a minute)."""
-
-    event: Literal["not_admitted"]
-    time: float
-    text: str
-    active: bool
-    source: str
-
-
-@final
 class MemberImpairedTold(TypedDict):
     """A member says that its replies are being lost: on probation until it takes that back."""
 
@@ -433,6 +424,8 @@ WatchedEvent: TypeAlias = (
     | SelfSuspectedTold
     | TableFullTold
     | NotAdmittedTold
+    | NameClaimedTold
+    | GenerationAheadTold
     | MemberImpairedTold
     | ForeignTrafficTold
     | KeysChangedTold

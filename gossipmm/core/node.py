@@ -5,10 +5,8 @@ included. So the same bytes, times and random numbers give the same history.
 
     node = Node(config, name="a", addresses=(("127.0.0.1", 7946),), generation=g, rng=rng, now=0.0)
     node.receive_datagram(data, source, now)
-    node.handle_timer(now)
-    node.next_timer()
-    node.datagrams_to_send()
-    node.next_event()
+    node.handle_timer(now); node.next_timer()
+    node.datagrams_to_send(); node.next_event()
 """
 
 from __future__ import annotations
@@ -28,6 +26,7 @@ from gossipmm.core.failure.silence import Silence
 from gossipmm.core.life.closed_generations import ClosedGenerations
 from gossipmm.core.life.conflict import NameConflict
 from gossipmm.core.life.generation import OwnGenerations
+from gossipmm.core.life.later_lives import LaterLives
 from gossipmm.core.life.leaving import Leaving
 from gossipmm.core.life.registrations import Registrations
 from gossipmm.core.life.reply_loss import ReplyLoss
@@ -51,7 +50,7 @@ from gossipmm.core.sync.founding import Founding
 from gossipmm.core.sync.joining import Joining
 from gossipmm.core.sync.pace import Pace
 from gossipmm.core.sync.reaper import Reaper
-from gossipmm.core.sync.records import Records
+from gossipmm.core.sync.records import Lives, Records
 from gossipmm.core.sync.round import GossipRound
 from gossipmm.core.sync.transfer import Transfer
 from gossipmm.core.table.local_state import LocalState
@@ -84,9 +83,8 @@ class Node:
 
     ``addresses`` are announced to the others (IP literals). ``generation`` comes from
     ``make_generation``. ``now`` is core time: seconds on any clock that does not go back.
-    ``envelope`` encrypts (``CoseEnvelope``); without one everything is sent as it is.
-    ``page_reader`` replaces ``page_untrusted``, so that many nodes in one process can share a
-    cache.
+    ``wall_ms`` is the wall clock then, since 1970; None: not known. ``envelope`` encrypts
+    (``CoseEnvelope``). ``page_reader`` replaces ``page_untrusted``: many nodes can share a cache.
     """
 
     def __init__(
@@ -98,11 +96,12 @@ class Node:
         generation: Generation,
         rng: random.Random,
         now: float,
+        wall_ms: int | None = None,
         envelope: Envelope | None = None,
         page_reader: Callable[[bytes], Page] = page_untrusted,
     ) -> None:
         own = SelfRecord(config, name, generation, tuple(addresses))
-        self._local = LocalState(config, own, rng, now)
+        self._local = LocalState(config, own, rng, now, wall_ms)
         self._envelope: Envelope = envelope or PlainEnvelope()
         self._paths = Paths(self._local)
         self._outbox = Outbox(self._local, self._envelope, self._paths)
@@ -116,24 +115,20 @@ class Node:
         #: A smaller step of the clock means nothing: it is not looked at.
         self._may_be_late = 0.5 * config.probe_time
         self._parts = self._compose()
-        #: Its keys, and the rotations of the cluster.
+        #: Its keys and the cluster's rotations; and what the checks of its services found.
         self.keys = self._parts.rotation
-        #: What the checks of its services found.
         self.service_health = self._parts.service_health
         self._receiver = Receiver(self._local, self._outbox, self._parts, page_reader)
         self._parts.own_generations.begin([own.page_zero()])
         self._local.publish()
 
     def _compose(self) -> Parts:
-        """Make the parts, each from those below it.
+        """Make the parts, each from those below it, or with a callback to one that is not.
 
-        Where one has to call one that is not below it, it gets a callback. These are all:
-
-        * ``Findings``: a probe's find is for the detector, which starts probes; trouble is urgent.
-        * ``enter``: a program calls ``keys`` and ``service_health`` directly, with the time.
+        ``Findings``: a probe's find is for the detector, which starts probes; trouble is urgent.
+        ``enter``: a program calls ``keys`` and ``service_health``. ``LaterLives``: who is proved.
         """
-        local, outbox = self._local, self._outbox
-        envelope, admission = self._envelope, self._admission
+        local, outbox, admission = self._local, self._outbox, self._admission
         size_tests, seeds = SizeTests(local, outbox, admission), Seeds(local, outbox)
         broadcasts, replies = BroadcastQueue(local, outbox), Replies(local)
         validation, pace = AddressValidation(local, outbox, admission), Pace(local, broadcasts)
@@ -147,19 +142,21 @@ class Node:
         own = OwnGenerations(local, broadcasts)
         health = ServiceHealth(local, own, self._advance)
         closed = ClosedGenerations(local, outbox, detector, own, replies)
-        conflict, reply_loss = NameConflict(local, outbox, own), ReplyLoss(local, own)
+        conflict, reply_loss = NameConflict(local, outbox, own, probes), ReplyLoss(local, own)
         transfer, founding = Transfer(local, outbox, replies, pace), Founding(local, seeds, pace)
         joining = Joining(local, admission, seeds, transfer, founding)
         claims = Claims(local, detector, own, replies, conflict)
         anti_entropy = AntiEntropy(local, outbox, claims, replies)
-        rotation = Rotation(local, outbox, envelope, self._advance, own)
+        rotation = Rotation(local, outbox, self._envelope, self._advance, own)
         reaper = Reaper(local, detector, own, closed, probes, seeds)
         silence, expected = Silence(local, detector, probes), ExpectedSyn(local, probes)
+        later = LaterLives(local, outbox, broadcasts, replies, lambda *it: records.accept(*it))
+        records = Records(local, broadcasts, detector, Lives(closed, conflict, later), rotation)
         rest = (expected, joining, reaper, pace, health)
         GossipRound(local, own, conflict, silence, reply_loss, probes, *rest).begin()
         return Parts(
             admission=admission,
-            envelope=envelope,
+            envelope=self._envelope,
             paths=self._paths,
             foreign_traffic=ForeignTraffic(local),
             validation=validation,
@@ -172,13 +169,14 @@ class Node:
             own_generations=own,
             closed=closed,
             conflict=conflict,
+            later_lives=later,
             leaving=Leaving(local, outbox, conflict, seeds),
             registrations=Registrations(local, outbox, own, probes),
             reply_loss=reply_loss,
             service_health=health,
             rotation=rotation,
             claims=claims,
-            records=Records(local, broadcasts, detector, closed, conflict, rotation),
+            records=records,
             fingerprints=Fingerprints(local, validation, anti_entropy, transfer, pace, founding),
             anti_entropy=anti_entropy,
             transfer=transfer,
@@ -335,8 +333,9 @@ class Node:
         return result
 
     def forget(self, name: NodeId, *, now: float) -> bool:
-        """Close the generation of a dead or left member by hand, everywhere. False: not dead."""
-        return self._say(self._parts.closed.forget, now, name)
+        """Close a generation: dead, left or never alive; else drop later ones not proved."""
+        closed = self._say(self._parts.closed.forget, now, name)
+        return closed or self._parts.later_lives.forget(name)
 
     def leave(self, now: float) -> None:
         """Leave gracefully; a LeaveFinished event follows within ``config.leave_timeout``."""
@@ -350,9 +349,10 @@ class Node:
         self._parts.own_generations.move(tuple(addresses))
         self._local.publish()
 
-    def new_boot(self, now: float) -> None:
-        """Seal with IVs that no copy of this process can use: after a jump of the wall clock."""
+    def new_boot(self, now: float, wall_ms: int | None = None) -> None:
+        """Seal with IVs that no copy of this process can use: the wall clock jumped, to that."""
         self._advance(now)
+        self._local.set_wall(wall_ms)
         self._envelope.new_boot()
 
     def send_failed(self, address: Address, now: float, size: int = 0) -> None:

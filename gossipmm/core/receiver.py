@@ -14,6 +14,7 @@ from gossipmm.core.failure.probes import Probes
 from gossipmm.core.life.closed_generations import ClosedGenerations
 from gossipmm.core.life.conflict import NameConflict
 from gossipmm.core.life.generation import OwnGenerations
+from gossipmm.core.life.later_lives import LaterLives
 from gossipmm.core.life.leaving import Leaving
 from gossipmm.core.life.registrations import Registrations
 from gossipmm.core.life.reply_loss import ReplyLoss
@@ -40,7 +41,7 @@ from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.stats import Drop
-from gossipmm.core.values.types import Address
+from gossipmm.core.values.types import Address, Refusal
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import Page, pages_untrusted
 from gossipmm.core.wire.slim import decode_slim_untrusted, is_slim
@@ -53,8 +54,13 @@ __all__ = ("Parts", "Receiver")
 _LARGE: Final = (wire.OPT_DIGEST, wire.OPT_BUCKETS, wire.OPT_WANT, wire.OPT_PULL)
 #: Options that are neither a request nor an answer to one.
 _NO_REQUEST: Final = frozenset(
-    (wire.OPT_PAGES, wire.OPT_KEY, wire.OPT_SLOW, wire.OPT_JOINING, wire.OPT_FULL)
+    (
+        *(wire.OPT_PAGES, wire.OPT_KEY, wire.OPT_SLOW, wire.OPT_JOINING),
+        *(wire.OPT_FULL, wire.OPT_AHEAD),
+    )
 )
+#: Options that say why their sender does not admit this node.
+_REFUSALS: Final = ((wire.OPT_FULL, Refusal.FULL), (wire.OPT_AHEAD, Refusal.AHEAD))
 #: Bytes that may go to an unvalidated address for each byte from there [P95].
 _ALLOWED: Final = 3
 #: Bytes around a page in a list of an option: the heads of its string and, once, of the list.
@@ -78,6 +84,7 @@ class Parts(NamedTuple):
     own_generations: OwnGenerations
     closed: ClosedGenerations
     conflict: NameConflict
+    later_lives: LaterLives
     leaving: Leaving
     registrations: Registrations
     service_health: ServiceHealth
@@ -224,8 +231,10 @@ class Receiver:
         [P107]
         """
         local, parts, frame = self._local, self._parts, inbound.frame
+        proves = frame.kind == wire.ACK and parts.later_lives.answered(frame.probe, frame.sender)
         inbound.sender = local.table.by_key.get(frame.sender)
         if inbound.pages:
+            inbound.is_answer = frame.kind == wire.ACK and parts.probes.asked(frame.probe)
             # The rest of the datagram may be about them, and its sender's record among them.
             unknown = inbound.sender is None
             parts.records.hear_pages(inbound)
@@ -235,8 +244,9 @@ class Receiver:
         options = frame.options
         if wire.OPT_KEY in options:
             parts.rotation.hear_key(options[wire.OPT_KEY])
-        if wire.OPT_FULL in options and (sender or parts.joining.asked(frame.probe)):
-            parts.closed.capacity.heard_full(inbound)
+        for option, reason in _REFUSALS:
+            if option in options and (sender or parts.joining.asked(frame.probe)):
+                parts.closed.capacity.heard_refusal(inbound, reason)
         if sender is not None:
             inbound.delayed = frame.heartbeat < sender.k
             self._hear_sender(inbound, sender)
@@ -253,7 +263,7 @@ class Receiver:
                 parts.claims.hear_stranger(inbound)
         if frame.kind == wire.SYN:
             self._answer_syn(inbound)
-        elif frame.kind == wire.ACK:
+        elif frame.kind == wire.ACK and not proves:
             self._hear_ack(inbound)
         if inbound.said is not None and inbound.said:
             rows, given = inbound.take_reply(self._room_to_reply(inbound) - 8)
@@ -313,7 +323,8 @@ class Receiver:
                 self._ask_proof(inbound, where)
                 return
         if (minimums := options.get(wire.OPT_MINIMUMS)) is not None:
-            parts.closed.hear_minimums(minimums, sender)
+            is_answer = frame.kind == wire.ACK and parts.probes.asked(frame.probe)
+            parts.closed.hear_minimums(minimums, sender, is_answer=is_answer)
         if (digest := options.get(wire.OPT_DIGEST)) is not None:
             parts.anti_entropy.hear_digest(inbound, sender, digest)
         if (buckets := options.get(wire.OPT_BUCKETS)) is not None:
@@ -406,7 +417,7 @@ class Receiver:
             parts.fingerprints.compare(sender, frame.fingerprint, half=half, may_send=False)
             parts.size_tests.compared(sender)
         elif wire.OPT_MINIMUMS in frame.options:
-            parts.closed.hear_minimums(frame.options[wire.OPT_MINIMUMS], None)
+            parts.closed.hear_minimums(frame.options[wire.OPT_MINIMUMS], None, is_answer=True)
 
 
 def _allowing(admission: Admission, read: Callable[[bytes], Page]) -> Callable[[bytes], Page]:

@@ -21,6 +21,7 @@ _LEVELS: dict[type[events.Event], int] = {
     events.SelfSuspected: logging.WARNING,
     events.TableFull: logging.WARNING,
     events.NotAdmitted: logging.WARNING,
+    events.GenerationAhead: logging.WARNING,
     events.ForeignTraffic: logging.WARNING,
     events.KeyWanted: logging.WARNING,
 }

@@ -58,6 +58,8 @@ DROPS: Mapping[Drop, str] = {
     Drop.MAX_TABLE: "with records above max_table",
     Drop.COUNTER_JUMP: "with a counter that rose by more than max_jump",
     Drop.MAX_ACCUSATIONS: "accusations above max_accusations",
+    Drop.AHEAD: "about lives that begin more than a day ahead of this node's clock",
+    Drop.UNPROVED_LIFE: "about later lives of live members, for which nobody has answered",
 }
 
 

@@ -9,7 +9,8 @@ from gossipmm.addresses import format_address
 from gossipmm.core.values import events
 from gossipmm.core.values.events import Event
 from gossipmm.core.values.stats import Drop
-from gossipmm.core.values.types import Address, HostState, PathView
+from gossipmm.core.values.types import Address, HostState, PathView, Refusal
+from gossipmm.text.durations import duration
 from gossipmm.text.paths import path_mended, path_trouble
 from gossipmm.text.renewal import SOMEBODY, why_renewed
 
@@ -118,10 +119,25 @@ def _table_full(event: events.TableFull) -> str:
 def _not_admitted(event: events.NotAdmitted) -> str:
     at = format_address(event.source)
     if not event.active:
-        return f"nobody refuses this node any longer for want of room ({at} was the last)"
+        return f"nobody refuses this node any longer ({at} was the last)"
+    if event.reason is Refusal.AHEAD:
+        return (
+            f"the member at {at} does not admit this node, whose life begins more than a day in "
+            "the future by the clock there: set this machine's clock, or that one's, and "
+            "restart the agent"
+        )
     return (
         f"the member at {at} has no room for this node: it holds as many members as max_members "
         "allows there, or as much as max_table; set a higher limit on all nodes"
+    )
+
+
+def _ahead(event: events.GenerationAhead, me: str) -> str:
+    whose = "of this node's own name" if event.name == me else f"of {event.name}"
+    return (
+        f"{format_address(event.source)} tells of a life {whose} that begins "
+        f"{duration(event.ahead)} in the future, and is not believed: its clock or the one of this "
+        "machine is wrong (set it, and restart that node), or somebody forges records"
     )
 
 
@@ -224,6 +240,12 @@ EVENTS: Mapping[type, Callable[[Any, str], str]] = {
     events.SelfSuspected: lambda e, _: _self_suspected(e),
     events.TableFull: lambda e, _: _table_full(e),
     events.NotAdmitted: lambda e, _: _not_admitted(e),
+    events.NameClaimed: lambda e, _: (
+        f"somebody announced a later life of member {e.name} at {_at(e.addresses) or 'no address'},"
+        " and nobody answers there: the one that lives keeps the name. If it happens again, "
+        "somebody forges records"
+    ),
+    events.GenerationAhead: lambda e, me: _ahead(e, me),
     events.MemberImpaired: lambda e, _: (
         f"member {e.name} is impaired: it says that most of what it sends or is sent is lost; "
         "on probation, in no answer until it says otherwise"

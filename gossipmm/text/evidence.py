@@ -62,6 +62,10 @@ def _size(facts: Facts) -> str:
     return f"at {facts['address']}: {passes}, {facts['loses']} do not"
 
 
+def _later_life(facts: Facts) -> str:
+    return f"at {facts['address']}" if facts["address"] else "without an address"
+
+
 def _host(facts: Facts) -> str:
     return f"{facts['topic']}.{facts['host']}"
 
@@ -86,6 +90,8 @@ DETAILS: Mapping[EvidenceKind, Callable[[Facts], str]] = {
     EvidenceKind.LARGE_PATH: lambda facts: f"at {facts['address']}: {facts['carries']} bytes pass",
     EvidenceKind.SOURCE_DIFFERS: lambda facts: str(facts["address"]),
     EvidenceKind.SOURCE_AGREES: lambda facts: str(facts["address"]),
+    EvidenceKind.LATER_LIFE: _later_life,
+    EvidenceKind.LATER_LIFE_SILENT: _later_life,
     EvidenceKind.DELIVERED: _host,
     EvidenceKind.FAILURE_REPORTED: _host,
     EvidenceKind.RENEWED: lambda facts: str(facts["reason"]),
@@ -175,6 +181,12 @@ EVIDENCE: Mapping[EvidenceKind, Callable[[_Line], str]] = {
     ),
     EvidenceKind.PATH_FOUND: lambda line: f"this node reaches it again, {line.detail}",
     EvidenceKind.CONFLICT: lambda line: f"another process uses this name ({line.detail})",
+    EvidenceKind.LATER_LIFE: lambda line: (
+        f"{line.who} announced a later life of it {line.detail}: it counts once it answers there"
+    ),
+    EvidenceKind.LATER_LIFE_SILENT: lambda line: (
+        f"nobody answered for the later life of it that was announced {line.detail}: this one stays"
+    ),
 }
 
 

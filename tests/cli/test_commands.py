@@ -282,7 +282,8 @@ def test_join_forget_and_log_level(run):
     assert run("forget", "b") == (
         1,
         "",
-        "gossipmm: b is alive: only a dead or left member can be forgotten\n",
+        "gossipmm: b is alive: only a dead or left member, or one that was never alive here, can "
+        "be forgotten\n",
     )
     assert run("forget", "zz")[0] == 1
     assert run("log-level", "info") == (0, "the agent logs info and above\n", "")

@@ -72,7 +72,7 @@ def check_page(page: list[Any]) -> None:
 def talk() -> list[bytes]:
     """Datagrams of clusters to which everything happens, the same ones kept once."""
     said: dict[bytes, None] = {}
-    for mesh in (*map(busy, range(3)), crowded(), large(), full(), small()):
+    for mesh in (*map(busy, range(3)), crowded(), large(), full(), small(), early()):
         said.update(dict.fromkeys(packet.data for packet in mesh.sent))
     return list(said)
 
@@ -135,6 +135,14 @@ def large() -> Mesh:
     mesh.run(0.4)
     mesh.heal()
     mesh.run(4)
+    return mesh
+
+
+def early() -> Mesh:
+    """A newcomer whose clock is two days ahead."""
+    mesh = Mesh("a", wall=True)
+    mesh.add("b", generation=mesh.new_generation(2 * 86400.0))
+    mesh.run(1)
     return mesh
 
 

@@ -15,6 +15,7 @@ from gossipmm.core.values.events import (
     MemberRestarted,
     NameConflict,
 )
+from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.renewal import RenewalReason
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import MAX_GENERATION, NodeState, Registration, Status
@@ -71,17 +72,22 @@ def test_a_restart_is_one_event_with_both_generations() -> None:
     assert mesh.told("a", MemberJoined) + mesh.told("a", MemberDied) == []
 
 
-def test_the_old_registrations_are_gone_as_soon_as_the_new_life_is_heard_of() -> None:
+def test_the_old_registrations_are_gone_as_soon_as_the_new_life_has_answered() -> None:
     """[P15]."""
     mesh = Mesh("a")
     x = mesh.puppet("x").introduce("a", entries=[Registration("t", "old")])
     new = mesh.puppet("x2", generation=x.generation + 1)
     new.name, new.key = "x", wire.record_key("gossipmm", "x", new.generation)
-    replies = new.say("a", pages=[new.page(7, Registration("u", "h"), version=9)])
-    assert mesh["a"].table.topic("t") is None
+    page = new.page(7, Registration("u", "h"), version=9)
+    replies = new.say("a", pages=[page])
     wants = [want[0] for p in replies for want in p.frame.options.get(wire.OPT_WANT, ())]
     assert new.key in wants  # the reporter is asked for the rest
-    assert held(mesh["a"], "x").status is Status.UNKNOWN
+    assert mesh["a"].table.topic("t") is not None
+    new.say("a", pages=[new.page_zero(version=8)])
+    mesh.run(0.05)
+    assert mesh["a"].table.topic("t") is None
+    assert held(mesh["a"], "x").status is Status.ALIVE
+    assert held(mesh["a"], "x").pages[7].raw == page.raw
 
 
 def test_who_still_speaks_of_the_old_life_is_told_of_the_new_one() -> None:
@@ -197,7 +203,7 @@ def test_new_lives_are_taken_at_most_once_in_ten_seconds_and_backing_off(what: s
         mesh.run(0.2)
     at = [event.at for event in mesh.told("a", GenerationRenewed)]
     gaps = [later - earlier for earlier, later in pairwise(at)]
-    assert 2 <= len(at) <= 5
+    assert (1 if what == "that it is closed" else 2) <= len(at) <= 5  # hearsay of floors: 600 s
     assert all(gap >= 9.99 for gap in gaps)
     assert gaps == sorted(gaps)
 
@@ -249,6 +255,8 @@ def test_a_name_used_twice_is_an_event_on_both_sides_with_both_addresses() -> No
     for name, ours in (("b", True), ("b2", False)):
         told = mesh.told(name, NameConflict)
         assert [(e.name, e.ours, e.older, e.newer) for e in told] == [("b", ours, older, newer)]
+        stats = mesh[name].stats
+        assert stats.conflicts == 1
     assert mesh["b"].conflict == newer
     assert mesh["b2"].conflict == ()
 
@@ -323,15 +331,40 @@ def test_a_copy_that_only_the_original_cannot_reach_is_not_gone() -> None:
     assert mesh["b"].conflict == mesh["b2"].addresses
 
 
+@pytest.mark.parametrize("state", [NodeState.UP, NodeState.LEFT])
+def test_a_page_that_nobody_holds_who_was_asked_is_no_conflict(state: NodeState) -> None:
+    """Story: owners took a new life at each forged page, which all had to learn of [P120]."""
+    mesh = three()
+    liar = mesh.puppet("x").introduce("b")
+    before = mesh["b"].generation
+    forged = mesh.puppet("forged")
+    forged.answers = False
+    for _ in range(5):
+        forged.name, forged.generation = "b", mesh.new_generation(60)
+        liar.say("b", pages=[forged.page_zero(state)])
+        assert mesh["b"].conflict == ()
+        mesh.run(9)
+    assert mesh["b"].generation == before
+    assert mesh.told("b", NameConflict) == []
+
+
 def test_a_name_claimed_by_nobody_who_answers_waits_as_after_a_forgery() -> None:
-    """A page alone shows no process: what ends it at once must have lived [P18, P121]."""
+    """A page alone shows no process: what ends it at once must have lived [P18, P121].
+
+    Here a member answers this node's probe that it holds that life.
+    """
     mesh = three()
     x = mesh.puppet("x").introduce("b")
     forged = mesh.puppet("forged")
     waits = []
     for _ in range(3):
         forged.name, forged.generation = "b", mesh.new_generation()
-        x.say("b", pages=[forged.page_zero()])
+        x.answers = False
+        probe = mesh["b"]._parts.probes.start(held(mesh["b"], "x"), Purpose.ROUND)
+        assert probe is not None
+        asked = probe.identity
+        x.answers = True
+        x.say("b", wire.ACK, probe=asked, pages=[forged.page_zero()])
         assert mesh["b"].conflict == forged.addresses
         mesh.crash("forged")
         waits.append(mesh.until(lambda: mesh["b"].conflict == (), within=60))

@@ -46,6 +46,16 @@ def test_floors_keep_a_reaped_generation_closed(on: bool) -> None:
 
 
 @OFF_AND_ON
+def test_no_life_begins_more_than_a_day_ahead_of_the_clock_here(on: bool) -> None:
+    net = mesh(Mechanism.CLOCK_BOUND, on, "a", wall=True)
+    (liar,) = net.puppets("liar")
+    ghost = net.puppet("ghost", generation=net.new_generation(2 * 86400.0))
+    liar.say("a", pages=[ghost.page_zero()])
+    assert (net["a"].member("ghost") is None) is on
+    assert dropped(net["a"], Drop.AHEAD) == on
+
+
+@OFF_AND_ON
 def test_the_accused_is_told_with_the_next_datagram(on: bool) -> None:
     net = mesh(Mechanism.ACCUSED_IS_TOLD, on, "a")
     x, y = net.puppets("x", "y")

@@ -304,7 +304,8 @@ async def test_why_tells_the_story_of_a_death_in_words(autojump_clock):
         status, problem = await a.ask("DELETE", "/v1/members/c")
         assert (status, problem["detail"]) == (
             409,
-            "c is alive: only a dead or left member can be forgotten",
+            "c is alive: only a dead or left member, or one that was never alive here, can be "
+            "forgotten",
         )
 
 

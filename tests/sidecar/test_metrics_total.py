@@ -35,6 +35,7 @@ STATS = {
     "late_steps_total": "late_steps",
     "size_tests_total": "size_tests",
     "frames_cut_total": "frames_cut",
+    "later_lives_asked_total": "later_lives_asked",
 }
 EVENTS = {"host_changes_total": "HostChanged", "registrations_expired_total": "RegistrationExpired"}
 #: Metrics with a label: (sample, value of the label).

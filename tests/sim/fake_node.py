@@ -14,7 +14,7 @@ from gossipmm.core.values.types import HostState, MemberView, NodeState, Status
 class FakeNode:
     """The five verbs: each second a full table to one random peer; death after five silent ones."""
 
-    def __init__(self, config, *, name, addresses, generation, rng, now):
+    def __init__(self, config, *, name, addresses, generation, rng, now, **_):
         self.config, self.name, self.addresses = config, name, addresses
         self.generation, self.rng, self.heartbeat = generation, rng, 0
         self.records: dict[str, Any] = {}

@@ -23,6 +23,13 @@ def test_scenario(name):
     assert result.ok, "\n".join(f"{v.check}: {v.message}" for v in result.failures)
 
 
+@pytest.mark.parametrize("variant", find("a_name_is_claimed").variants, ids=str)
+def test_names_stay_with_who_lives_while_others_claim_them(variant):
+    """[P14, P129]."""
+    result = run(find("a_name_is_claimed").with_settings(variant), seed=1)
+    assert result.ok, "\n".join(f"{v.check}: {v.message}" for v in result.failures)
+
+
 @pytest.mark.parametrize("most", [256, 4])
 def test_whoever_accuses_everybody_is_refuted_and_heard_of_so_many(most):
     scenario = find("insider_accuses_everybody").with_settings({"max_accusations": most})

@@ -265,6 +265,13 @@ BROKEN = (
         faults=("wait at=1",),
     ),
     Broken(
+        "present within=1",
+        Violation.ABSENT,
+        "n0 has lacked n3 for 1.5 s, not 1 s at most",
+        faults=("cut at=1 on=3",),
+        duration=12,
+    ),
+    Broken(
         "unmoved",
         Violation.VIEW_CHANGED,
         "view changed",

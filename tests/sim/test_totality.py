@@ -56,6 +56,8 @@ RUNS: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("late_joiner_learns_small_records_first", {}),
     ("insider_accuses_everybody", {"max_accusations": 8}),
     ("every_path_drops_what_is_large", {}),
+    ("a_name_is_claimed", {}),
+    ("a_name_is_claimed", {"ahead": 0}),
 )
 
 #: What no run above makes happen -> the test that does: (file, function).
@@ -108,11 +110,19 @@ BY_TEST: dict[str, tuple[str, str]] = {
     "Drop.TOO_OLD": ("core/test_closing.py", "test_what_is_older_than_reap_after_is_not_accepted"),
     "Drop.UNKNOWN_KIND": ("core/test_hostile.py", "test_a_refused_datagram_changes_nothing"),
     "Drop.VERSION": ("core/test_hostile.py", "test_a_refused_datagram_changes_nothing"),
+    "OPT_AHEAD": (
+        "core/test_later_lives.py",
+        "test_who_begins_in_the_future_is_told_that_it_is_not_admitted",
+    ),
     "OPT_EXPIRE": (
         "core/test_index.py",
         "test_expire_hides_a_registration_here_until_its_owner_writes_it_anew",
     ),
     "OPT_KEY": ("transcripts/scenes.py", "a_key_is_rotated"),
+    "stats.conflicts": (
+        "core/test_identity.py",
+        "test_a_name_used_twice_is_an_event_on_both_sides_with_both_addresses",
+    ),
     "stats.digests_truncated": (
         "core/test_reconcile.py",
         "test_what_does_not_fit_goes_with_the_next_ones_from_a_random_bucket_on",
@@ -141,6 +151,10 @@ BY_TEST: dict[str, tuple[str, str]] = {
     "MemberImpaired": (
         "core/test_egress.py",
         "test_a_node_that_is_hardly_heard_is_in_no_lookup_and_comes_back_when_it_is",
+    ),
+    "NameConflict": (
+        "core/test_identity.py",
+        "test_a_name_used_twice_is_an_event_on_both_sides_with_both_addresses",
     ),
     "NotAdmitted": (
         "core/test_capacity.py",

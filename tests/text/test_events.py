@@ -10,7 +10,7 @@ from gossipmm.agent.event_json import as_json
 from gossipmm.core.values import events
 from gossipmm.core.values.renewal import RenewalReason
 from gossipmm.core.values.stats import Drop
-from gossipmm.core.values.types import HostState, PathFault
+from gossipmm.core.values.types import HostState, PathFault, Refusal
 from gossipmm.text.events import EVENTS, as_line
 
 KINDS = typing.get_args(events.Event)
@@ -25,6 +25,7 @@ def example(kind):
         str: "host-b",
         Drop: Drop.UNKNOWN_KEY,
         PathFault: PathFault.NO_PATH,
+        Refusal: Refusal.AHEAD,
         RenewalReason: RenewalReason.CLOSED,
         tuple[tuple[str, int], ...]: (("127.0.0.1", 1), ("::1", 2)),
         tuple[str, int]: ("127.0.0.1", 1),

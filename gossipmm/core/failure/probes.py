@@ -195,9 +195,9 @@ class Probes:
         elif self._outbox.exchange(wire.SYN, member, address, identity, rows):
             self._short[short] = probe
 
-    def asked(self, short: int) -> bool:
-        """Return whether this life of the node waits for an answer to those bits of a probe."""
-        probe = self._short.get(short)
+    def asked(self, probe_id: int) -> bool:
+        """Return whether this life of the node waits for an answer to a probe, in full or short."""
+        probe = self._short.get(probe_id) or self._open.get(probe_id & ~TRY)
         return probe is not None and probe.generation == self._local.own.generation
 
     def send_failed(self, member: Member, address: Address) -> None:

@@ -11,7 +11,7 @@ from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
 from gossipmm.core.values.timers import Token, cancel
-from gossipmm.core.values.types import Address, Status
+from gossipmm.core.values.types import Address, Refusal, Status
 from gossipmm.core.wire.frame import record_key
 from gossipmm.core.wire.pages import Page
 
@@ -69,19 +69,19 @@ class Capacity:
             self._is_full = False
             local.events.append(events.TableFull(local.now, False, local.config.max_members))
 
-    def heard_full(self, inbound: Inbound) -> None:
-        """Take it that a member has no room for this node; say so once, until that is over."""
+    def heard_refusal(self, inbound: Inbound, reason: Refusal) -> None:
+        """Take it that a member does not admit this node; say so once, until that is over."""
         local = self._local
         if self._not_admitted is None:
-            local.events.append(events.NotAdmitted(local.now, True, inbound.source))
+            local.events.append(events.NotAdmitted(local.now, True, inbound.source, reason))
         else:
             cancel(self._not_admitted)
         over = local.now + _OVER
-        self._not_admitted = local.timers.at(over, self._admitted, inbound.source)
+        self._not_admitted = local.timers.at(over, self._admitted, (inbound.source, reason))
 
-    def _admitted(self, by: Address) -> None:
+    def _admitted(self, by: tuple[Address, Refusal]) -> None:
         self._not_admitted = None
-        self._local.events.append(events.NotAdmitted(self._local.now, False, by))
+        self._local.events.append(events.NotAdmitted(self._local.now, False, *by))
 
     def make_room(self, page: Page) -> None:
         """Close the record of one that is gone, if the page is of a newcomer to a full table.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Final
 
 from gossipmm.core.failure.detector import Detector
@@ -15,7 +16,14 @@ from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
 from gossipmm.core.values.renewal import RenewalReason
 from gossipmm.core.values.stats import Drop
-from gossipmm.core.values.types import MAX_GENERATION, UNKNOWN_NODE, Generation, NodeId, Status
+from gossipmm.core.values.types import (
+    MAX_GENERATION,
+    MOST_AHEAD,
+    UNKNOWN_NODE,
+    Generation,
+    NodeId,
+    Status,
+)
 from gossipmm.core.wire import frame as wire
 from gossipmm.mechanisms import Mechanism
 
@@ -23,6 +31,12 @@ __all__ = ("ClosedGenerations",)
 
 #: Superseded keys remembered, so that a node that still uses one is told.
 _SUPERSEDED: Final = 4096
+#: Seconds between two floors that are passed on to one owner, which takes a new generation less
+#: often (P18).
+_PASSED_ON_AFTER: Final = 5.0
+#: Seconds after which this node believes another floor in its own name on hearsay. Honest ones come
+#: once, when halves meet that had reaped each other.
+_BELIEVED_AFTER: Final = 600.0
 
 
 class ClosedGenerations:
@@ -42,6 +56,9 @@ class ClosedGenerations:
         self._own = own_generations
         self._replies = replies
         self._superseded_keys: dict[int, NodeId] = {}
+        #: Record key -> when its owner was last told of a floor.
+        self._passed_on: dict[int, float] = {}
+        self._believes_after = local.now
         self.capacity = Capacity(local, self.close)
 
     def supersede(self, held: Member) -> None:
@@ -82,11 +99,14 @@ class ClosedGenerations:
         else:
             self._replies.ask(inbound.reply, frame.sender)
 
-    def hear_minimums(self, minimums: list[list[object]], reporter: Member | None) -> None:
+    def hear_minimums(
+        self, minimums: list[list[object]], reporter: Member | None, *, is_answer: bool
+    ) -> None:
         """Take generations that somebody closed [P49].
 
         A stranger (``reporter`` None) that answers a question of this node is heard, but only about
-        this node's own name.
+        this node's own name. ``is_answer``: it answers a question of this node, so that nobody
+        passes on what he does not hold himself.
         """
         local = self._local
         by = reporter.name if reporter is not None else UNKNOWN_NODE
@@ -95,11 +115,22 @@ class ClosedGenerations:
             assert isinstance(generation, int)
             if not 0 < generation < MAX_GENERATION:
                 local.stats.drop(Drop.OUT_OF_RANGE)
+            elif local.ahead(generation) > MOST_AHEAD:
+                local.stats.drop(Drop.AHEAD)
             elif name == local.own.name:
-                if generation >= local.own.generation:
+                if generation >= local.own.generation and (is_answer or self._may_believe()):
                     self._own.renew(RenewalReason.CLOSED, by, generation)
             elif reporter is not None:
                 self._hear_minimum(name, generation)
+
+    def _may_believe(self) -> bool:
+        """Return whether a floor in this node's own name counts that nobody was asked for."""
+        now = self._local.now
+        if now < self._believes_after:
+            self._local.stats.drop(Drop.UNPROVED_LIFE)
+            return False
+        self._believes_after = now + _BELIEVED_AFTER
+        return True
 
     def _hear_minimum(self, name: NodeId, generation: Generation) -> None:
         local = self._local
@@ -107,7 +138,13 @@ class ClosedGenerations:
         if member is None or member.generation > generation:
             return
         if member.key in local.table.peers:
-            # It is alive: its owner takes a new generation when it is told.
+            # It is alive: its owner takes a new generation when it is told; but not of every floor
+            # that somebody tells.
+            if local.now < self._passed_on.get(member.key, -inf) + _PASSED_ON_AFTER:
+                return
+            if len(self._passed_on) >= _SUPERSEDED:
+                self._passed_on.clear()
+            self._passed_on[member.key] = local.now
             self._outbox.send(wire.NEWS, member, options={wire.OPT_MINIMUMS: [[name, generation]]})
         else:
             self.close(member)
@@ -123,13 +160,13 @@ class ClosedGenerations:
         local.events.append(events.MemberReaped(local.now, member.name, member.generation))
 
     def forget(self, name: NodeId) -> bool:
-        """Close a dead or left generation by hand, everywhere [P50]."""
-        local = self._local
-        member = local.table.by_name.get(name)
-        if member is None or member.key not in local.table.gone:
+        """Close the generation of one that is gone, or was never alive, everywhere [P50]."""
+        table = self._local.table
+        member = table.by_name.get(name)
+        if member is None or not (member.key in table.gone or member.key in table.unheard):
             return False
         minimum = [[name, member.generation]]
         self.close(member)
-        for peer in local.peers.all():
+        for peer in self._local.peers.all():
             self._outbox.send(wire.NEWS, peer, options={wire.OPT_MINIMUMS: minimum})
         return True

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from gossipmm.addresses import format_address
+from gossipmm.core.failure.probes import Probes
 from gossipmm.core.life.generation import OwnGenerations
 from gossipmm.core.sending.inbound import Inbound
 from gossipmm.core.sending.outbox import Outbox, Stranger
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
+from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.renewal import RenewalReason
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.trail import EvidenceKind
@@ -27,7 +29,19 @@ _TOLD: Final = 256
 class Conflict:
     """Another live process uses this node's name, with a higher generation than ``ours``."""
 
-    __slots__ = ("answered", "asked", "held_dead_by", "key", "lived", "ours", "page", "probe")
+    __slots__ = (
+        *(
+            "answered",
+            "asked",
+            "confirmed",
+            "held_dead_by",
+            "key",
+            "lived",
+            "ours",
+            "page",
+            "probe",
+        ),
+    )
 
     def __init__(self, page: Page, key: int, ours: Generation, now: float, probe: int) -> None:
         self.page = page
@@ -37,6 +51,8 @@ class Conflict:
         self.answered = now
         #: True once it answered this node: a process, and not only a page that somebody wrote.
         self.lived = False
+        #: True once it lived, or a member that was asked answered that it holds that life.
+        self.confirmed = False
         #: The last member that told that it holds it dead, since it answered.
         self.held_dead_by = UNKNOWN_NODE
         self.probe = probe
@@ -47,16 +63,26 @@ class Conflict:
 class NameConflict:
     """Distinguishes this node's earlier lives from another process; asks whether that lives."""
 
-    def __init__(self, local: LocalState, outbox: Outbox, own_generations: OwnGenerations) -> None:
+    def __init__(
+        self, local: LocalState, outbox: Outbox, own_generations: OwnGenerations, probes: Probes
+    ) -> None:
         self._local = local
         self._outbox = outbox
         self._own = own_generations
+        self._probes = probes
+        #: When the next member that shows such a page is asked whether it holds that life.
+        self._asks_after = local.now
         self._held: Conflict | None = None
         self._told: set[int] = set()
 
     @property
     def current(self) -> Conflict | None:
-        """The conflict of this generation; a new one has none yet."""
+        """The conflict of this generation; a new one has none yet, and a mere page makes none."""
+        held = self._claimed
+        return held if held is not None and held.confirmed else None
+
+    @property
+    def _claimed(self) -> Conflict | None:
         held = self._held
         return held if held is not None and held.ours == self._local.own.generation else None
 
@@ -76,7 +102,7 @@ class NameConflict:
         if page.generation < own.generation:
             self._older_life(inbound, page)
             return
-        other = self.current
+        other = self._claimed
         if (
             other is not None
             and other.lived
@@ -86,11 +112,16 @@ class NameConflict:
             self._over(other, page.name if reporter is None else reporter.name)
             return
         overlap = set(page.addresses) & set(own.addresses)
-        if not own.acknowledged or page.state is NodeState.LEFT or overlap:
+        never_both = page.state is NodeState.LEFT or overlap
+        if not own.acknowledged or (never_both and inbound.is_answer):
             by = reporter.name if reporter is not None else UNKNOWN_NODE
             self._own.renew(RenewalReason.LATER_GENERATION, by, page.generation)
-        elif page.number == 0 and reporter is not None:
-            self._begin(page)
+        elif page.number == 0 and reporter is not None and not never_both:
+            self._begin(page, is_held=inbound.is_answer)
+            if not inbound.is_answer and local.now >= self._asks_after:
+                # Whoever holds that life shows it again in the answer. Others only pass it on.
+                self._asks_after = local.now + local.config.gossip_interval
+                self._probes.start(reporter, Purpose.ROUND)
 
     def _older_life(self, inbound: Inbound, page: Page) -> None:
         """Take a page of an earlier generation of this name, stale or of a live process."""
@@ -106,19 +137,35 @@ class NameConflict:
             local.stats.conflicts += 1
             self._tell(ours=False, older=page.addresses, newer=local.own.addresses)
 
-    def _begin(self, page: Page) -> None:
+    def _begin(self, page: Page, *, is_held: bool) -> None:
+        """Ask whether that process lives; ``is_held``: a member that was asked holds that life."""
         local = self._local
-        held = self.current
+        held = self._claimed
         if held is not None and held.page.generation >= page.generation:
+            if is_held and held.page.generation == page.generation:
+                self._confirm(held)
             return
+        if held is not None and held.lived and not is_held:
+            return  # a mere page does not hide who answers
         key = wire.record_key(local.config.cluster, page.name, page.generation)
         self._held = Conflict(
             page, key, local.own.generation, local.now, local.rng.getrandbits(64) or 1
         )
+        if held is not None and held.confirmed:
+            self._held.confirmed = True
+        elif is_held:
+            self._confirm(self._held)
         if held is None:
-            local.stats.conflicts += 1
-            self._tell(ours=True, older=local.own.addresses, newer=page.addresses)
-        self.watch()
+            self.watch()
+
+    def _confirm(self, conflict: Conflict) -> None:
+        """Say once that another process has this node's name, or is held to."""
+        if conflict.confirmed:
+            return
+        conflict.confirmed = True
+        local = self._local
+        local.stats.conflicts += 1
+        self._tell(ours=True, older=local.own.addresses, newer=conflict.page.addresses)
 
     def _tell(self, *, ours: bool, older: tuple[Address, ...], newer: tuple[Address, ...]) -> None:
         local = self._local
@@ -134,7 +181,7 @@ class NameConflict:
     def watch(self) -> None:
         """Ask, once an interval, whether the other process with this name still lives [P121]."""
         local = self._local
-        conflict = self.current if self._held is not None else None
+        conflict = self._claimed if self._held is not None else None
         if conflict is None:
             return
         silent = local.now - conflict.answered
@@ -154,6 +201,9 @@ class NameConflict:
 
     def _over(self, conflict: Conflict, reporter: NodeId) -> None:
         """Take the name back: at once from a process that is gone, never from a mere page."""
+        if not conflict.confirmed:
+            self._held = None  # nobody holds what somebody wrote: there is nothing to take back
+            return
         above, lived = conflict.page.generation, conflict.lived
         self._own.renew(RenewalReason.CONFLICT_OVER, reporter, above, at_once=lived)
 
@@ -162,7 +212,7 @@ class NameConflict:
 
         Two that cannot reach one another, but everybody else, would end one another in turn.
         """
-        conflict = self.current if self._held is not None else None
+        conflict = self._claimed if self._held is not None else None
         if conflict is None or key != conflict.key:
             return False
         if claim == wire.ALIVE:
@@ -176,11 +226,12 @@ class NameConflict:
 
     def answered(self, probe: int, sender: int) -> bool:
         """Return True when an ACK answers this watch."""
-        conflict = self.current if self._held is not None else None
+        conflict = self._claimed if self._held is not None else None
         if conflict is None or probe != conflict.probe:
             return False
         if sender == conflict.key:
             conflict.answered = self._local.now
             conflict.lived = True
+            self._confirm(conflict)
             conflict.held_dead_by = UNKNOWN_NODE
         return True

@@ -14,6 +14,7 @@ from gossipmm.core.values.timers import Token, cancel
 from gossipmm.core.values.trail import EvidenceKind
 from gossipmm.core.values.types import (
     MAX_GENERATION,
+    MOST_AHEAD,
     Address,
     Generation,
     Heartbeat,
@@ -84,8 +85,13 @@ class OwnGenerations:
             self.renew(RenewalReason.HEARTBEAT_EXHAUSTED, own.name)
 
     def _generation_above(self, above: Generation) -> Generation:
-        """Return a generation for now, above ``above`` and above the current one."""
+        """Return a generation for now, above ``above`` and above the current one.
+
+        No further than a day ahead of this node's clock: others would refuse it [P14].
+        """
         local = self._local
+        if local.ahead(above) > MOST_AHEAD:
+            above = 0
         wall = self._born_ms + int((local.now - self._born_at) * 1000)
         return make_generation(wall, local.rng, above=max(above, local.own.generation))
 

@@ -21,7 +21,7 @@ __all__ = ("Inbound", "Reply")
 class Reply:
     """Gathers what a datagram makes this node say to its sender, into one reply."""
 
-    __slots__ = ("full", "minimums", "pages", "rows", "wants")
+    __slots__ = ("ahead", "full", "minimums", "pages", "rows", "wants")
 
     def __init__(self) -> None:
         self.rows: list[bytes] = []
@@ -30,9 +30,12 @@ class Reply:
         self.pages: list[bytes] = []
         #: True: this node has no room for the sender.
         self.full = False
+        #: True: the sender's life begins too far ahead of this node's clock.
+        self.ahead = False
 
     def __bool__(self) -> bool:
-        return bool(self.rows or self.wants or self.minimums or self.pages or self.full)
+        said = self.rows or self.wants or self.minimums or self.pages
+        return bool(said or self.full or self.ahead)
 
     def closed(self, name: NodeId, generation: Generation) -> None:
         """Tell that a generation is closed: once, though a page and its sender may both name it."""
@@ -42,7 +45,7 @@ class Reply:
     def larger_than(self, room: int) -> bool:
         """Return whether some of it may not fit (by the largest size of each part)."""
         size = sum(map(len, self.rows)) + sum(len(page) + 10 for page in self.pages)
-        size += 90 * len(self.minimums) + 2 * self.full
+        size += 90 * len(self.minimums) + 2 * (self.full + self.ahead)
         size += sum(map(want_size, self.wants))
         return size > room
 
@@ -50,9 +53,10 @@ class Reply:
         """Return the rows and options that fit ``room`` bytes; the rest is dropped."""
         options: dict[int, Any] = {}
         rows: list[bytes] = []
-        if self.full and room >= 2:
-            options[wire.OPT_FULL] = True
-            room -= 2
+        for said, option in ((self.full, wire.OPT_FULL), (self.ahead, wire.OPT_AHEAD)):
+            if said and room >= 2:
+                options[option] = True
+                room -= 2
         for row in self.rows:
             if len(row) <= room:
                 rows.append(row)
@@ -77,6 +81,7 @@ class Inbound:
         "delayed",
         "frame",
         "introduced",
+        "is_answer",
         "pages",
         "read_at",
         "said",
@@ -98,6 +103,8 @@ class Inbound:
         self.introduced = False
         #: True if a later datagram of the same sender overtook this one (which may be a replay).
         self.delayed = False
+        #: True if it answers a probe of this node.
+        self.is_answer = False
         #: Core time at which it is read, and seconds that it may have waited here before.
         self.read_at = now
         self.waited = 0.0

@@ -71,6 +71,8 @@ class Replies:
     def ask(self, reply: Reply, key: int) -> None:
         """Ask the sender of this datagram for a record, not more often than every 0.1 s [P40]."""
         local = self._local
+        if local.now < local.unproved.get(key, local.now):
+            return  # it is here, and has to answer first; or nobody has
         if local.now - self._asked.get(key, -1e9) < _AGAIN * local.config.resend_base:
             return
         if len(self._asked) > 4096:

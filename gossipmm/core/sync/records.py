@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from math import inf
+from typing import Final, NamedTuple
+
 from gossipmm.core.failure.detector import Detector
 from gossipmm.core.life.closed_generations import ClosedGenerations
 from gossipmm.core.life.conflict import NameConflict
+from gossipmm.core.life.later_lives import LaterLives
 from gossipmm.core.life.rotation import Rotation
 from gossipmm.core.sending.broadcasts import BroadcastQueue
 from gossipmm.core.sending.inbound import Inbound
@@ -12,11 +16,23 @@ from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.table.table import Put
 from gossipmm.core.values import events
-from gossipmm.core.values.types import Address, NodeId, Status
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.types import MOST_AHEAD_OF_OTHERS, NodeId, Status
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import Page
 
-__all__ = ("Records",)
+__all__ = ("Lives", "Records")
+
+#: Seconds between two events about lives that begin in the future.
+_SAID_AGAIN_AFTER: Final = 600.0
+
+
+class Lives(NamedTuple):
+    """What becomes of generations that are over, of this node's name, and later ones of others."""
+
+    closed: ClosedGenerations
+    conflict: NameConflict
+    later: LaterLives
 
 
 class Records:
@@ -27,66 +43,91 @@ class Records:
         local: LocalState,
         broadcasts: BroadcastQueue,
         detector: Detector,
-        closed: ClosedGenerations,
-        conflict: NameConflict,
+        lives: Lives,
         rotation: Rotation,
     ) -> None:
         self._local = local
         self._broadcasts = broadcasts
         self._detector = detector
-        self._closed = closed
-        self._conflict = conflict
+        self._closed, self._conflict, self._later_lives = lives
         self._rotation = rotation
+        self._said_ahead = -inf
 
     def hear_pages(self, inbound: Inbound) -> None:
         """Take pages from anybody; push on what is new, unless it came by anti-entropy.
 
         [P6, P57]
         """
-        local = self._local
-        quiet = wire.OPT_MORE in inbound.frame.options
         for page in inbound.pages:
-            if page.name == local.own.name:
-                self._conflict.hear_page(inbound, page)
+            if self._is_ahead(inbound, page):
                 continue
-            held = local.table.by_name.get(page.name)
-            if held is not None and page.generation > held.generation:
-                self._closed.supersede(held)
-            before = held.addresses if held is not None else ()
-            was = held.status if held is not None else Status.UNKNOWN
-            if held is None:
-                self._closed.capacity.make_room(page)
-            put, member = local.table.put(page, local.now)
+            if page.name == self._local.own.name:
+                self._conflict.hear_page(inbound, page)
+            else:
+                self._hear_page(inbound, page)
+
+    def _hear_page(self, inbound: Inbound, page: Page) -> None:
+        table = self._local.table
+        held = table.by_name.get(page.name)
+        if held is None:
+            self._closed.capacity.make_room(page)
+        elif page.generation > held.generation and self._later_lives.must_prove(
+            inbound, held, page
+        ):
+            return
+        reporter = inbound.sender.name if inbound.sender is not None else page.name
+        put, member = self._put(held, page, reporter)
+        if put is Put.NEW and member is not None:
+            if not member.complete:
+                inbound.reply.wants.append([member.key, wire.vector(member.versions)])
+            if wire.OPT_MORE not in inbound.frame.options:
+                self._broadcasts.page(member, page.number)
+        elif put is Put.OLDER and member is not None and member.complete:
+            inbound.reply.pages.append(member.pages[0].raw)
+        elif put is Put.NO_ROOM or (put is Put.REFUSED and member is None):
+            self._closed.capacity.refused(inbound, page)
+        elif put is Put.CLOSED:
+            inbound.reply.closed(page.name, table.minimum_generations[page.name])
+
+    def accept(self, pages: list[Page], reporter: NodeId) -> None:
+        """Take the pages of a later life that has proved itself, and push them on [P129]."""
+        for page in pages:
+            put, member = self._put(self._local.table.by_name.get(page.name), page, reporter)
             if put is Put.NEW and member is not None:
-                if member is not held:
-                    before, was = (), Status.UNKNOWN
-                if member.addresses != before or not member.complete:
-                    self._page_zero_changed(inbound, member, before)
-                if member.status is not was:
-                    self._detector.status_changed(member, was, _told_by(inbound, page))
-                if page.keys is not None:
-                    self._rotation.hear_told(page.keys)
-                if not quiet:
-                    self._broadcasts.page(member, page.number)
-            elif put is Put.OLDER and member is not None and member.complete:
-                inbound.reply.pages.append(member.pages[0].raw)
-            elif put is Put.NO_ROOM or (put is Put.REFUSED and member is None):
-                self._closed.capacity.refused(inbound, page)
-            elif put is Put.CLOSED:
-                inbound.reply.closed(page.name, local.table.minimum_generations[page.name])
+                self._broadcasts.page(member, page.number)
 
-    def _page_zero_changed(
-        self, inbound: Inbound, member: Member, before: tuple[Address, ...]
-    ) -> None:
-        """Ask for page 0 of a new record; tell a change of address within a life."""
+    def _put(self, held: Member | None, page: Page, reporter: NodeId) -> tuple[Put, Member | None]:
+        """Put a page into the table; ``held`` is the record of its name so far."""
         local = self._local
-        if not member.complete:
-            inbound.reply.wants.append([member.key, wire.vector(member.versions)])
-        elif before:
-            local.events.append(
-                events.AddressChanged(local.now, member.name, before, member.addresses)
-            )
+        if held is not None and page.generation > held.generation:
+            self._closed.supersede(held)
+        before = held.addresses if held is not None else ()
+        was = held.status if held is not None else Status.UNKNOWN
+        put, member = local.table.put(page, local.now)
+        if put is Put.NEW and member is not None:
+            if member is not held:
+                before, was = (), Status.UNKNOWN
+            if before and member.addresses != before:
+                local.events.append(
+                    events.AddressChanged(local.now, member.name, before, member.addresses)
+                )
+            if member.status is not was:
+                self._detector.status_changed(member, was, reporter)
+            if page.keys is not None:
+                self._rotation.hear_told(page.keys)
+        return put, member
 
-
-def _told_by(inbound: Inbound, page: Page) -> NodeId:
-    return inbound.sender.name if inbound.sender is not None else page.name
+    def _is_ahead(self, inbound: Inbound, page: Page) -> bool:
+        """Refuse a life that begins in the future; say so here once, and to itself [P14]."""
+        local = self._local
+        ahead = local.ahead(page.generation)
+        if ahead <= MOST_AHEAD_OF_OTHERS:
+            return False
+        local.stats.drop(Drop.AHEAD)
+        key = wire.record_key(local.config.cluster, page.name, page.generation)
+        if key == inbound.frame.sender:
+            inbound.reply.ahead = True
+        if local.now - self._said_ahead >= _SAID_AGAIN_AFTER:
+            self._said_ahead = local.now
+            local.events.append(events.GenerationAhead(local.now, page.name, ahead, inbound.source))
+        return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from math import inf
+from typing import Final
 
 from gossipmm.config import Config
 from gossipmm.core.table.member import Member
@@ -19,16 +20,27 @@ from gossipmm.core.values.events import Event
 from gossipmm.core.values.stats import Stats
 from gossipmm.core.values.timers import Timers
 from gossipmm.core.values.trail import Hold
+from gossipmm.core.values.types import Generation
 from gossipmm.core.wire import frame as wire
 from gossipmm.mechanisms import Mechanism
 
 __all__ = ("LocalState",)
 
+#: Later lives remembered that are not believed.
+_DOUBTED: Final = 1024
+
 
 class LocalState:
     """The state of one node, apart from what a part keeps for itself."""
 
-    def __init__(self, config: Config, own: SelfRecord, rng: random.Random, now: float) -> None:
+    def __init__(
+        self,
+        config: Config,
+        own: SelfRecord,
+        rng: random.Random,
+        now: float,
+        wall_ms: int | None = None,
+    ) -> None:
         self.config = config
         self.own = own
         self.rng = rng
@@ -41,6 +53,12 @@ class LocalState:
         self._publishing = Publishing(self.table, self.timers, now)
         self.events: deque[Event] = deque()
         self.without = config.without
+        #: Seconds since 1970 at core time 0, by this node's clock; None: it does not know.
+        self._wall: float | None = None
+        self.set_wall(wall_ms)
+        #: Record keys of later lives that are not believed, and until when nobody is asked for
+        #: them.
+        self.unproved: dict[int, float] = {}
         #: The highest wire version that it announces and sends.
         self.wire_version = own.reads
         #: When an authentic datagram of another member last arrived.
@@ -54,6 +72,31 @@ class LocalState:
         #: long: their evidence is older than it looks.
         self.behind_by = 0.0
         self.behind_until: float = -inf
+
+    def set_wall(self, wall_ms: int | None) -> None:
+        """Take a reading of the wall clock, milliseconds since 1970; one set back is not believed.
+
+        While a node runs, its own count of the time is as good as any clock.
+        """
+        if wall_ms is not None and Mechanism.CLOCK_BOUND not in self.without:
+            wall = wall_ms / 1000 - self.now
+            self._wall = wall if self._wall is None else max(wall, self._wall)
+
+    def ahead(self, generation: Generation) -> float:
+        """Return by how many seconds a generation is ahead of this node's clock [P14].
+
+        Below 0: it began in the past, or this node does not know the time.
+        """
+        if self._wall is None:
+            return -1.0
+        return (generation >> 16) / 1000 - self._wall - self.now
+
+    def doubt(self, key: int, until: float) -> None:
+        """Ask nobody for the record of a later life until then: it is here, or not believed."""
+        self.unproved.pop(key, None)
+        if len(self.unproved) >= _DOUBTED:
+            del self.unproved[next(iter(self.unproved))]
+        self.unproved[key] = until
 
     def is_behind(self, by: float, until: float) -> None:
         """Note that datagrams read until ``until`` may have waited for so many seconds [P89]."""

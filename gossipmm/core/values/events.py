@@ -19,6 +19,7 @@ from gossipmm.core.values.types import (
     HostState,
     NodeId,
     PathFault,
+    Refusal,
     Topic,
 )
 
@@ -290,13 +291,36 @@ class TableFull:
 
 @event
 class NotAdmitted:
-    """A member refuses this node, because its table is full (or has not done so for a minute).
+    """A member refuses this node, for want of room or for its clock (or has not for a minute).
 
     ``source`` is the address of the one that said so first, or last.
     """
 
     at: float
     active: bool
+    source: Address
+    reason: Refusal
+
+
+@event
+class NameClaimed:
+    """Nobody answers at ``addresses`` for a later life of a live member, which stays."""
+
+    at: float
+    name: NodeId
+    addresses: tuple[Address, ...]
+
+
+@event
+class GenerationAhead:
+    """A life of a name begins ``ahead`` seconds in the future of this node's clock: refused.
+
+    ``source`` told it. One of the two clocks is wrong, or it is a forgery. Told once in 600 s.
+    """
+
+    at: float
+    name: NodeId
+    ahead: float
     source: Address
 
 
@@ -395,6 +419,8 @@ Event: TypeAlias = (
     | SelfSuspected
     | TableFull
     | NotAdmitted
+    | NameClaimed
+    | GenerationAhead
     | MemberImpaired
     | ForeignTraffic
     | KeysChanged

@@ -58,6 +58,9 @@ class Drop(StrEnum):
     MAX_ACCUSATIONS = "max_accusations"
     #: A slim frame for another node, of a sender not known here: it will be said again in full.
     UNKNOWN_SENDER = "unknown_sender"
+    AHEAD = "ahead"  #: a generation more than a day ahead of this node's clock
+    #: A later life of a member that lives, for which nobody has answered.
+    UNPROVED_LIFE = "unproved_life"
 
 
 #: Upper bounds (seconds) of the buckets of a Timing, each about twice the one before.
@@ -115,6 +118,7 @@ _COUNTERS: Final = (
     "bulk_pulls",
     "bulk_datagrams",
     "broadcasts_pushed",
+    "later_lives_asked",
     "conflicts",
     "renewals",
     "late_steps",
@@ -159,6 +163,7 @@ class Stats:
     bulk_pulls: int
     bulk_datagrams: int
     broadcasts_pushed: int
+    later_lives_asked: int
     conflicts: int
     renewals: int
     late_steps: int

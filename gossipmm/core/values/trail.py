@@ -44,6 +44,8 @@ class EvidenceKind(StrEnum):
     LARGE_PATH = "large_path"  #: what is large arrives there again
     SOURCE_DIFFERS = "source_differs"  #: it sends from an address that its record does not name
     SOURCE_AGREES = "source_agrees"  #: it sends from an address of its record again
+    LATER_LIFE = "later_life"  #: a later life of it is announced, which has to answer first
+    LATER_LIFE_SILENT = "later_life_silent"  #: nobody has answered for such a life
 
 
 class Hold(StrEnum):
@@ -86,4 +88,6 @@ FACTS: Final[Mapping[EvidenceKind, tuple[str, ...]]] = {
     EvidenceKind.LARGE_PATH: ("address", "carries"),
     EvidenceKind.SOURCE_DIFFERS: ("address",),
     EvidenceKind.SOURCE_AGREES: ("address",),
+    EvidenceKind.LATER_LIFE: ("address",),  # of the later life; empty: not known yet
+    EvidenceKind.LATER_LIFE_SILENT: ("address",),
 }

@@ -110,6 +110,13 @@ class StatusReason(StrEnum):
     CRASHES = "crashes"  #: it started too often without having left
 
 
+class Refusal(StrEnum):
+    """Why a member does not admit this node. Values are stable names: append only."""
+
+    FULL = "full"  #: its table is full of members that live
+    AHEAD = "ahead"  #: this node's life begins more than a day ahead of the member's clock
+
+
 class PathFault(StrEnum):
     """What is wrong with the path to a member. Values are stable names: append only."""
 
@@ -285,6 +292,10 @@ class Health(NamedTuple):
 
 #: Generations at or above this (year 2248) are refused: they could never be superseded.
 MAX_GENERATION: Final = 1 << 59
+#: Seconds by which a generation may be ahead of a node's own clock: a day, and of others an hour
+#: more, so that who was moved to the limit by its own clock is believed by clocks an hour behind.
+MOST_AHEAD: Final = 86_400.0
+MOST_AHEAD_OF_OTHERS: Final = MOST_AHEAD + 3_600.0
 
 
 def make_generation(wall_ms: int, rng: random.Random, *, above: Generation = 0) -> Generation:

@@ -77,6 +77,7 @@ OPT_EXPIRE: Final = 10  # [topic, host]: is this registration of yours still mea
 OPT_REACHED: Final = 11  # true, in a HELPED: the target itself answered the helper
 OPT_KEY: Final = 12  # [register, secret]: the key that comes; only ever inside a sealed datagram
 OPT_JOINING: Final = 14  # true: I have not joined yet, so agreement with me proves nothing
+OPT_AHEAD: Final = 16  # true: your life begins more than a day ahead of my clock
 OPT_FULL: Final = 15  # true: my table is full of members that live, there is no room for you
 OPT_PADDING: Final = 17  # bytes that mean nothing: whether so large a datagram arrives is asked
 OPT_PART: Final = 18  # [number of the whole, its size, place, bytes]: of a frame that is too large
@@ -438,4 +439,5 @@ _CHECKS: Final[dict[int, Callable[[Any], bool]]] = {
     OPT_FULL: lambda value: value is True,
     OPT_PADDING: lambda value: type(value) is bytes,
     OPT_PART: _is_part,
+    OPT_AHEAD: lambda value: value is True,
 }

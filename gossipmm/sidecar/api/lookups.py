@@ -133,7 +133,7 @@ def why(state: State, call: Call) -> schemas.Why:
 
 
 def forget(state: State, call: Call) -> None:
-    """Close a dead member's generation by hand, everywhere."""
+    """Close the generation of a member that is gone or was never alive by hand, everywhere."""
     name = call.path["name"]
     view = state.agent.member(name)
     if view is None:
@@ -141,7 +141,8 @@ def forget(state: State, call: Call) -> None:
     if not state.agent.forget(name):
         raise ProblemError(
             409,
-            f"{name} is {view.status.label}: only a dead or left member can be forgotten",
+            f"{name} is {view.status.label}: only a dead or left member, or one that was never "
+            "alive here, can be forgotten",
             "not-dead",
         )
 

@@ -65,6 +65,8 @@ _LEVELS: dict[type, int] = {
     events.SelfSuspected: logging.WARNING,
     events.TableFull: logging.WARNING,
     events.NotAdmitted: logging.WARNING,
+    events.NameClaimed: logging.WARNING,
+    events.GenerationAhead: logging.WARNING,
     events.MemberCrashLooping: logging.WARNING,
     events.MemberImpaired: logging.WARNING,
     events.ForeignTraffic: logging.WARNING,

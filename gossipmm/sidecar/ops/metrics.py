@@ -54,6 +54,7 @@ _MEMBER_EVENTS = {
     "reaped": "MemberReaped",
     "moved": "AddressChanged",
     "conflicted": "NameConflict",
+    "claimed": "NameClaimed",
 }
 
 
@@ -194,6 +195,11 @@ class _Collector(Collector):
             "gossipmm_own_refutations",
             "Suspicions of this node itself that it had to refute.",
             stats.own_refutations,
+        )
+        yield _counter(
+            "gossipmm_later_lives_asked",
+            "Questions whether a later life that was announced of a live member answers.",
+            stats.later_lives_asked,
         )
         yield _counter(
             "gossipmm_host_changes",

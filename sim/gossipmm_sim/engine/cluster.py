@@ -224,6 +224,7 @@ class Cluster(World):
             generation=make_generation(host.wall_ms(), stream, above=host.last_generation),
             rng=stream,
             now=host.core_time(),
+            wall_ms=host.wall_ms(),
             **sealed,
         )
         self.stats.append(core.stats)

@@ -13,6 +13,7 @@ from gossipmm_sim.faults import (
     keys,
     lives,
     measures,
+    names,
     network,
     probes,
     programs,
@@ -32,6 +33,7 @@ _MODULES = (
     probes,
     measures,
     hostile,
+    names,
     keys,
 )
 

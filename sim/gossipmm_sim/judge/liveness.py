@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
+from gossipmm.core.values.types import Status
 from gossipmm_sim.errors import UsageError
+from gossipmm_sim.faults import select
 from gossipmm_sim.judge.base import Check, Judged, check
 from gossipmm_sim.judge.violations import Breach, Violation
 
-__all__ = ("Converged", "JoinedWithin", "Kept", "Removed", "Unmoved")
+__all__ = ("Converged", "JoinedWithin", "Kept", "Present", "Removed", "Unmoved")
+
+_THERE = frozenset((Status.ALIVE, Status.SUSPECT))
 
 
 @check("converged")
@@ -95,6 +99,38 @@ class Kept(Check):
             subject=subject,
             measured=len(rows),
         )
+
+
+@check("present")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Present(Check):
+    """At no time a live host lacks a live host ``on`` in its lookups for longer than X."""
+
+    within: float
+    on: str = "all"
+
+    def sample(self, run: Judged) -> Breach | None:
+        """Look at every table, for the life that each host really leads."""
+        since: dict[tuple[str, str], float] = run.memory(f"present/{self}", dict)
+        now = run.cluster.now
+        subjects = [host for host in select(run, self.on) if host.up]
+        for observer in run.cluster.peers:
+            for subject in subjects:
+                pair = (observer.label, subject.label)
+                member = observer.member(subject.node_name)
+                if member is not None and (
+                    member.status in _THERE and member.generation == subject.core.generation
+                ):
+                    since.pop(pair, None)
+                elif now - since.setdefault(pair, now) > self.within:
+                    return Breach(
+                        violation=Violation.ABSENT,
+                        observer=pair[0],
+                        subject=pair[1],
+                        measured=now - since[pair],
+                        allowed=self.within,
+                    )
+        return None
 
 
 @check("unmoved")

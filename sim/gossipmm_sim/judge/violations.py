@@ -34,6 +34,7 @@ class Violation(StrEnum):
     LATE_REMOVAL = "late_removal"
     FALSE_DEATH = "false_death"
     VIEW_CHANGED = "view_changed"
+    ABSENT = "absent"
     STILL_ANSWERED = "still_answered"
     NOT_ALIVE = "not_alive"
     NOT_FORGOTTEN = "not_forgotten"
@@ -139,6 +140,9 @@ _WORDS: Final[Mapping[Violation, str]] = {
         " (false deaths in all: {it.measured})"
     ),
     Violation.VIEW_CHANGED: "{it.observer}'s view changed",
+    Violation.ABSENT: (
+        "{it.observer} has lacked {it.subject} for {it.measured:g} s, not {it.allowed:g} s at most"
+    ),
     Violation.STILL_ANSWERED: "{it.observer} still answers {it.subject} for {it.topic}",
     Violation.NOT_ALIVE: "{it.observer} holds {it.subject} {it.held}",
     Violation.NOT_FORGOTTEN: "{it.observer} still holds {it.subject} {it.held}",

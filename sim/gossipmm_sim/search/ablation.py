@@ -118,6 +118,13 @@ ABLATIONS: dict[str, Ablation] = {
             reap_after=20,
         ),
         _case(
+            Mechanism.PROVED_LIVES,
+            "a later life counts once it has answered: who lives stays in all lookups",
+            ("present within=2",),
+            ("later_life at=1 until=10 by=3 rate=2",),
+            duration=30,
+        ),
+        _case(
             Mechanism.SECOND_PUSH,
             "those whom the first push missed have the second one",
             ("at_most figure=registration_known_p99 value=0.05",),

@@ -1,0 +1,42 @@
+"""What a client's watch gives of refusals: part of ``event_types``."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict, final
+
+__all__ = ("GenerationAheadTold", "NameClaimedTold", "NotAdmittedTold")
+
+
+@final
+class NotAdmittedTold(TypedDict):
+    """A member refuses this node, for want of room or for its clock (or has not for a minute)."""
+
+    event: Literal["not_admitted"]
+    time: float
+    text: str
+    active: bool
+    source: str
+    reason: str
+
+
+@final
+class NameClaimedTold(TypedDict):
+    """Nobody answers at ``addresses`` for a later life of a live member, which stays."""
+
+    event: Literal["name_claimed"]
+    time: float
+    text: str
+    name: str
+    addresses: list[str]
+
+
+@final
+class GenerationAheadTold(TypedDict):
+    """A life of a name begins ``ahead`` seconds in the future of this node's clock: refused."""
+
+    event: Literal["generation_ahead"]
+    time: float
+    text: str
+    name: str
+    ahead: float
+    source: str

@@ -1,0 +1,64 @@
+"""Insiders that claim the names of others: by later lives, floors and leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gossipmm.core.values.types import MAX_GENERATION, NodeState
+from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.pages import encode_page_zero
+from gossipmm_sim.faults.base import Context, fault, select
+from gossipmm_sim.faults.hostile import Insider
+
+if TYPE_CHECKING:
+    from gossipmm_sim.engine.host import Host
+
+__all__ = ("LaterLife",)
+
+#: An address at which nobody is.
+_NOWHERE = ("203.0.113.9", 7946)
+_WHATS = ("page", "left", "floor")
+#: Claims in a datagram: 120 bytes each.
+_AT_ONCE = 7
+
+
+@fault("later_life")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaterLife(Insider):
+    """An insider tells that members ``of`` have begun a later life, where nobody answers.
+
+    ``what``: their page 0 (up, or left), or a floor. It begins ``ahead`` seconds after now; 0: at
+    the last moment that there is.
+    """
+
+    of: str = "all"
+    ahead: float = 1.0
+    what: str = "page"
+
+    def __post_init__(self) -> None:
+        super(LaterLife, self).__post_init__()
+        if self.what not in _WHATS:
+            raise ValueError(f"what={self.what!r} is none of {', '.join(_WHATS)}")
+
+    def lie(self, run: Context, key: str, liar: Host) -> list[tuple[bytes, dict[int, Any]]]:
+        """Tell it of all of them."""
+        generation = (liar.wall_ms() + int(self.ahead * 1000)) << 16
+        generation |= run.stream(f"later/{key}").getrandbits(16)
+        if not self.ahead:
+            generation = MAX_GENERATION - 2
+        names = [host.node_name for host in select(run, self.of) if host is not liar]
+        said = []
+        for start in range(0, len(names), _AT_ONCE):
+            said.append(self._about(liar, names[start : start + _AT_ONCE], generation))
+        return said
+
+    def _about(self, liar: Host, names: list[str], generation: int) -> tuple[bytes, dict[int, Any]]:
+        if self.what == "floor":
+            return b"", {wire.OPT_MINIMUMS: [[name, generation] for name in names]}
+        state = NodeState.LEFT if self.what == "left" else NodeState.UP
+        pages, rows = [], b""
+        for name in names:
+            pages.append(encode_page_zero(name, generation, 9, state, (_NOWHERE,), {}).raw)
+            rows += wire.row(wire.record_key(liar.config.cluster, name, generation), 5, wire.ALIVE)
+        return rows, {wire.OPT_PAGES: pages}
