@@ -16,22 +16,24 @@ from dataclasses import replace
 from typing import Any, Final
 
 from gossipmm.core.life.generation import OwnGenerations
+from gossipmm.core.life.rotation_hearsay import believed, higher, one_step, told_by_most
 from gossipmm.core.life.rotation_progress import (
     Progress,
     Straggler,
     has_majority,
     left_since,
     missing,
+    not_back,
     obstacles,
     standings,
 )
+from gossipmm.core.life.rotation_refusals import check_room, refuse_deaf, refuse_unheard, some
 from gossipmm.core.sealing.envelope import CoseEnvelope, Envelope
 from gossipmm.core.sealing.keyring import Key, Keyring, applied, merged
 from gossipmm.core.sending.outbox import Outbox
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.values import events
 from gossipmm.core.values.rotation_state import (
-    MAX_TOLD,
     NEVER,
     Phase,
     RotationState,
@@ -41,7 +43,7 @@ from gossipmm.core.values.rotation_state import (
 from gossipmm.core.values.timers import Token
 from gossipmm.core.values.types import NodeId
 from gossipmm.core.wire import frame as wire
-from gossipmm.errors import KeyringError, LimitError
+from gossipmm.errors import KeyringError
 
 __all__ = ("Rotation",)
 
@@ -51,7 +53,6 @@ _GIVERS: Final = 4
 _AT_ONCE: Final = 32
 #: Epochs end long before a state would be refused.
 _LAST_EPOCH: Final = (1 << 31) - 2
-_MAX_PAGE_ZERO: Final = 400
 
 
 class Rotation:
@@ -74,9 +75,13 @@ class Rotation:
         self._saved = envelope.keyring
         self._since = local.now
         self._without: frozenset[NodeId] = frozenset()
+        #: True while a member tells a higher register that this node does not believe yet.
+        self._doubts = False
+        #: The key that a rotation out of band needs which is not begun here for want of it.
+        self._lacks = b""
         self._timer: Token | None = None
         if self._saved is not None:
-            _check_room(local)
+            check_room(local)
             outbox.several_keys = len(self._saved.keys) > 1
             self._tell()
             self._wake(local.now)
@@ -86,7 +91,7 @@ class Rotation:
     def hear_told(self, told: Told) -> None:
         """Take a member's page 0, whose rotation state may be higher."""
         if self.ring is not None:
-            self._merge(told.register)
+            self._hear(told.register)
             if self._timer is None:
                 self._wake(self._local.now)
 
@@ -95,7 +100,7 @@ class Rotation:
         ring, register, secret = self.ring, register_of(value[0]), value[1]
         if ring is None or register is None:
             return
-        self._merge(register)
+        self._hear(register)
         ring = self.ring
         assert ring is not None
         now = ring.rotation
@@ -107,12 +112,39 @@ class Rotation:
                 return  # no room for it, or not a key at all: this node stays behind, and is named
             self._change(applied(ring, now))
 
-    def _merge(self, register: RotationState) -> None:
+    def _hear(self, told: RotationState) -> None:
+        """Take what a member tells, one step at most, or doubt it until more is seen [P130]."""
         ring = self.ring
         assert ring is not None
-        new = merged(ring, register)
-        if new is not ring:
-            self._adopt(new)
+        step = one_step(ring, told)
+        if step is None:
+            return
+        self._doubts = True
+        if isinstance(step, RotationState):
+            new = believed(self._local.table, ring, step, self._without)
+            if new is not None:
+                self._adopt(new)
+        elif told.active and told.out_of_band and ring.find(told.new) is None:
+            self._lack(told.new)
+
+    def _lack(self, kid: bytes) -> None:
+        if kid != self._lacks:
+            self._lacks = kid
+            self._local.events.append(events.KeyWanted(self._local.now, kid.hex()))
+
+    def _review(self, ring: Keyring) -> None:
+        """Look again at the registers that were doubted."""
+        table = self._local.table
+        told = higher(table, ring)
+        self._doubts = bool(told)
+        if not told:
+            self._lacks = b""
+            return
+        before = self.ring
+        for register in told:
+            self._hear(register)
+        if self.ring == before and table.joined and (most := told_by_most(table, ring)):
+            self._adopt(most)
 
     def _adopt(self, ring: Keyring, behind: tuple[NodeId, ...] = ()) -> None:
         """Take a keyring whose rotation state is higher."""
@@ -132,8 +164,6 @@ class Rotation:
                 behind,
             )
         )
-        if register.active and register.out_of_band and ring.find(register.new) is None:
-            local.events.append(events.KeyWanted(local.now, register.new.hex()))
         self._change(ring)
 
     # -- this node's keys ----------------------------------------------------------------------
@@ -152,9 +182,7 @@ class Rotation:
     def wanted(self) -> bytes:
         """Kid of a key that this node's own file should have, and does not hold; else empty."""
         ring = self.ring
-        if ring is None or not ring.rotation.active or not ring.rotation.out_of_band:
-            return b""
-        return ring.rotation.new if ring.find(ring.rotation.new) is None else b""
+        return self._lacks if ring is not None and ring.find(self._lacks) is None else b""
 
     def _change(self, ring: Keyring) -> None:
         local = self._local
@@ -194,35 +222,22 @@ class Rotation:
         self._enter(now)
         ring = self._need().add(key)
         self._change(applied(ring, ring.rotation))
+        self._wake(self._local.now)
 
     def use(self, kid: bytes, now: float, *, force: bool = False) -> None:
         """Send with another key, on this node only. Raises KeyringError: who cannot read it."""
         self._enter(now)
         ring = self._at_rest().use(kid)
-        deaf = [
-            m.name
-            for m in standings(self._local.table, NEVER)
-            if m.live and m.holds and kid not in m.holds
-        ]
-        if deaf and not force:
-            raise KeyringError(
-                f"{_some(deaf)} would not understand this node: key {kid.hex()} is not there; "
-                "add it there first (or force it)"
-            )
+        if not force:
+            refuse_deaf(self._local.table, kid)
         self._change(ring)
 
     def remove(self, kid: bytes, now: float, *, force: bool = False) -> None:
         """Stop accepting a key, on this node only. Raises KeyringError: who still uses it."""
         self._enter(now)
         ring = self._at_rest().remove(kid)
-        using = [
-            m.name for m in standings(self._local.table, NEVER) if m.live and m.holds[:1] == (kid,)
-        ]
-        if using and not force:
-            raise KeyringError(
-                f"this node would no longer hear {_some(using)}: key {kid.hex()} still sends "
-                "there; use another one there first (or force it)"
-            )
+        if not force:
+            refuse_unheard(self._local.table, kid)
         self._change(ring)
 
     def replace(self, ring: Keyring, now: float) -> None:
@@ -299,7 +314,7 @@ class Rotation:
         wanted = frozenset(names)
         known = {member.name for member in standings(self._local.table, NEVER)}
         if unknown := sorted(wanted - known):
-            raise KeyringError(f"no member is called {_some(unknown)}")
+            raise KeyringError(f"no member is called {some(unknown)}")
         if self._local.own.name in wanted:
             raise KeyringError(
                 f"{self._local.own.name} is this node: ask another one not to wait for it"
@@ -348,20 +363,9 @@ class Rotation:
 
     def stragglers(self) -> tuple[Straggler, ...]:
         """Return the senders that used a retired key and are not back since, by address."""
-        local = self._local
         if not isinstance(self._envelope, CoseEnvelope):
             return ()
-        live = {address for member in local.table.peers.values() for address in member.addresses}
-        names = {
-            address: member.name
-            for member in local.table.by_name.values()
-            for address in member.addresses
-        }
-        return tuple(
-            Straggler(names.get(address, ""), address, refusal.kid, refusal.times, refusal.at)
-            for address, refusal in sorted(self._envelope.stragglers.items())
-            if address not in live
-        )
+        return not_back(self._local.table, self._envelope.stragglers)
 
     def _expired(self, register: RotationState, now: float) -> bool:
         return register.phase is Phase.USE and now - self._since >= register.keep
@@ -369,7 +373,11 @@ class Rotation:
     # -- going on ------------------------------------------------------------------------------
 
     def _wake(self, when: float) -> None:
-        if self._timer is None and self.ring is not None and self.ring.rotation.active:
+        if (
+            self._timer is None
+            and self.ring is not None
+            and (self._doubts or self.ring.rotation.active)
+        ):
             self._timer = self._local.timers.at(when, self._go_on)
 
     def _go_on(self, _: object) -> None:
@@ -383,6 +391,8 @@ class Rotation:
                 self._give(ring, register)
             if register.active and local.table.joined:
                 self._next_phase(ring, register)
+            if self._doubts and self.ring == ring:
+                self._review(ring)
         self._wake(local.now + local.config.gossip_interval)
 
     def _give(self, ring: Keyring, register: RotationState) -> None:
@@ -422,25 +432,5 @@ class Rotation:
             if missing(members, register, without, left):
                 return
         behind = tuple(member.name for member in members if not member.covered)
-        self._merge_own(ring, register._replace(phase=Phase(register.phase + 1)), behind)
-
-    def _merge_own(
-        self, ring: Keyring, register: RotationState, behind: tuple[NodeId, ...]
-    ) -> None:
-        self._adopt(merged(ring, register), behind)
-
-
-def _check_room(local: LocalState) -> None:
-    """Refuse at the start what would not fit later in a rotation. Raises LimitError."""
-    own = local.own
-    size = len(own.page_zero().raw) + MAX_TOLD
-    if size > _MAX_PAGE_ZERO:
-        raise LimitError(
-            f"node {own.name!r}: addresses, metadata and the ids of its keys take up to {size} "
-            f"bytes, more than the {_MAX_PAGE_ZERO} allowed: shorten the metadata"
-        )
-
-
-def _some(names: list[NodeId]) -> str:
-    shown = ", ".join(names[:5])
-    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
+        further = register._replace(phase=Phase(register.phase + 1))
+        self._adopt(merged(ring, further), behind)

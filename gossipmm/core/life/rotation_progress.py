@@ -7,9 +7,10 @@ key, and only for ``keep`` seconds; until then it is given the new key if it com
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from gossipmm.core.sealing.envelope import Refusal
 from gossipmm.core.table.table import Table
 from gossipmm.core.values.rotation_state import Phase, RotationState, Told
 from gossipmm.core.values.types import Address, NodeId, Status
@@ -21,6 +22,7 @@ __all__ = (
     "has_majority",
     "left_since",
     "missing",
+    "not_back",
     "obstacles",
     "standing",
     "standings",
@@ -67,6 +69,19 @@ class Straggler(NamedTuple):
     kid: bytes
     times: int
     at: float  #: core time of the last one
+
+
+def not_back(table: Table, stragglers: Mapping[Address, Refusal]) -> tuple[Straggler, ...]:
+    """Return the senders that used a retired key and are not back since, by address."""
+    live = {address for member in table.peers.values() for address in member.addresses}
+    names = {
+        address: member.name for member in table.by_name.values() for address in member.addresses
+    }
+    return tuple(
+        Straggler(names.get(address, ""), address, refusal.kid, refusal.times, refusal.at)
+        for address, refusal in sorted(stragglers.items())
+        if address not in live
+    )
 
 
 def standing(name: NodeId, told: Told | None, register: RotationState, *, live: bool) -> Standing:

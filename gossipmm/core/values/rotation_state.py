@@ -8,7 +8,8 @@ key raises the phase, and if ten nodes do, they all write the same.
 Why any order, loss, duplication and restart ends in one state:
 
 * States are totally ordered (as tuples) and merging is the maximum: commutative, associative,
-  idempotent. Page 0 travels until all hold its highest version, so all hear the highest state; a
+  idempotent. Of what others tell, a node takes one step at a time (``life/rotation_hearsay.py``).
+  Page 0 travels until all hold its highest version, so all hear the highest state; a
   node that restarts has its own in its file of keys.
 * What a node does to its keys follows from state and keyring alone (``keyring.applied``), may be
   done again, and never takes away the only key: a node that does not hold the new key keeps the
