@@ -21,6 +21,7 @@ import secrets
 import stat
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from gossipmm.core.sealing.keyring import KEY_SIZE, Key, Keyring
 from gossipmm.core.values.rotation_state import NEVER, Phase, RotationState, register_of
@@ -28,7 +29,7 @@ from gossipmm.errors import KeyringError
 
 if TYPE_CHECKING:
     from gossipmm.config import Config
-    from gossipmm.core.sealing.envelope import Envelope
+    from gossipmm.core.sealing.envelope import CoseEnvelope, Envelope
 
 __all__ = (
     "create",
@@ -66,13 +67,29 @@ def open_envelope(config: Config, rng: random.Random) -> Envelope:
 
     if not config.keyring:
         return PlainEnvelope()
-    return CoseEnvelope(
+    envelope = CoseEnvelope(
         load(config.keyring),
         config.cluster,
         rng,
         limit=config.max_datagram,
         most=config.max_members,
     )
+    _sealed.add(envelope)
+    return envelope
+
+
+#: Envelopes of this process that are in use. A forked child is a copy with the same boot ids and
+#: counters, and what it seals must not use an IV a second time.
+_sealed: WeakSet[CoseEnvelope] = WeakSet()
+
+
+def _renew_in_child() -> None:
+    for envelope in list(_sealed):
+        envelope.new_boot()
+
+
+if hasattr(os, "register_at_fork"):  # where there is fork
+    os.register_at_fork(after_in_child=_renew_in_child)
 
 
 # -- files -------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import pytest
 
 from gossipmm import keyfile
 from gossipmm.config import Config
+from gossipmm.core.sealing import cose
 from gossipmm.core.sealing.envelope import CoseEnvelope, PlainEnvelope
 from gossipmm.core.sealing.keyring import Key, Keyring
 from gossipmm.core.values.rotation_state import Phase, RotationState
@@ -276,3 +277,32 @@ def test_a_seed_with_a_key_that_was_put_aside_is_old(tmp_path: Path) -> None:
     keyfile.create(own, Keyring((B,), (A,)))
     assert keyfile.take_seed(str(own), str(seed)) == ""
     assert keyfile.load(own) == Keyring((B,), (A,))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_child_uses_no_iv_of_its_parent(tmp_path):
+    """Story: a copy of an envelope went on with its boot id and counter [P109].
+
+    Two plaintexts under one IV of AES-GCM show what differs, and the key that authenticates.
+    """
+    path = tmp_path / "keys.json"
+    keyfile.create(path, Keyring((keyfile.generate(),)))
+    envelope = keyfile.open_envelope(Config(keyring=str(path)), random.SystemRandom())
+    where = ("127.0.0.1", 1)
+    envelope.seal(b"before", where, 0.0)
+    there, here = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.write(here, envelope.seal(b"child", where, 0.0)[:40])
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(here)
+    with os.fdopen(there, "rb") as pipe:
+        of_child = pipe.read()
+    of_parent = envelope.seal(b"parent", where, 0.0)[:40]
+    at = cose.prefix_size_untrusted(of_parent)
+    ivs = [data[at : at + cose.IV_SIZE] for data in (of_child, of_parent)]
+    assert len(ivs[0]) == cose.IV_SIZE
+    assert ivs[0][: cose.BOOT_SIZE] != ivs[1][: cose.BOOT_SIZE]
