@@ -20,12 +20,15 @@ class Mechanism(StrEnum):
 
     ACCUSED_IS_TOLD = "accused_is_told"  #: an accused member hears of it with the next datagram
     CLOCK_BOUND = "clock_bound"  #: no life begins more than a day ahead of this node's clock
+    ACCUSERS_CREDIT = "accusers_credit"  #: who brought wrong accusations is not believed
     DEAD_RETRY = "dead_retry"  #: the dead are probed again, so that a split heals
     DEAF_HOLD = "deaf_hold"  #: a node that hears nobody at all holds its accusations
     DIGESTS = "digests"  #: tables are compared, which finds what broadcasts missed
     EVERYONE_DECLARES = "everyone_declares"  #: a death heard is a suspicion, not yet a death here
     EXPECTED_SYN = "expected_syn"  #: a predecessor on the ring whose SYN does not come is probed
     EVIDENCE_AGE = "evidence_age"  #: the dead return only by evidence younger than their death here
+    FIRST_HAND_DEATH = "first_hand_death"  #: nobody is declared dead who was not asked here
+    FIRST_HAND_REFUTES = "first_hand_refutes"  #: an answer to this node outweighs any accusation
     FLAP_DAMPING = "flap_damping"  #: a member that returns again and again is put on probation
     MINIMUM_GENERATIONS = "minimum_generations"  #: a generation that was reaped stays closed
     HEARING_RULE = "hearing_rule"  #: the heartbeat of a node that hears nobody stands still
@@ -35,6 +38,7 @@ class Mechanism(StrEnum):
     PATHS = "paths"  #: of several addresses of a member, the one that answers is used
     PATH_SIZES = "path_sizes"  #: where what is large does not arrive, what is told there is cut
     PROVED_LIVES = "proved_lives"  #: a later life of a live member counts once it has answered
+    QUIET_HEARSAY = "quiet_hearsay"  #: after false alarms, hearsay is asked about before it is told
     QUICK_RESENDS = "quick_resends"  #: an unanswered probe is sent again within the interval
     REFUTATION_BY_ANYONE = "refutation_by_anyone"  #: whoever knows better contradicts a suspicion
     RING = "ring"  #: each interval's exchange is with the successor on the ring of record keys

@@ -125,8 +125,7 @@ class Node:
     def _compose(self) -> Parts:
         """Make the parts, each from those below it, or with a callback to one that is not.
 
-        ``Findings``: a probe's find is for the detector, which starts probes; trouble is urgent.
-        ``enter``: a program calls ``keys`` and ``service_health``. ``LaterLives``: who is proved.
+        ``Findings``: a probe's find is for the detector. ``LaterLives``: who is proved.
         """
         local, outbox, admission = self._local, self._outbox, self._admission
         size_tests, seeds = SizeTests(local, outbox, admission), Seeds(local, outbox)
@@ -134,7 +133,8 @@ class Node:
         validation, pace = AddressValidation(local, outbox, admission), Pace(local, broadcasts)
         findings = Findings(
             trouble=pace.soon,
-            failed=lambda member, failure: detector.accuse(member, failure),
+            failed=lambda *found: detector.failed(*found),
+            answered=lambda *found: detector.answered(*found),
             reached=lambda *found: detector.hear_alive(*found),
         )
         probes = Probes(local, outbox, admission, broadcasts, findings)

@@ -15,6 +15,7 @@ from gossipmm.core.values.events import MemberDied, MemberRefuted, MemberSuspect
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import NodeState, Registration, Status
 from gossipmm.core.wire import frame as wire
+from gossipmm.mechanisms import Mechanism
 from tests.helpers import Mesh, Packet, dropped, held, key_of, picks
 from tests.puppets import Puppet, claims
 
@@ -230,8 +231,9 @@ def time_to_death(*confirm: tuple[float, str], accusers: int = 1, **fields: Any)
 
 def test_a_lonely_accusation_takes_the_maximum_and_a_confirmed_one_the_minimum() -> None:
     """Lifeguard: independent confirmations, distinct accusers, shorten the suspicion [P32]."""
-    # Once its probe has ended, "a" itself would confirm: let that last.
-    fields: dict[str, Any] = {"gossip_interval": 30.0, "resend_base": 1.0, "suspicion_min": 1.0}
+    # Once its probe has ended, "a" itself would confirm: let that last, and no death wait for it.
+    alone = frozenset({Mechanism.FIRST_HAND_DEATH})
+    fields: dict[str, Any] = {"gossip_interval": 30.0, "resend_base": 1.0, "without": alone}
     lonely = time_to_death(**fields)
     assert lonely == pytest.approx(3.0, abs=0.02)
     assert time_to_death((0.1, "y"), (0.2, "y"), **fields) == pytest.approx(lonely, abs=0.02)
@@ -244,7 +246,8 @@ def test_a_lonely_accusation_takes_the_maximum_and_a_confirmed_one_the_minimum()
 
 def test_a_late_confirmation_does_not_start_the_time_anew() -> None:
     """The timer starts when S reaches K, is not restarted, ends when K > S [P32]."""
-    fields: dict[str, Any] = {"gossip_interval": 30.0, "resend_base": 1.0}
+    alone = frozenset({Mechanism.FIRST_HAND_DEATH})
+    fields: dict[str, Any] = {"gossip_interval": 30.0, "resend_base": 1.0, "without": alone}
     assert time_to_death((2.5, "z"), **fields) == pytest.approx(2.5, abs=0.02)
     assert time_to_death((2.9, "y"), **fields) == pytest.approx(3.0, abs=0.02)
 

@@ -10,6 +10,7 @@ from gossipmm_sim.runs.scenario import find
 NAMES = (
     "outsiders_send_rubbish",
     "insider_accuses_at_forged_heartbeats",
+    "insiders_frame_an_accuser",
     "insider_claims_my_name",
     "insider_forges_heartbeats",
     "insider_invents_members",
@@ -27,6 +28,17 @@ def test_scenario(name):
 def test_names_stay_with_who_lives_while_others_claim_them(variant):
     """[P14, P129]."""
     result = run(find("a_name_is_claimed").with_settings(variant), seed=1)
+    assert result.ok, "\n".join(f"{v.check}: {v.message}" for v in result.failures)
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [one for one in find("insiders_accuse_for_a_minute").variants if one.get("quick", True)],
+    ids=str,
+)
+def test_nobody_dies_of_accusations(variant):
+    """First hand beats hearsay: 684 false deaths and 26,000 bytes a second before [P131, P134]."""
+    result = run(find("insiders_accuse_for_a_minute").with_settings(variant), seed=1)
     assert result.ok, "\n".join(f"{v.check}: {v.message}" for v in result.failures)
 
 

@@ -2,44 +2,59 @@
 
 from __future__ import annotations
 
+from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
+from gossipmm.core.values.types import Status
 
 __all__ = ("Accusations",)
 
 
 class Accusations:
-    """Accusations by accuser; at most ``limit`` open ones each, except for this node.
+    """Accusations by accuser; at most ``max_accusations`` open ones each, except for this node.
 
-    ``me`` returns the key of this node, which has seen for itself.
+    The member that brought one counts as well, whatever accusers it named: they can be invented.
     """
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, local: LocalState) -> None:
+        self._local = local
+        self._limit = local.config.max_accusations
         self._open: dict[int, int] = {}
 
-    def heard(self, member: Member, accusers: list[int], me: int) -> list[int]:
+    def by(self, key: int) -> int:
+        """Return the number of suspicions that stand to which a member contributes."""
+        return self._open.get(key, 0)
+
+    def heard(self, member: Member, accusers: list[int], reporter: Member) -> list[int]:
         """Return the accusers that are heard: they accuse the member already, or few others.
 
-        [P31]
+        None of them where the reporter itself has brought too many [P31]. Those who are not alive
+        here do not count, nor does this node, which knows what it saw; without them the reporter
+        accuses [P30].
         """
         counts, limit = self._open, self._limit
-        if all(counts.get(key, 0) < limit for key in accusers):
-            return accusers
-        return [
+        peers, me = self._local.table.peers, self._local.me.key
+        known = [
             key
             for key in accusers
-            if counts.get(key, 0) < limit or key == me or key in member.accusers
+            if key in peers and key != me and peers[key].status is Status.ALIVE
         ]
+        accusers = known or [reporter.key]
+        key = reporter.key
+        if counts.get(key, 0) >= limit and key not in (*member.accusers, member.brought_by):
+            return []
+        if all(counts.get(key, 0) < limit for key in accusers):
+            return accusers
+        return [key for key in accusers if counts.get(key, 0) < limit or key in member.accusers]
 
-    def set(self, member: Member, keys: list[int]) -> None:
-        """Replace the accusers of a member."""
+    def set(self, member: Member, keys: list[int], brought_by: int = 0) -> None:
+        """Replace the accusers of a member, and who brought the suspicion (0: this node)."""
         counts = self._open
-        for key in keys:
+        for key in {*keys, brought_by}:
             counts[key] = counts.get(key, 0) + 1
-        for key in member.accusers:
+        for key in {*member.accusers, member.brought_by}:
             left = counts.get(key, 0) - 1
             if left > 0:
                 counts[key] = left
             else:
                 counts.pop(key, None)
-        member.accusers = keys
+        member.accusers, member.brought_by = keys, brought_by

@@ -6,20 +6,16 @@ broadcasts. Probes are in ``probes.py``.
 
 from __future__ import annotations
 
+from math import inf
 from typing import Final
 
-from gossipmm.addresses import format_address
 from gossipmm.core.failure.accusations import Accusations
+from gossipmm.core.failure.hearsay import Hearsay
 from gossipmm.core.failure.isolation import Isolation
 from gossipmm.core.failure.probation import Probation
-from gossipmm.core.failure.probe import Failure
+from gossipmm.core.failure.probe import Failure, note_failure
 from gossipmm.core.failure.probes import Probes
-from gossipmm.core.failure.suspicion import (
-    crowd,
-    expected_confirmations,
-    suspicion_low,
-    suspicion_timeout,
-)
+from gossipmm.core.failure.suspicion import crowd, shortest, timeout
 from gossipmm.core.sending.broadcasts import BroadcastQueue
 from gossipmm.core.sending.outbox import Outbox
 from gossipmm.core.table.liveness import NEVER, Outcome
@@ -55,9 +51,12 @@ class Detector:
         self._probes = probes
         self.isolation = Isolation(local)
         self._probation = Probation(local)
-        self._accusations = Accusations(local.config.max_accusations)
+        self._accusations = Accusations(local)
+        self.hearsay = Hearsay(local, self._accusations)
         self._jump = local.config.jump
         self._any_age = Mechanism.EVIDENCE_AGE in local.without
+        self._asks_first = Mechanism.FIRST_HAND_DEATH not in local.without
+        self._first_hand = Mechanism.FIRST_HAND_REFUTES not in local.without
 
     # -- alive -----------------------------------------------------------------------------
 
@@ -68,20 +67,19 @@ class Detector:
         if self._jumps(member, heartbeat):
             return Outcome.STALE
         local = self._local
-        outcome = member.hear_alive(heartbeat, evidence, any_age=self._any_age)
+        accused_at = member.suspect_since if self._first_hand else inf
+        outcome = member.hear_alive(
+            heartbeat, evidence, any_age=self._any_age, accused_at=accused_at
+        )
         if outcome is Outcome.FRESHER or outcome is Outcome.STALE:
             return outcome
         if outcome is Outcome.REFUTED:
-            local.stats.refutations += 1
-            member.note(local.now, EvidenceKind.REFUTED, reporter, heartbeat=heartbeat)
-            local.events.append(events.MemberRefuted(local.now, member.name, reporter, heartbeat))
-            self._end_suspicion(member)
-            self._probation.restart(member)
-            member.doubted = False
-            local.table.refresh(member, local.now)
-            self._tell(member, member.status)
+            self._refuted(member, heartbeat, reporter)
         elif outcome is Outcome.RENEWED:
-            self._accusations.set(member, [local.me.key])
+            # Its own question came after that evidence, as did those of the other accusers.
+            rest = [key for key in member.accusers if key != local.me.key]
+            most = local.config.confirmations + 1 if self._asks_first else 1
+            self._accusations.set(member, [local.me.key, *rest][:most], member.brought_by)
             self._schedule_death(member)
             self._tell(member, member.status)
         elif outcome is Outcome.RETURNED:
@@ -96,6 +94,26 @@ class Detector:
             if after is not before:
                 self.status_changed(member, before, reporter)
         return outcome
+
+    def _refuted(self, member: Member, heartbeat: int, reporter: NodeId) -> None:
+        """Take an accusation back: a fresher heartbeat was heard, or an answer came here [P33]."""
+        local = self._local
+        local.stats.refutations += 1
+        member.note(local.now, EvidenceKind.REFUTED, reporter, heartbeat=heartbeat)
+        local.events.append(events.MemberRefuted(local.now, member.name, reporter, heartbeat))
+        quiet, first_hand = member.quiet, reporter == member.name
+        self._end_suspicion(member, refuted=first_hand)
+        self._probation.restart(member)
+        member.doubted = False
+        local.table.refresh(member, local.now)
+        if not quiet:
+            self._tell(member, member.status)
+
+    def answered(self, member: Member) -> None:
+        """End a suspicion: the member answered this node's own probe, at any heartbeat [P132]."""
+        if member.suspected and self._first_hand:
+            member.answered()
+            self._refuted(member, member.k, member.name)
 
     def _jumps(self, member: Member, heartbeat: int) -> bool:
         """Return whether a heartbeat is too far above the one known; count it if so [P20]."""
@@ -197,88 +215,113 @@ class Detector:
         if self._jumps(member, heartbeat):
             return Outcome.IGNORED
         if heartbeat >= member.k:
-            accusers = self._accusations.heard(member, accusers, local.me.key)
+            if not self.hearsay.believes(reporter):
+                local.stats.drop(Drop.NO_CREDIT)
+                if self.hearsay.may_ask(member):
+                    self._probes.start(member, Purpose.SUSPICION)
+                return Outcome.IGNORED
+            accusers = self._accusations.heard(member, accusers, reporter)
             if not accusers:
                 local.stats.drop(Drop.MAX_ACCUSATIONS)
                 return Outcome.IGNORED
         outcome = member.hear_suspect(heartbeat)
         if outcome in (Outcome.SUSPECTED, Outcome.RAISED, Outcome.CONFIRMED):
-            self._suspect(member, outcome, accusers, reporter.name)
+            if outcome is Outcome.SUSPECTED:
+                self.hearsay.begins(member)
+            self._suspect(member, outcome, accusers, reporter)
         return outcome
+
+    def failed(self, member: Member, failure: Failure, accuses: bool) -> None:
+        """Take the end of a probe without an answer; ``accuses``: this node accuses its target."""
+        (self.accuse if accuses else self._unanswered)(member, failure)
 
     def accuse(self, member: Member, failure: Failure) -> None:
         """Suspect a member at the best heartbeat known: this node's probe failed [P27]."""
         local = self._local
         member.failed_at = failure.began
         outcome = member.hear_suspect(member.k)
-        other = "" if failure.other is None else format_address(failure.other)
-        member.note(
-            local.now,
-            EvidenceKind.PROBE_FAILED,
-            local.own.name,
-            tries=failure.tries,
-            seconds=round(failure.seconds, 3),
-            other=other,
-        )
+        note_failure(local, member, failure)
+        self.hearsay.ends(member)
         if outcome in (Outcome.SUSPECTED, Outcome.RAISED, Outcome.CONFIRMED):
-            self._suspect(member, outcome, [local.me.key], local.own.name)
+            self._suspect(member, outcome, [local.me.key], local.me)
+            self._schedule_death(member)
+
+    def _unanswered(self, member: Member, failure: Failure) -> None:
+        """Take the end of the question before a death: no answer came [P131]."""
+        if not member.suspected or not self._must_ask(member):
+            return
+        member.failed_at = failure.began
+        note_failure(self._local, member, failure)
+        quiet = member.quiet
+        self.hearsay.ends(member)
+        if quiet:
+            self._tell(member, member.status)
+        self._schedule_death(member)
 
     def _suspect(
-        self, member: Member, outcome: Outcome, accusers: list[int], reporter: NodeId
+        self, member: Member, outcome: Outcome, accusers: list[int], reporter: Member
     ) -> None:
         local = self._local
         fresh = outcome is Outcome.SUSPECTED
+        own = local.me.key in accusers
         if fresh:
             self._accusations.set(member, [])
         most = local.config.confirmations + 1
         new = [key for key in dict.fromkeys(accusers) if key not in member.accusers]
         new = new[: most - len(member.accusers)]
-        self._accusations.set(member, member.accusers + new)
+        by = member.brought_by if not fresh else 0 if own else reporter.key
+        self._accusations.set(member, member.accusers + new, by)
         if fresh:
             local.stats.suspicions += 1
             member.suspect_since = local.now
-            member.note(local.now, EvidenceKind.ACCUSED, reporter, heartbeat=member.s)
-            local.events.append(events.MemberSuspected(local.now, member.name, reporter, member.s))
+            member.note(local.now, EvidenceKind.ACCUSED, reporter.name, heartbeat=member.s)
+            local.events.append(
+                events.MemberSuspected(local.now, member.name, reporter.name, member.s)
+            )
             local.table.refresh(member, local.now)
-            self._tell(member, member.status)
+            if not member.quiet:
+                self._tell(member, member.status)
             self._begin_suspicion(member)
-            if local.me.key in accusers:
+            if own:
                 self._outbox.send(wire.NEWS, member)  # the accused is told at once
-            elif local.chance(crowd(local.table.live_count())):
+            elif not member.quiet and local.chance(crowd(local.table.live_count())):
                 self._probes.start(member, Purpose.SUSPICION)
         elif new or outcome is Outcome.RAISED:
             if new:
                 local.stats.suspicions_confirmed += len(new)
-                member.note(local.now, EvidenceKind.CONFIRMED, reporter, count=len(member.accusers))
+                member.note(
+                    local.now, EvidenceKind.CONFIRMED, reporter.name, count=len(member.accusers)
+                )
             self._schedule_death(member)
-            self._tell(member, member.status)
+            if own or not (member.quiet or self.hearsay.alarmed):
+                self._tell(member, member.status)
 
     def _begin_suspicion(self, member: Member) -> None:
         member.suspect_since = self._local.now
         self._schedule_death(member)
 
-    def _end_suspicion(self, member: Member) -> None:
+    def _end_suspicion(self, member: Member, *, refuted: bool = False) -> None:
         cancel(member.suspicion_timer)
         member.suspicion_timer = None
+        self.hearsay.ends(member, refuted=refuted)
         self._accusations.set(member, [])
         member.held_since = None
 
-    def timeout(self, accusers: int) -> float:
-        """Return the seconds from suspicion to death now, with so many distinct accusers [P32]."""
-        local = self._local
-        members = local.table.live_count()
-        low = suspicion_low(local.config.suspicion_min, members, local.stats.loss)
-        return suspicion_timeout(
-            low,
-            low * local.config.suspicion_factor,
-            max(0, accusers - 1),
-            expected_confirmations(local.config.confirmations, members),
-        )
+    def _must_ask(self, member: Member) -> bool:
+        """Return whether this node has not asked in this suspicion, or was answered [P131]."""
+        return member.failed_at is None and self._asks_first
 
     def _schedule_death(self, member: Member) -> None:
+        """Set the timer to the end of the suspicion, or to the question that comes before it.
+
+        It is asked early enough that no death waits for the answer; at once if nobody was told.
+        """
         local = self._local
         cancel(member.suspicion_timer)
-        when = member.suspect_since + self.timeout(len(member.accusers))
+        when = member.suspect_since + timeout(local, len(member.accusers))
+        if self._must_ask(member):
+            early = 0.0 if member.quiet else max(0.0, shortest(local) - self._probes.lasts())
+            when = min(when, member.suspect_since + early)
         member.suspicion_timer = local.timers.at(max(local.now, when), self._suspicion_over, member)
 
     def _suspicion_over(self, member: Member) -> None:
@@ -289,6 +332,15 @@ class Detector:
         if self.must_hold(member):
             wait = local.now + local.config.probe_time
             member.suspicion_timer = local.timers.at(wait, self._suspicion_over, member)
+            return
+        if self._must_ask(member):
+            # However the question ends, this timer looks again.
+            self._probes.start(member, Purpose.DEATH)
+            again = local.now + self._probes.lasts()
+            member.suspicion_timer = local.timers.at(again, self._suspicion_over, member)
+            return
+        if member.suspect_since + timeout(local, len(member.accusers)) > local.now:
+            self._schedule_death(member)
             return
         self._declare_dead(member)
 

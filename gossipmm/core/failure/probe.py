@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from gossipmm.addresses import format_address
+from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values.evidence_time import EvidenceTime
 from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.timers import Token
+from gossipmm.core.values.trail import EvidenceKind
 from gossipmm.core.values.types import Address, NodeId
 
-__all__ = ("Failure", "Findings", "Probe")
+__all__ = ("Failure", "Findings", "Probe", "note_failure")
 
 
 class Failure(NamedTuple):
@@ -30,7 +33,10 @@ class Findings(NamedTuple):
 
     #: A probe of the round failed, or nearly did: the next one should come at once.
     trouble: Callable[[], None]
-    failed: Callable[[Member, Failure], None]
+    #: A probe was not answered, and whether this node accuses its target for it.
+    failed: Callable[[Member, Failure, bool], None]
+    #: Somebody answered this node, whatever for it was asked.
+    answered: Callable[[Member], None]
     #: Somebody held dead answered, known at a heartbeat, with the evidence and its reporter.
     reached: Callable[[Member, int, EvidenceTime, NodeId], object]
 
@@ -99,3 +105,16 @@ class Probe:
         where = self.order[number % places] if number < len(self.sent) else None
         tried = zip(self.order, self.sent[:number], strict=False)
         return tuple(address for address, at in tried if at <= now - self.unit and address != where)
+
+
+def note_failure(local: LocalState, member: Member, failure: Failure) -> None:
+    """Add a probe that was not answered to the evidence trail of its target."""
+    other = "" if failure.other is None else format_address(failure.other)
+    member.note(
+        local.now,
+        EvidenceKind.PROBE_FAILED,
+        local.own.name,
+        tries=failure.tries,
+        seconds=round(failure.seconds, 3),
+        other=other,
+    )

@@ -14,6 +14,7 @@ from gossipmm.addresses import format_address
 from gossipmm.core.failure.outcomes import RoundOutcomes
 from gossipmm.core.failure.probe import Failure, Findings, Probe
 from gossipmm.core.failure.suspicion import resend_unit
+from gossipmm.core.failure.tries import blame, blame_for_death, tries_of
 from gossipmm.core.sealing.admission import Admission
 from gossipmm.core.sending.broadcasts import BroadcastQueue
 from gossipmm.core.sending.outbox import Outbox
@@ -23,19 +24,12 @@ from gossipmm.core.values.evidence_time import first_hand
 from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.timers import cancel
-from gossipmm.core.values.trail import EvidenceKind, Hold
+from gossipmm.core.values.trail import EvidenceKind
 from gossipmm.core.values.types import UNKNOWN_NODE, Address, NodeState, Status
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.slim import SHORT
 from gossipmm.mechanisms import Mechanism
 
-#: When to try again, in units (25 ms on a LAN), and whether helpers are asked then. The tries after
-#: the helpers cost nothing until four have failed, and make false suspicions at 25 % loss five
-#: times rarer (simulated), with all the broadcasts that each would cause.
-_TRIES: Final = ((1, False), (3, False), (7, False), (8, True), (14, False))
-_TRIES_WITHOUT_RESENDS: Final = ((8, True),)
-#: For a member that only helpers reach: first the one that last reached somebody, then several.
-_TRIES_WITHOUT_PATH: Final = ((1, True), (8, True))
 #: A probe lasts this many units, and at least ``Config.probe_time``.
 _LASTS: Final = 20
 #: Number of a try whose answer means that the path is bad: the next exchange comes at once.
@@ -59,6 +53,8 @@ _BRIDGES: Final = 8
 
 #: Purposes whose failure accuses. The dead are dead already, and a helper only reports [P68].
 _ACCUSES: Final = frozenset((Purpose.ROUND, Purpose.SUSPICION, Purpose.FAILURE))
+#: Those that say something of the target here: before a death this node asks itself, quietly.
+_OWN: Final = _ACCUSES | {Purpose.DEATH}
 
 
 class Probes:
@@ -121,31 +117,35 @@ class Probes:
             return None
         probe = self._by_member.get(member.key)
         if probe is not None:
-            if purpose in _ACCUSES and probe.purpose not in _ACCUSES:
-                self._accuses_now(probe, purpose)
+            if purpose in _OWN and probe.purpose not in (_ACCUSES, _OWN)[purpose is Purpose.DEATH]:
+                self._is_own_now(probe, purpose)
             return probe
         if purpose is Purpose.ROUND and self._paths.passes_over(member):
             return None
         local = self._local
         if purpose is Purpose.RETURNING and self._is_left_alone(member):
             return None
-        stats = local.stats
-        config = local.config
-        unit = config.resend_base
-        if stats.rtt:
-            unit = resend_unit(unit, stats.rtt, self._deviation)
+        unit = self._unit()
         identity = local.rng.getrandbits(64) & ~TRY or 1 + TRY
         order = self._paths.order(member)
         probe = Probe(identity, member, purpose, order, local.now, unit)
-        probe.ends = local.now + max(config.probe_time, _LASTS * unit)
+        probe.ends = local.now + self.lasts()
         probe.once |= purpose is Purpose.RETURNING and member.key in self._deaf
         probe.generation = local.own.generation
         self._open[probe.identity] = probe
         self._by_member[member.key] = probe
-        stats.probes += 1
+        local.stats.probes += 1
         self._send(probe)
         probe.timer = local.timers.at(local.now + unit, self._step, probe)
         return probe
+
+    def _unit(self) -> float:
+        stats, base = self._local.stats, self._local.config.resend_base
+        return resend_unit(base, stats.rtt, self._deviation) if stats.rtt else base
+
+    def lasts(self) -> float:
+        """Return the seconds for which a probe that begins now waits for its answer."""
+        return max(self._local.config.probe_time, _LASTS * self._unit())
 
     def _is_left_alone(self, member: Member) -> bool:
         """Return whether it did not answer lately, though it speaks: it hears nobody [P42]."""
@@ -157,22 +157,14 @@ class Probes:
         wait = min(_DEAF_WAIT, 2.0**times) * self._local.config.probe_time
         self._deaf[member.key] = min(times + 1, _DEAF_WAIT), self._local.now + wait
 
-    def _accuses_now(self, probe: Probe, purpose: Purpose) -> None:
-        """Let a probe that accused nobody accuse: it lasts as long as any, and helpers are asked.
-
-        They are asked at its fourth try; one that was past that accused a member that only helpers
-        reach.
-        """
+    def _is_own_now(self, probe: Probe, purpose: Purpose) -> None:
+        """Let a probe that said nothing of its target do so, with helpers if it accuses."""
         probe.purpose, probe.once = purpose, False
         probe.ends = max(probe.ends, self._local.now + self._local.config.probe_time)
-        if any(helpers for _, helpers in self._tries(probe)[: probe.stage]):
+        if purpose in _ACCUSES and any(
+            helpers for _, helpers in tries_of(probe, self._local)[: probe.stage]
+        ):
             self._ask_helpers(probe)
-
-    def _tries(self, probe: Probe) -> tuple[tuple[int, bool], ...]:
-        if Mechanism.QUICK_RESENDS in self._local.without:
-            return _TRIES_WITHOUT_RESENDS
-        path = probe.member.path
-        return _TRIES_WITHOUT_PATH if path is not None and path.lost else _TRIES
 
     def _send(self, probe: Probe) -> None:
         local = self._local
@@ -184,7 +176,8 @@ class Probes:
         elif address != probe.to:
             probe.to = None
         rows = b""
-        if not probe.sent and not self.lately.most_fail:
+        quiet = self.lately.most_fail or probe.purpose is Purpose.DEATH
+        if not probe.sent and not quiet:
             room = self._outbox.room_on(address) - wire.FRAME_SIZE - 32
             rows = self._broadcasts.exchange_rows(member, room)
         identity, short = probe.identity + min(len(probe.sent), TRY), probe.identity & SHORT
@@ -219,7 +212,7 @@ class Probes:
                 probe.ends += late
         probe.timer = None
         resends = Mechanism.QUICK_RESENDS not in local.without
-        tries = self._tries(probe)
+        tries = tries_of(probe, local)
         stage = probe.stage
         if stage >= len(tries) or probe.once:
             if local.now >= probe.ends:
@@ -313,6 +306,7 @@ class Probes:
             stats.rtt = max(rtt, 1e-6)
             self._deviation = rtt / 2
         self._reached(probe)
+        self._found.answered(member)
         return True
 
     def helped(self, identity: int, key: int, helper: Member) -> None:
@@ -413,27 +407,31 @@ class Probes:
             self._found.trouble()
         if probe.purpose is Purpose.RETURNING and member.declared_dead_at is not None:
             self._did_not_answer(member)
-        if probe.purpose not in _ACCUSES or local.table.by_key.get(member.key) is not member:
+        if probe.purpose not in _OWN or local.table.by_key.get(member.key) is not member:
             return
         if member.node_state is NodeState.LEFT or member.key not in local.table.peers:
             return
-        if self._must_hold(probe):
-            local.timers.at(local.now + local.config.probe_time, self._probe_held, member)
-            return
         failure = Failure(probe.began, probe.stage + 1, local.now - probe.began, probe.wrong)
-        self._found.failed(member, failure)
+        held = self._must_hold(probe)
+        if held:
+            local.timers.at(local.now + local.config.probe_time, self._probe_held, member)
+        elif probe.purpose is not Purpose.DEATH:
+            self._found.failed(member, failure, True)
+            return
+        if blame_for_death(probe, local) is None:
+            self._found.failed(member, failure, False)
 
     def _must_hold(self, probe: Probe) -> bool:
         """Ask again instead of accusing, for a bounded time: this node may be to blame."""
         local = self._local
         member = probe.member
-        why = local.to_blame(probe.began)
-        if why is None and not probe.deaf:
+        why = blame(probe, local)
+        if why is None:
             return False
         if member.held_since is None:
             member.held_since = local.now
             local.stats.probes_held += 1
-            member.note(local.now, EvidenceKind.HELD, local.own.name, why=why or Hold.DEAF)
+            member.note(local.now, EvidenceKind.HELD, local.own.name, why=why)
         return local.now - member.held_since < 2 * local.config.suspicion_max
 
     def _probe_held(self, member: Member) -> None:
@@ -444,7 +442,7 @@ class Probes:
         """Start open probes again: this node stood still, so they prove nothing."""
         for probe in list(self._open.values()):
             self._close(probe)
-            if probe.purpose in _ACCUSES and probe.member.key in self._local.table.peers:
+            if probe.purpose in _OWN and probe.member.key in self._local.table.peers:
                 again = self.start(probe.member, probe.purpose)
                 if again is not None:
                     again.asked_by = probe.asked_by

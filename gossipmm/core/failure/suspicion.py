@@ -1,9 +1,11 @@
-"""Pure functions of the detector: how long, how often, with what probability."""
+"""Functions of the detector: how long, how often, with what probability."""
 
 from __future__ import annotations
 
 from math import log, log2
 from typing import Final
+
+from gossipmm.core.table.local_state import LocalState
 
 #: Factor by which the measured loss lengthens a suspicion: at 25 % loss each way, about every
 #: second answered exchange needs a second try.
@@ -30,6 +32,19 @@ def suspicion_low(minimum: float, members: int, loss: float) -> float:
     [P32, P88]
     """
     return minimum * max(1.0, log2(max(members, 2)) / 7.0) * (1.0 + LOSS_STRETCH * loss)
+
+
+def shortest(local: LocalState) -> float:
+    """Return the seconds from suspicion to death now, with all confirmations [P32]."""
+    members = local.table.live_count()
+    return suspicion_low(local.config.suspicion_min, members, local.stats.loss)
+
+
+def timeout(local: LocalState, accusers: int) -> float:
+    """Return the seconds from suspicion to death now, with so many distinct accusers [P32]."""
+    config, low = local.config, shortest(local)
+    expected = expected_confirmations(config.confirmations, local.table.live_count())
+    return suspicion_timeout(low, low * config.suspicion_factor, max(0, accusers - 1), expected)
 
 
 def expected_confirmations(most: int, members: int) -> int:

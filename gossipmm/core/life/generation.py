@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from gossipmm.core.life.own_suspicions import OwnSuspicions
 from gossipmm.core.sending.broadcasts import BroadcastQueue
 from gossipmm.core.sending.inbound import Inbound
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
+from gossipmm.core.values.charges import Charges
 from gossipmm.core.values.renewal import RenewalReason
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.timers import Token, cancel
@@ -23,11 +26,17 @@ from gossipmm.core.values.types import (
 )
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import Page
+from gossipmm.mechanisms import Mechanism
 
 __all__ = ("OwnGenerations",)
 
 #: Shortest time between two generations taken by itself, doubling up to the longest.
 _RENEW_MIN, _RENEW_MAX = 10.0, 600.0
+#: Rises in an interval for accusations at heartbeats that were never issued, at most.
+_RISES: Final = 10
+#: Refutations that are pushed at once, and seconds after which one more is: each costs every node
+#: as much as 800 bytes. At 25 % loss a node refutes less than twice a minute.
+_PUSHES, _PUSH_AGAIN = 3.0, 15.0
 
 
 class OwnGenerations:
@@ -42,6 +51,11 @@ class OwnGenerations:
         self._renew_after = local.now
         self._renew_wait = _RENEW_MIN
         self._renewal: Token | None = None
+        #: When it may raise its heartbeat for an accusation ahead of it again.
+        self._answer_after = local.now
+        self._first_hand = Mechanism.FIRST_HAND_REFUTES not in local.without
+        #: Refutations pushed lately.
+        self._pushed = Charges(_PUSH_AGAIN)
 
     def begin(self, pages: list[Page]) -> None:
         """Put this node's own record into the table, alive."""
@@ -163,19 +177,27 @@ class OwnGenerations:
         elif known == self._local.own.heartbeat:
             self.raise_heartbeat()
 
-    def hear_of_me(self, inbound: Inbound, heartbeat: int, claim: int, reporter: Member) -> None:
-        """Answer a row about this node: refute it, or notice that it is out of date [P17, P38]."""
+    def hear_of_me(
+        self, inbound: Inbound, heartbeat: int, claim: int, reporter: Member, *, answer: bool
+    ) -> None:
+        """Take a row about this node: refute it, or notice that it is out of date [P17, P38].
+
+        ``answer``: whether the reporter is told as well.
+        """
         local = self._local
         own = local.own
         if own.leaving:
             return
+        accused = claim == wire.SUSPECT or claim == wire.DEAD
+        if accused and heartbeat > own.heartbeat and self._first_hand:
+            heartbeat = self._accused_ahead()
         if heartbeat > own.heartbeat:
             local.stats.drop(Drop.OWN_HEARTBEAT)
             self.renew(RenewalReason.FOREIGN_HEARTBEAT, reporter.name)
         elif claim == wire.LEFT:
             local.stats.drop(Drop.OWN_LEFT)
             self.renew(RenewalReason.FOREIGN_LEAVE, reporter.name)
-        elif claim == wire.SUSPECT or claim == wire.DEAD:
+        elif accused:
             if heartbeat == own.heartbeat:
                 self.raise_heartbeat()
                 local.stats.own_refutations += 1
@@ -183,10 +205,36 @@ class OwnGenerations:
                 local.me.note(
                     local.now, EvidenceKind.REFUTED_OWN, reporter.name, heartbeat=own.heartbeat
                 )
-                self._broadcasts.claim(local.me)
+                self._push_refutation()
             frame = inbound.frame
             known = frame.known if frame.target == local.me.key else 0
-            if known < own.heartbeat:
+            if answer and known < own.heartbeat:
                 # A reporter that knows it already lacks only the answer to a probe, and would
                 # answer this.
                 inbound.reply.rows.append(local.own_row())
+
+    def _accused_ahead(self) -> int:
+        """Return the heartbeat at which an accusation ahead of all that this node said counts.
+
+        At its own, so that it rises; at most ten times in an interval, and below it otherwise. It
+        never takes a new generation for that: whoever accuses could then end its life [P38].
+        """
+        local = self._local
+        local.stats.drop(Drop.OWN_HEARTBEAT)
+        if local.now < self._answer_after:
+            return local.own.heartbeat - 1
+        self._answer_after = local.now + local.config.gossip_interval / _RISES
+        return local.own.heartbeat
+
+    def _push_refutation(self) -> None:
+        """Push the new heartbeat; often accused, only let it ride on exchanges [P133].
+
+        Whoever holds this node suspect says so in each datagram to it, and asks before it declares
+        it dead.
+        """
+        local = self._local
+        if self._pushed.room(local.now, _PUSHES) or Mechanism.QUIET_HEARSAY in local.without:
+            self._pushed.add(local.now, _PUSHES)
+            self._broadcasts.claim(local.me)
+        else:
+            self._broadcasts.piggyback(local.me)

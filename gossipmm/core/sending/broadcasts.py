@@ -385,7 +385,7 @@ class BroadcastQueue:
         unknown: list[int] = []
         for key in self._piggybacked:
             member = local.table.by_key.get(key)
-            if member is None:
+            if member is None or member.quiet:
                 unknown.append(key)
                 continue
             if member is to:

@@ -64,7 +64,8 @@ class Claims:
             if heartbeat >= wire.MAX_COUNTER:
                 local.stats.drop(Drop.OUT_OF_RANGE)
             elif key == local.me.key:
-                self._own.hear_of_me(inbound, heartbeat, claim, reporter)
+                believed = self._detector.hearsay.believes(reporter)
+                self._own.hear_of_me(inbound, heartbeat, claim, reporter, answer=believed)
             elif (member := by_key.get(key)) is None:
                 self._hear_unknown(inbound, key, claim, wire.AGES[age_code], reporter)
             elif claim == wire.ALIVE:
@@ -116,9 +117,11 @@ class Claims:
         outcome = self._detector.hear_suspect(
             member, heartbeat, accusers or [reporter.key], reporter
         )
-        self._contradict(inbound, member, outcome)
+        self._contradict(inbound, member, outcome, reporter)
 
-    def _contradict(self, inbound: Inbound, member: Member, outcome: Outcome) -> None:
+    def _contradict(
+        self, inbound: Inbound, member: Member, outcome: Outcome, reporter: Member
+    ) -> None:
         """A stale accusation: answer its reporter with the fresher heartbeat.
 
         Only a claim of life refutes: two that hold it returning, each at a death below the other's
@@ -128,6 +131,7 @@ class Claims:
             outcome is Outcome.CONTRADICTED
             and member.declared_dead_at is None
             and Mechanism.REFUTATION_BY_ANYONE not in self._local.without
+            and self._detector.hearsay.believes(reporter)
         ):
             self._replies.answer(inbound.reply, member)
 
@@ -152,7 +156,7 @@ class Claims:
         else:
             self._local.stats.work += _ACCUSED
             outcome = self._detector.hear_dead(member, heartbeat, age, reporter)
-            self._contradict(inbound, member, outcome)
+            self._contradict(inbound, member, outcome, reporter)
 
     def hear_stranger(self, inbound: Inbound) -> None:
         """Read rows of a stranger: claims of life count, accusations do not [P82]."""

@@ -144,7 +144,10 @@ TRANSITIONS: Final[dict[Standing, dict[Weight, Transition]]] = {
 class Liveness:
     """The maxima of one generation at one holder, and the times that order evidence [P22]."""
 
-    __slots__ = ("d", "declared_dead_at", "failed_at", "heard", "k", "s")
+    __slots__ = (
+        *("brought_by", "by_hearsay", "d", "declared_dead_at", "failed_at"),
+        *("heard", "k", "quiet", "s", "told_on"),
+    )
 
     def __init__(self) -> None:
         self.k: Heartbeat = NEVER
@@ -156,6 +159,11 @@ class Liveness:
         self.declared_dead_at: float | None = None
         #: When this holder's own latest failed probe began; None once it was refuted.
         self.failed_at: float | None = None
+        #: Key of the member that brought the suspicion; 0: this holder itself, or nobody.
+        self.brought_by = 0
+        #: True while this holder knows of its suspicion by others alone; while it tells nobody of
+        #: it; and while it has told it on (``failure/hearsay.py``).
+        self.by_hearsay = self.quiet = self.told_on = False
 
     @property
     def suspected(self) -> bool:
@@ -194,11 +202,17 @@ class Liveness:
     # -- claims --------------------------------------------------------------------------------
 
     def hear_alive(
-        self, heartbeat: Heartbeat, evidence: EvidenceTime, *, any_age: bool = False
+        self,
+        heartbeat: Heartbeat,
+        evidence: EvidenceTime,
+        *,
+        any_age: bool = False,
+        accused_at: float = inf,
     ) -> Outcome:
         """Take a claim "alive at ``heartbeat``", on evidence of core time ``evidence`` [P23, P41].
 
         ``any_age`` lets evidence of any age raise the dead (an ablation shows that this is wrong).
+        ``accused_at``: evidence younger than that refutes below the accused heartbeat as well.
         """
         k = self.k
         if self.s < k < heartbeat and self.d < k and self.declared_dead_at is None:
@@ -208,6 +222,8 @@ class Liveness:
                 self.heard = evidence.heard
             return Outcome.FRESHER
         standing = self.standing()
+        if standing is Standing.ACCUSED and self.k < heartbeat <= self.s:
+            self._lower_accusation(heartbeat, evidence, accused_at)
         weight = self._weigh_alive(standing, heartbeat, evidence, any_age)
         outcome = TRANSITIONS[standing][weight].outcome
         if outcome is Outcome.STALE:
@@ -224,6 +240,16 @@ class Liveness:
         elif outcome is Outcome.RETURNED:
             self.declared_dead_at = self.failed_at = None
         return outcome
+
+    def _lower_accusation(
+        self, heartbeat: Heartbeat, evidence: EvidenceTime, accused_at: float
+    ) -> None:
+        """Count an accusation ahead of younger evidence as one just below that [P132].
+
+        No such heartbeat may ever have been issued, and whoever lives could not refute it.
+        """
+        if evidence.at > accused_at and self.d < self.k:
+            self.s = heartbeat - 1
 
     def _weigh_alive(
         self, standing: Standing, heartbeat: Heartbeat, evidence: EvidenceTime, any_age: bool
@@ -248,6 +274,11 @@ class Liveness:
     def reached(self, at: float) -> None:
         """Note that this holder's own probe was answered at ``at``, whatever the heartbeat."""
         self.heard = max(self.heard, at)
+        self.failed_at = None
+
+    def answered(self) -> None:
+        """End the suspicion of a member that answered this holder, whatever was accused [P132]."""
+        self.s = self.k - 1
         self.failed_at = None
 
     def hear_suspect(self, heartbeat: Heartbeat) -> Outcome:

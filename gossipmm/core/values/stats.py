@@ -56,6 +56,7 @@ class Drop(StrEnum):
     MAX_TABLE = "max_table"
     COUNTER_JUMP = "counter_jump"  #: a heartbeat or version more than ``max_jump`` above the last
     MAX_ACCUSATIONS = "max_accusations"
+    NO_CREDIT = "no_credit"  #: accused by one whose accusations were refuted again and again
     #: A slim frame for another node, of a sender not known here: it will be said again in full.
     UNKNOWN_SENDER = "unknown_sender"
     AHEAD = "ahead"  #: a generation more than a day ahead of this node's clock

@@ -25,6 +25,8 @@ __all__ = ("Accuse", "Forge", "Ghosts", "Impersonate", "Rubbish")
 
 #: Rows of one forged datagram.
 _ROWS = 70
+#: Hosts that an insider names as accusers at a time: as many as confirm a suspicion.
+_ACCUSERS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,44 +104,66 @@ def _send(
 
 
 def _of_others(
-    run: Context, liar: Host, of: str, claim: int, ahead: int
+    run: Context, liar: Host, of: str, claim: int, ahead: int, more: bytes = b""
 ) -> list[tuple[bytes, dict[int, Any]]]:
-    """Rows that claim something of members, each ``ahead`` of the heartbeat that the liar knows."""
+    """Rows that claim something of members, each ``ahead`` of the heartbeat that the liar knows.
+
+    ``more``: rows that follow each.
+    """
     rows = []
     for victim in select(run, of):
         member = liar.member(victim.node_name)
         if member is not None and victim is not liar:
             key = _key(liar, victim.node_name)
-            rows.append(wire.row(key, member.heartbeat + ahead, claim))
-    parts = [rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS)]
+            rows.append(wire.row(key, member.heartbeat + ahead, claim) + more)
+    most = _ROWS * wire.ROW_SIZE // (wire.ROW_SIZE + len(more))
+    parts = [rows[start : start + most] for start in range(0, len(rows), most)]
     return [(b"".join(part), {}) for part in parts]
 
 
 @fault("accuse")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accuse(Insider):
-    """An insider says of others that it could not reach them."""
+    """An insider says of others that it could not reach them, or that yet others could not.
+
+    ``invented``: it names so many accusers that do not exist. ``framed``: it names these hosts as
+    those who accuse, four of them each time.
+    """
 
     of: str = "all"
     #: Above the heartbeat that it knows: accusing at what was never issued.
     ahead: int = 0
+    invented: int = 0
+    framed: str = "none"
 
     def lie(self, run: Context, key: str, liar: Host) -> list[tuple[bytes, dict[int, Any]]]:
         """Accuse."""
-        return _of_others(run, liar, self.of, wire.SUSPECT, self.ahead)
+        stream = run.stream(f"accusers/{key}")
+        names = [host.node_name for host in select(run, self.framed)]
+        names = stream.sample(names, min(len(names), _ACCUSERS))
+        keys = [_key(liar, name) for name in names]
+        keys += [stream.getrandbits(64) | 1 for _ in range(self.invented)]
+        accusers = b"".join(wire.row(accuser, 0, wire.ACCUSER) for accuser in keys)
+        return _of_others(run, liar, self.of, wire.SUSPECT, self.ahead, accusers)
 
 
 @fault("forge")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forge(Insider):
-    """An insider tells heartbeats of others that they never issued."""
+    """An insider tells heartbeats of others that they never issued.
+
+    ``climb``: each time it tells ones that are higher by so many again.
+    """
 
     of: str = "all"
     ahead: int = 1000
+    climb: int = 0
 
     def lie(self, run: Context, key: str, liar: Host) -> list[tuple[bytes, dict[int, Any]]]:
         """Forge."""
-        return _of_others(run, liar, self.of, wire.ALIVE, self.ahead)
+        told = run.memory(f"{key}/{liar.label}", lambda: [0])
+        told[0] += self.climb
+        return _of_others(run, liar, self.of, wire.ALIVE, self.ahead + told[0])
 
 
 @fault("impersonate")

@@ -9,7 +9,13 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
-from gossipmm.core.values.events import HostChanged, MemberDied, MemberReturned, MemberSuspected
+from gossipmm.core.values.events import (
+    HostChanged,
+    MemberDied,
+    MemberRefuted,
+    MemberReturned,
+    MemberSuspected,
+)
 from gossipmm.core.values.types import HostState, Status
 from gossipmm_sim.judge.violations import Breach, Violation
 
@@ -76,6 +82,9 @@ class Tracker:
         self.misled: set[tuple[str, str]] = set()
         self.true_deaths = 0
         self.false_suspicions = 0
+        #: (host, node that is well) -> when that host began to hold it suspect.
+        self._doubted: dict[tuple[str, str], float] = {}
+        self._longest_doubt = 0.0
         #: Broken promises that events show; ``at`` is virtual time here.
         self.broken: list[Breach] = []
         #: (topic, host) ever registered by a program.
@@ -90,6 +99,7 @@ class Tracker:
         cluster.watch(MemberDied, self._died)
         cluster.watch(MemberSuspected, self._suspected)
         cluster.watch(MemberReturned, self._returned)
+        cluster.watch(MemberRefuted, self._refuted)
         cluster.on_register.append(self._registered)
 
     # -- what is done --------------------------------------------------------------------------
@@ -200,6 +210,12 @@ class Tracker:
         subject = self._process(event.name)
         if subject is not None and self.well(event.name):
             self.false_suspicions += 1
+            if self.well(host.node_name):
+                self._doubted.setdefault((host.label, event.name), self.cluster.now)
+
+    def _refuted(self, host: Host, event: MemberRefuted | MemberReturned) -> None:
+        since = self._doubted.pop((host.label, event.name), self.cluster.now)
+        self._longest_doubt = max(self._longest_doubt, self.cluster.now - since)
 
     def _returned(self, host: Host, event: MemberReturned) -> None:
         """Check whether the dead return.
@@ -209,6 +225,7 @@ class Tracker:
         misled: a host whose sends or receives were stuck cannot always know how old the evidence is
         that it passes on.
         """
+        self._refuted(host, event)
         for other in self.cluster.hosts:
             if other.node_name == event.name and other.boots:
                 if other.up and other.core.generation == event.generation:
@@ -257,6 +274,7 @@ class Tracker:
             "false_deaths": len(self.false_by_well) + len(self.false_by_ill),
             "deaths_seen": self.true_deaths,
             "false_suspicions": self.false_suspicions,
+            "longest_false_suspicion": self._longest_doubt,
             "taken_back_by_misled": len(self.misled),
         }
         for how in ("crash", "leave"):

@@ -215,6 +215,30 @@ ABLATIONS: dict[str, Ablation] = {
             duration=260,
         ),
         _case(
+            Mechanism.FIRST_HAND_DEATH,
+            "nobody is declared dead who was not asked, whatever was accused",
+            ("kept by=all",),
+            ("accuse at=1 until=20 by=3-7 rate=2 to=4 ahead=1000",),
+        ),
+        _case(
+            Mechanism.FIRST_HAND_REFUTES,
+            "an answer outweighs an accusation at a heartbeat that nobody issued",
+            ("at_most figure=core.renewals value=0",),
+            ("accuse at=1 until=20 by=3 rate=2 to=4 ahead=1000",),
+        ),
+        _case(
+            Mechanism.QUIET_HEARSAY,
+            "after false alarms, hearsay is asked about before it is told",
+            ("at_most figure=bytes_per_second value=1400",),
+            ("accuse at=1 until=20 by=3-7 rate=2 to=4",),
+        ),
+        _case(
+            Mechanism.ACCUSERS_CREDIT,
+            "who brought wrong accusations is not believed, so that it costs little to hear",
+            ("at_most figure=bytes_per_second value=1400",),
+            ("accuse at=1 until=20 by=3-7 rate=2 to=4",),
+        ),
+        _case(
             Mechanism.IMPAIRED,
             "a host whose answers do not get through says so, and is in no lookup",
             ("out on=3,4",),

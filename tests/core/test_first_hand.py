@@ -1,0 +1,268 @@
+"""What a node sees itself outweighs what others say: accusers that lie kill nobody [P131, P134].
+
+One real node, ``a``; everybody else is a puppet whose words the test chooses.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gossipmm.core.table.local_state import LocalState
+from gossipmm.core.values.events import GenerationRenewed, MemberDied
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.types import Status
+from gossipmm.core.wire import frame as wire
+from tests.helpers import Mesh, dropped, held, key_of
+from tests.puppets import Puppet, claims
+
+
+class Scene:
+    """Node ``a``, which knows a crowd of puppets, and asks no accused one by chance (P39)."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, crowd: int = 12, **fields: Any) -> None:
+        monkeypatch.setattr(LocalState, "chance", lambda self, probability: False)
+        self.mesh = Mesh("a", **fields)
+        self.node = self.mesh["a"]
+        self.x, *self.others = self.mesh.puppets("x", *(f"y{n}" for n in range(crowd)))
+
+    def status(self, puppet: Puppet) -> Status:
+        return held(self.node, puppet.name).status
+
+    def accuse(self, puppet: Puppet, by: Puppet, *accusers: Puppet, ahead: int = 0) -> list[Any]:
+        beat = max(held(self.node, puppet.name).k, 0) + ahead
+        rows = wire.row(puppet.key, beat, wire.SUSPECT)
+        rows += b"".join(wire.row(one.key, 0, wire.ACCUSER) for one in accusers)
+        return by.say("a", rows=rows)
+
+    def refute(self, puppet: Puppet) -> None:
+        """The puppet itself says a fresher heartbeat."""
+        puppet.heartbeat = held(self.node, puppet.name).s + 1
+        puppet.say("a")
+        assert self.status(puppet) is Status.ALIVE
+
+    def lie(self, by: Puppet, count: int, *accusers: Puppet) -> None:
+        """Accuse so many, one after the other, who refute it here."""
+        for puppet in self.others[-count:]:
+            self.accuse(puppet, by, *accusers)
+            assert self.status(puppet) is Status.SUSPECT
+            self.refute(puppet)
+
+    def told(self, puppet: Puppet) -> set[Any]:
+        """Where it was told since that the puppet is suspect, the puppet itself left out."""
+        return {
+            packet.target
+            for packet in self.mesh.sent
+            if packet.target not in puppet.addresses
+            and any(claim == wire.SUSPECT for claim, _ in claims(packet.frame.rows, puppet.key))
+        }
+
+
+def test_who_answers_this_node_does_not_die_of_an_accusation_at_a_heartbeat_never_issued(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Twenty hosts, one liar, a minute: 684 false deaths by healthy hosts [P131, P132]."""
+    scene = Scene(monkeypatch)
+    scene.accuse(scene.x, scene.others[0], *scene.others[:4], ahead=1000)
+    assert scene.status(scene.x) is Status.SUSPECT
+    scene.mesh.run(0.6)
+    assert scene.status(scene.x) is Status.ALIVE
+    scene.mesh.run(4)
+    assert scene.mesh.told("a", MemberDied) == []
+
+
+def test_before_a_death_this_node_asks_with_all_tries_and_no_death_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The question is over when the shortest suspicion is: asked late it cost a second [P131]."""
+    scene = Scene(monkeypatch, gossip_interval=30.0, max_datagram=1200)
+    scene.x.answers = False
+    began = scene.mesh.now
+    scene.accuse(scene.x, scene.others[0], *scene.others[:4])
+    low = scene.mesh.until(lambda: scene.status(scene.x) is Status.DEAD, step=0.005)
+    config = scene.mesh.config
+    unit = config.resend_base
+    assert low == pytest.approx(config.suspicion_min, abs=0.02)
+    assert scene.mesh.now - began == low
+    asked = [frame for frame in scene.x.heard if frame.kind == wire.SYN]
+    assert len(asked) == 6
+    assert 20 * unit <= config.probe_time
+    for frame in asked:  # the claim, and nothing else
+        assert [claim for claim, _ in claims(frame.rows)] == [wire.SUSPECT]
+    helpers = [frame for one in scene.others for frame in one.heard if frame.kind == wire.HELP]
+    assert helpers == []
+
+
+def test_a_question_that_a_pause_of_this_node_cut_short_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However it ends, the timer of the suspicion looks again [P131]."""
+    scene = Scene(monkeypatch)
+    scene.x.answers = False
+    scene.accuse(scene.x, scene.others[0], *scene.others[:4])
+    scene.mesh.run(0.7)
+    scene.mesh.freeze("a")
+    scene.mesh.run(2.0)
+    scene.mesh.thaw("a")
+    scene.mesh.until(lambda: scene.status(scene.x) is Status.DEAD, within=8)
+
+
+def test_evidence_younger_than_the_accusation_refutes_it_below_its_heartbeat(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever lives cannot reach a heartbeat that somebody made up [P132]."""
+    scene = Scene(monkeypatch)
+    scene.x.answers = False
+    scene.accuse(scene.x, scene.others[0], ahead=1000)
+    scene.mesh.run(0.1)
+    scene.others[1].say("a", rows=wire.row(scene.x.key, 50, wire.ALIVE, wire.age_up(5.0)))
+    assert scene.status(scene.x) is Status.SUSPECT  # that is older
+    scene.x.heartbeat = 60
+    scene.x.say("a")
+    assert scene.status(scene.x) is Status.ALIVE
+
+
+def test_accused_ahead_of_its_heartbeat_a_node_rises_and_keeps_its_life(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By new generations the accused were gone for seconds each time [P132]."""
+    scene = Scene(monkeypatch)
+    own, began = key_of(scene.node), scene.node.heartbeat
+    for _ in range(40):
+        beat = scene.node.heartbeat + 1000
+        scene.others[0].say("a", rows=wire.row(own, beat, wire.SUSPECT))
+    assert scene.node.heartbeat == began + 1
+    for _ in range(9):
+        scene.mesh.run(0.13)
+        scene.others[0].say("a", rows=wire.row(own, scene.node.heartbeat + 9, wire.DEAD))
+    assert began + 10 <= scene.node.heartbeat <= began + 14
+    assert scene.mesh.told("a", GenerationRenewed) == []
+
+
+def test_after_false_alarms_hearsay_is_asked_about_before_it_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each lie cost every node sixteen datagrams, for as long as it lasted [P133]."""
+    scene = Scene(monkeypatch)
+    scene.x.answers = False
+    liars = scene.others[:4]
+    for index, liar in enumerate(liars):
+        scene.accuse(scene.others[5 + index], liar)
+        scene.mesh.run(0.1)
+        assert scene.told(scene.others[5 + index])
+        scene.refute(scene.others[5 + index])
+    scene.accuse(scene.x, scene.others[10])
+    assert scene.status(scene.x) is Status.SUSPECT
+    scene.mesh.run(0.4)
+    assert [frame.kind for frame in scene.x.heard].count(wire.SYN) >= 4
+    assert not scene.told(scene.x)
+    scene.mesh.run(0.2)
+    assert scene.told(scene.x)
+    scene.mesh.until(lambda: scene.status(scene.x) is Status.DEAD)
+
+
+def test_often_accused_a_node_lets_its_heartbeat_ride_on_exchanges(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """[P133]."""
+    scene = Scene(monkeypatch)
+    own = key_of(scene.node)
+    for _ in range(8):
+        scene.others[0].say("a", rows=wire.row(own, scene.node.heartbeat, wire.SUSPECT))
+        scene.mesh.run(0.05)
+    told = {
+        beat
+        for packet in scene.mesh.sent
+        if packet.target not in scene.others[0].addresses and packet.frame.kind == wire.NEWS
+        for claim, beat in claims(packet.frame.rows, own)
+    }
+    assert len(told) == 3
+    assert scene.node.stats.own_refutations == 8
+
+
+def test_who_brought_wrong_accusations_is_not_believed_but_asked_about(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A minute of it had every node send 26,000 bytes a second [P134]."""
+    scene = Scene(monkeypatch)
+    liar = scene.others[0]
+    scene.lie(liar, 4)
+    held(scene.node, "x").heard -= 5.0  # nobody has reached it just now
+    before = len(scene.x.heard)
+    scene.accuse(scene.x, liar)
+    assert scene.status(scene.x) is Status.ALIVE
+    assert dropped(scene.node, Drop.NO_CREDIT) == 1
+    scene.mesh.run(0.02)
+    assert [frame.kind for frame in scene.x.heard[before:]].count(wire.SYN) == 1
+    for _ in range(10):
+        scene.accuse(scene.x, liar)
+    scene.mesh.run(0.02)
+    assert [frame.kind for frame in scene.x.heard[before:]].count(wire.SYN) == 1
+    # It is not answered: not even with what everybody else would be told.
+    beat = held(scene.node, "x").k
+    assert liar.say("a", rows=wire.row(scene.x.key, beat - 1, wire.SUSPECT)) == []
+    own = key_of(scene.node)
+    assert liar.say("a", rows=wire.row(own, scene.node.heartbeat - 1, wire.SUSPECT)) == []
+    # Others are believed, and so is the liar some time later.
+    scene.accuse(scene.x, scene.others[1])
+    assert scene.status(scene.x) is Status.SUSPECT
+    scene.refute(scene.x)
+    scene.mesh.run(90)
+    scene.accuse(scene.x, liar)
+    assert scene.status(scene.x) is Status.SUSPECT
+
+
+def test_who_is_named_as_accuser_by_others_keeps_its_credit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A liar would have honest members disbelieved, by naming them [P134]."""
+    scene = Scene(monkeypatch)
+    liar, framed = scene.others[:2]
+    scene.lie(liar, 4, framed)
+    scene.accuse(scene.x, framed)
+    assert scene.status(scene.x) is Status.SUSPECT
+    scene.refute(scene.x)
+    scene.accuse(scene.x, liar, framed)
+    assert scene.status(scene.x) is Status.ALIVE
+
+
+def test_what_others_say_against_an_accusation_charges_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A liar would have honest accusers disbelieved, by heartbeats of the dead [P134]."""
+    scene = Scene(monkeypatch)
+    honest, liar = scene.others[:2]
+    for puppet in scene.others[4:10]:
+        scene.accuse(puppet, honest)
+        beat = held(scene.node, puppet.name).s + 1
+        liar.say("a", rows=wire.row(puppet.key, beat, wire.ALIVE))
+        assert scene.status(puppet) is Status.ALIVE
+    scene.accuse(scene.x, honest)
+    assert scene.status(scene.x) is Status.SUSPECT
+
+
+def test_accusers_that_do_not_exist_hasten_no_death(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four forged rows brought death from 3.0 to 1.0 s [P30]."""
+    scene = Scene(monkeypatch, gossip_interval=30.0)
+    scene.x.answers = False
+    invented = b"".join(wire.row(key, 0, wire.ACCUSER) for key in (71, 72, 73, 74))
+    me = wire.row(key_of(scene.node), 0, wire.ACCUSER)
+    beat = held(scene.node, "x").k
+    scene.others[0].say("a", rows=wire.row(scene.x.key, beat, wire.SUSPECT) + invented + me)
+    assert held(scene.node, "x").accusers == [scene.others[0].key]
+    took = scene.mesh.until(lambda: scene.status(scene.x) is Status.DEAD, step=0.005)
+    assert took == pytest.approx(3.0, abs=0.02)
+
+
+def test_a_reporter_is_heard_of_so_many_whomever_it_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With max_accusations=5 an insider had 30 of 30 suspected, by ever other names [P31]."""
+    scene = Scene(monkeypatch, crowd=40, max_accusations=5)
+    liar, *others = scene.others
+    for index in range(30):
+        scene.accuse(others[index], liar, others[index + 1], others[index + 2])
+    suspects = [one for one in others if scene.status(one) is Status.SUSPECT]
+    assert len(suspects) == 5
+    assert dropped(scene.node, Drop.MAX_ACCUSATIONS) == 25
