@@ -128,7 +128,8 @@ ABLATIONS: dict[str, Ablation] = {
             Mechanism.SECOND_PUSH,
             "those whom the first push missed have the second one",
             ("at_most figure=registration_known_p99 value=0.05",),
-            ("register at=1 on=all spread=10 topic=extra",),
+            # Without loss the first push reaches everybody: one of four goes to a ring neighbour.
+            ("loss p=0.1", "register at=1 on=all spread=10 topic=extra"),
             nodes=60,
             duration=15,
         ),
@@ -141,9 +142,9 @@ ABLATIONS: dict[str, Ablation] = {
         ),
         _case(
             Mechanism.REFUTATION_BY_ANYONE,
-            "a stale accusation dies at the first host that knows better",
-            ("at_most figure=core.suspicions value=1000",),
-            ("loss p=0.4",),
+            "a wrong accusation dies at the first host that knows better, not only at the accused",
+            ("at_most figure=core.own_refutations value=16",),
+            ("accuse at=1 until=19 by=3 rate=2 to=4",),
             nodes=50,
             duration=20,
         ),
