@@ -236,7 +236,8 @@ def test_watch_ends_with_its_agent(cluster):
         assert watching.stderr.readline() == "watching a\n"
         at_b.register("web", "x")
         assert re.fullmatch(
-            r"\d\d:\d\d:\d\d\.\d{3}  topic web: x is live\n", watching.stdout.readline()
+            r"\d\d:\d\d:\d\d\.\d{3}[+-]\d{4}  topic web: x is live\n",
+            watching.stdout.readline(),
         )
         a.signal(signal.SIGTERM)
         assert watching.wait(20) == 3

@@ -18,7 +18,7 @@ from gossipmm.config import Config
 from gossipmm.core.values import events
 from gossipmm.core.values.renewal import RenewalReason
 from gossipmm.core.values.stats import Drop
-from gossipmm.core.values.types import HostState, PathFault
+from gossipmm.core.values.types import HostState, PathFault, Refusal
 from gossipmm.errors import ConfigError
 from gossipmm.sidecar.ops import logs
 from tests.agent.memory_network import Air
@@ -69,6 +69,7 @@ VALUES = {
     "str": "words",
     "Drop": Drop.UNKNOWN_KEY,
     "PathFault": PathFault.NO_PATH,
+    "Refusal": Refusal.AHEAD,
     "RenewalReason": RenewalReason.CLOSED,
     "int": 3,
     "float": 1.5,

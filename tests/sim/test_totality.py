@@ -107,6 +107,14 @@ BY_TEST: dict[str, tuple[str, str]] = {
         "core/test_strict.py",
         "test_what_is_larger_than_any_datagram_of_ours_is_refused_unread",
     ),
+    "Drop.UNKNOWN_SENDER": (
+        "core/test_slim.py",
+        "test_a_fresh_life_at_that_address_is_asked_again_in_full",
+    ),
+    "ServiceChanged": (
+        "services/test_engine.py",
+        "test_every_change_is_an_event_on_the_own_agent_alone",
+    ),
     "Drop.TOO_OLD": ("core/test_closing.py", "test_what_is_older_than_reap_after_is_not_accepted"),
     "Drop.UNKNOWN_KIND": ("core/test_hostile.py", "test_a_refused_datagram_changes_nothing"),
     "Drop.VERSION": ("core/test_hostile.py", "test_a_refused_datagram_changes_nothing"),
@@ -228,7 +236,8 @@ def test_no_entry_is_for_what_happens_anyway_or_is_gone():
 def test_the_test_that_is_named_is_there_and_speaks_of_it(what):
     file, function = BY_TEST[what]
     text = (TESTS / file).read_text()
-    defined = {one.name for one in ast.walk(ast.parse(text)) if isinstance(one, ast.FunctionDef)}
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    defined = {one.name for one in ast.walk(ast.parse(text)) if isinstance(one, kinds)}
     assert function in defined
     assert what in text
 
