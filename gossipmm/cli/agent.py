@@ -308,7 +308,7 @@ async def _tell(
     not printed.
     """
     from gossipmm.core.values.events import HostChanged, LeaveFinished
-    from gossipmm.errors import WatchOverflowError
+    from gossipmm.errors import AgentClosedError, WatchOverflowError
 
     while True:
         try:
@@ -322,7 +322,10 @@ async def _tell(
         except WatchOverflowError:
             output.log(f"more than {_BUFFER} events at once: some were not printed")
             watch.close()
-            watch = agent.watch(buffer=_BUFFER)
+            try:
+                watch = agent.watch(buffer=_BUFFER)
+            except AgentClosedError:  # it ended with more events than fit
+                return
 
 
 async def _tell_if_lonely(agent: Agent, output: Output) -> None:

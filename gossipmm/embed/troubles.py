@@ -6,7 +6,7 @@ import logging
 
 from gossipmm.agent.agent import Agent
 from gossipmm.core.values import events
-from gossipmm.errors import WatchOverflowError
+from gossipmm.errors import AgentClosedError, WatchOverflowError
 from gossipmm.text.events import as_line
 
 __all__ = ("log_troubles",)
@@ -44,3 +44,5 @@ async def log_troubles(agent: Agent) -> None:
             return
         except WatchOverflowError:
             continue
+        except AgentClosedError:  # it ended with more events than fit
+            return

@@ -8,18 +8,21 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import get_args
 
 import pytest
 import trio
 
 from gossipmm.agent import open_agent
+from gossipmm.cli import agent as command
 from gossipmm.config import Config
 from gossipmm.core.values import events
 from gossipmm.core.values.renewal import RenewalReason
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import HostState, PathFault, Refusal
-from gossipmm.errors import ConfigError
+from gossipmm.embed.troubles import log_troubles
+from gossipmm.errors import AgentClosedError, ConfigError, WatchOverflowError
 from gossipmm.sidecar.ops import logs
 from tests.agent.memory_network import Air
 from tests.processes.program import programs, until
@@ -269,3 +272,36 @@ def test_an_agent_writes_its_whole_log_as_json():
 def test_a_style_that_does_not_exist_is_refused():
     with pytest.raises(ConfigError, match="log_format: 'xml' is not text or json"):
         Config(log_format="xml")
+
+
+class ClosedAfterTooMuch:
+    """An agent that ends while more happens than its readers have room for."""
+
+    name = "a"
+    leaving = False
+
+    def __init__(self):
+        self.watched = 0
+
+    def watch(self, *_, **more):
+        self.watched += 1
+        if self.watched > 1:
+            raise AgentClosedError("agent a was closed: open another one")
+        return self
+
+    __enter__ = __aiter__ = lambda self: self
+    __exit__ = close = lambda *_: None
+
+    async def __anext__(self):
+        raise WatchOverflowError("more events than fit")
+
+
+async def test_an_agent_that_ends_with_more_events_than_fit_ends_its_readers_quietly():
+    """AgentClosedError came out of the log, and with it out of the program's nursery."""
+    with logged():
+        await logs.log_events(ClosedAfterTooMuch())
+    await log_troubles(ClosedAfterTooMuch())
+    agent, told = ClosedAfterTooMuch(), []
+    output = SimpleNamespace(log=told.append, broken=False)
+    await command._tell(agent.watch(), agent, output, False, trio.Event())
+    assert len(told) == 1

@@ -19,13 +19,14 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from gossipmm.agent.event_json import as_json
 from gossipmm.core.values import events
 from gossipmm.core.values.events import Event
-from gossipmm.errors import WatchOverflowError
+from gossipmm.errors import AgentClosedError, WatchOverflowError
 from gossipmm.text.events import as_line
 from gossipmm.text.terminal import printable
 
@@ -78,15 +79,16 @@ _log = logging.getLogger(EVENTS)
 
 async def log_events(agent: Agent, *, buffer: int = 16_384) -> None:
     """Log an agent's events until it ends. Start it in the agent's own Trio run."""
-    while True:
-        with agent.watch(buffer=buffer) as watch:
-            try:
-                async for event in watch:
-                    log_event(event, agent.name)
-            except WatchOverflowError:
-                _log.warning("more than %d events at once: some were not logged", buffer)
-            else:
-                return
+    with suppress(AgentClosedError):  # it may end with more events than the buffer holds
+        while True:
+            with agent.watch(buffer=buffer) as watch:
+                try:
+                    async for event in watch:
+                        log_event(event, agent.name)
+                except WatchOverflowError:
+                    _log.warning("more than %d events at once: some were not logged", buffer)
+                else:
+                    return
 
 
 def log_event(event: Event, node: str) -> None:
