@@ -40,7 +40,8 @@ class Accusations:
         ]
         accusers = known or [reporter.key]
         key = reporter.key
-        if counts.get(key, 0) >= limit and key not in (*member.accusers, member.brought_by):
+        is_new = key not in member.accusers and key != member.brought_by
+        if is_new and counts.get(key, 0) >= limit:
             return []
         if all(counts.get(key, 0) < limit for key in accusers):
             return accusers

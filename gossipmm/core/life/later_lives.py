@@ -88,7 +88,7 @@ class LaterLives:
         self._by_probe: dict[int, _Life] = {}
         #: Name -> when nobody had answered for a later life of it.
         self._contested: dict[NodeId, float] = {}
-        self._left: float = _BUDGET + _FOR_EACH
+        self._left = float(_BUDGET + _FOR_EACH)
         self._filled_at = local.now
 
     # -- what is announced -----------------------------------------------------------------------

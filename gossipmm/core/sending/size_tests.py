@@ -280,7 +280,7 @@ class SizeTests:
         if sizes.small.get(address) is not small or address in self._tests:
             return
         member = local.table.by_name.get(small.name)
-        if member is None or address not in (*member.addresses, member.source):
+        if member is None or (address not in member.addresses and address != member.source):
             del sizes.small[address]  # whoever was known there is gone
         elif local.now < self._next_try:
             local.timers.at(self._next_try, self._try_again, what)
