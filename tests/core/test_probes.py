@@ -288,7 +288,7 @@ def test_what_was_not_reached_by_the_end_of_the_probe_is_suspected_and_told() ->
         y.say("a")  # others are heard: it is not this node that is deaf
         mesh.run(0.01)
     took = mesh.now - began
-    assert took <= max(mesh.config.gossip_interval, probes._LASTS * mesh.config.resend_base) + 0.02
+    assert took <= max(mesh.config.gossip_interval, probes.LASTS * mesh.config.resend_base) + 0.02
     suspected = mesh.told("a", MemberSuspected)[0]
     assert (suspected.name, suspected.accuser) == ("x", "a")
     kinds = [line.kind for line in mesh["a"].why("x")]

@@ -320,7 +320,8 @@ class Detector:
         cancel(member.suspicion_timer)
         when = member.suspect_since + timeout(local, len(member.accusers))
         if self._must_ask(member):
-            early = 0.0 if member.quiet else max(0.0, shortest(local) - self._probes.lasts())
+            lasts = self._probes.lasts(Purpose.DEATH)
+            early = 0.0 if member.quiet else max(0.0, shortest(local) - lasts)
             when = min(when, member.suspect_since + early)
         member.suspicion_timer = local.timers.at(max(local.now, when), self._suspicion_over, member)
 
@@ -336,7 +337,7 @@ class Detector:
         if self._must_ask(member):
             # However the question ends, this timer looks again.
             self._probes.start(member, Purpose.DEATH)
-            again = local.now + self._probes.lasts()
+            again = local.now + self._probes.lasts(Purpose.DEATH)
             member.suspicion_timer = local.timers.at(again, self._suspicion_over, member)
             return
         if member.suspect_since + timeout(local, len(member.accusers)) > local.now:

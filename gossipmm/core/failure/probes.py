@@ -13,8 +13,7 @@ from typing import Final
 from gossipmm.addresses import format_address
 from gossipmm.core.failure.outcomes import RoundOutcomes
 from gossipmm.core.failure.probe import Failure, Findings, Probe
-from gossipmm.core.failure.suspicion import resend_unit
-from gossipmm.core.failure.tries import blame, blame_for_death, tries_of
+from gossipmm.core.failure.tries import LASTS, blame, blame_for_death, tries_of, unit_of
 from gossipmm.core.sealing.admission import Admission
 from gossipmm.core.sending.broadcasts import BroadcastQueue
 from gossipmm.core.sending.outbox import Outbox
@@ -30,8 +29,6 @@ from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.slim import SHORT
 from gossipmm.mechanisms import Mechanism
 
-#: A probe lasts this many units, and at least ``Config.probe_time``.
-_LASTS: Final = 20
 #: Number of a try whose answer means that the path is bad: the next exchange comes at once.
 _TROUBLE: Final = 2
 #: Units by which a timer must be late to give the probe that time back.
@@ -119,17 +116,18 @@ class Probes:
         if probe is not None:
             if purpose in _OWN and probe.purpose not in (_ACCUSES, _OWN)[purpose is Purpose.DEATH]:
                 self._is_own_now(probe, purpose)
+            if purpose is Purpose.DEATH:
+                self._hurry(probe)
             return probe
-        if purpose is Purpose.ROUND and self._paths.passes_over(member):
+        if (purpose is Purpose.ROUND and self._paths.passes_over(member)) or (
+            purpose is Purpose.RETURNING and self._is_left_alone(member)
+        ):
             return None
-        local = self._local
-        if purpose is Purpose.RETURNING and self._is_left_alone(member):
-            return None
-        unit = self._unit()
+        local, unit = self._local, unit_of(purpose, self._local, self._deviation)
         identity = local.rng.getrandbits(64) & ~TRY or 1 + TRY
         order = self._paths.order(member)
         probe = Probe(identity, member, purpose, order, local.now, unit)
-        probe.ends = local.now + self.lasts()
+        probe.ends = local.now + self.lasts(purpose)
         probe.once |= purpose is Purpose.RETURNING and member.key in self._deaf
         probe.generation = local.own.generation
         self._open[probe.identity] = probe
@@ -139,13 +137,10 @@ class Probes:
         probe.timer = local.timers.at(local.now + unit, self._step, probe)
         return probe
 
-    def _unit(self) -> float:
-        stats, base = self._local.stats, self._local.config.resend_base
-        return resend_unit(base, stats.rtt, self._deviation) if stats.rtt else base
-
-    def lasts(self) -> float:
+    def lasts(self, purpose: Purpose) -> float:
         """Return the seconds for which a probe that begins now waits for its answer."""
-        return max(self._local.config.probe_time, _LASTS * self._unit())
+        unit = unit_of(purpose, self._local, self._deviation)
+        return max(self._local.config.probe_time, LASTS * unit)
 
     def _is_left_alone(self, member: Member) -> bool:
         """Return whether it did not answer lately, though it speaks: it hears nobody [P42]."""
@@ -165,6 +160,14 @@ class Probes:
             helpers for _, helpers in tries_of(probe, self._local)[: probe.stage]
         ):
             self._ask_helpers(probe)
+
+    def _hurry(self, probe: Probe) -> None:
+        """Let a probe end as soon as one before a death would [P131]."""
+        local, unit = self._local, unit_of(Purpose.DEATH, self._local, self._deviation)
+        if unit < probe.unit:
+            probe.unit, probe.ends = unit, local.now + self.lasts(Purpose.DEATH)
+            cancel(probe.timer)
+            probe.timer = local.timers.at(local.now, self._step, probe)
 
     def _send(self, probe: Probe) -> None:
         local = self._local
@@ -341,14 +344,11 @@ class Probes:
         if member.doubted:
             member.doubted = False
             local.table.rejudge(member, local.now)
+        row = wire.row(member.key, max(member.k, 0), wire.ALIVE, 0)
+        options = {wire.OPT_TARGET: member.key, wire.OPT_REACHED: True}
         for seeker, address, identity in probe.asked_by:
             self._outbox.send(
-                wire.HELPED,
-                seeker,
-                address=address,
-                probe=identity,
-                rows=wire.row(member.key, max(member.k, 0), wire.ALIVE, 0),
-                options={wire.OPT_TARGET: member.key, wire.OPT_REACHED: True},
+                wire.HELPED, seeker, address=address, probe=identity, rows=row, options=options
             )
 
     # -- helping ---------------------------------------------------------------------------

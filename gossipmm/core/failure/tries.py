@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from gossipmm.core.failure.probe import Probe
+from gossipmm.core.failure.suspicion import resend_unit, shortest
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.trail import Hold
 from gossipmm.mechanisms import Mechanism
 
-__all__ = ("blame", "blame_for_death", "tries_of")
+__all__ = ("LASTS", "blame", "blame_for_death", "tries_of", "unit_of")
 
 #: When to try again, in units (25 ms on a LAN), and whether helpers are asked then. The tries after
 #: the helpers cost nothing until four have failed, and make false suspicions at 25 % loss five
@@ -24,6 +25,19 @@ _TRIES_WITHOUT_PATH: Final = ((1, True), (8, True))
 _TRIES_AT_LOSS: Final = tuple((unit, False) for unit in range(1, 18, 2))
 #: Share of probes that need a second try from which that is so: one datagram in twenty lost.
 _LOSSY: Final = 0.1
+
+
+#: A probe lasts this many units, and at least ``Config.probe_time``.
+LASTS: Final = 20
+
+
+def unit_of(purpose: Purpose, local: LocalState, deviation: float) -> float:
+    """Return the time unit of a probe that begins now, with the deviation of round trips [P65]."""
+    stats, base = local.stats, local.config.resend_base
+    unit = resend_unit(base, stats.rtt, deviation) if stats.rtt else base
+    # A death does not wait for round trips of a moment in which this node was busy [P131].
+    most = max(base, shortest(local) / LASTS) if purpose is Purpose.DEATH else unit
+    return min(unit, most)
 
 
 def tries_of(probe: Probe, local: LocalState) -> tuple[tuple[int, bool], ...]:
