@@ -8,6 +8,7 @@ a reader is not as quick as a script.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -20,17 +21,18 @@ import pytest
 from tests.documented import PAGES, Step, session, wildcard
 from tests.house.source import ROOT, relative
 from tests.namespaces import missing
-from tests.processes.program import DEADLINE, environment
+from tests.processes.program import DEADLINE, environment, until
 
 #: They change nothing, so that they can be asked again.
 LOOKS = ("members", "status", "queues", "lookup", "topics", "why", "registrations", "keys list")
 END = "-- end of the answer --"
-#: ``gossipmm`` is the program of this checkout, and ``/run`` is empty.
+#: ``gossipmm`` is the program of this checkout, and ``/run`` is empty. Each job is a group of
+#: processes, the shell of the function and the agent in it, and all of them end with the shell.
 BEGIN = """\
 mount -t tmpfs tmpfs /run && ip link set lo up
 gossipmm() { "$PYTHON" -m gossipmm "$@"; }
-trap 'kill -9 $(jobs -p) 2>/dev/null' EXIT
 set -m
+trap 'for job in $(jobs -p); do kill -9 -- -"$job"; done 2>/dev/null' EXIT
 """
 
 MISSING = missing()
@@ -71,10 +73,21 @@ class Shell:
 
     def close(self) -> None:
         """End it, and with it all that it started."""
+        groups = [int(job) for job in self.answer("jobs -p").split()]
         with self._process:
             assert self._process.stdin
             self._process.stdin.close()
             self._process.wait(DEADLINE)
+        for group in groups:
+            until(lambda group=group: not _lives(group), f"group {group} has ended")
+
+
+def _lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 @pytest.fixture
