@@ -289,7 +289,7 @@ def test_a_sole_survivor_says_so_soon_and_gives_the_dead_up_together(others: int
 
 def test_an_isolation_in_which_nobody_died_is_taken_back() -> None:
     """Cut off for five seconds: it is said, and taken back, and nobody is accused [P92]."""
-    mesh = Mesh("a", seed=2)
+    mesh = Mesh("a")
     names = [f"x{n}" for n in range(20)]
     puppets = mesh.puppets(*names)
     for puppet in puppets:
