@@ -7,6 +7,7 @@
 import ast
 import json
 import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -68,7 +69,16 @@ def test_every_exception_to_a_rule_is_needed(pattern, rule):
         f"lint.mccabe.max-complexity={lint['mccabe']['max-complexity']}",
         f"lint.pylint.max-args={lint['pylint']['max-args']}",
     )
-    command = ["ruff", "check", "--isolated", "--no-cache", "--output-format", "json"]
+    command = [
+        sys.executable,
+        "-m",
+        "ruff",
+        "check",
+        "--isolated",
+        "--no-cache",
+        "--output-format",
+        "json",
+    ]
     command += [f"--select={rule}", *(f"--config={each}" for each in settings)]
     files = sorted(str(path) for path in ROOT.glob(pattern))
     assert files, f"{pattern} matches no file: strike it out in pyproject.toml"

@@ -1,9 +1,11 @@
 """What the package ships for other programs: alerts for Prometheus, a dashboard, a Dockerfile."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from importlib.resources import files
 from pathlib import Path
 
@@ -18,6 +20,9 @@ from tests.sidecar.helpers import agents
 SHIPPED = files("gossipmm.sidecar.ops") / "shipped"
 ALERTS = (SHIPPED / "alerts.yml").read_text()
 DOCKERFILE = (SHIPPED / "Dockerfile").read_text()
+
+#: Beside the Python that runs the tests, whose folder need not be on the path.
+HADOLINT = shutil.which("hadolint", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 
 needs_promtool = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="promtool is not installed: apt-get install prometheus"
@@ -114,9 +119,9 @@ def test_the_image_is_started_with_options_and_settings_that_exist():
     assert re.search(r"^USER \d+:\d+$", DOCKERFILE, re.MULTILINE), "by number, not root"
 
 
-@pytest.mark.skipif(shutil.which("hadolint") is None, reason="hadolint is not installed")
+@pytest.mark.skipif(HADOLINT is None, reason="hadolint is not installed")
 def test_hadolint_has_nothing_to_say():
-    command = ["hadolint", "-"]
+    command = [HADOLINT, "-"]
     result = subprocess.run(
         command, input=DOCKERFILE, capture_output=True, text=True, timeout=60, check=False
     )
