@@ -17,13 +17,11 @@ __all__ = (
     "completed",
     "done",
     "duration",
-    "metadata_text",
     "names_of_members",
     "names_of_topics",
     "number",
     "output_option",
     "say",
-    "scalar",
     "show_json",
     "state_text",
     "table",
@@ -161,13 +159,3 @@ def _agents(_context: click.Context, _parameter: click.Parameter, begun: str) ->
     from gossipmm.client.place import running
 
     return [name for name in running() if name.startswith(begun)]
-
-
-def metadata_text(metadata: dict[str, Any]) -> str:
-    """Write metadata in one cell."""
-    return " ".join(f"{key}={scalar(value)}" for key, value in sorted(metadata.items()))
-
-
-def scalar(value: object) -> str:
-    """Write a value of metadata as ``register --metadata`` takes it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)

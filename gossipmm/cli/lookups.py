@@ -11,7 +11,6 @@ from gossipmm.cli.base import (
     absent,
     completed,
     duration,
-    metadata_text,
     names_of_members,
     names_of_topics,
     output_option,
@@ -25,6 +24,7 @@ from gossipmm.cli.services import show_checks
 from gossipmm.client import Client
 from gossipmm.errors import ControlError
 from gossipmm.text.durations import moment
+from gossipmm.text.metadata import metadata_text
 from gossipmm.text.terminal import printable
 
 __all__ = ("lookup", "queues", "topics", "why")

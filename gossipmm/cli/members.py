@@ -12,11 +12,9 @@ from gossipmm.cli.base import (
     absent,
     completed,
     duration,
-    metadata_text,
     names_of_members,
     names_of_topics,
     output_option,
-    scalar,
     show_json,
     state_text,
     table,
@@ -24,6 +22,7 @@ from gossipmm.cli.base import (
 )
 from gossipmm.client import Client
 from gossipmm.core.values.types import Status
+from gossipmm.text.metadata import metadata_text, value_text
 
 __all__ = ("members",)
 
@@ -113,7 +112,7 @@ def _is_any(member: dict[str, Any], statuses: Iterable[str]) -> bool:
 
 def _has(metadata: dict[str, Any], key: str, text: str) -> bool:
     """Return whether metadata has a value that is written as ``text``."""
-    return key in metadata and scalar(metadata[key]) == text
+    return key in metadata and value_text(metadata[key]) == text
 
 
 def _nodes(client: Client, topic: str) -> set[str]:

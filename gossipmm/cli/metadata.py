@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
-from gossipmm.cli.base import absent, metadata_text, number, say, talks
+from gossipmm.cli.base import absent, number, say, talks
 from gossipmm.cli.registrations import pair_of
 from gossipmm.client import Client
+from gossipmm.text.metadata import metadata_text
 
 __all__ = ("metadata",)
 

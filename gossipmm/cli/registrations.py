@@ -14,7 +14,6 @@ from gossipmm.cli.base import (
     completed,
     done,
     duration,
-    metadata_text,
     names_of_topics,
     number,
     output_option,
@@ -24,6 +23,7 @@ from gossipmm.cli.base import (
     talks,
 )
 from gossipmm.client import Client
+from gossipmm.text.metadata import metadata_text
 
 __all__ = (
     "ack_alive",

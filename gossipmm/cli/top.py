@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gossipmm.cli.base import duration, metadata_text, talks
+from gossipmm.cli.base import duration, talks
 from gossipmm.cli.keyboard import keyboard
 from gossipmm.client import Client
 from gossipmm.errors import AgentUnreachableError, ControlError
 from gossipmm.text.durations import moment
+from gossipmm.text.metadata import metadata_text
 from gossipmm.text.terminal import cleaned, printable
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from gossipmm.sidecar.api.state import State
 from gossipmm.sidecar.http.messages import Response
 from gossipmm.sidecar.http.problems import ProblemError
 from gossipmm.sidecar.http.router import Call, Endpoint
+from gossipmm.text.metadata import value_text
 
 __all__ = ("ENDPOINTS", "TargetGroup")
 
@@ -91,8 +92,7 @@ def _labels(entry: HostEntry, node: str) -> dict[str, str]:
         f"{_PREFIX}state": entry.state.label,
     }
     for key, value in entry.metadata.items():
-        text = ("true" if value else "false") if isinstance(value, bool) else str(value)
-        labels[_label(key)] = text
+        labels[_label(key)] = value_text(value)
     return labels
 
 

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 import msgspec
 
 from gossipmm.core.values.types import HostEntry, HostState, MemberView, Status
+from gossipmm.text.metadata import value_text
 
 __all__ = (
     "DATACENTER",
@@ -199,10 +200,7 @@ def tags(host: HostEntry) -> list[str]:
 
 
 def _texts(metadata: Mapping[str, object]) -> dict[str, str]:
-    return {
-        key: str(value).lower() if isinstance(value, bool) else str(value)
-        for key, value in metadata.items()
-    }
+    return {key: value_text(value) for key, value in metadata.items()}
 
 
 def _port(value: object) -> int:
