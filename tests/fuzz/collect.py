@@ -11,11 +11,15 @@ from pathlib import Path
 from gossipmm.core.sealing.envelope import CoseEnvelope
 from gossipmm.core.sealing.keyring import Key, Keyring
 from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.slim import is_slim
+from tests.fuzz.script import FIRST_SLIM
 from tests.helpers import Mesh
 
 CORPUS = Path(__file__).parent / "corpus"
 #: The key id that the target has, another secret.
 FORGER = Keyring((Key(b"\x01", bytes(range(1, 33))),))
+#: Bytes of a slim SYN before its probe: size, version and kind, both keys.
+_SLIM_KEYS = 15
 
 
 def datagrams() -> dict[str, bytes]:
@@ -44,8 +48,22 @@ def datagrams() -> dict[str, bytes]:
         frame = packet.frame
         options = "-".join(map(str, sorted(frame.options)))
         rows = len(frame.rows) // wire.ROW_SIZE
-        found.setdefault(f"{wire.KIND_NAMES[frame.kind]}-{rows}-{options or 'none'}", packet.data)
+        name = f"{wire.KIND_NAMES[frame.kind]}-{rows}-{options or 'none'}"
+        found.setdefault(f"slim-{name}" if is_slim(packet.data) else name, packet.data)
     return found
+
+
+def _script(data: bytes) -> bytes:
+    """Return steps: peers say it as it is, as options of their own, and as a slim frame."""
+    padded = data[: 4 * 255] + bytes(-len(data) % 4)
+    steps = [(0, 200), (1, 15)]
+    if is_slim(data):
+        # Behind its keys; a SYN to the node, and an ACK to what it asked meanwhile.
+        padded = data[_SLIM_KEYS:] + bytes(-len(data[_SLIM_KEYS:]) % 4)
+        steps = [(0, FIRST_SLIM), (1, FIRST_SLIM + 3), (2, FIRST_SLIM + 5)]
+    return b"".join(
+        bytes((who, what, 2, min(len(padded) // 4, 255))) + padded[: 4 * 255] for who, what in steps
+    )
 
 
 def main() -> None:
@@ -57,12 +75,7 @@ def main() -> None:
         for name, data in datagrams().items():
             out = data
             if target == "node":
-                # One step: the first peer says it as it is, and once more as options of its own.
-                padded = data[: 4 * 255] + bytes(-len(data) % 4)
-                out = b"".join(
-                    bytes((who, what, 2, min(len(padded) // 4, 255))) + padded[: 4 * 255]
-                    for who, what in ((0, 200), (1, 15))
-                )
+                out = _script(data)
             elif target == "sealed":
                 out = envelope.seal(data, ("10.0.0.1", 1), 0.0)
             (folder / name).write_bytes(out)

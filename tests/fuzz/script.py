@@ -1,24 +1,32 @@
 """Bytes as a script: what several peers send to one node, and how much time passes between.
 
 Each step is a head of four bytes (who, what, how long after, how many bytes follow x 4) and that
-many bytes. ``what`` below 200 puts the bytes as rows, options or pages into a frame that is well
-formed so far; from 200 on the bytes are the datagram.
+many bytes. ``what`` below 180 puts the bytes as rows, options or pages into a frame that is well
+formed so far; below 200 into a slim frame; from 200 on the bytes are the datagram.
 """
 
 from __future__ import annotations
 
 import random
+from itertools import chain
+from struct import Struct
 
 from gossipmm.config import Config
 from gossipmm.core.node import Node
 from gossipmm.core.values.types import Address, NodeState
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import encode_page_zero
+from gossipmm.core.wire.slim import encode as encode_slim
+from gossipmm.core.wire.slim import is_slim
 from tests.invariants import check_node
 
 TAG = wire.cluster_tag("gossipmm")
 GENERATION = 1_700_000_000_000 << 16
 _STEPS = 40
+#: The least ``what`` of a slim frame, and of bytes as they are.
+FIRST_SLIM, FIRST_RAW = 180, 200
+#: What the body of a slim frame begins with: probe, fingerprint, heartbeat, known heartbeat.
+_NUMBERS = Struct(">IQII")
 
 
 class _Peer:
@@ -27,7 +35,9 @@ class _Peer:
     def __init__(self, name: str, host: str) -> None:
         self.address: Address = (host, 7946)
         self.key = wire.record_key("gossipmm", name, GENERATION)
-        self.page = encode_page_zero(name, GENERATION, 1, NodeState.UP, (self.address,), {}).raw
+        self.page = encode_page_zero(
+            name, GENERATION, 1, NodeState.UP, (self.address,), {}, reads=wire.WIRE_VERSION
+        ).raw
 
     def say(self, kind: int, target: int, rows: bytes = b"", options: bytes = b"") -> bytes:
         """A datagram of its own."""
@@ -70,7 +80,10 @@ def play(data: bytes) -> Node:
         peer = peers[head[0] % len(peers)]
         now += (0.0, 0.001, 0.1, 0.6, 3.0, 40.0)[head[2] % 6]
         _pass(node, now)
-        datagram = _datagram(head[1], body, peer, me)
+        if FIRST_SLIM <= head[1] < FIRST_RAW:
+            datagram = _slim(head[1], body, peer, me, node)
+        else:
+            datagram = _datagram(head[1], body, peer, me)
         proved = peer.address in node._admission.proved
         node.receive_datagram(datagram, peer.address, now)
         back = sum(len(out) for out, to in node.datagrams_to_send() if to == peer.address)
@@ -94,8 +107,11 @@ def _pass(node: Node, now: float) -> None:
 
 
 def _datagram(what: int, body: bytes, peer: _Peer, me: int) -> bytes:
-    if what >= 200:
-        return body
+    if what >= FIRST_RAW:
+        # Bytes come in fours; a slim frame has exactly its size.
+        return (
+            body[: body[1] + 2] if is_slim(body) and len(body) - body[1] - 2 in (1, 2, 3) else body
+        )
     kind = 1 + what % 5
     target = (me, 0, peer.key)[what // 5 % 3]
     shape = what // 15 % 3
@@ -104,3 +120,17 @@ def _datagram(what: int, body: bytes, peer: _Peer, me: int) -> bytes:
     if shape == 1:
         return peer.say(kind, target, options=body)
     return peer.say(kind, target, options=b"\xa1\x01\x81" + wire.bytes_head(len(body)) + body)
+
+
+def _slim(what: int, body: bytes, peer: _Peer, me: int, node: Node) -> bytes:
+    """Return a slim SYN to the node or another one, or an ACK to what it may have asked."""
+    body = body.ljust(_NUMBERS.size, b"\0")
+    probe, fingerprint, *beats = _NUMBERS.unpack_from(body)
+    probes = node._parts.probes
+    if what // 2 % 2:  # no fuzzer guesses 32 bits
+        probe = next(chain(probes._short, probes._open), probe)
+    kind = (wire.SYN, wire.ACK)[what % 2]
+    to = (me, peer.key)[what // 4 % 2]
+    count = min(len(body) - _NUMBERS.size, 15 * wire.ROW_SIZE) // wire.ROW_SIZE
+    rows = body[_NUMBERS.size :][: count * wire.ROW_SIZE]
+    return encode_slim(kind, (peer.key, to), probe, fingerprint, (beats[0], beats[1]), rows)

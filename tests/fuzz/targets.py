@@ -28,7 +28,7 @@ def decoder(data: bytes) -> None:
     else:
         list(wire.rows_in(frame.rows))
         pages += frame.options.get(wire.OPT_PAGES, [])
-    for me in (0, int.from_bytes(data[11:15], "big")):
+    for me in (1, int.from_bytes(data[11:15], "big") or 1):  # nobody has the key 0
         try:
             frame = decode_slim_untrusted(data, me, (5, 77), lambda probe: probe % 2 == 0)
         except Refused:
