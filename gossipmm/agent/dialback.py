@@ -35,6 +35,7 @@ import trio
 from gossipmm.addresses import format_address
 from gossipmm.agent.network import Network, Port
 from gossipmm.core.sealing.keyring import Keyring
+from gossipmm.core.values.events import Event, MemberJoined, MemberRestarted
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Address
 from gossipmm.core.wire.frame import PROTOCOL, cluster_tag
@@ -65,6 +66,7 @@ _WHILE_ALONE = 30.0
 #: Answers a second, and at once.
 _RATE, _BURST = 10.0, 20.0
 
+_LIVE = (MemberJoined, MemberRestarted)
 _MYSELF = (
     "is this node itself, by another address: with no other seed, it is a cluster of one until "
     "others join it"
@@ -138,6 +140,8 @@ class DialBack:
         self._seeds: tuple[Address, ...] = ()
         self._tokens, self._refilled = _BURST, network.now()
         self._said: dict[Address, str] = {}
+        #: Seeds that became live members, to be asked again if something was wrong with them.
+        self._came_alive: set[Address] = set()
         #: Seeds about which nothing more can be found out.
         self._settled: frozenset[Address] = frozenset()
         #: Seed -> what is wrong, in words; empty: nothing. A seed that was not asked is missing.
@@ -219,6 +223,16 @@ class DialBack:
             self._wanted.set()
         self._seeds = seeds
 
+    def tell(self, event: Event) -> None:
+        """Ask a seed again that has become a live member: what was wrong with it may be over."""
+        if isinstance(event, _LIVE):
+            self._came_alive.update(set(event.addresses).intersection(self._seeds))
+            self._look()
+
+    def _look(self) -> None:
+        if any(self.found.get(address) for address in self._came_alive):
+            self._wanted.set()
+
     def done(self, addresses: Iterable[Address]) -> bool:
         """Return whether all of these have been asked (or need not be)."""
         announced = self._announced()
@@ -237,7 +251,12 @@ class DialBack:
             if again and not self._alone():
                 continue
             if not again:
-                seeds = tuple(seed for seed in seeds if seed not in self.found)
+                alive, self._came_alive = self._came_alive, set()
+                seeds = tuple(
+                    seed
+                    for seed in seeds
+                    if seed not in self.found or (seed in alive and self.found[seed])
+                )
             if len(seeds) > _MOST:
                 seeds = tuple(self._rng.sample(seeds, _MOST))
             await self._ask(seeds)
@@ -264,6 +283,7 @@ class DialBack:
             del self.found[address]
             self._said.pop(address, None)
         self._say()
+        self._look()
 
     async def _send_asks(self, asked: dict[bytes, _Asked]) -> None:
         identity = self.identity().pack()

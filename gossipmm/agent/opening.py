@@ -205,9 +205,8 @@ async def _prepare(
     def tell(event: Event) -> None:
         if isinstance(event, GenerationRenewed) and remember is not None:
             remember.changed()
-        faults.tell(event)
-        agent.keys.tell(event)
-        agent.tell(event)
+        for hears in (faults, agent.keys, agent, dial_back):
+            hears.tell(event)
         seeds.look()
 
     def found(addresses: tuple[Address, ...]) -> None:

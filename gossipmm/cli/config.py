@@ -32,14 +32,20 @@ def config() -> None:
 
 @config.command()
 @click.argument("file", type=click.Path())
-def check(file: str) -> None:
+@click.option(
+    "--keyring",
+    metavar="FILE",
+    type=click.Path(),
+    help="Keys that the command line of the agent names, as the printed unit does.",
+)
+def check(file: str, keyring: str | None) -> None:
     """Read FILE alone, without the environment, and show what it sets.
 
     Exit status 2, and one line that names the field, if an agent would refuse it: also for a
     missing keyring or ring file, names that cannot be resolved, and what no datagram has room
     for. Only whether its addresses are free is not tried.
     """
-    found = load_config(file, environ={})
+    found = load_config(file, environ={}, flags={"keyring": keyring})
 
     import trio
 

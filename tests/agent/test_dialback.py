@@ -91,6 +91,35 @@ async def test_the_system_there_says_that_nobody_listens(autojump_clock, air):
         assert asked == [(A, MAGIC)]
 
 
+@pytest.mark.parametrize("late", [0.5, 30.0])
+async def test_a_seed_that_came_later_is_not_in_trouble(autojump_clock, air, caplog, late):
+    """Five hosts that name each other were started in turn.
+
+    The first said for good that nobody listens at the seeds that came a second later, while it
+    listed both as alive.
+    """
+    caplog.set_level(logging.INFO, "gossipmm.agent.dialback")
+    async with open_agent(config("b", 2, 1), network=air.host()) as b:
+        await trio.sleep(late)
+        async with open_agent(config("a", 1, 2), network=air.host()) as a:
+            await b.wait_joined()
+            await trio.sleep(2 * PATIENCE + 1)
+            assert a.seed_trouble() == b.seed_trouble() == {}
+    said = [r.getMessage() for r in caplog.records if r.name == "gossipmm.agent.dialback"]
+    assert (said[-1:] == ["seed 127.0.0.1:1: all is well now"]) == (late > PATIENCE)
+
+
+async def test_a_seed_that_is_alive_may_still_not_reach_this_node(autojump_clock, air):
+    """It is asked once more when it joins, not told to be well because it is a member."""
+    async with open_agent(config("b", 2, 1), network=air.host()) as b:
+        await trio.sleep(PATIENCE + 1)
+        air.lost = lambda source, target: target == B and source != A
+        async with open_agent(config("a", 1), network=air.host()):
+            await b.wait_joined()
+            await trio.sleep(2 * PATIENCE + 1)
+            assert "reaches this node at 127.0.0.1:2 only with answers" in str(b.seed_trouble())
+
+
 async def test_another_cluster(autojump_clock, air, caplog):
     found = await trouble(air, cluster="prod")
     assert found == "belongs to another cluster than this node's, 'prod'"

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from gossipmm.cli import main
+from gossipmm.client import Client
 from tests.served import served
 
 
@@ -260,6 +261,20 @@ def test_a_fault_of_this_node_is_shown_and_fails_the_check(run, agent):
     finally:
         agent.do(faults.clear, "address_gone")
     assert run("status", "--check")[0] == 0
+
+
+def test_the_check_says_what_the_verdict_says(run, monkeypatch):
+    """It failed for each change that a peer did not have yet, with the verdict ok."""
+    get = Client.get
+
+    def late(self, path, *more):
+        found = get(self, path, *more)
+        return {**found, "differ": [{"name": "b", "since_ago": 0.6, "heard_ago": 0.6}]}
+
+    monkeypatch.setattr(Client, "get", late)
+    status, out, _ = run("status", "--check")
+    assert "b differs, for 600 ms" in out
+    assert status == 0
 
 
 def test_diff(run, agent):

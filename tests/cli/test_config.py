@@ -112,6 +112,20 @@ def test_keys_that_an_agent_would_copy_are_not_copied_by_looking(run, toml, tmp_
     assert not keys.exists()
 
 
+def test_a_file_whose_keys_the_unit_names(run, toml, tmp_path):
+    """The file of the page for five hosts was refused for having no keys: the unit brings them."""
+    from gossipmm import keyfile
+    from gossipmm.core.sealing.keyring import Keyring
+
+    file, keys = toml('bind = "0.0.0.0:7946"'), tmp_path / "keys"
+    assert "no key is configured" in run("check", file)[2]
+    keyfile.create(keys, Keyring((keyfile.generate(),)))
+    assert run("check", file, "--keyring", str(keys))[0] == 0
+    status, _, err = run("check", file, "--keyring", str(tmp_path / "none"))
+    assert status == 2
+    assert f"{tmp_path / 'none'}: " in err
+
+
 # -- show ----------------------------------------------------------------------------------
 
 

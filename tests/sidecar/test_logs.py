@@ -151,6 +151,11 @@ def test_how_loud_each_event_is():
     assert level(example(events.NameConflict)) == "error"
     assert level(example(events.MemberJoined)) == "info"
     assert level(example(events.HostChanged)) == "info"
+    # A service that began to work was a warning, though nothing had been wrong with it.
+    service = example(events.ServiceChanged)
+    assert level(dataclasses.replace(service, state="up", before="starting")) == "info"
+    assert level(dataclasses.replace(service, state="up", before="unhealthy")) == "warning"
+    assert level(dataclasses.replace(service, state="unhealthy", before="up")) == "warning"
     with logged(level=logging.WARNING) as lines:
         logs.log_event(example(events.HostChanged), "me")
     assert lines == []

@@ -93,10 +93,17 @@ async def log_events(agent: Agent, *, buffer: int = 16_384) -> None:
 
 def log_event(event: Event, node: str) -> None:
     """Log one event, as seen by ``node``."""
-    level = _LEVELS.get(type(event), logging.INFO)
+    level = _level(event)
     if _log.isEnabledFor(level) and (line := as_line(event, node)):
         fields = {"node": node, **event_fields(event)}
         _log.log(level, "%s", line, extra={FIELDS: fields})
+
+
+def _level(event: Event) -> int:
+    # The end of a warning is told as loudly as its beginning; a first start ends nothing.
+    if isinstance(event, events.ServiceChanged) and event.before == "starting":
+        return logging.INFO if event.state == "up" else logging.WARNING
+    return _LEVELS.get(type(event), logging.INFO)
 
 
 def event_fields(event: Event) -> dict[str, Any]:
