@@ -110,18 +110,22 @@ class Container:
         target.write_text(text)
         return target
 
+    def words(self, *network: str) -> list[str]:
+        """Return the command that boots it, with the options for its network."""
+        packages, source = Path(trio.__file__).parents[1], Path(gossipmm.__file__).parents[1]
+        binds = {sys.base_prefix: "base", str(packages): "packages", str(source): "source"}
+        return [
+            *("systemd-nspawn", "--quiet", f"--directory={self.root}", *network),
+            *("--register=no", "--keep-unit", "--link-journal=no", "--console=read-only"),
+            *(f"--bind-ro={outside}:/opt/{inside}" for outside, inside in binds.items()),
+            *("--boot", "systemd.unit=program.target"),
+        ]
+
     def boot(self, program: str) -> str:
         """Boot, run a Python program as root, and end; return what it printed."""
         self.write("opt/program.py", program)
-        packages, source = Path(trio.__file__).parents[1], Path(gossipmm.__file__).parents[1]
-        binds = {sys.base_prefix: "base", str(packages): "packages", str(source): "source"}
         found = subprocess.run(
-            [
-                *("systemd-nspawn", "--quiet", f"--directory={self.root}", "--private-network"),
-                *("--register=no", "--keep-unit", "--link-journal=no", "--console=read-only"),
-                *(f"--bind-ro={outside}:/opt/{inside}" for outside, inside in binds.items()),
-                *("--boot", "systemd.unit=program.target"),
-            ],
+            self.words("--private-network"),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

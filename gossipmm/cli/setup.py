@@ -14,25 +14,26 @@ __all__ = ("alerts", "completion", "dashboard", "dockerfile", "kubernetes", "sys
 @click.option("--config", default="/etc/gossipmm.toml", help="File.  [/etc/gossipmm.toml]")
 @click.option("--group", default="gossipmm", help="Who may use the control socket.  [gossipmm]")
 @click.option("--keyring", default="", metavar="FILE", help="Root's file of keys: encrypts.")
-@click.option("--sysusers", is_flag=True, help="Print the group's file for sysusers.d instead.")
+@click.option("--sysusers", is_flag=True, help="Print the file for sysusers.d instead.")
 def systemd_unit(config: str, group: str, keyring: str, sysusers: bool) -> None:
     """Print a unit file for systemd.
 
-    The group is there while the agent runs; programs that start earlier need it to be permanent.
+    User and group are there while the agent runs; programs that start earlier, and belong to the
+    group, need them to be permanent.
 
     \b
     gossipmm systemd-unit > /etc/systemd/system/gossipmm.service
     gossipmm systemd-unit --keyring /etc/gossipmm/keyring.json > ...   # made by keygen
     gossipmm systemd-unit --sysusers > /etc/sysusers.d/gossipmm.conf
     """
-    from gossipmm.sidecar.ops.systemd import unit
+    from gossipmm.sidecar.ops import systemd
 
     if sysusers:
-        click.echo(f"# Who may use the control socket of gossipmm.\ng {group} -")
+        click.echo(systemd.sysusers(group), nl=False)
         return
 
     command = shutil.which("gossipmm") or f"{sys.executable} -m gossipmm"
-    click.echo(unit(command, config, group, keyring), nl=False)
+    click.echo(systemd.unit(command, config, group, keyring), nl=False)
 
 
 @click.command()

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import trio
 
-__all__ = ("UNIT", "keep_telling", "notify", "unit")
+__all__ = ("UNIT", "keep_telling", "notify", "sysusers", "unit")
 
 #: Seconds between two updates of the one-line status.
 _INTERVAL = 5.0
@@ -141,3 +141,15 @@ def unit(command: str, config: str, group: str, keyring: str = "") -> str:
         keyring=lines,
         flags=_FLAGS if keyring else "",
     )
+
+
+def sysusers(group: str) -> str:
+    """Return the file for ``sysusers.d``: the unit's user, and who may use the control socket.
+
+    A user as well as a group: systemd starts no unit with ``DynamicUser`` whose user is missing
+    while a group of that name exists (status 217/USER).
+    """
+    lines = ["# The user of the gossipmm agent, and the group that may use its control socket."]
+    lines += ['u gossipmm - "gossipmm agent"']
+    lines += [f"g {group} -"] if group != "gossipmm" else []
+    return "".join(f"{line}\n" for line in lines)
