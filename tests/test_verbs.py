@@ -90,7 +90,7 @@ ONLY_THERE: dict[Face, set[str]] = {
     Face.CLIENT: {
         *("place", "close", "aclose", "call", "get", "keys"),
         "registered",  # register, kept alive while a block runs
-        *("log_level", "set_log_level"),  # of the agent's process, which has other ways in there
+        *("log_level", "set_log_level", "monitor"),  # of the process: there are other ways in it
     },
     Face.SIMULATOR: {
         *("core", "table", "fingerprint", "matchmaker", "call", "down_for", "alone"),
@@ -100,14 +100,14 @@ ONLY_THERE: dict[Face, set[str]] = {
 }
 #: Commands that ask no agent, or put several verbs together.
 OTHER_COMMANDS = {
-    *("agent", "demo", "diff", "top", "log-level", "keys", "ring"),
+    *("agent", "demo", "diff", "top", "log-level", "monitor", "keys", "ring"),
     *("config", "keygen", "systemd-unit", "kubernetes", "completion"),
     *("dockerfile", "alerts", "dashboard"),
 }
 #: Endpoints about the process, not the agent.
 OTHER_ENDPOINTS = {
     *("GET /livez", "GET /readyz", "GET /metrics", "GET /v1/openapi.json"),
-    *("GET /v1/log-level", "PUT /v1/log-level"),
+    *("GET /v1/log-level", "PUT /v1/log-level", "GET /v1/monitor"),
     # For programs that have a form of their own.
     *("GET /v1/prometheus/sd", "GET /v1/prometheus/sd/{topic}"),
 }

@@ -25,6 +25,7 @@ _SECTIONS: dict[str, dict[str, str]] = {
         "info": "state",
         "diff": "state",
         "watch": "watch",
+        "monitor": "monitor",
         "top": "top",
     },
     "Change": {

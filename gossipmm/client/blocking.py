@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from gossipmm.client import calls, key_calls
 from gossipmm.client.asked import Asked, clock, waiting
-from gossipmm.client.events import Following
+from gossipmm.client.events import Following, Monitoring
 from gossipmm.client.http11 import AnswerReader, request
 from gossipmm.client.place import Place, find
 from gossipmm.errors import AgentUnreachableError, GossipError
 
 if TYPE_CHECKING:
-    from gossipmm.client.event_types import WatchedEvent
+    from gossipmm.client.event_types import LogLine, WatchedEvent
 
 __all__ = ("Client", "ClientKeys")
 
@@ -208,7 +208,16 @@ class Client:
                 return
             time.sleep(following.pause())
 
-    def _follow(self, following: Following) -> Iterator[WatchedEvent]:
+    def monitor(self, level: str = "info") -> Iterator[LogLine]:
+        """Yield what the agent logs at a level, as JSON lines of a log have it.
+
+        ``level``: debug, info, warning or error; the agent's own log stays as it is. The first line
+        says that it began; where lines were left out because this reader was too slow, one says how
+        many (``left_out``). Ends with the agent. Raises ControlError, AgentUnreachableError.
+        """
+        yield from self._follow(Monitoring(level))
+
+    def _follow(self, following: Following | Monitoring) -> Iterator[Any]:
         connection = _Connection(self.place, self._timeout)
         try:
             connection.sock.sendall(following.request())

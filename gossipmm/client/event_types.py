@@ -15,7 +15,16 @@ from typing import Literal, TypeAlias, TypedDict, final
 
 from gossipmm.client.refusal_types import GenerationAheadTold, NameClaimedTold, NotAdmittedTold
 
-__all__ = ("Dropped", "Hello", "WatchedEvent")
+__all__ = ("Dropped", "Hello", "LogLine", "WatchedEvent")
+
+
+class LogLine(TypedDict):
+    """A line of an agent's log. That of an event has its fields as well."""
+
+    time: str
+    level: str
+    logger: str
+    message: str
 
 
 @final

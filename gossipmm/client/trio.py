@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncGenerator, Collection, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -12,13 +12,13 @@ import trio
 
 from gossipmm.client import calls, key_calls
 from gossipmm.client.asked import Asked, awaiting, clock
-from gossipmm.client.events import Following
+from gossipmm.client.events import Following, Monitoring
 from gossipmm.client.http11 import AnswerReader, request
 from gossipmm.client.place import Place, find
 from gossipmm.errors import AgentUnreachableError, GossipError
 
 if TYPE_CHECKING:
-    from gossipmm.client.event_types import WatchedEvent
+    from gossipmm.client.event_types import LogLine, WatchedEvent
 
 __all__ = ("TrioClient", "TrioClientKeys")
 
@@ -159,28 +159,45 @@ class TrioClient:
         """
         following = Following(kinds, topics, members, since)
         while True:
-            stream: trio.SocketStream | None = None
             try:
-                stream = await self._connect()
-                await stream.send_all(following.request())
-                while not following.over:
-                    with trio.fail_after(following.SILENCE):
-                        data = await stream.receive_some(_READ)
-                    if not data:
-                        break
-                    for event in following.feed(bytes(data)):
+                async with aclosing(self._follow(following)) as events:
+                    async for event in events:
                         yield event
             except AgentUnreachableError:
                 if not reconnect:
                     raise
-            except (trio.TooSlowError, trio.BrokenResourceError):
-                pass  # it is over, however it came
-            finally:
-                if stream is not None:
-                    await trio.aclose_forcefully(stream)
             if not reconnect:
                 return
             await trio.sleep(following.pause())
+
+    async def monitor(self, level: str = "info") -> AsyncGenerator[LogLine, None]:
+        """Yield what the agent logs at a level, as JSON lines of a log have it.
+
+        ``level``: debug, info, warning or error; the agent's own log stays as it is. The first line
+        says that it began; where lines were left out because this reader was too slow, one says how
+        many (``left_out``). Ends with the agent. Raises ControlError, AgentUnreachableError.
+        """
+        async with aclosing(self._follow(Monitoring(level))) as lines:
+            async for line in lines:
+                yield line
+
+    async def _follow(self, following: Following | Monitoring) -> AsyncGenerator[Any, None]:
+        stream: trio.SocketStream | None = None
+        try:
+            stream = await self._connect()
+            await stream.send_all(following.request())
+            while not following.over:
+                with trio.fail_after(following.SILENCE):
+                    data = await stream.receive_some(_READ)
+                if not data:
+                    break
+                for event in following.feed(bytes(data)):
+                    yield event
+        except (trio.TooSlowError, trio.BrokenResourceError):
+            pass  # it is over, however it came
+        finally:
+            if stream is not None:
+                await trio.aclose_forcefully(stream)
 
     # -- transport -----------------------------------------------------------------------------
 

@@ -111,6 +111,7 @@ async def open_sidecar(
                     yield Sidecar(state, server)
                 finally:
                     state.hub.close(f"agent {agent.name} ends")
+                    state.monitors.close(f"agent {agent.name} ends")
                     nursery.cancel_scope.cancel()
         except BaseExceptionGroup as group:
             # That a nursery runs here is our affair: one error comes out as itself.

@@ -106,6 +106,14 @@ async def test_registered_and_watch(client):
     assert await client.queues("web.h") == []
 
 
+async def test_the_log_is_read(client):
+    async with aclosing(client.monitor("info")) as lines:
+        assert (await anext(lines))["message"].startswith("monitoring a at info")
+        await client.register("web", "h")
+        assert (await anext(lines))["message"] == "topic web: h is live"
+    await client.unregister("web", "h")
+
+
 async def test_nobody_there(tmp_path):
     async with TrioClient(str(tmp_path / "x")) as client:
         with pytest.raises(AgentUnreachableError, match="there is no such socket"):

@@ -103,20 +103,6 @@ async def leave(state: State, call: Call) -> Response:
     return Response(msgspec.json.encode(left), after=state.left)
 
 
-def log_level(state: State, call: Call) -> schemas.LogLevel:
-    """Show the level of the log."""
-    number = _LOG.getEffectiveLevel()
-    levels = (logging.DEBUG, logging.INFO, logging.WARNING)
-    name = next((logging.getLevelName(level) for level in levels if number <= level), "ERROR")
-    return schemas.LogLevel(level=name.lower())
-
-
-def set_log_level(state: State, call: Call) -> schemas.LogLevel:
-    """Change the level of the log, until the agent ends."""
-    _LOG.setLevel(call.read(schemas.LogLevel).level.upper())
-    return log_level(state, call)
-
-
 def watch(state: State, call: Call) -> Stream:
     """Stream events as they happen."""
     if state.hub.watchers >= MAX_WATCHERS:
@@ -209,21 +195,6 @@ ENDPOINTS = (
         handler=leave,
         summary="Leave the cluster, say how many confirmed it, and end the agent",
         answer=schemas.Left,
-    ),
-    Endpoint(
-        method="GET",
-        path="/v1/log-level",
-        handler=log_level,
-        summary="The level of the log",
-        answer=schemas.LogLevel,
-    ),
-    Endpoint(
-        method="PUT",
-        path="/v1/log-level",
-        handler=set_log_level,
-        summary="Change the level of the log, until the agent ends",
-        answer=schemas.LogLevel,
-        body=schemas.LogLevel,
     ),
     Endpoint(
         method="GET",

@@ -16,6 +16,7 @@ import msgspec
 from gossipmm.errors import GossipError
 from gossipmm.sidecar.api import agent as routes_agent
 from gossipmm.sidecar.api import keys as routes_keys
+from gossipmm.sidecar.api import log as routes_log
 from gossipmm.sidecar.api import lookups as routes_lookups
 from gossipmm.sidecar.api import prometheus_sd
 from gossipmm.sidecar.api import registrations as routes_registrations
@@ -51,6 +52,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *routes_services.ENDPOINTS,
     *routes_keys.ENDPOINTS,
     *routes_agent.ENDPOINTS,
+    *routes_log.ENDPOINTS,
     *prometheus_sd.ENDPOINTS,
     Endpoint(
         method="GET",

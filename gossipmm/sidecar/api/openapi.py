@@ -79,6 +79,10 @@ _QUERY: dict[str, tuple[str, dict[str, Any]]] = {
         f"Kinds of events, separated by commas: {', '.join(sorted(KINDS))}.",
         {"type": "string", "pattern": f"^({_KIND}(,{_KIND})*)?$"},
     ),
+    "level": (
+        "The least level of a line; the agent's own log stays as it is. Default `info`.",
+        {"type": "string", "enum": ["debug", "info", "warning", "error"]},
+    ),
     "topic": ("Only events of these topics, separated by commas.", {"type": "string"}),
     "member": ("Only events of these members, separated by commas.", {"type": "string"}),
 }
@@ -149,7 +153,7 @@ def _operation(endpoint: Endpoint, shape_of: dict[str, Any]) -> dict[str, Any]:
     names = re.findall(r"{(\w+)}", endpoint.path)
     parameters = [_parameter("path", name, *_PATH[name]) for name in names]
     parameters += [_parameter("query", name, *_QUERY[name]) for name in endpoint.query]
-    if endpoint.media_type == "text/event-stream":
+    if "since" in endpoint.query:
         parameters.append(_parameter("header", "Last-Event-ID", *_QUERY["since"]))
     operation: dict[str, Any] = {
         "operationId": endpoint.operation or endpoint.handler.__name__,

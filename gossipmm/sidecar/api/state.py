@@ -7,6 +7,7 @@ from collections.abc import Callable
 from math import isfinite
 
 from gossipmm.agent import Agent
+from gossipmm.sidecar.api.monitors import Monitors
 from gossipmm.sidecar.api.watch import Hub
 
 __all__ = ("State",)
@@ -19,6 +20,8 @@ class State:
         self.agent = agent
         self.left = left
         self.hub = Hub(agent, self.wall)
+        self.monitors = Monitors(agent.name)
+        self.hub.also = self.monitors.tell
         #: Where the API can be reached: paths of sockets, and URLs.
         self.control: list[str] = []
 

@@ -77,6 +77,8 @@ class Hub:
         self._news = trio.Event()
         self._waiting = trio.Event()
         self._closing = ""
+        #: Is told each event as well.
+        self.also: Callable[[Event], None] = lambda _: None
         #: Watchers at the moment, and those dropped so far because they were too slow.
         self.watchers = 0
         self.dropped = 0
@@ -117,6 +119,7 @@ class Hub:
         )
         self._next += 1
         self._waiting.set()
+        self.also(event)
 
     def close(self, reason: str) -> None:
         """End every watcher, saying why."""

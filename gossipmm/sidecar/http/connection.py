@@ -114,6 +114,8 @@ class Connection:
                 return None
             self._asked = True
             answer = await self._answer(request, application, refuse)
+            if _log.isEnabledFor(logging.DEBUG):
+                _log_request(request, answer)
             if isinstance(answer, Stream):
                 return await self._stream(answer)
             try:
@@ -352,6 +354,12 @@ def _check_framing(headers: dict[bytes, bytes]) -> None:
 def _check_size(size: int) -> None:
     if size > MAX_BODY:
         raise RefusedError(413, f"a body of {size} bytes; no more than {MAX_BODY} are allowed")
+
+
+def _log_request(request: Request, answer: Response | Stream) -> None:
+    status = answer.status if isinstance(answer, Response) else "a stream"
+    target = request.target.decode("ascii", "backslashreplace")
+    _log.debug("the control API was asked: %s %s: %s", request.method, target, status)
 
 
 def _headers(answer: Response | Stream) -> list[tuple[str, str]]:

@@ -34,11 +34,14 @@ if TYPE_CHECKING:
     from gossipmm.agent import Agent
 
 __all__ = (
+    "EVENTS",
     "STYLES",
     "JsonFormatter",
     "LineHandler",
     "TextFormatter",
     "event_fields",
+    "event_record",
+    "fields_of",
     "formatter",
     "handler",
     "log_event",
@@ -106,6 +109,16 @@ def _level(event: Event) -> int:
     return _LEVELS.get(type(event), logging.INFO)
 
 
+def event_record(event: Event, node: str) -> logging.LogRecord | None:
+    """Return the record of an event, as seen by ``node``; None: it is not worth a line."""
+    line = as_line(event, node)
+    if not line:
+        return None
+    record = logging.LogRecord(EVENTS, _level(event), "", 0, "%s", (line,), None)
+    setattr(record, FIELDS, {"node": node, **event_fields(event)})
+    return record
+
+
 def event_fields(event: Event) -> dict[str, Any]:
     """Return an event's name and fields as a JSON line has them; its time is the line's."""
     fields = as_json(event)
@@ -168,17 +181,26 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one record as JSON."""
-        line: dict[str, Any] = {
-            "time": _time(record),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        line.update(getattr(record, FIELDS, None) or {})
-        trace = _trace(self, record)
-        if trace:
-            line["exception"] = trace
-        return json.dumps(line, default=str)
+        return json.dumps(fields_of(record), default=str)
+
+
+def fields_of(record: logging.LogRecord) -> dict[str, Any]:
+    """Return a record as a JSON line has it."""
+    line: dict[str, Any] = {
+        "time": _time(record),
+        "level": record.levelname.lower(),
+        "logger": record.name,
+        "message": record.getMessage(),
+    }
+    line.update(getattr(record, FIELDS, None) or {})
+    trace = _trace(_PLAIN, record)
+    if trace:
+        line["exception"] = trace
+    return line
+
+
+#: Writes tracebacks.
+_PLAIN = logging.Formatter()
 
 
 def _time(record: logging.LogRecord) -> str:
