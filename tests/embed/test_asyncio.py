@@ -100,14 +100,16 @@ def test_errors_come_across() -> None:
 
 
 def test_a_cancelled_await_ends_the_call_in_the_other_thread() -> None:
+    """Waits until it began: asyncio of Python 3.14 may go on without running the tasks."""
+
     async def main() -> None:
         async with embed.open_agent(config("alone", ("127.0.0.1", 9))) as agent:
-            thread = agent._thread
-            ended = threading.Event()
+            began, ended = threading.Event(), threading.Event()
 
             async def patient() -> None:
                 import trio
 
+                began.set()
                 try:
                     await trio.sleep_forever()
                 finally:
@@ -115,7 +117,7 @@ def test_a_cancelled_await_ends_the_call_in_the_other_thread() -> None:
 
             waiting = asyncio.create_task(agent._spawn(patient))
             joining = asyncio.create_task(agent.wait_joined())
-            await asyncio.to_thread(thread.call, lambda: None)
+            assert await asyncio.to_thread(began.wait, SOON)
             waiting.cancel()
             joining.cancel()
             for task in (waiting, joining):
