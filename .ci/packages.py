@@ -25,12 +25,14 @@ ROOT = Path(__file__).parent.parent
 NEEDED = (
     ".ci/gossipmm.cdx.json",
     ".ci/hatch_build.py",
+    ".ci/hatch_metadata.py",
     ".ci/python_for.py",
     "pyproject.toml",
     "README.md",
     "gossipmm/py.typed",
     "gossipmm/LICENSE",
     "gossipmm/core/wire/wire.cddl",
+    "gossipmm/docs/howto/sick-cluster.md",
     "sim/gossipmm_sim/scenarios/join.toml",
 )
 #: Rooms of which all but what ``exclude`` names is compiled.

@@ -102,7 +102,7 @@ ONLY_THERE: dict[Face, set[str]] = {
 OTHER_COMMANDS = {
     *("agent", "demo", "diff", "top", "log-level", "monitor", "keys", "ring"),
     *("config", "keygen", "systemd-unit", "kubernetes", "completion"),
-    *("dockerfile", "alerts", "dashboard"),
+    *("dockerfile", "alerts", "dashboard", "docs"),
 }
 #: Endpoints about the process, not the agent.
 OTHER_ENDPOINTS = {

@@ -46,6 +46,7 @@ _SECTIONS: dict[str, dict[str, str]] = {
         "log-level": "operations",
     },
     "Set up": {
+        "docs": "docs",
         "config": "config",
         "keygen": "keygen",
         "ring": "ring",
