@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
@@ -40,6 +41,9 @@ def targets(port):
     try:
         with urlopen(f"http://127.0.0.1:{port}/api/v1/targets", timeout=5) as answer:
             active = json.load(answer)["data"]["activeTargets"]
+    except HTTPError as refusal:  # it is not ready yet; this is an open file, too
+        refusal.close()
+        return None
     except OSError:
         return None
     return {each["labels"]["instance"]: each["discoveredLabels"]["__address__"] for each in active}
