@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
+from gossipmm.core.values.questions import Outcome
 from gossipmm.core.values.types import (
     NO_METADATA,
     Address,
@@ -24,6 +25,7 @@ from gossipmm.core.values.types import (
 
 __all__ = (
     "CheckStatus",
+    "Drained",
     "FoundHost",
     "Joining",
     "KeyHolder",
@@ -31,6 +33,7 @@ __all__ = (
     "KeysStatus",
     "Lookup",
     "LookupStatus",
+    "MemberHealth",
     "NodeStatus",
     "RotationStatus",
     "ServiceStatus",
@@ -96,6 +99,8 @@ class Verdict(NamedTuple):
     name: VerdictName = "ok"
     #: In words; empty when all is well.
     reasons: tuple[str, ...] = ()
+    #: The same as codes, one for each: what members tell each other.
+    codes: tuple[str, ...] = ()
 
 
 class NodeStatus(NamedTuple):
@@ -129,6 +134,40 @@ class NodeStatus(NamedTuple):
     #: Id of the agent's process.
     process: int
     verdict: Verdict = Verdict()
+
+
+class MemberHealth(NamedTuple):
+    """How a member is, as it says itself (``verdict``), and as the asked agent holds it."""
+
+    name: NodeId
+    status: Status
+    #: Why there is no verdict, unless it is ``done``.
+    outcome: Outcome
+    #: As in ``Verdict``; empty: it does not say. A later version may know others.
+    verdict: str = ""
+    #: Codes; ``gossipmm.text.questions`` has words.
+    reasons: tuple[str, ...] = ()
+    version: str = ""
+    #: Seconds for which it has run; None: it does not say.
+    uptime: float | None = None
+    #: Its table ``agrees`` with that of the asked agent, ``differs`` (for so many seconds), or was
+    #: not heard of since that changed (``unheard``); empty: it is the asked agent.
+    agreement: str = ""
+    differs_for: float | None = None
+    #: Seconds that its answer took.
+    took: float = 0.0
+    wire_version: int = 0
+
+
+class Drained(NamedTuple):
+    """What came of having another member drained."""
+
+    #: ``done``, or why not.
+    outcome: Outcome
+    #: Registrations that changed; of a whole node 1 or 0.
+    changed: int
+    #: Seconds that the answer took.
+    took: float
 
 
 class CheckStatus(NamedTuple):

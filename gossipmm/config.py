@@ -196,6 +196,13 @@ class Config:
     #: questions: a few datagrams each, which change nothing. Off: nothing explains why a join
     #: fails, and strangers get no answer at all.
     dial_back: bool = True
+    #: Tell members that ask (``gossipmm status --all``) how this agent is: its verdict, reasons as
+    #: codes, its version and since when it runs. False: they are told that it does not say.
+    answer_health: bool = True
+    #: Let members take this node, or registrations of it, out of new picks, and put them back
+    #: (``gossipmm drain --member``). Whoever holds the key can then do so from any host: for
+    #: clusters whose hosts have one operator. Without a key only on loopback.
+    accept_drain: bool = False
     #: Time between two resolutions of the seeds while others are known (while alone: 1 s).
     seed_interval: float = 30.0
     #: Direct keys (``topic.host``) answer only a host that is alive in the topic. In a topic that

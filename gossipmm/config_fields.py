@@ -72,6 +72,8 @@ class ConfigFields(TypedDict, total=False):
     allow: Strings
     leave_timeout: float
     dial_back: bool
+    answer_health: bool
+    accept_drain: bool
     seed_interval: float
     direct_checks_liveness: bool
     without: Collection[Mechanism | str]

@@ -7,6 +7,7 @@
 Each is a frozen dataclass; ``at`` is core time, the clock of the agent's ``now()``.
 """
 
+from gossipmm.core.values.drained import DrainAsked
 from gossipmm.core.values.events import (
     KINDS,
     AddressChanged,
@@ -48,6 +49,7 @@ from gossipmm.core.values.events import (
 __all__ = (
     "KINDS",
     "AddressChanged",
+    "DrainAsked",
     "Event",
     "ForeignTraffic",
     "GenerationAhead",

@@ -28,6 +28,7 @@ from gossipmm.agent.driver import Driver, IoStats
 from gossipmm.agent.extras import Extras
 from gossipmm.agent.faults import Faults
 from gossipmm.agent.keys import AgentKeys
+from gossipmm.agent.others import Others
 from gossipmm.agent.registering import Registering
 from gossipmm.agent.seeds import SeedResolver
 from gossipmm.agent.verdict import judge
@@ -68,7 +69,7 @@ def installed_version() -> str:
     return version("gossipmm")
 
 
-class Agent(Registering):
+class Agent(Registering, Others):
     """One running agent. Built by ``open_agent``; times are core time in seconds (``now()``)."""
 
     def __init__(
@@ -97,6 +98,7 @@ class Agent(Registering):
         self._opened_at = driver.now()
         self.extras = Extras(driver, config, self.tell)
         self._matchmaker = AgentMatchMaker(self.table, self, config)
+        self._node.questions.answering.health = self._health_told
 
     # -- who this is -----------------------------------------------------------------------
 

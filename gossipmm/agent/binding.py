@@ -48,7 +48,15 @@ async def bind(config: Config, network: Network) -> tuple[Port, tuple[Address, .
 
 def check_exposure(config: Config, host: str) -> None:
     """Refuse to be reachable by others without a key, unless ``insecure``. Raises BindError."""
-    if config.keyring or config.insecure or is_loopback(host):
+    if config.keyring or is_loopback(host):
+        return
+    if config.accept_drain:
+        raise BindError(
+            f"accept_drain: {config.bind} can be reached from other machines and no key is "
+            "configured, so that anybody who can send a datagram there could take this host out "
+            "of service: configure a keyring, or leave accept_drain out"
+        )
+    if config.insecure:
         return
     raise BindError(
         f"bind: {config.bind} can be reached from other machines and no key is configured; write "

@@ -34,28 +34,30 @@ _LIVE = (Status.ALIVE, Status.SUSPECT, Status.PROBATION)
 class _Found(NamedTuple):
     verdict: VerdictName
     reason: str
+    #: For whoever asks from another host.
+    code: str
 
 
 def judge(status: NodeStatus, now: float, *, alarmed: bool) -> Verdict:
     """Return the verdict. ``alarmed``: the core holds that this node may be the one cut off."""
     found = [*_of_itself(status), *_of_others(status, alarmed), *_degraded(status, now)]
     name: VerdictName = found[0].verdict if found else "ok"
-    return Verdict(name, tuple(each.reason for each in found))
+    reasons, codes = tuple(each.reason for each in found), tuple(each.code for each in found)
+    return Verdict(name, reasons, codes)
 
 
 def _of_itself(status: NodeStatus) -> list[_Found]:
     found = []
     if status.leaving:
-        found.append(_Found("leaving", "it is leaving the cluster"))
+        found.append(_Found("leaving", "it is leaving the cluster", "leaving"))
     if status.conflict:
         where = ", ".join(map(format_address, status.conflict))
         words = f"another live process is called {status.name}, at {where}: rename one of them"
-        found.append(_Found("conflict", words))
+        found.append(_Found("conflict", words, "conflict"))
     if not status.joined:
         why = "; ".join(f"seed {seed} {words}" for seed, words in status.trouble.items())
-        found.append(
-            _Found("not_joined", f"its table has agreed with nobody yet{': ' if why else ''}{why}")
-        )
+        words = f"its table has agreed with nobody yet{': ' if why else ''}{why}"
+        found.append(_Found("not_joined", words, "not_joined"))
     return found
 
 
@@ -64,21 +66,24 @@ def _of_others(status: NodeStatus, alarmed: bool) -> list[_Found]:
     lost = _count(status.members, Status.DEAD)
     if live < 1 and lost:
         words = f"none of the {lost} members that it lost is back: it may be cut off itself"
-        return [_Found("isolated", words)]
+        return [_Found("isolated", words, "isolated")]
     if alarmed and status.health.deaf:
-        return [_Found("isolated", f"it hears none of {live} members: it may be cut off itself")]
+        words = f"it hears none of {live} members: it may be cut off itself"
+        return [_Found("isolated", words, "isolated")]
     if alarmed and lost > live:
         words = f"it lost {lost} members at once and has {live} left: it may be cut off itself"
-        return [_Found("isolated", words)]
+        return [_Found("isolated", words, "isolated")]
     return []
 
 
 def _degraded(status: NodeStatus, now: float) -> list[_Found]:
-    reasons = list(status.faults.values())
+    reasons = dict(status.faults)
     if status.health.impaired:
-        reasons.append("most of what it sends or is sent is lost: the others hold it on probation")
+        words = "most of what it sends or is sent is lost: the others hold it on probation"
+        reasons["impaired"] = words
     if status.health.slow:
-        reasons.append("its timers fire late: the machine, or the program around it, is too busy")
+        words = "its timers fire late: the machine, or the program around it, is too busy"
+        reasons["slow"] = words
     late = sorted(
         (now - peer.since, peer.name)
         for peer in status.agreement.differ
@@ -87,8 +92,9 @@ def _degraded(status: NodeStatus, now: float) -> list[_Found]:
     if late:
         seconds, name = late[-1]
         others = f" and {len(late) - 1} more" if len(late) > 1 else ""
-        reasons.append(f"the table of {name}{others} has differed for {duration(seconds)}")
-    return [_Found("degraded", reason) for reason in reasons]
+        words = f"the table of {name}{others} has differed for {duration(seconds)}"
+        reasons["differs"] = words
+    return [_Found("degraded", words, code) for code, words in reasons.items()]
 
 
 def _count(members: Mapping[Status, int], *wanted: Status) -> int:

@@ -33,9 +33,29 @@ _LONELY = 5.0
 _BUFFER = 100_000
 
 
+def _presets(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    return [name for name in PRESETS if name.startswith(begun)]
+
+
+def _fields(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Complete a field; its value is for whoever types."""
+    from dataclasses import fields
+
+    names = [f"{field.name}=" for field in fields(Config)]
+    return [name for name in names if name.startswith(begun)]
+
+
 @click.command()
-@click.option("--config", "file", metavar="FILE", help="TOML file. Flags and GOSSIPMM_* override.")
-@click.option("--preset", help=f"Where the defaults come from: {', '.join(PRESETS)}.")
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(),
+    metavar="FILE",
+    help="TOML file. Flags and GOSSIPMM_* override.",
+)
+@click.option(
+    "--preset", shell_complete=_presets, help=f"Where the defaults come from: {', '.join(PRESETS)}."
+)
 @click.option("--name", help="Name of this node, unique in the cluster. [the host's name]")
 @click.option("--cluster", help="Name of the cluster.")
 @click.option("--bind", metavar="HOST:PORT", help="UDP address to bind; port 0: any free one.")
@@ -59,7 +79,12 @@ _BUFFER = 100_000
 @click.option("--keyring-seed", metavar="FILE", help="Copied there if it has keys new to it.")
 @click.option("--insecure", is_flag=True, default=None, help="Bind beyond loopback without a key.")
 @click.option(
-    "--set", "fields", metavar="FIELD=VALUE", multiple=True, help="Any other field of the file."
+    "--set",
+    "fields",
+    metavar="FIELD=VALUE",
+    multiple=True,
+    shell_complete=_fields,
+    help="Any other field of the file.",
 )
 @click.option(
     "-o",

@@ -35,8 +35,8 @@ _SECTIONS: dict[str, dict[str, str]] = {
         "ack-alive": "registrations",
         "report-failure": "registrations",
         "expire": "registrations",
-        "drain": "registrations",
-        "undrain": "registrations",
+        "drain": "drains",
+        "undrain": "drains",
         "metadata": "metadata",
         "check": "services",
         "join": "operations",
@@ -100,9 +100,10 @@ def _behind(group: click.Group, context: click.Context, args: list[str]) -> list
     """Put global options that stand in front of the command behind it, where it takes them."""
     front, rest = [], list(args)
     while rest and rest[0].partition("=")[0] in _GLOBAL:
-        front.append(rest.pop(0))
-        if "=" not in front[-1] and rest:
-            front.append(rest.pop(0))
+        name, equals, value = rest.pop(0).partition("=")
+        front.append("-o" if name == "--output" else name)  # which all commands call so
+        if equals or rest:
+            front.append(value if equals else rest.pop(0))
     if not front:
         return args
     path = []

@@ -15,6 +15,8 @@ from gossipmm.text.terminal import json_text, styled_line
 __all__ = (
     "absent",
     "completed",
+    "completed_agents",
+    "completed_hosts",
     "done",
     "duration",
     "names_of_members",
@@ -22,13 +24,18 @@ __all__ = (
     "number",
     "output_option",
     "say",
+    "short_output_option",
     "show_json",
     "state_text",
     "table",
     "talks",
+    "timeout_option",
 )
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+#: Where the agent that a command line names is kept.
+_CONTROL = "gossipmm.control"
 
 _COLOURS = {
     "alive": "green",
@@ -53,6 +60,7 @@ _COLOURS = {
 
 def _client(context: click.Context, _parameter: click.Parameter, control: str | None) -> Client:
     client = Client(control)
+    context.meta[_CONTROL] = control  # for completions
     context.call_on_close(client.close)
     return client
 
@@ -64,7 +72,7 @@ def talks(command: _F) -> _F:
         "client",
         metavar="AGENT",
         callback=_client,
-        shell_complete=_agents,
+        shell_complete=completed_agents,
         help="The agent: its name, the path of its socket, or HOST:PORT. "
         "[GOSSIPMM_CONTROL, or the only one that runs here]",
     )(command)
@@ -72,14 +80,33 @@ def talks(command: _F) -> _F:
 
 def output_option(command: _F) -> _F:
     """Give a command ``-o table|json``; it receives ``as_json``."""
+    return _output_option("-o", "--output")(command)
+
+
+def short_output_option(command: _F) -> _F:
+    """Give ``-o`` to a command whose ``--output`` is about something else."""
+    return _output_option("-o")(command)
+
+
+def _output_option(*names: str) -> Callable[[_F], _F]:
     return click.option(
-        "-o",
-        "--output",
+        *names,
         "as_json",
         type=click.Choice(["table", "json"]),
         default="table",
         callback=lambda _context, _parameter, value: value == "json",
         help="For people, or JSON on stdout.  [table]",
+    )
+
+
+def timeout_option(command: _F) -> _F:
+    """Give a command that asks other members ``--timeout``; it receives seconds."""
+    return click.option(
+        "--timeout",
+        type=click.FloatRange(0, 30, min_open=True),
+        default=2.0,
+        metavar="SECONDS",
+        help="How long other members may take to answer.  [2]",
     )(command)
 
 
@@ -132,16 +159,37 @@ def number(count: int, what: str) -> str:
 
 
 def completed(names: Callable[[Client], Iterable[str]]) -> Callable[..., list[str]]:
-    """Return a shell completion that asks the agent for names; silent when it cannot."""
+    """Return a shell completion that asks the agent for names; silent when it cannot.
 
-    def complete(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    It asks the agent that the command line names, or the usual one.
+    """
+    return _completing(lambda client, _: names(client))
+
+
+def _completing(
+    names: Callable[[Client, click.Context], Iterable[str]],
+) -> Callable[..., list[str]]:
+    def complete(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
         try:
-            with Client(None, timeout=0.5) as client:
-                return sorted(name for name in set(names(client)) if name.startswith(begun))
+            with Client(context.meta.get(_CONTROL), timeout=0.5) as client:
+                found = set(names(client, context))
+            return sorted(name for name in found if name.startswith(begun))
         except Exception:  # a completion that fails completes nothing
             return []
 
     return complete
+
+
+def _hosts(client: Client, context: click.Context) -> list[str]:
+    """Return the hosts of the topic that the command line names, of all topics without one."""
+    named = context.params.get("topic")
+    views = client.topics()
+    chosen = views.values() if named is None else [views[named]]
+    return [host for view in chosen for host in view.entries]
+
+
+#: Completes a host, by the topic before it.
+completed_hosts = _completing(_hosts)
 
 
 def names_of_topics(client: Client) -> list[str]:
@@ -154,7 +202,7 @@ def names_of_members(client: Client) -> list[str]:
     return [member.name for member in client.members()]
 
 
-def _agents(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+def completed_agents(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
     """Complete the name of an agent that runs on this machine."""
     from gossipmm.client.place import running
 

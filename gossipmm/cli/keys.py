@@ -10,8 +10,10 @@ import click
 
 from gossipmm.cli.base import (
     absent,
+    completed,
     done,
     duration,
+    names_of_members,
     number,
     output_option,
     say,
@@ -138,7 +140,11 @@ def reload(client: Client, as_json: bool) -> None:
     help="How long the old key is kept for members that are down.  [3600]",
 )
 @click.option(
-    "--without", metavar="NAME", multiple=True, help="Do not wait for this member; may be repeated."
+    "--without",
+    metavar="NAME",
+    multiple=True,
+    shell_complete=completed(names_of_members),
+    help="Do not wait for this member; may be repeated.",
 )
 @click.option("--cancel", is_flag=True, help="Go back to the key that is being replaced.")
 @click.option(

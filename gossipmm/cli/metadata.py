@@ -6,7 +6,16 @@ from typing import Any
 
 import click
 
-from gossipmm.cli.base import absent, number, say, talks
+from gossipmm.cli.base import (
+    absent,
+    completed,
+    completed_hosts,
+    done,
+    names_of_topics,
+    number,
+    output_option,
+    talks,
+)
 from gossipmm.cli.registrations import pair_of
 from gossipmm.client import Client
 from gossipmm.text.metadata import metadata_text
@@ -21,12 +30,28 @@ def metadata() -> None:
 
 @metadata.command("set")
 @click.argument("pairs", metavar="[KEY=VALUE]...", nargs=-1)
-@click.option("--topic", metavar="TOPIC", help="Of what the agent registered for it.")
-@click.option("--host", metavar="HOST", help="Of what the agent registered of it.")
+@click.option(
+    "--topic",
+    metavar="TOPIC",
+    shell_complete=completed(names_of_topics),
+    help="Of what the agent registered for it.",
+)
+@click.option(
+    "--host",
+    metavar="HOST",
+    shell_complete=completed_hosts,
+    help="Of what the agent registered of it.",
+)
 @click.option("--end", metavar="KEY", multiple=True, help="Take a key away; may be repeated.")
 @talks
+@output_option
 def set_(
-    client: Client, pairs: tuple[str, ...], topic: str | None, host: str | None, end: tuple[str]
+    client: Client,
+    pairs: tuple[str, ...],
+    topic: str | None,
+    host: str | None,
+    end: tuple[str],
+    as_json: bool,
 ) -> None:
     """Change keys; all others stay as they are.
 
@@ -45,8 +70,10 @@ def set_(
     if not changes:
         raise click.UsageError("nothing to change: give KEY=VALUE, or --end KEY")
     changed = client.set_metadata(changes, topic, host)
+    facts = {"changes": changes, "topic": topic, "host": host, "changed": changed}
     if topic is None and host is None:
-        say(f"this node: {_words(changes)}" if changed else "this node: nothing to change")
+        line = f"this node: {_words(changes)}" if changed else "this node: nothing to change"
+        done(as_json, line, **facts)
         return
     found = [
         own
@@ -57,7 +84,7 @@ def set_(
         named = " of ".join(name for name in (topic, host) if name is not None)
         absent(f"{named} is not registered with this agent")
     said = f"{number(changed, 'registration')}: {_words(changes)}"
-    say(said if changed else "nothing to change")
+    done(as_json, said if changed else "nothing to change", **facts)
 
 
 def _words(changes: dict[str, Any]) -> str:

@@ -12,10 +12,10 @@ import click
 from gossipmm.cli.base import (
     absent,
     completed,
+    completed_hosts,
     done,
     duration,
     names_of_topics,
-    number,
     output_option,
     say,
     show_json,
@@ -27,20 +27,18 @@ from gossipmm.text.metadata import metadata_text
 
 __all__ = (
     "ack_alive",
-    "drain",
     "expire",
     "pair_of",
     "register",
     "registrations",
     "report_failure",
-    "undrain",
     "unregister",
 )
 
 
 @click.command()
 @click.argument("topic", shell_complete=completed(names_of_topics))
-@click.argument("host", required=False)
+@click.argument("host", required=False, shell_complete=completed_hosts)
 @click.option(
     "--ttl",
     type=click.FloatRange(0, 31_536_000, min_open=True),
@@ -103,7 +101,7 @@ def _keep(client: Client, topic: str, host: str, metadata: dict[str, Any], ttl: 
 
 @click.command()
 @click.argument("topic", shell_complete=completed(names_of_topics))
-@click.argument("host", required=False)
+@click.argument("host", required=False, shell_complete=completed_hosts)
 @talks
 @output_option
 def unregister(client: Client, topic: str, host: str | None, as_json: bool) -> None:
@@ -146,7 +144,7 @@ def _state(own: dict[str, Any]) -> str:
 
 @click.command()
 @click.argument("topic", shell_complete=completed(names_of_topics))
-@click.argument("host", required=False)
+@click.argument("host", required=False, shell_complete=completed_hosts)
 @talks
 @output_option
 def ack_alive(client: Client, topic: str, host: str | None, as_json: bool) -> None:
@@ -162,7 +160,7 @@ def ack_alive(client: Client, topic: str, host: str | None, as_json: bool) -> No
 
 @click.command()
 @click.argument("topic", shell_complete=completed(names_of_topics))
-@click.argument("host")
+@click.argument("host", shell_complete=completed_hosts)
 @talks
 @output_option
 def report_failure(client: Client, topic: str, host: str, as_json: bool) -> None:
@@ -182,7 +180,7 @@ def report_failure(client: Client, topic: str, host: str, as_json: bool) -> None
 
 @click.command()
 @click.argument("topic", shell_complete=completed(names_of_topics))
-@click.argument("host")
+@click.argument("host", shell_complete=completed_hosts)
 @talks
 @output_option
 def expire(client: Client, topic: str, host: str, as_json: bool) -> None:
@@ -194,51 +192,6 @@ def expire(client: Client, topic: str, host: str, as_json: bool) -> None:
         absent(f"{topic} of {host} is not registered")
     line = f"hidden here: {topic} of {host}; its owner is asked"
     done(as_json, line, hidden=True, topic=topic, host=host)
-
-
-@click.command()
-@click.argument("topic", required=False, shell_complete=completed(names_of_topics))
-@click.argument("host", required=False)
-@click.option("--undo", is_flag=True, help="Back into new picks, as undrain.")
-@talks
-@output_option
-def drain(client: Client, topic: str | None, host: str | None, undo: bool, as_json: bool) -> None:
-    """Take a node, or registrations, out of new picks.
-
-    The whole node; or, with TOPIC, all that the agent registered for it; or only HOST of it.
-
-    It stays known and can still be named; work that runs is not touched.
-    """
-    _drain(client, topic, host, draining=not undo, as_json=as_json)
-
-
-@click.command()
-@click.argument("topic", required=False, shell_complete=completed(names_of_topics))
-@click.argument("host", required=False)
-@talks
-@output_option
-def undrain(client: Client, topic: str | None, host: str | None, as_json: bool) -> None:
-    """Take a node, or registrations, back into new picks.
-
-    The arguments are those of drain.
-    """
-    _drain(client, topic, host, draining=False, as_json=as_json)
-
-
-def _drain(
-    client: Client, topic: str | None, host: str | None, *, draining: bool, as_json: bool
-) -> None:
-    changed = client.drain(topic, host, draining=draining)
-    if topic is None:
-        what = "this node"
-    elif host is None:
-        what = topic if not changed else f"{topic} ({number(changed, 'host')})"
-    else:
-        what = f"{topic} of {host}"
-    line = f"{what} is draining" if draining else f"{what} is in new picks again"
-    if not changed:
-        line = f"{what}: nothing to change"
-    done(as_json, line, draining=draining, topic=topic, host=host, changed=changed)
 
 
 def _host(client: Client, host: str | None) -> str:

@@ -8,9 +8,13 @@ import click
 
 from gossipmm.cli.base import (
     absent,
+    completed,
+    completed_hosts,
+    done,
     duration,
     output_option,
     say,
+    short_output_option,
     show_json,
     state_text,
     table,
@@ -22,8 +26,12 @@ from gossipmm.text.terminal import printable
 __all__ = ("check", "services", "show_checks")
 
 
+def _topics(client: Client) -> list[str]:
+    return [one.topic for one in client.services()]
+
+
 @click.command()
-@click.argument("topic", required=False)
+@click.argument("topic", required=False, shell_complete=completed(_topics))
 @talks
 @output_option
 def services(client: Client, topic: str | None, as_json: bool) -> None:
@@ -79,13 +87,14 @@ def show_checks(service: dict[str, Any]) -> None:
 
 @click.command()
 @click.argument("result", type=click.Choice(["pass", "warn", "fail"]))
-@click.argument("topic")
-@click.argument("host", required=False)
+@click.argument("topic", shell_complete=completed(_topics))
+@click.argument("host", required=False, shell_complete=completed_hosts)
 @click.option("--output", default="", metavar="TEXT", help="What an operator should read of it.")
 @click.option("--name", default="", metavar="CHECK", help="Only this check of several.")
 @talks
+@short_output_option
 def check(
-    client: Client, result: str, topic: str, host: str | None, output: str, name: str
+    client: Client, result: str, topic: str, host: str | None, as_json: bool, **said: str
 ) -> None:
     """Say how a service is that has a check of kind ttl.
 
@@ -95,7 +104,7 @@ def check(
     gossipmm check pass web
     gossipmm check fail web host-a --output "the disk is full"
     """
-    if not client.check(result, topic, host, output=output, name=name):
+    if not client.check(result, topic, host, **said):
         of = f" of {host}" if host is not None else ""
         absent(f"{topic}{of} is not among the services of this agent's configuration")
-    say(f"{topic}: {result}")
+    done(as_json, f"{topic}: {result}", topic=topic, host=host, result=result, **said)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from gossipmm.cli.base import (
+    completed_agents,
     duration,
     number,
     output_option,
@@ -16,6 +17,7 @@ from gossipmm.cli.base import (
     state_text,
     table,
     talks,
+    timeout_option,
 )
 from gossipmm.client import Client
 from gossipmm.text.drops import counted
@@ -28,13 +30,24 @@ _SHOWN = 5
 
 @click.command()
 @click.option("--check", is_flag=True, help="Exit status 1 unless the verdict is ok.")
+@click.option(
+    "--all", "everybody", is_flag=True, help="Ask every member how it is; the worst first."
+)
+@timeout_option
 @talks
 @output_option
-def status(client: Client, check: bool, as_json: bool) -> None:
+def status(client: Client, check: bool, everybody: bool, timeout: float, as_json: bool) -> None:
     """Say how the agent is, and how far others agree.
 
     How many live peers hold the same table, and who does not, since when.
+
+    With --all: a line for each member with its own verdict, and why there is none; exit status 1
+    unless all are well that can be asked.
     """
+    if everybody:
+        from gossipmm.cli.everybody import show_everybody
+
+        show_everybody(client, timeout, as_json)
     found = client.get("status")
     faults = found.get("faults")  # an agent of an older version does not tell
     verdict = found.get("verdict", "ok" if found["joined"] and not faults else "degraded")
@@ -138,7 +151,7 @@ def info(client: Client, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("other")
+@click.argument("other", shell_complete=completed_agents)
 @talks
 @output_option
 def diff(client: Client, other: str, as_json: bool) -> None:

@@ -25,8 +25,21 @@ if TYPE_CHECKING:
 __all__ = ("watch",)
 
 
+def _kinds(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    from gossipmm.core.values.events import KINDS
+
+    return [kind for kind in sorted(KINDS) if kind.startswith(begun)]
+
+
 @click.command()
-@click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only events of this kind.")
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    metavar="KIND",
+    help="Only events of this kind.",
+    shell_complete=_kinds,
+)
 @click.option(
     "--topic",
     "topics",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gossipmm.addresses import parse_address
 from gossipmm.answers import (
     CheckStatus,
+    Drained,
     FoundHost,
     Joining,
     KeyHolder,
@@ -20,12 +21,14 @@ from gossipmm.answers import (
     KeyStraggler,
     Lookup,
     LookupStatus,
+    MemberHealth,
     NodeStatus,
     RotationStatus,
     ServiceStatus,
     Verdict,
 )
 from gossipmm.client.asked import clock
+from gossipmm.core.values.questions import Outcome
 from gossipmm.core.values.trail import EvidenceKind
 from gossipmm.core.values.types import (
     Agreement,
@@ -48,11 +51,13 @@ if TYPE_CHECKING:
     from gossipmm.core.values.events import LeaveFinished
 
 __all__ = (
+    "drained",
     "joining",
     "keys_status",
     "left",
     "lookup",
     "member",
+    "members_health",
     "node_status",
     "registration",
     "services",
@@ -235,8 +240,34 @@ def node_status(value: Mapping[str, Any]) -> NodeStatus:
         verdict=Verdict(
             value.get("verdict", "ok" if value["joined"] else "not_joined"),
             tuple(value.get("reasons", ())),
+            tuple(value.get("reason_codes", ())),
         ),
     )
+
+
+def members_health(value: Mapping[str, Any]) -> tuple[MemberHealth, ...]:
+    """Read what the members say of themselves."""
+    return tuple(
+        MemberHealth(
+            name=one["name"],
+            status=Status[one["status"].upper()],
+            outcome=Outcome(one["outcome"]),
+            verdict=one["verdict"],
+            reasons=tuple(one["reasons"]),
+            version=one["version"],
+            uptime=one["uptime"],
+            agreement=one["agreement"],
+            differs_for=one["differs_for"],
+            took=one["took"],
+            wire_version=one["wire_version"],
+        )
+        for one in value["members"]
+    )
+
+
+def drained(value: Mapping[str, Any]) -> Drained:
+    """Read what came of having another member drained."""
+    return Drained(Outcome(value["outcome"]), value["changed"], value["took"])
 
 
 def joining(value: Mapping[str, Any]) -> Joining:

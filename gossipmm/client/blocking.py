@@ -132,6 +132,8 @@ class Client:
     why = waiting(calls.why)
     forget = waiting(calls.forget)
     status = waiting(calls.status)
+    status_all = waiting(calls.status_all)
+    drain_member = waiting(calls.drain_member)
     agreement = waiting(calls.agreement)
     health = waiting(calls.health)
     conflict = waiting(calls.conflict)

@@ -14,7 +14,14 @@ from gossipmm.client.asked import Asked, Late, path
 from gossipmm.names import changed_metadata, check_registration, check_ttl, checked_metadata
 
 if TYPE_CHECKING:
-    from gossipmm.answers import Joining, Lookup, NodeStatus, ServiceStatus
+    from gossipmm.answers import (
+        Drained,
+        Joining,
+        Lookup,
+        MemberHealth,
+        NodeStatus,
+        ServiceStatus,
+    )
     from gossipmm.client import answers
     from gossipmm.core.values.events import LeaveFinished
     from gossipmm.core.values.types import (
@@ -241,6 +248,25 @@ def why(name: str) -> Asked[tuple[Evidence, ...]]:
     return Asked("GET", path("members", name, "why"), answers.trail, missing=_NO_MEMBER, default=())
 
 
+def drain_member(
+    name: str,
+    topic: str | None = None,
+    host: str | None = None,
+    *,
+    draining: bool = True,
+    timeout: float = 2.0,
+) -> Asked[Drained]:
+    """Have another member drained, or registrations of it; or put back into new picks.
+
+    It does so only if its own configuration says ``accept_drain``, for a holder of the key;
+    ``outcome`` says why it did not. Takes at most ``timeout`` seconds; what did not answer may have
+    done it all the same. Needs the Unix socket of the agent.
+    """
+    body = {"topic": topic, "host": host, "draining": draining, "timeout": timeout}
+    target = path("members", name, "drain")
+    return Asked("POST", target, answers.drained, body, patience=timeout)
+
+
 def forget(name: str) -> Asked[bool]:
     """Forget a dead or left member on all nodes; False: not known, or not dead."""
     missing = (*_NO_MEMBER, "not-dead")
@@ -268,6 +294,16 @@ def health() -> Asked[Health]:
 def conflict() -> Asked[tuple[Address, ...]]:
     """Return addresses of another live process with the node's name; empty without one."""
     return Asked("GET", path("status"), lambda value: answers.node_status(value).conflict)
+
+
+def status_all(timeout: float = 2.0) -> Asked[tuple[MemberHealth, ...]]:
+    """Ask each member how it is, and return what they say, the agent's node first, by name.
+
+    Takes at most ``timeout`` seconds. Those that left are not asked; ``outcome`` says of the others
+    why there is no verdict: they are dead there, do not answer or do not say.
+    """
+    target = path("status", "all", timeout=f"{timeout:g}")
+    return Asked("GET", target, answers.members_health, patience=timeout)
 
 
 def stats() -> Asked[dict[str, Any]]:

@@ -13,7 +13,12 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias, TypedDict, final
 
-from gossipmm.client.refusal_types import GenerationAheadTold, NameClaimedTold, NotAdmittedTold
+from gossipmm.client.refusal_types import (
+    DrainAskedTold,
+    GenerationAheadTold,
+    NameClaimedTold,
+    NotAdmittedTold,
+)
 
 __all__ = ("Dropped", "Hello", "LogLine", "WatchedEvent")
 
@@ -440,5 +445,6 @@ WatchedEvent: TypeAlias = (
     | KeysChangedTold
     | KeyWantedTold
     | KeyRotationTold
+    | DrainAskedTold
     | LeaveFinishedTold
 )

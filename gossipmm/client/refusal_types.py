@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict, final
 
-__all__ = ("GenerationAheadTold", "NameClaimedTold", "NotAdmittedTold")
+__all__ = ("DrainAskedTold", "GenerationAheadTold", "NameClaimedTold", "NotAdmittedTold")
 
 
 @final
@@ -17,6 +17,21 @@ class NotAdmittedTold(TypedDict):
     active: bool
     source: str
     reason: str
+
+
+@final
+class DrainAskedTold(TypedDict):
+    """Member ``name`` had this node drained, or put back; or was refused that (``refused``)."""
+
+    event: Literal["drain_asked"]
+    time: float
+    text: str
+    name: str
+    topic: str
+    host: str
+    draining: bool
+    changed: int
+    refused: str
 
 
 @final

@@ -90,6 +90,8 @@ class TrioClient:
     why = awaiting(calls.why)
     forget = awaiting(calls.forget)
     status = awaiting(calls.status)
+    status_all = awaiting(calls.status_all)
+    drain_member = awaiting(calls.drain_member)
     agreement = awaiting(calls.agreement)
     health = awaiting(calls.health)
     conflict = awaiting(calls.conflict)

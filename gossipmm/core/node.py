@@ -28,6 +28,7 @@ from gossipmm.core.life.conflict import NameConflict
 from gossipmm.core.life.generation import OwnGenerations
 from gossipmm.core.life.later_lives import LaterLives
 from gossipmm.core.life.leaving import Leaving
+from gossipmm.core.life.questions import Questions
 from gossipmm.core.life.registrations import Registrations
 from gossipmm.core.life.reply_loss import ReplyLoss
 from gossipmm.core.life.rotation import Rotation
@@ -115,10 +116,15 @@ class Node:
         #: A smaller step of the clock means nothing: it is not looked at.
         self._may_be_late = 0.5 * config.probe_time
         self._parts = self._compose()
-        #: Its keys and the cluster's rotations; and what the checks of its services found.
+        #: Its keys and the cluster's rotations; what the checks of its services found.
         self.keys = self._parts.rotation
         self.service_health = self._parts.service_health
-        self._receiver = Receiver(self._local, self._outbox, self._parts, page_reader)
+        local, outbox, parts = self._local, self._outbox, self._parts
+        #: What is asked of single members, and of this one.
+        self.questions = Questions(
+            local, outbox, parts.registrations, parts.conflict, self._advance
+        )
+        self._receiver = Receiver(local, outbox, parts, self.questions, page_reader)
         self._parts.own_generations.begin([own.page_zero()])
         self._local.publish()
 
@@ -246,9 +252,8 @@ class Node:
         ``complete``: False while names are not resolved, so that there may be other seeds: then a
         node that finds only itself has not joined.
         """
-        self._advance(now)
-        self._parts.joining.join(list(dict.fromkeys(addresses)), complete=complete)
-        self._local.publish()
+        seeds = list(dict.fromkeys(addresses))
+        self._say(self._parts.joining.join, now, seeds, complete=complete)
 
     def register(
         self,
@@ -264,9 +269,8 @@ class Node:
 
         Raises RegistrationError or LimitError and then changes nothing.
         """
-        self._advance(now)
-        self._parts.registrations.register(topic, host, metadata, ttl=ttl, draining=draining)
-        self._local.publish()
+        register = self._parts.registrations.register
+        self._say(register, now, topic, host, metadata, ttl=ttl, draining=draining)
 
     def unregister(self, topic: str, host: str, *, now: float) -> bool:
         """Remove one registration, and nothing else. False: it was not registered here."""
@@ -339,15 +343,11 @@ class Node:
 
     def leave(self, now: float) -> None:
         """Leave gracefully; a LeaveFinished event follows within ``config.leave_timeout``."""
-        self._advance(now)
-        self._parts.leaving.leave()
-        self._local.publish()
+        self._say(self._parts.leaving.leave, now)
 
     def set_addresses(self, addresses: Iterable[Address], now: float) -> None:
         """Announce other addresses from now on. Raises ConfigError, LimitError [P2]."""
-        self._advance(now)
-        self._parts.own_generations.move(tuple(addresses))
-        self._local.publish()
+        self._say(self._parts.own_generations.move, now, tuple(addresses))
 
     def new_boot(self, now: float, wall_ms: int | None = None) -> None:
         """Seal with IVs that no copy of this process can use: the wall clock jumped, to that."""

@@ -16,6 +16,7 @@ from gossipmm.core.life.conflict import NameConflict
 from gossipmm.core.life.generation import OwnGenerations
 from gossipmm.core.life.later_lives import LaterLives
 from gossipmm.core.life.leaving import Leaving
+from gossipmm.core.life.questions import Questions
 from gossipmm.core.life.registrations import Registrations
 from gossipmm.core.life.reply_loss import ReplyLoss
 from gossipmm.core.life.rotation import Rotation
@@ -56,7 +57,7 @@ _LARGE: Final = (wire.OPT_DIGEST, wire.OPT_BUCKETS, wire.OPT_WANT, wire.OPT_PULL
 _NO_REQUEST: Final = frozenset(
     (
         *(wire.OPT_PAGES, wire.OPT_KEY, wire.OPT_SLOW, wire.OPT_JOINING),
-        *(wire.OPT_FULL, wire.OPT_AHEAD),
+        *(wire.OPT_FULL, wire.OPT_AHEAD, wire.OPT_TOLD),
     )
 )
 #: Options that say why their sender does not admit this node.
@@ -106,12 +107,14 @@ class Receiver:
         local: LocalState,
         outbox: Outbox,
         parts: Parts,
+        questions: Questions,
         page_reader: Callable[[bytes], Page],
     ) -> None:
         self._local = local
         self._outbox = outbox
         self._parts = parts
-        self._page_reader = _allowing(parts.admission, page_reader)
+        self._questions = questions
+        self._page_reader = parts.admission.allowing(page_reader)
         self._tag = wire.cluster_tag(local.config.cluster)
         self._frame_parts = FrameParts()
         self._budget_of = parts.admission.proved.get
@@ -342,6 +345,8 @@ class Receiver:
             and wire.OPT_PAGES in options
         ):
             parts.anti_entropy.hear_burst(sender)
+        if (ask := options.get(wire.OPT_ASK)) is not None and frame.kind == wire.SYN:
+            self._hear_question(inbound, sender, ask)
         expired = options.get(wire.OPT_EXPIRE)
         if expired is not None and frame.target == self._local.me.key:
             parts.registrations.rewrite(expired[0], expired[1])
@@ -351,6 +356,16 @@ class Receiver:
                 parts.probes.help(key, sender, inbound.source, frame.probe)
             elif frame.kind == wire.HELPED and wire.OPT_REACHED in options:
                 parts.probes.helped(frame.probe, key, sender)
+
+    def _hear_question(self, inbound: Inbound, sender: Member, ask: list[Any]) -> None:
+        """Answer a question to this life, to an address that is proved [P144]."""
+        if inbound.frame.target != self._local.me.key:
+            return
+        if self._parts.validation.missing(inbound.source):
+            self._questions.answering.prove(inbound)
+            self._ask_proof(inbound, inbound.source)
+        else:
+            self._questions.answering.hear(inbound, sender, ask)
 
     def _answer_syn(self, inbound: Inbound) -> None:
         """Answer a SYN: the node at this address answers for itself, with its own key [P63]."""
@@ -403,6 +418,9 @@ class Receiver:
             return
         if parts.size_tests.open and parts.size_tests.answered(frame.probe):
             return
+        asking = self._questions.asking
+        if asking.open and asking.answered(inbound):
+            return
         joining = wire.OPT_JOINING in frame.options
         answers = (
             parts.leaving.hear_confirmed(frame.probe, frame.sender)
@@ -418,17 +436,3 @@ class Receiver:
             parts.size_tests.compared(sender)
         elif wire.OPT_MINIMUMS in frame.options:
             parts.closed.hear_minimums(frame.options[wire.OPT_MINIMUMS], None, is_answer=True)
-
-
-def _allowing(admission: Admission, read: Callable[[bytes], Page]) -> Callable[[bytes], Page]:
-    """Return a reader that also refuses pages with addresses that are not allowed [P93]."""
-    if not admission.has_allow_list:
-        return read
-
-    def read_allowed(raw: bytes) -> Page:
-        page = read(raw)
-        if not all(admission.allows(host) for host, _ in page.addresses):
-            raise Refused(Drop.NOT_ALLOWED)
-        return page
-
-    return read_allowed

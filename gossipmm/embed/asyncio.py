@@ -86,6 +86,18 @@ def _awaited(
     return call
 
 
+def _spawned(
+    method: Callable[Concatenate[Agent, _P], Awaitable[_T]],
+) -> Callable[Concatenate[AsyncAgent, _P], Coroutine[Any, Any, _T]]:
+    """Turn an asynchronous call of the agent into one that a coroutine of asyncio awaits."""
+
+    @wraps(method)
+    async def call(self: AsyncAgent, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return await self._spawn(partial(method, self._agent, *args, **kwargs))
+
+    return call
+
+
 class AsyncAgent:
     """A running agent, for coroutines of the loop that opened it. Built by ``open_agent``.
 
@@ -191,6 +203,8 @@ class AsyncAgent:
     health = _awaited(Agent.health)
     status = _awaited(Agent.status)
     join = _awaited(Agent.join)
+    status_all = _spawned(Agent.status_all)
+    drain_member = _spawned(Agent.drain_member)
 
     async def wait_joined(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109
         """Wait until the table agreed with a peer's (at once when there is nobody to join).

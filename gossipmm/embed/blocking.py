@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gossipmm.answers import KeysStatus, NodeStatus, ServiceStatus
+from gossipmm.answers import Drained, KeysStatus, MemberHealth, NodeStatus, ServiceStatus
 from gossipmm.config import Config
 from gossipmm.core.values.events import Event, LeaveFinished
 from gossipmm.core.values.rotation_state import KEEP
@@ -121,6 +121,20 @@ class BlockingAgent(OwnedAgent, Protocol):
 
     def status(self) -> NodeStatus:
         """Return how this agent is, and how far others agree with its table."""
+
+    def status_all(self, timeout: float = 2.0) -> tuple[MemberHealth, ...]:
+        """Ask each member how it is, and return what they say, this one first, by name."""
+
+    def drain_member(
+        self,
+        name: str,
+        topic: str | None = None,
+        host: str | None = None,
+        *,
+        draining: bool = True,
+        timeout: float = 2.0,
+    ) -> Drained:
+        """Have another member drained, or registrations of it; or put back into new picks."""
 
     def watch(
         self,

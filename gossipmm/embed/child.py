@@ -31,6 +31,7 @@ from gossipmm.core.values.types import Address, TopicView
 from gossipmm.embed import running
 from gossipmm.embed.blocking import BlockingAgent
 from gossipmm.embed.child_keys import ChildKeys
+from gossipmm.embed.child_others import ChildOthers
 from gossipmm.embed.child_table import ChildTable, ChildWatch
 from gossipmm.embed.interpreter import find_python
 from gossipmm.embed.link import PATIENCE, Link, LinkEndedError
@@ -92,7 +93,7 @@ def _asked(
     return ask
 
 
-class ChildAgent:
+class ChildAgent(ChildOthers):
     """An agent in a child process; satisfies ``gossipmm.embed.blocking.BlockingAgent``.
 
     ``python`` as for ChildMatchMaker. ``on_lost`` is called, with an AgentLostError, each time the

@@ -25,6 +25,7 @@ from gossipmm.agent.watch import Watch
 from gossipmm.core.values.events import Event
 from gossipmm.core.values.types import Address, TopicView
 from gossipmm.embed.child_keys import KEY_VERBS, KeyCalls
+from gossipmm.embed.child_others import LongCalls
 from gossipmm.embed.pipe import Lines, PipeError, config_from, dump, error_to, view_to
 from gossipmm.embed.plain import plain
 from gossipmm.embed.troubles import log_troubles
@@ -49,6 +50,7 @@ _CALLS = frozenset(
     (
         *("conflict", "stats", "watch", "watched", "unwatch"),
         *("joined", "is_up", "topics", "view"),
+        *("begin", "ended"),
     )
 )
 
@@ -58,8 +60,10 @@ _log = logging.getLogger(__name__)
 class _Calls:
     """The calls that the parent may make: each public name is one; results are plain values."""
 
-    def __init__(self, agent: Agent) -> None:
+    def __init__(self, agent: Agent, nursery: trio.Nursery) -> None:
         self._agent = agent
+        long = LongCalls(agent, nursery, plain)
+        self.begin, self.ended = long.begin, long.ended
         #: Topic -> (view, its number here): a view that the parent has is not sent again.
         self._sent: dict[str, tuple[TopicView, int]] = {}
         # At random, so that no number is one that another child gave.
@@ -200,7 +204,7 @@ async def _main() -> int:
             nursery.start_soon(_end_on_signal, nursery.cancel_scope)
             nursery.start_soon(log_troubles, agent)
             await parent.reply(opening["id"], {"result": [agent.name, agent.bound]})
-            calls = _Calls(agent)
+            calls = _Calls(agent, nursery)
             async for request in requests:
                 await parent.reply(request["id"], await _answer(calls, request))
             nursery.cancel_scope.cancel()

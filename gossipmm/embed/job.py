@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from typing import Any, Protocol, Self, TypeVar
+from functools import partial, wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar
 
 import trio
 
+from gossipmm.agent.agent import Agent
 from gossipmm.agent.watch import Watch
 from gossipmm.core.values.events import Event
 from gossipmm.embed.outcome import Outcome
 from gossipmm.errors import AgentClosedError
 
-__all__ = ("Job", "ThreadWatch")
+__all__ = ("Job", "ThreadWatch", "finished")
 
 _T = TypeVar("_T")
+_P = ParamSpec("_P")
 
 
 class Job(Outcome[_T]):
@@ -74,3 +77,16 @@ class ThreadWatch(Iterator[Event]):
         """Stop watching; a thread that waits for an event ends its loop. Idempotent."""
         with suppress(AgentClosedError):
             self._thread.call(self._watch.close)
+
+
+def finished(
+    method: Callable[Concatenate[Agent, _P], Awaitable[_T]],
+) -> Callable[Concatenate[Any, _P], _T]:
+    """Turn an asynchronous call of the agent into one that any thread may make, and waits for."""
+
+    @wraps(method)
+    def call(self: Any, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        answer: _T = self.finish(partial(method, self.agent, *args, **kwargs))
+        return answer
+
+    return call

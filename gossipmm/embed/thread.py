@@ -37,7 +37,7 @@ from gossipmm.core.values.events import Event, LeaveFinished
 from gossipmm.core.values.stats import Stats
 from gossipmm.core.values.types import Address, TopicView
 from gossipmm.embed import running
-from gossipmm.embed.job import Job, ThreadWatch
+from gossipmm.embed.job import Job, ThreadWatch, finished
 from gossipmm.embed.keys import ThreadKeys
 from gossipmm.embed.lost import OnLost, stale, tell
 from gossipmm.embed.outcome import Outcome
@@ -399,6 +399,8 @@ class ThreadAgent:
     health = _waited(Agent.health)
     status = _waited(Agent.status)
     join = _waited(Agent.join)
+    status_all = finished(Agent.status_all)
+    drain_member = finished(Agent.drain_member)
 
     def leave(self) -> LeaveFinished:
         """Leave gracefully: tell the live members, and return how many confirmed.

@@ -60,6 +60,7 @@ DROPS: Mapping[Drop, str] = {
     Drop.MAX_ACCUSATIONS: "accusations above max_accusations",
     Drop.AHEAD: "about lives that begin more than a day ahead of this node's clock",
     Drop.UNPROVED_LIFE: "about later lives of live members, for which nobody has answered",
+    Drop.QUESTION_RATE: "with questions, from a member that asks more often than it could use",
     Drop.NO_CREDIT: "accusations by members that were wrong again and again",
 }
 

@@ -7,11 +7,13 @@ from typing import Any
 
 from gossipmm.addresses import format_address
 from gossipmm.core.values import events
+from gossipmm.core.values.drained import DrainAsked
 from gossipmm.core.values.events import Event
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Address, HostState, PathView, Refusal
 from gossipmm.text.durations import duration
 from gossipmm.text.paths import path_mended, path_trouble
+from gossipmm.text.questions import drain_asked
 from gossipmm.text.renewal import SOMEBODY, why_renewed
 
 __all__ = ("EVENTS", "FOREIGN_TRAFFIC", "as_line", "left_line")
@@ -256,6 +258,7 @@ EVENTS: Mapping[type, Callable[[Any, str], str]] = {
         f"a rotation out of band needs key {e.kid}: put it into this node's file of keys"
     ),
     events.KeyRotation: lambda e, _: _rotation(e),
+    DrainAsked: lambda e, _: drain_asked(e),
     events.LeaveFinished: lambda e, _: left_line(e),
 }
 

@@ -9,6 +9,7 @@ from gossipmm.core.values.renewal import RenewalReason
 from gossipmm.core.values.trail import EvidenceKind, Hold
 from gossipmm.core.values.types import Evidence, Facts, NodeId
 from gossipmm.text.durations import duration
+from gossipmm.text.questions import drained, outcome
 from gossipmm.text.renewal import SOMEBODY, why_renewed
 
 __all__ = ("DETAILS", "EVIDENCE", "detail", "sentence")
@@ -66,6 +67,12 @@ def _later_life(facts: Facts) -> str:
     return f"at {facts['address']}" if facts["address"] else "without an address"
 
 
+def _drained(facts: Facts) -> str:
+    where = f"topic {facts['topic']}" if facts["topic"] else "the node"
+    what = f"host {facts['host']} of {where}" if facts["host"] else where
+    return f"{what}: {'drain' if facts['draining'] else 'undrain'}: {facts['said']}"
+
+
 def _host(facts: Facts) -> str:
     return f"{facts['topic']}.{facts['host']}"
 
@@ -92,6 +99,7 @@ DETAILS: Mapping[EvidenceKind, Callable[[Facts], str]] = {
     EvidenceKind.SOURCE_AGREES: lambda facts: str(facts["address"]),
     EvidenceKind.LATER_LIFE: _later_life,
     EvidenceKind.LATER_LIFE_SILENT: _later_life,
+    EvidenceKind.DRAIN_ASKED: _drained,
     EvidenceKind.DELIVERED: _host,
     EvidenceKind.FAILURE_REPORTED: _host,
     EvidenceKind.RENEWED: lambda facts: str(facts["reason"]),
@@ -106,6 +114,14 @@ def _held(line: _Line) -> str:
     if line.facts["why"] == Hold.HEARS_LITTLE:
         return "this node hears too little of what is sent to it: the accusation waits"
     return "this node itself was slow: the accusation waits"
+
+
+def _drain_asked(line: _Line) -> str:
+    facts = line.facts
+    what = drained(str(facts["topic"]), str(facts["host"]), draining=bool(facts["draining"]))
+    if line.who == THIS_NODE:
+        return f"this node asked it to {what}: {outcome(str(facts['said']))}"
+    return f"{line.who} asked this node to {what}: {outcome(str(facts['said']))}"
 
 
 def _renewed(line: _Line) -> str:
@@ -184,6 +200,7 @@ EVIDENCE: Mapping[EvidenceKind, Callable[[_Line], str]] = {
     EvidenceKind.LATER_LIFE: lambda line: (
         f"{line.who} announced a later life of it {line.detail}: it counts once it answers there"
     ),
+    EvidenceKind.DRAIN_ASKED: _drain_asked,
     EvidenceKind.LATER_LIFE_SILENT: lambda line: (
         f"nobody answered for the later life of it that was announced {line.detail}: this one stays"
     ),

@@ -5,6 +5,12 @@ from __future__ import annotations
 from gossipmm.verbs.verb import Differs, Face, Scope, Verb
 from gossipmm.verbs.words import ASK_AGENT, ASK_CORE, BY_LIST, IN_STATUS, INSIDE_ONLY
 
+_ASKED_BY_SHELL = {
+    Face.NODE: "node.questions.asking, which calls back for each member",
+    Face.MATCHMAKER: ASK_AGENT,
+    Face.SIMULATOR: ASK_CORE,
+}
+
 NODE = (
     Verb(
         "members",
@@ -114,6 +120,38 @@ NODE = (
             Face.MATCHMAKER: ASK_AGENT,
             Face.CONSOLE: "gossipmm status, from another terminal",
             Face.SIMULATOR: ASK_CORE,
+        },
+    ),
+    Verb(
+        "status_all",
+        Scope.NODE,
+        "timeout: float = 2.0",
+        "tuple[MemberHealth, ...]",
+        http=("GET /v1/status/all",),
+        command="status",
+        absent={**_ASKED_BY_SHELL, Face.CONSOLE: "gossipmm status --all, from another terminal"},
+        differs={
+            Face.COMMAND: Differs(
+                "an option of status",
+                takes="*, everybody: bool = False, timeout: float = 2.0",
+            ),
+        },
+    ),
+    Verb(
+        "drain_member",
+        Scope.NODE,
+        "name: str, topic: str | None = None, host: str | None = None, *, draining: bool = True, "
+        "timeout: float = 2.0",
+        "Drained",
+        http=("POST /v1/members/{name}/drain",),
+        command="drain",
+        absent={**_ASKED_BY_SHELL, Face.CONSOLE: "gossipmm drain --member, from another terminal"},
+        differs={
+            Face.COMMAND: Differs(
+                "an option of drain and undrain",
+                takes="topic: str | None = None, host: str | None = None, *, "
+                "member: str | None = None, undo: bool = False, timeout: float = 2.0",
+            ),
         },
     ),
     Verb(

@@ -165,3 +165,36 @@ def test_agents_members_topics_and_fields_are_completed(run, agents, monkeypatch
     assert complete("drain", "c") == ["compute"]
     assert complete("forget", "web") == ["web-b"]
     assert "gossip_interval" in complete("config", "fields", "gossip_")
+
+
+def test_what_one_may_mean_is_completed(run, agents, monkeypatch):
+    """Completions asked the usual agent, whatever --control said; hosts, kinds, fields had none."""
+
+    def completed(*words):
+        monkeypatch.setenv("COMP_WORDS", " ".join(("gossipmm", *words)))
+        monkeypatch.setenv("COMP_CWORD", str(len(words)))
+        monkeypatch.setenv("_GOSSIPMM_COMPLETE", "bash_complete")
+        found = CliRunner().invoke(cli, prog_name="gossipmm")
+        return [line.partition(",")[2] for line in found.output.splitlines() if line]
+
+    assert completed("drain", "--member", "we") == ["web-b"]
+    assert completed("drain", "comp") == ["compute"]
+    assert completed("report-failure", "compute", "a") == ["a"]
+    assert completed("watch", "--kind", "member_d") == ["member_died"]
+    assert completed("agent", "--set", "accept_") == ["accept_drain="]
+    assert completed("agent", "--preset", "w") == ["wan"]
+    monkeypatch.setenv("GOSSIPMM_CONTROL", "/no/such/agent")
+    assert completed("why", "we") == []
+    assert completed("why", "--control", agents[1].path, "we") == ["web-b"]
+    assert completed("--control", agents[1].path, "why", "we") == ["web-b"]
+
+
+def test_output_in_json_may_stand_anywhere_also_where_output_means_something_else(run):
+    for words in (("-o", "json"), ("--output", "json"), ("--output=json",)):
+        found = json.loads(run(*words, "metadata", "set", "zone=z1")[1])
+        assert found["changes"] == {"zone": "z1"}
+        status, out = run(*words, "check", "pass", "compute", "--output", "fine")
+        assert (status, out) == (
+            1,
+            "gossipmm: compute is not among the services of this agent's configuration\n",
+        )

@@ -27,6 +27,8 @@ ENTRIES = {2: "entry-short", 3: "entry-state", 4: "entry-full"}
 WANTS = {2: "want-all", 5: "want-part"}
 DIGESTS = {3: "digest-of-versions", 4: "digest-of-bytes"}
 BUCKETS = {3: "buckets-of-versions", 4: "buckets-of-bytes"}
+ASKS = {1: "ask-health", 4: "ask-drain"}
+TOLD = {1: "told-no", 2: "told-drain", 6: "told-health"}
 ZEROS = {7: "page-zero", 8: "page-zero-keys", 9: "page-zero-version"}
 
 
@@ -58,6 +60,10 @@ def check(data: bytes) -> None:
     for option, rules in ((wire.OPT_DIGEST, DIGESTS), (wire.OPT_BUCKETS, BUCKETS)):
         if option in options:
             check_as(rules[len(options[option])], options[option])
+    if wire.OPT_ASK in options:
+        check_as(ASKS[len(options[wire.OPT_ASK])], options[wire.OPT_ASK])
+    if wire.OPT_TOLD in options:
+        check_as(TOLD[len(options[wire.OPT_TOLD])], options[wire.OPT_TOLD])
     assert cbor2.dumps(fields) == data, "not in preferred serialization"
 
 
@@ -103,6 +109,9 @@ def busy(seed: int) -> Mesh:
     mesh.crash("e")
     mesh["d"].leave(mesh.now)
     mesh.run(8)
+    mesh["a"].questions.asking.health(mesh.names(), 1.0, lambda _: None, mesh.now)
+    for what in ((None, None, True), ("t", None, False)):
+        mesh["b"].questions.asking.drain("a", what, 1.0, lambda _: None, mesh.now)
     mesh["a"].forget("e", now=mesh.now)
     mesh.run(1)
     return mesh

@@ -70,12 +70,18 @@ def table(header: str) -> list[list[str]]:
     ]
 
 
+#: Numbers that were given to work that has not landed: an empty set, once it has.
+UNDER_WAY = set(range(135, 147))
+
+
 # -- the document ------------------------------------------------------------------------------
 
 
 def test_rules_are_numbered_from_one_without_a_gap() -> None:
     found = [number for number, _ in DEFINITION.findall(TEXT)]
-    assert found == [f"P{place}" for place in range(1, len(found) + 1)]
+    numbers = [int(number[1:]) for number in found]
+    assert numbers == sorted(set(numbers))
+    assert set(range(1, numbers[-1])) - set(numbers) <= UNDER_WAY
     assert len(found) > 100
 
 

@@ -67,3 +67,55 @@ def test_the_end_of_the_agent_ends_the_reader_with_status_3(sockets):
         reading.wait()
         reading.stdout.close()
     assert "agent b ends" in rest
+
+
+def test_one_command_says_how_every_host_is(sockets, start):
+    programs, paths = sockets
+    address = programs["b"].address
+    shy = start("shy", "--join", address, "--set", "answer_health=false")
+    until(lambda: shy.told("joined"), "shy joined")
+
+    def members():
+        found = run("status", "--all", "-o", "json", "--control", paths["a"])
+        return found.returncode, {one["name"]: one for one in json.loads(found.stdout)["members"]}
+
+    status, found = until(lambda: (got := members())[1].keys() == {"a", "b", "shy"} and got, "all")
+    assert status == 0
+    assert found["b"]["verdict"] == "ok"
+    assert found["b"]["version"] == found["a"]["version"] != ""
+    assert (found["shy"]["verdict"], found["shy"]["outcome"]) == ("", "not_allowed")
+    programs["b"].signal(signal.SIGSTOP)
+    try:
+        status, found = members()
+        assert status == 1
+        assert found["b"]["outcome"] in ("no_answer", "not_live")
+    finally:
+        programs["b"].signal(signal.SIGCONT)
+
+
+def test_a_host_is_drained_from_another_one_where_it_allows_that(start, tmp_path):
+    a = start("a", "--control", str(tmp_path / "a.sock"))
+    b = start("b", "--join", a.address, "--register", "compute", "--set", "accept_drain=true")
+    c = start("c", "--join", a.address)
+    for program in (b, c):
+        until(lambda program=program: program.told("joined"), "joined")
+    control = ("--control", str(tmp_path / "a.sock"))
+    until(lambda: a.hosts("compute") == ["b"], "compute known")
+    done = run("drain", "--member", "b", *control)
+    assert (done.returncode, done.stdout) == (0, "b is draining\n"), done.stderr
+    until(lambda: a.hosts("compute") == [], "b out of picks")
+    (told,) = b.told("drain_asked")
+    assert (told["name"], told["changed"], told["refused"]) == ("a", 1, "")
+    assert "a asked this node to take the whole node out of new picks: done" in [
+        line["text"] for line in b.ask("why b")
+    ]
+    back = run("undrain", "--member", "b", "-o", "json", *control)
+    assert json.loads(back.stdout)["outcome"] == "done"
+    until(lambda: a.hosts("compute") == ["b"], "b back in picks")
+    refused = run("drain", "--member", "c", *control)
+    assert refused.returncode == 1
+    assert "c was not drained: its configuration does not allow it" in refused.stderr
+    unknown = run("drain", "--member", "b", "nothing", *control)
+    assert "it has no such registration" in unknown.stderr
+    nobody = run("undrain", "--member", "zz", *control)
+    assert "no other member has that name" in nobody.stderr

@@ -82,6 +82,8 @@ class Cluster:
         #: Those that run now, and all that ever did.
         self.programs: dict[str, Program] = {}
         self.started: list[Program] = []
+        #: Names of those of the new version.
+        self.new: set[str] = set()
         #: Names that have to be in every lookup at every moment.
         self.steady: set[str] = set()
         self._addresses: dict[str, str] = {}
@@ -114,6 +116,7 @@ class Cluster:
         self.programs[name] = program
         until((self.folder / name).exists, f"the control socket of {name} there")
         assert ("verdict" in self.status(name)) == new, "not the version that was meant"
+        self.new = self.new | {name} if new else self.new - {name}
 
     def stop(self, name: str) -> None:
         """Let a member leave, and wait for its end."""
@@ -134,6 +137,7 @@ class Cluster:
             self.register(on)
         self.settle(f"after registrations, {name} changed")
         self.check_nothing_refused()
+        self.check_who_says_how_it_is()
 
     def register(self, on: str) -> None:
         """Register a topic on one member: within 2 s the last one answers with it."""
@@ -160,6 +164,15 @@ class Cluster:
     def status(self, name: str) -> dict[str, Any]:
         """Return what an agent says about itself."""
         return ask(self.folder / name, "/v1/status")
+
+    def check_who_says_how_it_is(self) -> None:
+        """Ask all by one of the new version: those of the old one answer, and do not say it."""
+        for asker in sorted(self.new)[:1]:
+            found = ask(self.folder / asker, "/v1/status/all?timeout=5")["members"]
+            outcomes = {one["name"]: one["outcome"] for one in found}
+            assert outcomes == {
+                name: "done" if name in self.new else "too_old" for name in self.programs
+            }
 
     def fanouts(self, name: str) -> dict[str, list[str]]:
         """Return topic -> hosts as a member answers now; none that is steady may be missing."""

@@ -44,11 +44,13 @@ class AnyFrame(RuleBasedStateMachine):
 
     @initialize(seed=st.integers(0, 100))
     def begin(self, seed: int) -> None:
-        self.mesh = Mesh("a", "x", "y", seed=seed, suspicion_min=0.3, reap_after=20.0)
+        options = {"suspicion_min": 0.3, "reap_after": 20.0, "accept_drain": True}
+        self.mesh = Mesh("a", "x", "y", seed=seed, **options)
         self.mesh.settle()
         self.node = self.mesh["a"]
         self.node.register("t", "own", now=self.mesh.now)
         self.rng = random.Random(seed)
+        self.answers: list[Any] = []
 
     # -- words -----------------------------------------------------------------------------------
 
@@ -131,6 +133,12 @@ class AnyFrame(RuleBasedStateMachine):
             wire.OPT_EXPIRE: ["t", "own"],
             wire.OPT_REACHED: True,
             wire.OPT_PADDING: bytes(1000),
+            wire.OPT_ASK: data.draw(
+                st.sampled_from([[0], [1, None, None, True], [1, "u", None, False], [1], [7, "x"]])
+            ),
+            wire.OPT_TOLD: data.draw(
+                st.sampled_from([[0], [0, "ok", [], "1", 1, 1], [0, 1], [3], [99, {}]])
+            ),
             wire.OPT_PART: data.draw(
                 st.sampled_from([[1, 8, 0, b"half"], [1, 8, 4, b"half"], [1, 9, 0, b"more"]])
             ),
@@ -159,7 +167,14 @@ class AnyFrame(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.mesh.run(seconds)
 
-    @rule(what=st.sampled_from(["register", "unregister", "drain", "doubt", "expire", "alive"]))
+    @rule(
+        what=st.sampled_from(
+            [
+                *("register", "unregister", "drain", "doubt", "expire", "alive"),
+                *("ask", "ask to drain"),
+            ]
+        )
+    )
     def the_program_acts(self, what: str) -> None:
         now, node = self.mesh.now, self.node
         if what == "register":
@@ -172,6 +187,11 @@ class AnyFrame(RuleBasedStateMachine):
             node.report_failure("t", self.rng.choice("hij"), now=now)
         elif what == "expire":
             node.expire("t", self.rng.choice("hij"), now=now)
+        elif what == "ask":
+            node.questions.asking.health("xyzq", 0.5, self.answers.append, now)
+        elif what == "ask to drain":
+            drain = (None, None, True)
+            node.questions.asking.drain("x", drain, 0.5, self.answers.append, now)
         else:
             node.ack_alive("t", self.rng.choice("hij"), now=now)
 

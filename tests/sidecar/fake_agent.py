@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import msgspec
 
 from gossipmm.sidecar.api import schemas
+from gossipmm.sidecar.api.others import EveryStatus, MemberStatus
 from gossipmm.sidecar.http.messages import Request
 from gossipmm.sidecar.http.problems import ProblemError
 from gossipmm.sidecar.http.router import Call
@@ -171,6 +172,7 @@ class FakeAgent:
         return schemas.StatusAnswer(
             verdict="conflict" if self.conflict else "degraded" if reasons else "ok",
             reasons=reasons,
+            reason_codes=["conflict"] * len(self.conflict) + list(self.faults),
             name=self.name,
             cluster="production",
             version="0.1.0",
@@ -255,6 +257,8 @@ class FakeAgent:
         """Return what a path of the API answers with."""
         if path == "/v1/status":
             return self.status()
+        if path == "/v1/status/all":
+            return EveryStatus(node=self.name, members=[_told(m) for m in self.members.values()])
         if path == "/v1/members":
             for member in self.members.values():
                 if member.status == "alive":
@@ -363,3 +367,24 @@ if __name__ == "__main__":
     served = FakeAgent(int(sys.argv[1]) if sys.argv[1:] else 5, troubled=len(sys.argv) > 2)
     print(served.url)
     threading.Event().wait()
+
+
+def _told(member: schemas.Member) -> MemberStatus:
+    """What a member says of itself: those that are suspected are slow, the dead say nothing."""
+    answers = member.status in ("alive", "suspect", "probation")
+    slow = member.status == "suspect"
+    return MemberStatus(
+        name=member.name,
+        status=member.status,
+        verdict="" if not answers else "degraded" if slow else "ok",
+        reasons=["slow"] if slow else [],
+        reasons_text=["its timers fire late: its machine is too busy"] if slow else [],
+        outcome="done" if answers else "not_live",
+        why="" if answers else "it is not held alive here",
+        version="0.1.0" if answers else "",
+        uptime=77.0 if answers else None,
+        agreement="agrees",
+        differs_for=None,
+        took=0.01,
+        wire_version=2,
+    )

@@ -57,6 +57,7 @@ FIELDS = {
     "keys_changed": "sending held retired",
     "key_wanted": "kid",
     "key_rotation": "phase kid replaces out_of_band missing",
+    "drain_asked": "name topic host draining changed refused",
 }
 A = ("10.0.0.1", 7946)
 VALUES = {

@@ -158,3 +158,17 @@ def test_a_name_is_cut_in_its_middle(chromium, cluster):
     assert last == [False, name[-9:]]
     row = f"document.querySelector('[data-name={name}]').getBoundingClientRect().height"
     assert chromium.run(row) < 40
+
+
+def test_all_members_are_asked_at_a_click(chromium, cluster):
+    agent = cluster(5)
+    dies(agent, "host-b")
+    agent.set_status("host-c", "suspect")
+    opened(chromium, agent)
+    chromium.run("document.getElementById('ask-all').click()")
+    chromium.until("document.getElementById('asked').textContent.includes('say that all is well')")
+    assert chromium.text("asked") == (
+        "3 of 5 members say that all is well; host-c degraded: its timers fire late: its machine "
+        "is too busy; no answer from host-b."
+    )
+    assert not chromium.run("document.getElementById('ask-all').disabled")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gossipmm.core.values.questions import Outcome
 from gossipmm.core.values.renewal import RenewalReason
 from gossipmm.core.values.trail import FACTS, EvidenceKind, Hold
 from gossipmm.core.values.types import Evidence
@@ -20,6 +21,7 @@ EXAMPLES = {
     "loses": 1200,
     "age": 12.5,
     "count": 2,
+    "draining": True,
     "heartbeat": 7,
     "host": "host-a",
     "missed": 0.6,
@@ -29,6 +31,7 @@ EXAMPLES = {
     "probation": 8.0,
     "reason": RenewalReason.CLOSED,
     "returns": 3,
+    "said": Outcome.DONE.value,
     "seconds": 0.512,
     "share": 0.53,
     "topic": "compute",
@@ -98,7 +101,8 @@ def test_a_sentence_says_who_and_never_fails(kind, reporter):
     assert "None" not in text
     for fact in FACTS[kind]:  # what is known is said, but for what only programs ask
         shown = str(EXAMPLES[fact]).removesuffix(".0")
-        asked = ("accusers", "heartbeat", "missed", "probation", "reason", "share", "why", "window")
+        asked = ("accusers", "draining", "heartbeat", "missed", "probation", "reason", "said")
+        asked += ("share", "why", "window")
         if fact not in asked:
             assert shown in text, fact
     assert "None" not in detail(line(kind, reporter))

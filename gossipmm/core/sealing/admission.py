@@ -11,12 +11,15 @@ the limit of validated ones, the one validated first has to be validated again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from typing import Final
 
 from gossipmm.config import Config
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Address
+from gossipmm.core.wire.pages import Page
+from gossipmm.core.wire.strict import Refused
 
 __all__ = ("WORK", "Admission", "Budget")
 
@@ -56,11 +59,6 @@ class Admission:
         self._others = Budget(_BURST * self._source_rate, now)
         self._swept_at = now
 
-    @property
-    def has_allow_list(self) -> bool:
-        """True when not everybody is allowed."""
-        return bool(self._networks)
-
     def allows(self, host: str) -> bool:
         """Return whether the allow list (empty: everybody) has that IP literal [P93]."""
         if not self._networks:
@@ -70,6 +68,19 @@ class Admission:
         except ValueError:
             return False
         return any(address in network for network in self._networks)
+
+    def allowing(self, read: Callable[[bytes], Page]) -> Callable[[bytes], Page]:
+        """Return a reader that also refuses pages with addresses that are not allowed [P93]."""
+        if not self._networks:
+            return read
+
+        def read_allowed(raw: bytes) -> Page:
+            page = read(raw)
+            if not all(self.allows(host) for host, _ in page.addresses):
+                raise Refused(Drop.NOT_ALLOWED)
+            return page
+
+        return read_allowed
 
     def refuses(self, source: Address, now: float) -> Drop | None:
         """Charge a datagram to a source that is not validated; return why it is not read [P94]."""

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import cbor2
 
-from gossipmm.core.sealing.envelope import Envelope
+from gossipmm.core.sealing.envelope import Envelope, PlainEnvelope
 from gossipmm.core.sending.packing import claim_row
 from gossipmm.core.sending.parts import cut
 from gossipmm.core.sending.paths import Paths
@@ -53,6 +53,8 @@ class Outbox:
         self._allowance = 0
         #: True while several keys are in use, so that it matters which of them a receiver can read.
         self.several_keys = False
+        #: True if others cannot read, or make, what this node sends and takes.
+        self.seals = not isinstance(envelope, PlainEnvelope)
         #: Largest frame for which the envelope leaves room in a datagram.
         self.room = local.config.max_datagram - envelope.overhead
         #: The same where the path carries little.

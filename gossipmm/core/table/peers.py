@@ -130,17 +130,31 @@ class Peers:
         return members if len(members) <= count else self._rng.sample(members, count)
 
 
+#: How far the table of a member agrees with this one.
+AGREES, DIFFERS, UNHEARD = "agrees", "differs", "unheard"
+
+
+def agreement_with(table: Table, member: Member) -> tuple[str, float | None]:
+    """Return how far the table of a member agrees, and since when it differs if it does."""
+    if not member.peer_fingerprint:
+        return UNHEARD, None
+    if table.agrees(member.peer_fingerprint, member.peer_half):
+        return AGREES, None
+    if member.differs_since is None:
+        return UNHEARD, None  # it agreed when it was last heard: this table has changed since
+    return DIFFERS, member.differs_since
+
+
 def agreement_of(table: Table) -> Agreement:
     """Return how many live peers agree with the table, who does not, and since when."""
     agree = unheard = 0
     differ = []
     for member in table.peers.values():
-        if not member.peer_fingerprint:
-            unheard += 1
-        elif table.agrees(member.peer_fingerprint, member.peer_half):
+        word, since = agreement_with(table, member)
+        if word == AGREES:
             agree += 1
-        elif member.differs_since is None:
-            unheard += 1  # it agreed when it was last heard: this table has changed since
+        elif since is None:
+            unheard += 1
         else:
-            differ.append(Disagreement(member.name, member.differs_since))
+            differ.append(Disagreement(member.name, since))
     return Agreement(table.fingerprint, agree, tuple(differ), unheard)

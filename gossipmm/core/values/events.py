@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias, get_args
 
+from gossipmm.core.values.drained import DrainAsked
 from gossipmm.core.values.event import event
 from gossipmm.core.values.renewal import RenewalReason
 from gossipmm.core.values.stats import Drop
@@ -426,6 +427,7 @@ Event: TypeAlias = (
     | KeysChanged
     | KeyWanted
     | KeyRotation
+    | DrainAsked
     | LeaveFinished
 )
 

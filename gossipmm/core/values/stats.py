@@ -62,6 +62,7 @@ class Drop(StrEnum):
     AHEAD = "ahead"  #: a generation more than a day ahead of this node's clock
     #: A later life of a member that lives, for which nobody has answered.
     UNPROVED_LIFE = "unproved_life"
+    QUESTION_RATE = "question_rate"  #: a member asks more often than it could use the answers
 
 
 #: Upper bounds (seconds) of the buckets of a Timing, each about twice the one before.

@@ -46,6 +46,7 @@ class EvidenceKind(StrEnum):
     SOURCE_AGREES = "source_agrees"  #: it sends from an address of its record again
     LATER_LIFE = "later_life"  #: a later life of it is announced, which has to answer first
     LATER_LIFE_SILENT = "later_life_silent"  #: nobody has answered for such a life
+    DRAIN_ASKED = "drain_asked"  #: a member had this node drained, or this node had it drained
 
 
 class Hold(StrEnum):
@@ -90,4 +91,6 @@ FACTS: Final[Mapping[EvidenceKind, tuple[str, ...]]] = {
     EvidenceKind.SOURCE_AGREES: ("address",),
     EvidenceKind.LATER_LIFE: ("address",),  # of the later life; empty: not known yet
     EvidenceKind.LATER_LIFE_SILENT: ("address",),
+    # Empty: the node, or all hosts of the topic. What was said: an Outcome.
+    EvidenceKind.DRAIN_ASKED: ("topic", "host", "draining", "said"),
 }

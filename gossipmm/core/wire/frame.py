@@ -26,7 +26,7 @@ from gossipmm.core.values.evidence_time import AGE_RATIO
 from gossipmm.core.values.rotation_state import register_of
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Generation, Heartbeat, NodeId
-from gossipmm.core.wire.strict import Refused, loads_untrusted
+from gossipmm.core.wire.strict import Refused, is_numbered, loads_untrusted
 
 PROTOCOL: Final = 1
 #: The highest wire version that this node reads, as its page 0 announces it. From 2 on, digests may
@@ -81,6 +81,8 @@ OPT_AHEAD: Final = 16  # true: your life begins more than a day ahead of my cloc
 OPT_FULL: Final = 15  # true: my table is full of members that live, there is no room for you
 OPT_PADDING: Final = 17  # bytes that mean nothing: whether so large a datagram arrives is asked
 OPT_PART: Final = 18  # [number of the whole, its size, place, bytes]: of a frame that is too large
+OPT_ASK: Final = 19  # [what, ...], in a SYN: a question to its target itself
+OPT_TOLD: Final = 20  # [outcome, ...], in the ACK: the answer
 #: Datagrams that a PULL may ask for.
 MAX_PULL: Final = 12
 
@@ -440,4 +442,6 @@ _CHECKS: Final[dict[int, Callable[[Any], bool]]] = {
     OPT_PADDING: lambda value: type(value) is bytes,
     OPT_PART: _is_part,
     OPT_AHEAD: lambda value: value is True,
+    OPT_ASK: is_numbered,
+    OPT_TOLD: is_numbered,
 }

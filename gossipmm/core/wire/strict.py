@@ -63,3 +63,8 @@ def loads_untrusted(data: bytes, reason: Drop = Drop.MALFORMED) -> Any:
     if pair[1] != _SENTINEL_BODY:
         raise Refused(reason)
     return pair[0]
+
+
+def is_numbered(value: Any) -> bool:
+    """Return whether that is a list that says by its first element what the rest is."""
+    return type(value) is list and len(value) > 0 and type(value[0]) is int and value[0] >= 0

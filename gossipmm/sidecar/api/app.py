@@ -18,6 +18,7 @@ from gossipmm.sidecar.api import agent as routes_agent
 from gossipmm.sidecar.api import keys as routes_keys
 from gossipmm.sidecar.api import log as routes_log
 from gossipmm.sidecar.api import lookups as routes_lookups
+from gossipmm.sidecar.api import others as routes_others
 from gossipmm.sidecar.api import prometheus_sd
 from gossipmm.sidecar.api import registrations as routes_registrations
 from gossipmm.sidecar.api import services as routes_services
@@ -53,6 +54,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *routes_keys.ENDPOINTS,
     *routes_agent.ENDPOINTS,
     *routes_log.ENDPOINTS,
+    *routes_others.ENDPOINTS,
     *prometheus_sd.ENDPOINTS,
     Endpoint(
         method="GET",

@@ -79,6 +79,10 @@ _QUERY: dict[str, tuple[str, dict[str, Any]]] = {
         f"Kinds of events, separated by commas: {', '.join(sorted(KINDS))}.",
         {"type": "string", "pattern": f"^({_KIND}(,{_KIND})*)?$"},
     ),
+    "timeout": (
+        "Seconds that it may take; default 2.",
+        {"type": "number", "format": "double", "exclusiveMinimum": 0, "maximum": 30},
+    ),
     "level": (
         "The least level of a line; the agent's own log stays as it is. Default `info`.",
         {"type": "string", "enum": ["debug", "info", "warning", "error"]},

@@ -355,6 +355,7 @@ class StatusAnswer(msgspec.Struct, kw_only=True):
     #: What to take it for, in a word; and why, in words: empty when all is well.
     verdict: VerdictName
     reasons: list[str]
+    reason_codes: list[str]
     name: str
     cluster: str
     version: str
@@ -384,7 +385,6 @@ class StatusAnswer(msgspec.Struct, kw_only=True):
     topics: Count
     registrations: Count
     traffic: Traffic
-    #: Watchers of this API at the moment.
     watchers: Count
     process: int
     control: list[str]

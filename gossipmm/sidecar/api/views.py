@@ -197,6 +197,7 @@ def status(state: State) -> schemas.StatusAnswer:
     return schemas.StatusAnswer(
         verdict=found.verdict.name,
         reasons=list(found.verdict.reasons),
+        reason_codes=list(found.verdict.codes),
         name=found.name,
         cluster=found.cluster,
         version=found.version,

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from gossipmm.agent.event_json import as_json
 from gossipmm.core.values import events
+from gossipmm.core.values.drained import DrainAsked
 from gossipmm.core.values.events import Event
 from gossipmm.errors import AgentClosedError, WatchOverflowError
 from gossipmm.text.events import as_line
@@ -75,6 +76,7 @@ _LEVELS: dict[type, int] = {
     events.MemberImpaired: logging.WARNING,
     events.ForeignTraffic: logging.WARNING,
     events.KeyWanted: logging.WARNING,
+    DrainAsked: logging.WARNING,
 }
 
 _log = logging.getLogger(EVENTS)

@@ -3,6 +3,7 @@
 import { before, get, watch } from "./api.js";
 import * as detail from "./detail.js";
 import { byId, fillBar, make, many, say, span } from "./dom.js";
+import * as everybody from "./everybody.js";
 import * as events from "./events.js";
 import * as members from "./members.js";
 import * as place from "./place.js";
@@ -210,6 +211,7 @@ document.addEventListener("visibilitychange", () => {
 });
 members.start(detail.open);
 events.start();
+everybody.start();
 detail.start();
 addEventListener("hashchange", look);
 look();

@@ -1,0 +1,210 @@
+"""Asks other members what only they know, or to do something: directly, and again until answered.
+
+A question is an option of a SYN, its answer one of the ACK. So whoever does not know of questions
+answers all the same, which tells an older version from a member that cannot be reached.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from gossipmm.core.sending.inbound import Inbound
+from gossipmm.core.sending.outbox import Outbox
+from gossipmm.core.table.local_state import LocalState
+from gossipmm.core.table.member import Member
+from gossipmm.core.values.questions import (
+    ASK_DRAIN,
+    ASK_HEALTH,
+    MAX_REASONS,
+    TOLD,
+    Answered,
+    HealthTold,
+    Outcome,
+    is_code,
+)
+from gossipmm.core.values.timers import Token, cancel
+from gossipmm.core.values.trail import EvidenceKind
+from gossipmm.core.values.types import NodeId, Status
+from gossipmm.core.wire import frame as wire
+
+__all__ = ("Asking", "health_in")
+
+#: Units of resends between tries: the first three, and the others. At 25 % loss each way one of
+#: 20 tries in 2 s fails to be answered once in ten million questions.
+_FIRST: Final = 2
+_SOON: Final = 3
+_THEN: Final = 4
+#: Questions that begin at once, and units of resends until as many more do: 1,280 a second.
+_AT_ONCE: Final = 32
+_APART: Final = 1
+#: Outcomes that another try may change.
+_PASSING: Final = frozenset({Outcome.BUSY, Outcome.PROVING})
+_ASKED: Final = frozenset({Status.ALIVE, Status.SUSPECT, Status.PROBATION})
+
+
+class _Question:
+    """A question to one member."""
+
+    __slots__ = ("began", "done", "identity", "known", "member", "stage", "timer", "until", "what")
+
+    def __init__(
+        self, identity: int, member: Member, what: list[Any], done: Callable[[Answered], None]
+    ) -> None:
+        #: Comes back in the answer; its lowest three bits are 0, as of the first try of a probe.
+        self.identity = identity
+        self.member = member
+        self.what = what
+        self.done = done
+        self.began = 0.0
+        self.until = 0.0
+        self.stage = 0
+        self.timer: Token | None = None
+        #: The best that is known of it so far.
+        self.known = Outcome.NO_TIME
+
+
+class Asking:
+    """The questions of this node that are not answered yet [P144]."""
+
+    def __init__(self, local: LocalState, outbox: Outbox, enter: Callable[[float], None]) -> None:
+        self._local = local
+        self._outbox = outbox
+        self._enter = enter
+        #: Probe id -> question.
+        self.open: dict[int, _Question] = {}
+        self._waiting: deque[_Question] = deque()
+        self._begins: Token | None = None
+
+    def health(
+        self,
+        names: Iterable[NodeId],
+        seconds: float,
+        done: Callable[[Answered], None],
+        now: float,
+    ) -> None:
+        """Ask members how they are; ``done`` is called once for each, within so many seconds."""
+        self._enter(now)
+        for name in names:
+            self._ask(name, [ASK_HEALTH], seconds, done)
+        self._begin(None)
+
+    def drain(
+        self,
+        name: NodeId,
+        drain: tuple[str | None, str | None, bool],
+        seconds: float,
+        done: Callable[[Answered], None],
+        now: float,
+    ) -> None:
+        """Ask a member to drain (topic, host; None: all of it), or to take that back [P146]."""
+        self._enter(now)
+        topic, host, draining = drain
+
+        def noted(answered: Answered) -> None:
+            member = self._local.table.by_name.get(name)
+            if member is not None:
+                member.note(
+                    self._local.now,
+                    EvidenceKind.DRAIN_ASKED,
+                    self._local.own.name,
+                    topic=topic or "",
+                    host=host or "",
+                    draining=draining,
+                    said=answered.outcome.value,
+                )
+            done(answered)
+
+        self._ask(name, [ASK_DRAIN, topic, host, draining], seconds, noted)
+        self._begin(None)
+
+    def _ask(
+        self, name: NodeId, what: list[Any], seconds: float, done: Callable[[Answered], None]
+    ) -> None:
+        local = self._local
+        member = local.table.by_name.get(name)
+        if member is None or member is local.me or member.status not in _ASKED:
+            known = member is not None and member is not local.me
+            outcome = Outcome.NOT_LIVE if known else Outcome.UNKNOWN_MEMBER
+            done(Answered(name, outcome, [], 0.0))
+            return
+        question = _Question(local.rng.getrandbits(61) << 3 or 8, member, what, done)
+        question.until = local.now + seconds
+        question.began = local.now
+        self._waiting.append(question)
+
+    def _begin(self, _: object) -> None:
+        """Send the first tries of those that wait, some at a time."""
+        local = self._local
+        if self._begins is not None:
+            cancel(self._begins)
+            self._begins = None
+        for _count in range(min(_AT_ONCE, len(self._waiting))):
+            question = self._waiting.popleft()
+            self.open[question.identity] = question
+            self._try(question)
+        if self._waiting:
+            pause = _APART * local.config.resend_base
+            self._begins = local.timers.at(local.now + pause, self._begin)
+
+    def _try(self, question: _Question) -> None:
+        local = self._local
+        question.timer = None
+        if local.now >= question.until:
+            self._end(question, question.known, [])
+            return
+        if question.known is Outcome.NO_TIME:
+            question.known = Outcome.NO_ANSWER
+        options = {wire.OPT_ASK: question.what}
+        probe = question.identity
+        self._outbox.send(wire.SYN, question.member, probe=probe, options=options)
+        question.stage += 1
+        units = _FIRST if question.stage <= _SOON else _THEN
+        again = min(local.now + units * local.config.resend_base, question.until)
+        question.timer = local.timers.at(again, self._try, question)
+
+    def answered(self, inbound: Inbound) -> bool:
+        """Return whether an ACK answers a question of this node, and take the answer."""
+        frame = inbound.frame
+        question = self.open.get(frame.probe)
+        if question is None:
+            return False
+        if frame.sender != question.member.key:
+            question.known = Outcome.OTHER_ANSWERED
+            return True
+        told = frame.options.get(wire.OPT_TOLD)
+        if told is None:
+            # It may not know this node yet, and then serves no requests of it.
+            if frame.known:
+                self._end(question, Outcome.TOO_OLD, [])
+            return True
+        number = told[0]
+        outcome = TOLD[number] if number < len(TOLD) else Outcome.NOT_ALLOWED
+        if outcome in _PASSING:
+            question.known = Outcome.BUSY if outcome is Outcome.BUSY else question.known
+            return True
+        self._end(question, outcome, told[1:])
+        return True
+
+    def _end(self, question: _Question, outcome: Outcome, facts: list[Any]) -> None:
+        local = self._local
+        if question.timer is not None:
+            cancel(question.timer)
+            question.timer = None
+        self.open.pop(question.identity, None)
+        took = local.now - question.began
+        question.done(Answered(question.member.name, outcome, facts, took))
+
+
+def health_in(facts: list[Any]) -> HealthTold | None:
+    """Read what a member said of its health; None: it makes no sense [P145]."""
+    if len(facts) < 5:
+        return None
+    verdict, reasons, version, uptime, age = facts[:5]
+    if not is_code(verdict) or not is_code(version) or type(reasons) is not list:
+        return None
+    if type(uptime) is not int or type(age) is not int:
+        return None
+    codes = tuple([code for code in reasons[:MAX_REASONS] if is_code(code)])
+    return HealthTold(verdict, codes, version, float(max(0, uptime)), max(0, age) / 1000)
