@@ -152,7 +152,7 @@ class Node:
         transfer, founding = Transfer(local, outbox, replies, pace), Founding(local, seeds, pace)
         joining = Joining(local, admission, seeds, transfer, founding)
         claims = Claims(local, detector, own, replies, conflict)
-        anti_entropy = AntiEntropy(local, outbox, claims, replies)
+        anti_entropy = AntiEntropy(local, outbox, claims, replies, broadcasts)
         rotation = Rotation(local, outbox, self._envelope, self._advance, own)
         reaper = Reaper(local, detector, own, closed, probes, seeds)
         silence, expected = Silence(local, detector, probes), ExpectedSyn(local, probes)

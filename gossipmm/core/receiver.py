@@ -339,12 +339,8 @@ class Receiver:
                 parts.size_tests.doubt(sender, parts.paths.to(sender))
             parts.transfer.hear_pull(sender, cursor, frame.probe)
         more = options.get(wire.OPT_MORE)
-        if (
-            more is not None
-            and not parts.transfer.hear_part(inbound, more)
-            and wire.OPT_PAGES in options
-        ):
-            parts.anti_entropy.hear_burst(sender)
+        if more is not None and not parts.transfer.hear_part(inbound, more):
+            parts.anti_entropy.fetches.hear_burst(sender, pages=wire.OPT_PAGES in options)
         if (ask := options.get(wire.OPT_ASK)) is not None and frame.kind == wire.SYN:
             self._hear_question(inbound, sender, ask)
         expired = options.get(wire.OPT_EXPIRE)

@@ -12,15 +12,18 @@ from __future__ import annotations
 from collections import deque
 from heapq import heappop, heappush
 from math import log2
-from typing import Any, Final
+from typing import Final
 
 from gossipmm.core.sending.outbox import Outbox
 from gossipmm.core.sending.packing import (
+    BURST,
     Packer,
     claim_row,
     claim_rows,
     digest_row,
+    encoded_digest,
     encoded_pages,
+    joined_up_to,
 )
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
@@ -28,6 +31,7 @@ from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.timers import Token, cancel
 from gossipmm.core.values.types import Status
 from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.pages import MAX_PAGE
 from gossipmm.mechanisms import Mechanism
 
 #: Order of pushing: this node's refutation, deaths, suspicions, the rest [P76].
@@ -41,6 +45,15 @@ _GATHER: Final = 12
 #: all push what each says, and half of the datagrams of a start were such pushes.
 _NEWCOMER: Final = 2
 
+#: Bytes of one member's pages above which they are announced instead: the largest page, since
+#: everybody pushes what is new eight times, and a row of a digest takes 70 [P135].
+_PUSHED: Final = MAX_PAGE
+#: An announcement is repeated after as many times ``second_push`` as the record has bursts, at
+#: most so many: then others have it. Its owner sent 2,000 registrations eight times, not four.
+_FETCHED: Final = 8
+#: Bytes of announcements in one datagram: four rows, which nobody takes for another digest.
+MOST_ANNOUNCED: Final = 4 * wire.DIGEST_ROW_SIZE
+
 #: Changes in a row without room after which a push looks at no more of them.
 _MISSES: Final = 16
 
@@ -50,10 +63,14 @@ _PRIORITY: Final = {Status.DEAD: DEATH, Status.SUSPECT: SUSPICION}
 class _Slot:
     """The change to push about one member [P74]."""
 
-    __slots__ = ("claim", "due", "number", "pages", "priority", "pushes", "since")
+    __slots__ = (
+        *("announced", "claim", "due", "number", "pages", "priority", "pushes", "since", "waits"),
+    )
 
     def __init__(self, now: float, number: int) -> None:
         self.claim = False
+        #: What changed is too large to be pushed.
+        self.announced = False
         self.pages: set[int] = set()
         self.pushes = 0
         self.due = now
@@ -62,6 +79,8 @@ class _Slot:
         self.number = number
         #: Where it stands among those that are due; None while it is not due.
         self.priority: int | None = None
+        #: Times ``second_push`` that its second push still waits.
+        self.waits = 0
 
 
 class BroadcastQueue:
@@ -110,6 +129,16 @@ class BroadcastQueue:
         slot.pages.add(number)
         self._wait(member, slot)
 
+    def announce(self, member: Member) -> None:
+        """Tell that a record is here whole, which was too large to be pushed: others ask for it.
+
+        Without this only the members that its owner told had it at once, and all others a second
+        later, when fingerprints differed.
+        """
+        slot = self._slot(member)
+        slot.announced = True
+        self._wait(member, slot)
+
     def tell_self(self) -> None:
         """Tell all of this node's registrations, once it has joined [P80].
 
@@ -151,7 +180,7 @@ class BroadcastQueue:
             self._count += 1
             slot = self._slots[member.key] = _Slot(now, self._count)
         else:
-            slot.pushes = 0
+            slot.pushes = slot.waits = 0
             slot.due = now
         return slot
 
@@ -185,6 +214,10 @@ class BroadcastQueue:
                 continue
             if member is None:
                 del self._slots[key]
+            elif slot.waits:
+                slot.waits -= 1
+                slot.due = now + self._local.config.second_push
+                self._later.append((slot.due, key, slot))
             else:
                 self._is_due(member, slot)
         if self._due:
@@ -232,25 +265,21 @@ class BroadcastQueue:
         spent = 0.0
         # What nobody is there to be told costs nothing.
         copies = min(local.config.fanout, len(local.table.peers))
-        options: dict[int, Any] = {}
+        announced: list[bytes] = []
         without_room = 0
         while without_room < _MISSES and (found := self._next_due()) is not None:
             member, slot = found
-            rows, pages = self._content(member, slot)
-            cost = (len(rows) + sum(map(len, pages)) + 20) * copies
+            rows, pages, announcement = self._content(member, slot)
+            cost = (len(rows) + sum(map(len, pages)) + len(announcement) + 20) * copies
             if spent + cost > self._budget:
-                pages = self._part(member, slot, (self._budget - spent) / copies - len(rows) - 20)
-                if pages:
-                    spent += (len(rows) + sum(map(len, pages)) + 20) * copies
-                    packer.add(rows, pages)
-                if member is local.me:
-                    # Whoever hears of it asks for the rest, straight away.
-                    options[wire.OPT_DIGEST] = [0, b"", digest_row(local, member, of_versions=True)]
                 self._postpone(member.key, slot)
                 without_room += 1
                 continue
             spent += cost
             packer.add(rows, pages)
+            if announcement:
+                announced.append(announcement)
+                slot.waits = min(_FETCHED - 1, len(member.pages) // BURST)
             slot.pushes += 1
             if slot.pushes >= 2 or Mechanism.SECOND_PUSH in local.without:
                 del self._slots[member.key]
@@ -265,15 +294,14 @@ class BroadcastQueue:
         if not local.table.joined:
             self._not_before = max(self._not_before, now + _NEWCOMER * local.config.second_push)
         filled = packer.finish()
-        if not filled and not options:
-            return
         encoded = [(rows, encoded_pages(pages)) for rows, pages in filled]
+        encoded += [(b"", encoded_digest(rows)) for rows in joined_up_to(announced, MOST_ANNOUNCED)]
+        if not encoded:
+            return
         for peer in self._receivers():
-            for rows, pages_told in encoded:
-                self._outbox.send(wire.NEWS, peer, rows=rows, options=pages_told)
-            if options:
-                self._outbox.send(wire.NEWS, peer, options=options)
-        local.stats.broadcasts_pushed += len(filled)
+            for rows, told in encoded:
+                self._outbox.send(wire.NEWS, peer, rows=rows, options=told)
+        local.stats.broadcasts_pushed += len(encoded)
         local.stats.pages_sent += sum(len(pages) for _, pages in filled)
 
     def _give_up_old(self) -> None:
@@ -293,7 +321,8 @@ class BroadcastQueue:
             return OWN_REFUTATION if not slot.pages else OTHER
         return _PRIORITY.get(member.status, OTHER)
 
-    def _content(self, member: Member, slot: _Slot) -> tuple[bytes, list[bytes]]:
+    def _content(self, member: Member, slot: _Slot) -> tuple[bytes, list[bytes], bytes]:
+        """Return rows and pages to push, and the row of a digest if its pages are announced."""
         local = self._local
         if member is local.me:
             rows = local.own_row()
@@ -302,20 +331,12 @@ class BroadcastQueue:
                 claim_rows(member, local.now, local.config.confirmations + 1) if slot.claim else b""
             )
         pages = [member.pages[number].raw for number in sorted(slot.pages & member.pages.keys())]
-        return rows, pages
-
-    @staticmethod
-    def _part(member: Member, slot: _Slot, room: float) -> list[bytes]:
-        """Take as many pages of a large record out of its slot as fit: each is told once [P75]."""
-        part: list[bytes] = []
-        for number in sorted(slot.pages & member.pages.keys()):
-            raw = member.pages[number].raw
-            if len(raw) > room:
-                break
-            room -= len(raw)
-            part.append(raw)
-            slot.pages.discard(number)
-        return part
+        first = [member.pages[0].raw] if 0 in slot.pages and member.complete else []
+        if slot.announced or sum(map(len, pages)) - sum(map(len, first)) > _PUSHED:
+            if not member.suspected:
+                rows = b""  # the other one says the same
+            return rows, first, digest_row(local, member, of_versions=True)
+        return rows, pages, b""
 
     def _receivers(self) -> list[Member]:
         """Return receivers: one neighbour on the ring, half of the others heard from just now.

@@ -138,3 +138,14 @@ class Packer:
 def encoded_pages(pages: list[bytes]) -> bytes | None:
     """Return the options of a datagram with pages, encoded once for all its receivers."""
     return cbor2.dumps({wire.OPT_PAGES: pages}) if pages else None
+
+
+def encoded_digest(rows: bytes) -> bytes:
+    """Return the options of a datagram with announcements, encoded once for all receivers."""
+    return cbor2.dumps({wire.OPT_DIGEST: [0, b"", rows]})
+
+
+def joined_up_to(rows: list[bytes], most: int) -> list[bytes]:
+    """Return rows of one size together, at most so many bytes in each."""
+    whole = b"".join(rows)
+    return [whole[start : start + most] for start in range(0, len(whole), most)]

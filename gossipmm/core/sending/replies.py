@@ -27,8 +27,12 @@ class Replies:
         self._asked: dict[int, float] = {}
         self._most = min(MOST_NAMED, (local.config.max_datagram - _BESIDE) // 10)
 
-    def want(self, member: Member) -> list[Any]:
-        """Ask for pages above those held; for a large record, a random part of it [P56].
+    def parts(self, member: Member) -> int:
+        """Return in how many parts a record is asked for."""
+        return max(1, -(-len(member.pages) // self._most))
+
+    def want(self, member: Member, part: int | None = None) -> list[Any]:
+        """Ask for pages above those held; of a large record, a part from the end, or any [P56].
 
         Parts go by the pages held, not by their numbers, which may have gaps.
         """
@@ -38,7 +42,10 @@ class Replies:
         most = self._most
         if len(numbers) > most:
             # Without page 0 the first part, which lacks it: nothing else can be done with a record.
-            start = self._local.rng.randrange(0, len(numbers), most) if member.complete else 0
+            parts = self.parts(member)
+            if part is None:
+                part = self._local.rng.randrange(parts)
+            start = most * (parts - 1 - part % parts) if member.complete else 0
             first = numbers[start] if start else 0
             last = numbers[start + most] if start + most < len(numbers) else last
             numbers = numbers[start : start + most]

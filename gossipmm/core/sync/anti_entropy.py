@@ -13,6 +13,7 @@ from math import ceil, log2
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
+from gossipmm.core.sending.broadcasts import MOST_ANNOUNCED, BroadcastQueue
 from gossipmm.core.sending.inbound import Inbound
 from gossipmm.core.sending.outbox import Outbox
 from gossipmm.core.sending.packing import (
@@ -22,10 +23,10 @@ from gossipmm.core.sending.packing import (
     claim_rows,
     digest_row,
     digest_rows,
-    want_size,
 )
-from gossipmm.core.sending.replies import MOST_NAMED, Replies
+from gossipmm.core.sending.replies import Replies
 from gossipmm.core.sync.claims import Claims
+from gossipmm.core.sync.fetches import Fetches, Found
 from gossipmm.core.table.buckets import MAX_BITS
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
@@ -46,8 +47,6 @@ _ANSWER: Final = 4
 _OFFER: Final = 6
 #: Records that differ above which the next digest waits for nothing.
 _MANY: Final = 4
-#: Peers from which a burst of pages is awaited, to ask for what did not fit into it.
-_AWAITED: Final = 64
 #: Records offered in answer to a digest: more than these datagrams can carry.
 _OFFERED: Final = 16 * _OFFER
 #: Pages looked at in answer to one datagram. Where there are more, others each time: a random
@@ -55,8 +54,6 @@ _OFFERED: Final = 16 * _OFFER
 _LOOKED_AT: Final = 4096
 #: Of these, so many are a step of work: 2.5 us.
 _AT_A_STEP: Final = 8
-#: Pages named in wants that answer one datagram: about four datagrams.
-_NAMED: Final = 300
 _ALL_PAGES: Final = range(1 << 16)
 _FIRST_PAGE: Final = range(1)
 #: In place of a digest that was not told: no page of the same version counts before it.
@@ -88,16 +85,6 @@ def _is_above(held: tuple[int, int], page: Page | None) -> bool:
     return digest != _ANY and digest > wire.short_digest(page.digest)
 
 
-class _Awaited:
-    """Records asked of a peer, and datagrams of their pages that have come since."""
-
-    __slots__ = ("datagrams", "keys")
-
-    def __init__(self, keys: list[int]) -> None:
-        self.keys = keys
-        self.datagrams = 0
-
-
 class AntiEntropy:
     """Makes two tables agree."""
 
@@ -107,18 +94,15 @@ class AntiEntropy:
         outbox: Outbox,
         claims: Claims,
         replies: Replies,
+        broadcasts: BroadcastQueue,
     ) -> None:
         self._local = local
         self._outbox = outbox
         self._claims = claims
         self._replies = replies
-
+        self.fetches = Fetches(local, outbox, replies, broadcasts.announce)
         #: A digest just brought a lot: until then the next one waits for nothing.
         self.eager_until = local.now
-        #: Peer -> records asked of it, and datagrams of pages that came since.
-        self._awaited: dict[int, _Awaited] = {}
-        #: Records too large to be pushed: key -> hash of their versions when they are whole.
-        self._expected: dict[int, bytes] = {}
 
     # -- digests ---------------------------------------------------------------------------
 
@@ -190,30 +174,41 @@ class AntiEntropy:
         of_versions = told[3:4] != [_OF_BYTES]
         seen: set[int] = set()
         claims: list[bytes] = []
-        hashes: dict[int, bytes] = {}
-        differ: dict[int, Member] = {}
+        #: The change was too large to be pushed [P135].
+        announced = of_versions and not covered and len(rows) <= MOST_ANNOUNCED
+        differ: dict[int, Found] = {}
         local.stats.work += len(rows) // wire.DIGEST_ROW_SIZE
         for key, heartbeat, claim, age, page_hash in wire.digest_rows_in(rows):
             seen.add(key)
-            hashes[key] = page_hash
             member = local.table.by_key.get(key)
-            if member is not None and member.page_hash_bytes(of_versions=of_versions) != page_hash:
-                differ[key] = member
+            if member is local.me:
+                if member.page_hash_bytes(of_versions=of_versions) != page_hash:
+                    self._announce_own(peer)
+            elif member is None:
+                if announced:  # the row about it asks for it
+                    differ[key] = Found(page_hash, of_versions=of_versions, announced=True)
+            elif member.page_hash_bytes(of_versions=of_versions) != page_hash:
+                differ[key] = Found(page_hash, of_versions=of_versions, announced=announced)
             claims.append(wire.row(key, heartbeat, claim, age))
         # Rows about unknown members ask for their records by themselves.
         self._claims.hear_rows(inbound, peer, b"".join(claims))
         self._tell_differences(rows, peer)
-        wants = self._wants(list(differ.values()))
-        if wants:
-            self._await(peer, [want[0] for want in wants])
-            if of_versions and not covered and len(hashes) <= _MANY:
-                self._expect_whole(hashes)
-            self._send_wants(peer, wants)
+        if differ:
+            self.fetches.begin(peer, differ)
         missing, asked = self._that_fit(self._missing(bits, covered, seen))
-        if len(wants) + len(missing) > _MANY:
+        if len(differ) + len(missing) > _MANY:
             self.eager_until = local.now + local.config.gossip_interval
         if missing:
             self._send_pages(peer, [(member, {}, asked) for member in missing], _OFFER)
+
+    def _announce_own(self, peer: Member) -> None:
+        """Tell a peer at which pages this node's own record is: it asks for what it lacks.
+
+        Asked for it, the peer would ask back. If it holds pages that this node never wrote, it
+        names them when it asks.
+        """
+        row = digest_row(self._local, self._local.me, of_versions=True)
+        self._outbox.send(wire.NEWS, peer, options={wire.OPT_DIGEST: [0, b"", row]})
 
     def _missing(self, bits: int, covered: bytes, seen: set[int]) -> list[Member]:
         """Return records of the buckets that a digest covers and lacks: some, if there are many.
@@ -262,85 +257,7 @@ class AntiEntropy:
             part = packed[start : start + room - room % wire.ROW_SIZE]
             self._outbox.send(wire.NEWS, peer, rows=part)
 
-    def _wants(self, members: list[Member]) -> list[list[Any]]:
-        """Ask for records, as many of them as name only so many pages.
-
-        A digest of 54 rows about large records was answered with 54 datagrams, in 3 ms.
-        """
-        wants: list[list[Any]] = []
-        named = 0
-        for member in members:
-            if named > _NAMED:
-                break
-            wants.append(self._replies.want(member))
-            named += min(len(member.pages), MOST_NAMED)
-        self._local.stats.work += len(wants) + named // _AT_A_STEP
-        return wants
-
-    def _send_wants(self, peer: Member, wants: list[list[Any]]) -> None:
-        room = self._outbox.room - wire.FRAME_SIZE - wire.ROW_SIZE - 16
-        batch: list[list[Any]] = []
-        left = room
-        for want in wants:
-            size = want_size(want)
-            if size > left and batch:
-                self._outbox.send(wire.NEWS, peer, options={wire.OPT_WANT: batch})
-                batch, left = [], room
-            batch.append(want)
-            left -= size
-        if batch:
-            self._outbox.send(wire.NEWS, peer, options={wire.OPT_WANT: batch})
-
     # -- pages -----------------------------------------------------------------------------
-
-    def _expect_whole(self, hashes: dict[int, bytes]) -> None:
-        """Remember records that were too large to be pushed, to tell of them when they are here."""
-        for key, page_hash in hashes.items():
-            self._expected.pop(key, None)
-            self._expected[key] = page_hash
-        while len(self._expected) > _AWAITED:
-            del self._expected[next(iter(self._expected))]
-
-    def _await(self, peer: Member, keys: list[int]) -> None:
-        if len(self._awaited) >= _AWAITED:
-            del self._awaited[next(iter(self._awaited))]
-        self._awaited[peer.key] = _Awaited(keys)
-
-    def hear_burst(self, peer: Member) -> None:
-        """Ask on at once when a whole burst of the pages that were wanted has come [P56].
-
-        More of them may be left. Waiting for the next digest, a record of 1,000 registrations was
-        known to all after 16 s.
-        """
-        if self._expected:
-            self._tell_on(peer)
-        awaited = self._awaited.get(peer.key)
-        if awaited is None:
-            return
-        awaited.datagrams += 1
-        if awaited.datagrams < BURST:
-            return
-        awaited.datagrams = 0
-        members = [self._local.table.by_key.get(key) for key in awaited.keys]
-        wants = self._wants([member for member in members if member is not None])
-        if wants:
-            self._send_wants(peer, wants)
-
-    def _tell_on(self, peer: Member) -> None:
-        """Tell some that a record too large to be pushed is whole here: they ask for it [P75].
-
-        Its pages are not pushed on, since they were asked for. Without this only the members that
-        its owner told had it at once, and all others a second later, when fingerprints differed.
-        """
-        local = self._local
-        for key, page_hash in list(self._expected.items()):
-            member = local.table.by_key.get(key)
-            if member is not None and member.page_hash_bytes(of_versions=True) == page_hash:
-                del self._expected[key]
-                row = digest_row(local, member, of_versions=True)
-                options = {wire.OPT_DIGEST: [0, b"", row]}
-                for other in local.peers.sample(local.config.fanout, {key, peer.key}):
-                    self._outbox.send(wire.NEWS, other, options=options)
 
     def hear_want(self, inbound: Inbound, peer: Member, wants: list[list[Any]]) -> None:
         """Send the pages above the versions that the peer holds; ask back for higher ones [P56]."""
@@ -362,7 +279,7 @@ class AntiEntropy:
         if answers:
             self._send_pages(peer, answers)
         if back:
-            self._send_wants(peer, self._wants(list(back.values())))
+            self.fetches.ask(peer, list(back.values()))
 
     def _send_pages(
         self, peer: Member, records: list[tuple[Member, _Held, range]], most: int = BURST

@@ -104,6 +104,7 @@ class Fingerprints:
         if (
             (stood if may_send else self._pace.hurried)
             and local.now - self._digest_at >= _DIGEST_GAP * still
+            and not self._anti_entropy.fetches.expects_news
             and Mechanism.DIGESTS not in local.without
             and not self._waits(peer, fingerprint, half)
         ):
