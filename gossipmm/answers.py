@@ -22,6 +22,7 @@ from gossipmm.core.values.types import (
     NodeId,
     Status,
 )
+from gossipmm.names import DEFAULT_WEIGHT
 
 __all__ = (
     "CheckStatus",
@@ -74,6 +75,11 @@ class FoundHost(NamedTuple):
     #: Names of the nodes whose records register it.
     nodes: tuple[str, ...] = ()
     metadata: Metadata = NO_METADATA
+    #: Its zone (empty: none), and how many turns it gets beside others.
+    zone: str = ""
+    weight: int = DEFAULT_WEIGHT
+    #: In words why a topic's key is not answered with it, or what is odd about its weight.
+    why: str = ""
 
 
 class Lookup(NamedTuple):
@@ -87,6 +93,8 @@ class Lookup(NamedTuple):
     #: Other known hosts of the topic, which this key does not answer with (draining, suspected
     #: while others are live, ...). None for a direct key, which is about one host.
     others: tuple[FoundHost, ...] = ()
+    #: In words which zones are picked from; empty: none is preferred, or the key names no topic.
+    zones: str = ""
 
 
 #: What an agent is to be taken for, the worst first.

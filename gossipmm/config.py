@@ -21,7 +21,7 @@ from gossipmm.config_ranges import RANGES
 from gossipmm.config_values import CONVERTERS, Given, nearest, unknown
 from gossipmm.errors import ConfigError, SeedError
 from gossipmm.mechanisms import Mechanism
-from gossipmm.names import why_not_name
+from gossipmm.names import PREFERENCES, why_not_name
 
 if TYPE_CHECKING:
     from gossipmm.config_fields import ConfigFields
@@ -209,6 +209,14 @@ class Config:
     #: nobody registers, such as ``zmq_replies`` of the classical RPC, the host has to be up in any
     #: topic, or a member to have its name. False: always, as the classical matchmaker did.
     direct_checks_liveness: bool = True
+    #: Which hosts a topic is answered with: ``none``: any live one in turn. ``zone``: those of this
+    #: node's own zone (``metadata.zone``) first. Weights (metadata ``weight`` of a registration,
+    #: 100 without) count either way. Each call of ``queues`` and ``lookup`` may say otherwise.
+    prefer: str = "none"
+    #: Live hosts of its own zone below which a node that prefers it picks from all zones. With 1 a
+    #: zone's last host gets all of its work; with as many as it takes to do it, others help before
+    #: that.
+    zone_spill: int = 1
 
     # -- simulation only -------------------------------------------------------------------
     #: Mechanisms switched off, to show in simulation what each is for (``gossipmm-sim ablate``).
@@ -243,6 +251,10 @@ class Config:
             raise ConfigError(reason, path="cluster")
         if self.log_format not in ("text", "json"):
             raise ConfigError(f"{self.log_format!r} is not text or json", path="log_format")
+        if self.prefer not in PREFERENCES:
+            known = " or ".join(PREFERENCES)
+            why = f"{self.prefer!r} is not {known}{nearest(self.prefer, PREFERENCES)}"
+            raise ConfigError(why, path="prefer")
         if self.keyring_seed and not self.keyring:
             why = "names keys, but keyring does not say where this node keeps its own file of them"
             raise ConfigError(why, path="keyring_seed")

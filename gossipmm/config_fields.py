@@ -76,6 +76,8 @@ class ConfigFields(TypedDict, total=False):
     accept_drain: bool
     seed_interval: float
     direct_checks_liveness: bool
+    prefer: str
+    zone_spill: int
     without: Collection[Mechanism | str]
 
 

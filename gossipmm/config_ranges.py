@@ -112,5 +112,8 @@ RANGES: Mapping[str, Range] = MappingProxyType(
         "seed_interval": Range(
             1.0, 3600.0, "s", "fewer look-ups of names, and new seeds are found later"
         ),
+        "zone_spill": Range(
+            1, 1_000_000, "hosts", "other zones help earlier when hosts of a node's own zone die"
+        ),
     }
 )

@@ -34,7 +34,7 @@ from gossipmm.config_tables import (
 )
 from gossipmm.config_values import Given, mapping
 from gossipmm.errors import ConfigError
-from gossipmm.names import why_not_host, why_not_topic
+from gossipmm.names import MAX_WEIGHT, why_not_host, why_not_topic, why_not_weight
 
 __all__ = ("KINDS", "Check", "Service", "services")
 
@@ -101,7 +101,8 @@ class Service(NamedTuple):
     host: str = ""
     #: Told in its metadata; 0: none.
     port: int = 0
-    #: Told in its metadata, if it is not 100: how much of the work it should get.
+    #: Told in its metadata, if it is not 100: how many turns it gets beside others. 0: none, while
+    #: others are live.
     weight: int = 100
     metadata: Mapping[str, str | int | bool] = _NO_MAP
     #: ``down``: not listed until all checks passed once. ``up``: listed from the start.
@@ -144,6 +145,8 @@ def _service(given: Given) -> Service:
     for name in ("port", "weight"):
         if name in service.metadata and name in found:
             raise refuse(given, f"has {name} twice: as a field, and in its metadata")
+    if "weight" in service.metadata and (reason := why_not_weight(service.metadata["weight"])):
+        raise refuse(given, f"metadata: {reason}")
     return service
 
 
@@ -281,7 +284,7 @@ _SERVICE: Mapping[str, Reader] = {
     "topic": _topic,
     "host": _host,
     "port": whole(1, 65535),
-    "weight": whole(0, 1_000_000),
+    "weight": whole(0, MAX_WEIGHT),
     "metadata": mapping,
     "start": _one_of("down", "up"),
     "check": _checks,

@@ -13,25 +13,38 @@ from typing import Any, Final
 from gossipmm.errors import LimitError, RegistrationError
 
 __all__ = (
+    "DEFAULT_WEIGHT",
     "MAX_METADATA_ITEMS",
     "MAX_NAME",
+    "MAX_WEIGHT",
+    "PREFERENCES",
     "changed_metadata",
     "check_registration",
     "check_ttl",
+    "check_weight",
     "checked_metadata",
     "has_control_characters",
     "is_name",
     "is_text",
+    "weight_of",
     "why_not_host",
     "why_not_name",
     "why_not_scalar",
     "why_not_string",
     "why_not_topic",
+    "why_not_weight",
+    "zone_of",
 )
 
 #: Bytes of a node's or cluster's name.
 MAX_NAME: Final = 64
 MAX_METADATA_ITEMS: Final = 64
+#: What a registration without metadata ``weight`` has, and the highest. DNS has 16 bits for one,
+#: Consul 16 as well; a million leaves room for shares that are worked out.
+DEFAULT_WEIGHT: Final = 100
+MAX_WEIGHT: Final = 1_000_000
+#: What ``prefer`` can be: any live host in turn, or those of this node's own zone first.
+PREFERENCES: Final = ("none", "zone")
 
 
 # -- text ----------------------------------------------------------------------------------
@@ -124,7 +137,53 @@ def _why_not_text(what: str, value: object) -> str:
     return f"{what} {reason}" if reason else ""
 
 
+# -- metadata that picks go by ---------------------------------------------------------------
+
+
+def why_not_weight(value: object) -> str:
+    """Say why ``value`` cannot be the weight of a registration; digits as text are a number."""
+    if _weight(value) is not None:
+        return ""
+    return f"weight {value!r} is not a whole number from 0 to {MAX_WEIGHT:,}"
+
+
+def _weight(value: object) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value[:8])
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_WEIGHT:
+        return value
+    return None
+
+
+def weight_of(metadata: Mapping[str, str | int | bool]) -> int:
+    """Return the weight that metadata of a registration gives; without a usable one the default.
+
+    Other members may run versions that let any value in.
+    """
+    value = metadata.get("weight")
+    if value is None:
+        return DEFAULT_WEIGHT
+    weight = _weight(value)
+    return DEFAULT_WEIGHT if weight is None else weight
+
+
+def zone_of(
+    own: Mapping[str, str | int | bool], node: Mapping[str, str | int | bool] | None = None
+) -> str:
+    """Return the zone that metadata names, else that of the node's; empty: none."""
+    value = own.get("zone")
+    if value is None and node is not None:
+        value = node.get("zone")
+    return "" if value is None else str(value)
+
+
 # -- checks --------------------------------------------------------------------------------
+
+
+def check_weight(of: str, metadata: Mapping[str, str | int | bool]) -> None:
+    """Refuse a weight that no pick could go by; ``of`` says whose. Raises RegistrationError."""
+    if "weight" in metadata and (reason := why_not_weight(metadata["weight"])):
+        raise RegistrationError(f"metadata of {of}: {reason}")
 
 
 def check_registration(topic: object, host: object) -> None:

@@ -88,6 +88,10 @@ CHECK = SERVICE + "[[service.check]]\n"
         ('[[service]]\ntopic = "a.b"', "service[0].topic: topic 'a.b' contains a dot"),
         (SERVICE + 'host = ""', "service[0].host: host must not be empty"),
         (SERVICE + "port = 0", "service[0].port: 0 is not between 1 and 65535"),
+        (
+            SERVICE + 'metadata = { weight = "abc" }',
+            "service[0]: metadata: weight 'abc' is not a whole number from 0 to 1,000,000",
+        ),
         (SERVICE + "weight = 1.5", "service[0].weight: 1.5 is not a whole number"),
         (SERVICE + "metadata = { a = 1.5 }", "service[0].metadata.a: 1.5 is not a string"),
         (SERVICE + "port = 80\nmetadata = { port = 81 }", "service[0]: has port twice"),

@@ -49,6 +49,7 @@ from gossipmm.core.values.types import (
 )
 from gossipmm.errors import AgentClosedError
 from gossipmm.text.paths import no_path, path_troubles
+from gossipmm.text.picks import NO_ZONE
 
 if TYPE_CHECKING:
     from gossipmm.matchmaker import Lookup, TableMatchMaker
@@ -195,6 +196,8 @@ class Agent(Registering, Others):
         lost = [view.name for view in self._node.paths() if view.fault is PathFault.NO_PATH]
         if lost:
             found["no_path"] = no_path(lost)
+        if self.config.prefer == "zone" and not self.table.zone:
+            found["no_zone"] = NO_ZONE
         return found
 
     def seeds_tried(self, *seeds: str) -> bool:
@@ -209,14 +212,14 @@ class Agent(Registering, Others):
         return self._matchmaker
 
     def queues(
-        self, key: str, *, routing_key: str | bytes | None = None
+        self, key: str, *, routing_key: str | bytes | None = None, prefer: str | None = None
     ) -> list[tuple[str, str | None]]:
         """Return the (queue key, host) tuples of a key: topic, ``topic.host``, ``fanout~topic``."""
-        return self.matchmaker.queues(key, routing_key=routing_key)
+        return self.matchmaker.queues(key, routing_key=routing_key, prefer=prefer)
 
-    def lookup(self, key: str) -> Lookup:
+    def lookup(self, key: str, *, prefer: str | None = None) -> Lookup:
         """Return the hosts of a key with state, age and source, and what "nobody" means."""
-        return self.matchmaker.lookup(key)
+        return self.matchmaker.lookup(key, prefer=prefer)
 
     def is_alive(self, topic: str, host: str) -> bool:
         """Return whether the host is registered for the topic and held alive here."""

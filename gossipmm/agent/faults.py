@@ -15,7 +15,7 @@ __all__ = ("CODES", "Faults")
 #: Every code: an announced address that the machine no longer has; no datagram leaves the machine;
 #: others suspect this node again and again; the state file, or the file of keys, cannot be written;
 #: no path leads to a member that others reach; the table has no room for newcomers; others have
-#: none for this node.
+#: none for this node; it prefers its own zone, and has none.
 CODES = (
     "address_gone",
     "sends_fail",
@@ -25,6 +25,7 @@ CODES = (
     "no_path",
     "table_full",
     "not_admitted",
+    "no_zone",
 )
 #: What the core says of this node -> its code.
 _EVENTS = {SelfSuspected: "suspected", TableFull: "table_full", NotAdmitted: "not_admitted"}

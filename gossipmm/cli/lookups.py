@@ -23,6 +23,7 @@ from gossipmm.cli.base import (
 from gossipmm.cli.services import show_checks
 from gossipmm.client import Client
 from gossipmm.errors import ControlError
+from gossipmm.names import DEFAULT_WEIGHT, PREFERENCES
 from gossipmm.text.durations import moment
 from gossipmm.text.metadata import metadata_text
 from gossipmm.text.terminal import printable
@@ -38,20 +39,27 @@ _NOBODY = {
 }
 
 
+_prefer = click.option(
+    "--prefer",
+    type=click.Choice(PREFERENCES),
+    help="Own zone first (zone), or any (none); without: as the agent's setting prefer says.",
+)
+
+
 @click.command()
 @click.argument("key", shell_complete=completed(names_of_topics))
 @click.option("--routing-key", metavar="TEXT", help="Equal texts get the same host while it lives.")
 @click.option("--routing-key-hex", metavar="DIGITS", help="The same with bytes, in hexadecimal.")
+@_prefer
 @click.option("-l", "--long", "at_length", is_flag=True, help="All hosts, with state and age.")
 @talks
 @output_option
 def queues(
     client: Client,
     key: str,
-    routing_key: str | None,
-    routing_key_hex: str | None,
     at_length: bool,
     as_json: bool,
+    **options: str | None,
 ) -> None:
     """Answer KEY as an RPC host is answered.
 
@@ -62,10 +70,12 @@ def queues(
 
     Each line has the queue key and the host. Exit status 1 when there is nobody.
     """
+    prefer = options["prefer"]
     if at_length:
-        _look_up(client, key, as_json)
-    pairs = client.queues(key, routing_key=_routing_key(routing_key, routing_key_hex))
-    status = "ok" if pairs else client.lookup(key).status.value
+        _look_up(client, key, prefer, as_json)
+    routing_key = _routing_key(options["routing_key"], options["routing_key_hex"])
+    pairs = client.queues(key, routing_key=routing_key, prefer=prefer)
+    status = "ok" if pairs else client.lookup(key, prefer=prefer).status.value
     if as_json:
         show_json([{"key": queue, "host": host} for queue, host in pairs])
     else:
@@ -89,18 +99,20 @@ def _routing_key(text: str | None, digits: str | None) -> str | bytes | None:
 
 @click.command()
 @click.argument("key", shell_complete=completed(names_of_topics))
+@_prefer
 @talks
 @output_option
-def lookup(client: Client, key: str, as_json: bool) -> None:
+def lookup(client: Client, key: str, prefer: str | None, as_json: bool) -> None:
     """Show all hosts of KEY's topic, with state and age.
 
-    Takes no turn. Exit status 1 when nobody answers the key.
+    Takes no turn. Says why a host is not picked: its state, its zone, or its weight. Exit status 1
+    when nobody answers the key.
     """
-    _look_up(client, key, as_json)
+    _look_up(client, key, prefer, as_json)
 
 
-def _look_up(client: Client, key: str, as_json: bool) -> NoReturn:
-    found = client.get("lookup", key)
+def _look_up(client: Client, key: str, prefer: str | None, as_json: bool) -> NoReturn:
+    found = client.get("lookup", key, prefer=prefer)
     if as_json:
         show_json(found)
     elif found["hosts"] or found["others"]:
@@ -115,6 +127,11 @@ def _end(key: str, status: str, *, some: bool) -> NoReturn:
 
 
 def _show_hosts(found: dict[str, Any]) -> None:
+    hosts = [*found["hosts"], *found["others"]]
+    # An agent of another version may not tell; what nobody has, or all have, needs no column.
+    zoned = any(host.get("zone") for host in hosts)
+    weighted = any(host.get("weight", DEFAULT_WEIGHT) != DEFAULT_WEIGHT for host in hosts)
+    explained = any(host.get("why") for host in hosts)
     rows = []
     for answers, hosts in (("yes", found["hosts"]), ("no", found["others"])):
         for host in hosts:
@@ -125,10 +142,17 @@ def _show_hosts(found: dict[str, Any]) -> None:
                     state_text(host["state"] or "?"),
                     duration(host["heard_ago"]) if host["heard_ago"] is not None else "",
                     ",".join(host["nodes"]) or f"({host['source']})",
+                    *[host.get("zone", "")] * zoned,
+                    *[str(host.get("weight", ""))] * weighted,
                     metadata_text(host["metadata"]),
+                    *[host.get("why", "")] * explained,
                 )
             )
-    table(("HOST", "ANSWERS", "STATE", "HEARD AGO", "NODES", "METADATA"), rows)
+    head = ["HOST", "ANSWERS", "STATE", "HEARD AGO", "NODES"]
+    head += ["ZONE"] * zoned + ["WEIGHT"] * weighted + ["METADATA"] + ["WHY"] * explained
+    table(head, rows)
+    if found.get("zones"):
+        say(found["zones"], err=True)
 
 
 @click.command()

@@ -46,6 +46,7 @@ from gossipmm.core.values.types import (
     StatusReason,
     TopicView,
 )
+from gossipmm.names import DEFAULT_WEIGHT
 
 if TYPE_CHECKING:
     from gossipmm.core.values.events import LeaveFinished
@@ -123,10 +124,12 @@ def topic(value: Mapping[str, Any]) -> TopicView:
                 metadata=host["metadata"],
                 since=now - host["since_ago"],
                 heard=-inf if host["heard_ago"] is None else now - host["heard_ago"],
+                zone=host.get("zone", ""),  # an older agent does not tell
             )
             for host in value["hosts"]
         },
         stale=value["stale"],
+        weighted=any("weight" in host["metadata"] for host in value["hosts"]),
     )
 
 
@@ -144,6 +147,7 @@ def lookup(value: Mapping[str, Any]) -> Lookup:
         status=LookupStatus(value["status"]),
         hosts=tuple(map(_found, value["hosts"])),
         others=tuple(map(_found, value["others"])),
+        zones=value.get("zones", ""),  # an older agent does not tell
     )
 
 
@@ -157,6 +161,9 @@ def _found(host: Mapping[str, Any]) -> FoundHost:
         source=host["source"],
         nodes=tuple(host["nodes"]),
         metadata=host["metadata"],
+        zone=host.get("zone", ""),
+        weight=host.get("weight", DEFAULT_WEIGHT),
+        why=host.get("why", ""),
     )
 
 

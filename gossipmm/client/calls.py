@@ -70,21 +70,24 @@ def get(*parts: str, **query: str | None) -> Asked[Any]:
 
 
 def queues(
-    key: str, *, routing_key: str | bytes | None = None
+    key: str, *, routing_key: str | bytes | None = None, prefer: str | None = None
 ) -> Asked[list[tuple[str, str | None]]]:
-    """Return the (queue key, host) tuples of a key; empty: nobody (``lookup`` says why)."""
+    """Return the (queue key, host) tuples of a key; empty: nobody (``lookup`` says why).
+
+    ``prefer``: ``zone`` (the agent's own first) or ``none``, in place of its setting.
+    """
     name = "routing_key_hex" if isinstance(routing_key, bytes) else "routing_key"
     text = routing_key.hex() if isinstance(routing_key, bytes) else routing_key
-    return Asked("GET", path("queues", key, **{name: text}), _pairs)
+    return Asked("GET", path("queues", key, prefer=prefer, **{name: text}), _pairs)
 
 
 def _pairs(value: Any) -> list[tuple[str, str | None]]:
     return [(queue, host) for queue, host in value["queues"]]
 
 
-def lookup(key: str) -> Asked[Lookup]:
+def lookup(key: str, *, prefer: str | None = None) -> Asked[Lookup]:
     """Return the hosts of a key with state, age and source, and what "nobody" means."""
-    return Asked("GET", path("lookup", key), answers.lookup)
+    return Asked("GET", path("lookup", key, prefer=prefer), answers.lookup)
 
 
 def is_alive(topic: str, host: str) -> Asked[bool]:

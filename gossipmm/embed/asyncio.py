@@ -158,10 +158,10 @@ class AsyncAgent:
         return self._thread.now()
 
     def queues(
-        self, key: str, *, routing_key: str | bytes | None = None
+        self, key: str, *, routing_key: str | bytes | None = None, prefer: str | None = None
     ) -> list[tuple[str, str | None]]:
         """Return the (queue key, host) tuples of a key: topic, ``topic.host``, ``fanout~topic``."""
-        return self._matchmaker.queues(key, routing_key=routing_key)
+        return self._matchmaker.queues(key, routing_key=routing_key, prefer=prefer)
 
     def is_alive(self, topic: str, host: str) -> bool:
         """Return whether the host is registered for the topic and held alive here."""

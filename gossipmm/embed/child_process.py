@@ -118,7 +118,10 @@ class _Calls:
         return list(self._agent.table.topics)
 
     def view(self, topic: str, known: int) -> Any:
-        """Return a topic's view and its number; only the number if the parent knows it, or None."""
+        """Return the number of a topic's view, itself if the parent lacks it, and this zone.
+
+        None: there is none.
+        """
         view = self._agent.table.topics.get(topic)
         if view is None:
             self._sent.pop(topic, None)
@@ -127,7 +130,7 @@ class _Calls:
         if sent is not view:
             self._numbers = number = self._numbers + 1
             self._sent[topic] = (view, number)
-        return [number] if number == known else [number, view_to(view)]
+        return [number, None if number == known else view_to(view), self._agent.table.zone]
 
 
 class _Parent:

@@ -43,6 +43,11 @@ class ChildTable:
         except AgentLostError:
             return False
 
+    @property
+    def zone(self) -> str:
+        """The node's own zone, as it was told with the last view."""
+        return self.topics.zone
+
     def is_up(self, name: str) -> bool:
         """Return whether a host is up in any topic, or a member of that name is."""
         try:
@@ -65,6 +70,8 @@ class _Topics(Mapping[str, TopicView]):
     def __init__(self, agent: _Child) -> None:
         self._agent = agent
         self._held: dict[str, _Held] = {}
+        #: The node's own zone.
+        self.zone = ""
 
     def __getitem__(self, topic: str) -> TopicView:
         held = self._held.get(topic)
@@ -76,6 +83,8 @@ class _Topics(Mapping[str, TopicView]):
         if answer is None:
             self._held.pop(topic, None)
             raise KeyError(topic)
+        if answer[2] != self.zone:
+            self.zone = answer[2]
         if held is not None and answer[0] == number:
             return held.view
         view = view_from(answer[1])

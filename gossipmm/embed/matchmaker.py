@@ -103,7 +103,8 @@ class MatchMakerGossip(TableMatchMaker):
     ) -> Self:
         """Return a matchmaker for an agent that somebody else opens and closes.
 
-        Of ``config`` only ``ring_file`` and ``direct_checks_liveness`` are used.
+        Of ``config`` only ``ring_file``, ``direct_checks_liveness``, ``prefer`` and ``zone_spill``
+        are used.
         """
         return cls(config=config, heartbeat_interval=heartbeat_interval, agent=(reader, control))
 

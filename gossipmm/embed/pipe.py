@@ -83,25 +83,29 @@ def config_from(values: Mapping[str, Any]) -> Config:
 def view_to(view: TopicView) -> list[Any]:
     """Return a view as plain values."""
     entries = [
-        [entry.host, int(entry.state), entry.nodes, dict(entry.metadata), entry.since, entry.heard]
+        [
+            *(entry.host, int(entry.state), entry.nodes, dict(entry.metadata)),
+            *(entry.since, entry.heard, entry.zone),
+        ]
         for entry in view.entries.values()
     ]
-    return [view.topic, list(view.picks), list(view.fanout), entries, view.stale]
+    return [view.topic, list(view.picks), list(view.fanout), entries, view.stale, view.weighted]
 
 
 def view_from(values: list[Any]) -> TopicView:
     """Build the view again. Raises PipeError."""
     try:
-        topic, picks, fanout, entries, stale = values
+        topic, picks, fanout, entries, stale, weighted = values
         return TopicView(
             topic,
             tuple(picks),
             tuple(fanout),
             {
-                host: HostEntry(topic, host, HostState(state), tuple(nodes), metadata, since, heard)
-                for host, state, nodes, metadata, since, heard in entries
+                host: HostEntry(topic, host, HostState(state), tuple(nodes), metadata, *more)
+                for host, state, nodes, metadata, *more in entries
             },
             stale,
+            weighted,
         )
     except (TypeError, ValueError) as exc:
         raise PipeError(

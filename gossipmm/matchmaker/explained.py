@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from gossipmm.answers import FoundHost, Lookup, LookupStatus
+from gossipmm.config_values import nearest
 from gossipmm.core.values.types import HostEntry, HostState, TopicView
+from gossipmm.matchmaker.placed import Picked
 from gossipmm.matchmaker.protocols import AgentControl
+from gossipmm.names import weight_of, why_not_weight
+from gossipmm.text.picks import why_not_picked, zones_in_words
 
 __all__ = ("Explained", "Question")
 
@@ -29,6 +34,10 @@ class Question(NamedTuple):
     entries: Mapping[str, HostEntry]
     #: Prefix of the queue keys, before the topic.
     prefix: str
+    #: Of a topic's key: which hosts are picked, None where the table does not say.
+    picked: Picked | None = None
+    #: True if this node's own zone is preferred.
+    by_zone: bool = False
 
 
 class Explained:
@@ -51,7 +60,7 @@ class Explained:
     @property
     def status(self) -> LookupStatus:
         """How the key was answered."""
-        _, _, view, joined, hosts, entries, _ = self._question
+        _, _, view, joined, hosts, entries, *_ = self._question
         worst: LookupStatus | None = None
         for host in hosts:
             entry = entries.get(host)
@@ -72,11 +81,24 @@ class Explained:
         """Names of the hosts that ``queues`` answers with, or picks from."""
         return self._question.hosts
 
+    @cached_property
+    def _hosts(self) -> frozenset[str]:
+        return frozenset(self._question.hosts)
+
     @property
     def others(self) -> list[str]:
         """Names of the topic's other hosts, sorted."""
-        names = set(self._question.hosts)
-        return sorted(host for host in self._question.entries if host not in names)
+        return sorted(host for host in self._question.entries if host not in self._hosts)
+
+    @property
+    def zones(self) -> str:
+        """Which zones' hosts these are, in words; empty: no zone is preferred."""
+        picked = self._question.picked
+        if picked is None or not self._question.by_zone:
+            return ""
+        zone, spill = picked.place
+        zones = sorted({entry.zone for entry in self._question.entries.values()} - {""})
+        return zones_in_words(zone, max(0, picked.near), spill, zones, nearest(zone, zones))
 
     def found(self, names: Iterable[str]) -> list[FoundHost]:
         """Return what is known of these hosts."""
@@ -96,7 +118,21 @@ class Explained:
             self.status,
             tuple(self.found(self.hosts)),
             tuple(self.found(self.others)),
+            self.zones,
         )
+
+    def _why(self, host: str, entry: HostEntry, weight: int) -> str:
+        """Say why a topic's key is not answered with a host, and what is odd about its weight."""
+        picked = self._question.picked
+        if picked is None:
+            return ""
+        value = entry.metadata.get("weight")
+        why = why_not_weight(value) if value is not None else ""
+        why = why and f"{why}: it counts as {weight}"
+        if host in self._hosts:
+            return why
+        zone = "" if picked.spilled else picked.place.zone
+        return "; ".join(filter(None, (why_not_picked(entry, weight, zone), why)))
 
     def _found(self, host: str, entry: HostEntry | None, heard: Mapping[str, float]) -> FoundHost:
         queue = f"{self._question.prefix}{self._question.topic}.{host}"
@@ -113,4 +149,7 @@ class Explained:
             "gossip",
             entry.nodes,
             entry.metadata,
+            entry.zone,
+            weight := weight_of(entry.metadata),
+            self._why(host, entry, weight) if self._question.picked is not None else "",
         )

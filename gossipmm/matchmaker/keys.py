@@ -10,8 +10,14 @@ registered topic has no dot and no ``~``, and is not ``fanout`` (``gossipmm.name
 
 from __future__ import annotations
 
+from gossipmm.config_values import nearest
 from gossipmm.errors import InvalidKeyError, RegistrationError
-from gossipmm.names import check_registration, has_control_characters, why_not_string
+from gossipmm.names import (
+    PREFERENCES,
+    check_registration,
+    has_control_characters,
+    why_not_string,
+)
 
 #: What every queue key of a fanout result begins with.
 FANOUT = "fanout~"
@@ -42,6 +48,14 @@ def check_key(key: str) -> None:
         raise InvalidKeyError(f"key {key!r} contains control characters")
     if key in FANOUT_PREFIXES:
         raise InvalidKeyError(f"key {key!r} has no topic after its prefix")
+
+
+def check_preference(prefer: object) -> None:
+    """Refuse what is not one of ``PREFERENCES``. Raises InvalidKeyError."""
+    if prefer not in PREFERENCES:
+        raise InvalidKeyError(
+            f"prefer {prefer!r} is not {' or '.join(PREFERENCES)}{nearest(prefer, PREFERENCES)}"
+        )
 
 
 def split_direct(key: str) -> tuple[str, str]:

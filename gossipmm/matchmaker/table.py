@@ -14,10 +14,11 @@ from typing import NamedTuple
 from gossipmm.core.values.types import HostEntry, HostState, TopicView
 from gossipmm.matchmaker.exchanges import Exchange, Match
 from gossipmm.matchmaker.explained import Explained, Question
-from gossipmm.matchmaker.keys import FANOUT, fanout_topic, split_direct
+from gossipmm.matchmaker.keys import FANOUT, check_preference, fanout_topic, split_direct
+from gossipmm.matchmaker.placed import NOWHERE, Picked, Place, picked
 from gossipmm.matchmaker.protocols import AgentControl, TableReader
 from gossipmm.matchmaker.ring import Ring
-from gossipmm.matchmaker.turns import RoundRobin, Routes
+from gossipmm.matchmaker.turns import RoundRobin, Routes, Turn
 
 _NOTHING: Sequence[str] = ()
 _NO_ENTRIES: Mapping[str, HostEntry] = MappingProxyType({})
@@ -87,7 +88,11 @@ class TableExchange(Exchange):
         hosts = self.hosts(key, topic, view)
         entries = self.shown(key, view) if view is not None else _NO_ENTRIES
         question = Question(key, topic, view, joined, hosts, entries, self.prefix)
-        return Explained(question, control, partial(self._source_of, topic))
+        return Explained(self.asked(question), control, partial(self._source_of, topic))
+
+    def asked(self, question: Question) -> Question:
+        """Add to a question what only some keys have."""
+        return question
 
     def _source_of(self, topic: str, host: str) -> str:
         in_ring = self.ring is not None and host in self.ring.get(topic, ())
@@ -99,44 +104,150 @@ class TableExchange(Exchange):
 
 
 class TableTopicExchange(TableExchange):
-    """One live host of the topic: the next in turn, or the one that a routing key belongs to."""
+    """One live host of the topic: the next in turn, or the one that a routing key belongs to.
 
-    def __init__(self, reader: TableReader, ring: Ring | None = None) -> None:
+    Weights count, and with ``zone`` this node's own zone comes first. The hosts of a ring file have
+    neither: for as long as they stand in, all take turns.
+    """
+
+    def __init__(
+        self,
+        reader: TableReader,
+        ring: Ring | None = None,
+        *,
+        zone: bool = False,
+        spill: int = 1,
+    ) -> None:
         super().__init__(reader, ring)
+        self.zone = zone
+        self.spill = spill
         self._turns = RoundRobin()
         self._routes = Routes(known=lambda: self.reader.topics)
+        self._picked: dict[str, Picked] = {}
+        self._limit = 64
+        self._place = NOWHERE
+        self._zone = ""
+        self._name = ""
+        #: The same with the other preference, for calls that ask for it.
+        self._twin: TableTopicExchange | None = None
 
     def attach(self, reader: TableReader, name: str) -> None:
         """Read another table, beginning each topic at a position that depends on ``name``."""
         super().attach(reader, name)
+        self._name = name
         self._turns = RoundRobin(name, known=lambda: self.reader.topics)
+        self._twin = None
+
+    def other(self) -> TableTopicExchange:
+        """Return the exchange of the other preference, which has turns of its own."""
+        twin = self._twin
+        if twin is None:
+            twin = TableTopicExchange(self.reader, self.ring, zone=not self.zone, spill=self.spill)
+            twin.attach(self.reader, self._name)
+            # Threads that are here at the same time may make one each: one of them stays.
+            self._twin = twin
+        return twin
 
     def candidates(self, key: str, topic: str, view: TopicView | None) -> Sequence[str]:
         """Return live hosts; suspects only while nobody is live; else stale ones."""
-        return view.picks if view is not None else _NOTHING
+        if view is not None and not view.weighted and not self.zone:
+            return view.picks
+        found = self.picked(topic, view)
+        return found.hosts if found is not None else _NOTHING
+
+    def asked(self, question: Question) -> Question:
+        """Add which hosts are picked, by zone and weight."""
+        found = self.picked(question.topic, question.view)
+        return question._replace(picked=found, by_zone=self.zone)
+
+    def place(self) -> Place:
+        """Return what the preference for a zone goes by now."""
+        if not self.zone:
+            return NOWHERE
+        self._zone = zone = getattr(self.reader, "zone", "")
+        place = self._place
+        if place.zone != zone or place.spill != self.spill:
+            self._place = place = Place(zone, self.spill) if zone else NOWHERE
+        return place
+
+    def picked(self, topic: str, view: TopicView | None) -> Picked | None:
+        """Return which hosts of a view are picked, by zone and weight; None without a view."""
+        if view is None:
+            return None
+        place = self.place()
+        known = self._picked.get(topic)
+        if known is None or known.view is not view or known.place is not place:
+            if known is None:
+                self._forget()
+            self._picked[topic] = known = picked(view, place, known)
+        return known
+
+    def _forget(self) -> None:
+        """Forget who is picked in topics that the table no longer knows, now and then."""
+        if len(self._picked) < self._limit:
+            return
+        known = self.reader.topics
+        for topic in list(self._picked):
+            if topic not in known:
+                self._picked.pop(topic, None)
+        self._limit = 2 * len(self._picked) + 64
 
     def run(self, key: str) -> list[Match]:
         """Return the next host in turn, or an empty list."""
-        # hosts() and pick(), inlined: every cast and call of a program comes through here.
+        # Every cast and call of a program comes through here. A walk knows the view that it is for.
         view = self.reader.topics.get(key)
-        hosts = view.picks if view is not None else _NOTHING
-        if self.ring is not None and not self.reader.joined:
-            hosts = self._with_ring(key, view, hosts, self.ring.get(key, _NOTHING))
-        if not hosts:
-            return []
         turn = self._turns.turns.get(key)
-        if turn is None or turn.hosts is not hosts:
-            turn = self._turns.renew(key, hosts, turn)
+        if (
+            turn is None
+            or turn.view is not view
+            or (self.ring is not None and not self.reader.joined)
+            or (self.zone and getattr(self.reader, "zone", "") is not self._zone)
+        ):
+            turn = self._turn(key, view, turn)
+            if turn is None:
+                return []
         host = turn.hosts[turn.advance() % turn.size]
         return [(f"{key}.{host}", host)]
 
+    def _turn(self, topic: str, view: TopicView | None, turn: Turn | None) -> Turn | None:
+        """Return the walk around the hosts that are picked now; None: there are none."""
+        found = self.picked(topic, view)
+        hosts = self.hosts(topic, topic, view)
+        if not hosts:
+            return None
+        weights = found.weights if found is not None and found.hosts is hosts else None
+        if turn is None or turn.of is not hosts:
+            turn = self._turns.renew(topic, hosts, turn, weights)
+        # What a ring file stands in for is looked at again each time, and once it no longer does.
+        stands_in = view is None or (self.ring is not None and not self.reader.joined)
+        turn.view = hosts if stands_in else view
+        return turn
+
     def route(self, key: str, routing_key: str | bytes) -> list[Match]:
-        """Return the host of a routing key, the same one for as long as it is live."""
-        hosts = self.hosts(key, key, self.reader.topics.get(key))
+        """Return the host of a routing key, the same one for as long as it is picked."""
+        view = self.reader.topics.get(key)
+        hosts = self.hosts(key, key, view)
         if not hosts:
             return []
-        host = self._routes.pick(key, hosts, routing_key)
+        weights: Sequence[int] | None = None
+        if view is not None and (view.weighted or self.zone):
+            found = self.picked(key, view)
+            weights = found.weights if found is not None and found.hosts is hosts else None
+        host = self._routes.pick(key, hosts, routing_key, weights)
         return [(f"{key}.{host}", host)]
+
+
+def preferring(exchange: Exchange, prefer: str | None) -> Exchange:
+    """Return the exchange to ask in place of this one, with a preference; None: this one.
+
+    Preferences are for topics. Raises InvalidKeyError.
+    """
+    if prefer is None:
+        return exchange
+    check_preference(prefer)
+    if isinstance(exchange, TableTopicExchange) and exchange.zone is not (prefer == "zone"):
+        return exchange.other()
+    return exchange
 
 
 class TableDirectExchange(TableExchange):

@@ -35,6 +35,7 @@ from gossipmm.matchmaker.table import (
     TableExchange,
     TableFanoutExchange,
     TableTopicExchange,
+    preferring,
 )
 from gossipmm.names import changed_metadata, check_ttl, checked_metadata
 
@@ -67,9 +68,10 @@ class _Options(NamedTuple):
 class TableMatchMaker(HeartbeatMatchMakerBase):
     """Resolves keys by the live hosts of a table; changes go to the agent whose table it is.
 
-    Somebody else opens and closes the agent; ``gossipmm.MatchMakerGossip`` opens its own. Only
-    ``ring_file`` and ``direct_checks_liveness`` of ``config`` are used. Raises RingFileError. After
-    ``close`` any call raises AgentClosedError, and in a child forked since ForkedError.
+    Somebody else opens and closes the agent; ``gossipmm.MatchMakerGossip`` opens its own. Of
+    ``config`` only ``ring_file``, ``direct_checks_liveness``, ``prefer`` and ``zone_spill`` are
+    used. Raises RingFileError. After ``close`` any call raises AgentClosedError, and in a child
+    forked since ForkedError.
     """
 
     def __init__(
@@ -89,7 +91,9 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
         no_table: TableReader = NoTable()
         self._fanout = TableFanoutExchange(no_table, ring)
         self._direct = TableDirectExchange(no_table, ring, config.direct_checks_liveness)
-        self._topic = TableTopicExchange(no_table, ring)
+        self._topic = TableTopicExchange(
+            no_table, ring, zone=config.prefer == "zone", spill=config.zone_spill
+        )
         self.add_binding(FanoutBinding(), self._fanout)
         self.add_binding(DirectBinding(), self._direct)
         self.add_binding(TopicBinding(), self._topic)
@@ -174,21 +178,28 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
 
     # -- lookups ---------------------------------------------------------------------------
 
-    def queues(self, key: str, *, routing_key: str | bytes | None = None) -> list[Match]:
+    def queues(
+        self, key: str, *, routing_key: str | bytes | None = None, prefer: str | None = None
+    ) -> list[Match]:
         """Return the (queue key, host) tuples of a key.
 
         ``topic``: one live host, in turn; with ``routing_key`` the same host each time for as long
         as it is live. ``topic.host``: that host if it is alive. ``fanout~topic``: all live hosts.
         An empty list means nobody; ``lookup`` says which kind of nobody.
+
+        ``prefer`` is for a topic, in place of the setting of that name: ``zone`` is this node's own
+        zone first, ``none`` any.
         """
         if self._opened != _forks:
             self._ready()
-        if routing_key is None and type(key) is str and self.bindings == self._own_bindings:
+        plain = routing_key is None and prefer is None and type(key) is str
+        if plain and self.bindings == self._own_bindings:
             return self._resolve(key)
         check_key(key)
         found: list[Match] = []
-        for binding, exchange, _, last in self.bindings:
+        for binding, bound, _, last in self.bindings:
             if binding.test(key):
+                exchange = preferring(bound, prefer)
                 if routing_key is not None and isinstance(exchange, TableTopicExchange):
                     found.extend(exchange.route(key, routing_key))
                 else:
@@ -213,12 +224,12 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
             return self._fanout.run(key)
         return self._direct.run(key) if "." in key else self._topic.run(key)
 
-    def lookup(self, key: str) -> Lookup:
+    def lookup(self, key: str, *, prefer: str | None = None) -> Lookup:
         """Return each host with state, age and source, and what an empty answer means.
 
-        Takes no turn of the round robin, and waits for nobody, as ``queues``.
+        Takes no turn of the round robin, and waits for nobody, as ``queues``; ``prefer`` as there.
         """
-        found = explained(self, key)
+        found = explained(self, key, prefer=prefer)
         if isinstance(found, Explained):
             return found.lookup()
         hosts = tuple(
@@ -420,15 +431,18 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
         return min([self.heartbeat_interval, *(ttl / 3 for ttl in ttls)])
 
 
-def explained(matchmaker: TableMatchMaker, key: str) -> Explained | Exchange | None:
+def explained(
+    matchmaker: TableMatchMaker, key: str, *, prefer: str | None = None
+) -> Explained | Exchange | None:
     """Return the long answer to a key, whose parts can be asked for one by one.
 
     Of an exchange that is not ours, the exchange itself; None when no binding matches the key.
     """
     control = matchmaker._agent()
     check_key(key)
-    for binding, exchange, *_ in matchmaker.bindings:
+    for binding, bound, *_ in matchmaker.bindings:
         if binding.test(key):
+            exchange = preferring(bound, prefer)
             if isinstance(exchange, TableExchange):
                 return exchange.explain(key, control)
             return exchange

@@ -184,7 +184,7 @@ TABLE = (
     Verb(
         "queues",
         Scope.TABLE,
-        "key: str, *, routing_key: str | bytes | None = None",
+        "key: str, *, routing_key: str | bytes | None = None, prefer: str | None = None",
         "list[tuple[str, str | None]]",
         [],
         http=("GET /v1/queues/{key}",),
@@ -193,11 +193,11 @@ TABLE = (
         differs={
             Face.HTTP: Differs(
                 "a query is text: bytes are given in hexadecimal",
-                takes="key: str, *, routing_key: str, routing_key_hex: str",
+                takes="key: str, *, routing_key: str, routing_key_hex: str, prefer: str",
             ),
             Face.COMMAND: Differs(
                 "an argument is text: bytes are given in hexadecimal",
-                takes="key: str, *, routing_key: str, routing_key_hex: str",
+                takes="key: str, *, routing_key: str, routing_key_hex: str, prefer: str",
             ),
             Face.CONSOLE: Differs(ONE_LINE, takes="key: str"),
         },
@@ -205,7 +205,7 @@ TABLE = (
     Verb(
         "lookup",
         Scope.TABLE,
-        "key: str",
+        "key: str, *, prefer: str | None = None",
         "Lookup",
         http=("GET /v1/lookup/{key}",),
         command="lookup",

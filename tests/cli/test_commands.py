@@ -118,6 +118,19 @@ def test_queues_at_length(run):
     assert json.loads(run("queues", "volume", "-l", "-o", "json")[1])["status"] == "ok"
 
 
+def test_queues_of_own_zone(run):
+    for _ in range(3):
+        assert run("queues", "compute", "--prefer", "zone")[1] == "compute.a\ta\n"
+    status, out, err = run("lookup", "compute", "--prefer", "zone")
+    assert (status, err) == (0, "only zone z1, this node's own, is picked from\n")
+    assert rows(out)[0][-3:] == ["ZONE", "METADATA", "WHY"]
+    assert rows(out)[1][:2] == ["a", "yes"]
+    assert out.splitlines()[2].endswith("in no zone: this node prefers its own, z1")
+    status, _, err = run("queues", "compute", "--prefer", "zne")
+    assert status == 2
+    assert "'zne' is not one of 'none', 'zone'" in err
+
+
 def test_why(run):
     status, out, _ = run("why", "b")
     assert status == 0

@@ -34,6 +34,9 @@ REFUSED: dict[str, tuple[Any, Any, Any, tuple[str, ...]]] = {
     "metadata with a list": ("t", "h", {"a": [1]}, ("'a'", "[1]")),
     "metadata with a key that is no text": ("t", "h", {1: 2}, ("1",)),
     "metadata beyond 64 bits": ("t", "h", {"a": 2**63}, ("64 bits", str(2**63))),
+    "weight that is text": ("t", "h", {"weight": "abc"}, ("weight 'abc'", "0 to 1,000,000")),
+    "weight below 0": ("t", "h", {"weight": -1}, ("weight -1", "0 to 1,000,000")),
+    "weight of a thousand million": ("t", "h", {"weight": 10**9}, ("10", "0 to 1,000,000")),
     "metadata not UTF-8": ("t", "h", {"a": "\ud800"}, ("'a'", "UTF-8")),
 }
 TOO_MUCH: dict[str, tuple[str, str, Any, tuple[str, ...]]] = {

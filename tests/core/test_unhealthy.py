@@ -159,18 +159,18 @@ def test_metadata_of_a_node_and_of_registrations_changes_while_they_run() -> Non
     node = mesh["a"]
     assert node.set_metadata({"version": "2", "gpus": 4}, now=mesh.now) == 1
     assert node.set_metadata({"version": "2"}, now=mesh.now) == 0
-    assert node.set_metadata({"weight": 1}, "t", "ha", now=mesh.now) == 1
-    assert node.set_metadata({"weight": True}, "t", now=mesh.now) == 1  # to Python the same
+    assert node.set_metadata({"level": 1}, "t", "ha", now=mesh.now) == 1
+    assert node.set_metadata({"level": True}, "t", now=mesh.now) == 1  # to Python the same
     assert node.set_metadata({"x": 1}, "t", "nobody", now=mesh.now) == 0
     mesh.run(0.3)
     view = mesh["b"].member("a")
     assert view is not None
     assert view.metadata == {"gpus": 4, "version": "2"}
     entry = mesh["b"].table.topics["t"].entries["ha"]
-    assert entry.metadata == {"weight": True}
-    assert type(entry.metadata["weight"]) is bool
+    assert entry.metadata == {"level": True}
+    assert type(entry.metadata["level"]) is bool
     assert node.set_metadata({"gpus": None, "never": None}, now=mesh.now) == 1
-    assert node.set_metadata({"weight": None}, host="ha", now=mesh.now) == 1
+    assert node.set_metadata({"level": None}, host="ha", now=mesh.now) == 1
     mesh.run(0.3)
     view = mesh["b"].member("a")
     assert view is not None

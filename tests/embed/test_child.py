@@ -375,6 +375,8 @@ def test_a_configuration_survives_the_pipe() -> None:
 
 def test_a_view_survives_the_pipe() -> None:
     before = view("compute", {**live("b", "a"), "c": HostState.DRAINING}, at=1.5, heard=2.5)
+    entries = {host: entry._replace(zone="eu") for host, entry in before.entries.items()}
+    before = before._replace(entries=entries, weighted=True)
     (message,) = pipe_through({"id": 1, "view": pipe.view_to(before)})
     assert pipe.view_from(message["view"]) == before
 

@@ -52,6 +52,8 @@ class FakeTable:
     def __init__(self, topics: Mapping[str, Hosts] | None = None, *, joined: bool = True) -> None:
         self.topics: dict[str, TopicView] = {}
         self.joined = joined
+        #: The node's own zone.
+        self.zone = ""
         #: Names of members that are up.
         self.members: set[str] = set()
         for topic, hosts in (topics or {}).items():

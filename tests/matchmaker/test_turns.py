@@ -159,7 +159,8 @@ def worked_out(monkeypatch: pytest.MonkeyPatch) -> list[str | bytes]:
     """Return the routing keys whose hosts are worked out, in order."""
     found: list[str | bytes] = []
 
-    def count(routing_key: str | bytes, hosts: tuple[str, ...]) -> str:
+    def count(routing_key: str | bytes, hosts: tuple[str, ...], weights: object) -> str:
+        assert weights is None
         found.append(routing_key)
         return rendezvous(routing_key, hosts)
 

@@ -29,6 +29,7 @@ from gossipmm.core.values.types import (
     TopicView,
 )
 from gossipmm.core.wire.pages import Page
+from gossipmm.names import zone_of
 
 #: Registrations of a record that are judged again at once when its owner changes; of more, a
 #: stretch at a time.
@@ -227,7 +228,7 @@ class Index:
         """Work out what readers see of a host; return whether the topic's view changes."""
         best: HostState | None = None
         heard = 0.0
-        metadata = NO_METADATA
+        metadata, of_node = NO_METADATA, NO_METADATA
         nodes: list[Member] = []
         for member, entry, _ in topic.owners(host):
             state = state_of(member, entry)
@@ -235,7 +236,8 @@ class Index:
                 continue
             nodes.append(member)
             if best is None or state < best:
-                best, metadata, heard = state, entry.metadata, member.heard
+                best, heard = state, member.heard
+                metadata, of_node = entry.metadata, member.metadata
         old = topic.entry(host)
         name, now = topic.name, self._now
         before = old.state if old is not None else None
@@ -248,7 +250,8 @@ class Index:
             if len(nodes) > 1:
                 names = tuple(sorted(member.name for member in nodes))
             since = old.since if old is not None and before is best else now
-            new = HostEntry(name, host, best, names, metadata, since, heard)
+            zone = zone_of(metadata, of_node)
+            new = HostEntry(name, host, best, names, metadata, since, heard, zone)
             topic.stage(host, before, new)
         if best is not before:
             self._count(host, _is_up(best) - _is_up(before))

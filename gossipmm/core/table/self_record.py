@@ -39,7 +39,7 @@ from gossipmm.core.wire.pages import (
 )
 from gossipmm.errors import ConfigError, LimitError
 from gossipmm.mechanisms import Mechanism
-from gossipmm.names import check_registration, checked_metadata, why_not_name
+from gossipmm.names import check_registration, check_weight, checked_metadata, why_not_name
 
 _Name = tuple[str, str]
 
@@ -311,7 +311,9 @@ def _registration(
 ) -> Registration:
     """Build a registration from a program's arguments. Raises RegistrationError, LimitError."""
     check_registration(topic, host)
-    return Registration(topic, host, state, _metadata(repr(topic), metadata))
+    items = _metadata(repr(topic), metadata)
+    check_weight(repr(topic), items)
+    return Registration(topic, host, state, items)
 
 
 def _metadata(of: str, metadata: Mapping[str, object] | None) -> Metadata:

@@ -1,7 +1,7 @@
 """The table: one record per name, the fingerprint over them, closed generations, readers' views.
 
-Only the core writes; readers may be in any thread: they use only ``topics``, ``topic``, ``is_up``
-and ``joined``, which read one attribute at a time and need no lock.
+Only the core writes; readers may be in any thread: they use only ``topics``, ``topic``, ``is_up``,
+``zone`` and ``joined``, which read one attribute at a time and need no lock.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from gossipmm.core.values.types import (
 from gossipmm.core.wire.frame import HIGH_HALF, record_key
 from gossipmm.core.wire.pages import MAX_PAGE_NUMBER, Page
 from gossipmm.mechanisms import Mechanism
+from gossipmm.names import zone_of
 
 
 class Put(Enum):
@@ -75,6 +76,8 @@ class Table:
         self.minimum_generations: dict[NodeId, Generation] = {}
         self._minimum_keys: dict[int, NodeId] = {}
         self.me: Member | None = None
+        #: This node's zone, by its metadata; empty: none.
+        self.zone = ""
         #: (page number, record key) of every page, sorted: the order of transfers.
         self._order = PageOrder()
         self.order = self._order.pages
@@ -214,7 +217,7 @@ class Table:
 
     def replace_page(self, member: Member, page: Page, now: float) -> None:
         """Put a page and move the index from its old entries to its new ones."""
-        state = member.node_state
+        state, zone = member.node_state, zone_of(member.metadata)
         self.size -= member.size
         self._memory -= member.memory
         page = self._index.shared(member, page)
@@ -241,7 +244,11 @@ class Table:
                     del member.hidden[name]
                     self._index.add(member, entry, page.number, now)
         before_status, after = self.refresh(member, now)
-        if member.node_state is not state and after is before_status:
+        if member is self.me:
+            self.zone = zone_of(member.metadata)
+        if (member.node_state is not state or zone_of(member.metadata) != zone) and (
+            after is before_status
+        ):
             self._index.rejudge(member, now)
 
     def refresh(self, member: Member, now: float) -> tuple[Status, Status]:

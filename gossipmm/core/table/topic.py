@@ -52,7 +52,7 @@ class _Part:
 class TopicSide:
     """The mutable side of a topic."""
 
-    __slots__ = ("_counts", "_firsts", "_parts", "_shown", "_touched", "name")
+    __slots__ = ("_counts", "_firsts", "_parts", "_shown", "_touched", "_weights", "name")
 
     def __init__(self, name: Topic) -> None:
         self.name = name
@@ -62,6 +62,8 @@ class TopicSide:
         #: Hosts in each list of all sections, and in the end all.
         self._counts = [0] * (LISTS + 1)
         self._touched: list[_Part] = []
+        #: Hosts whose metadata has a weight.
+        self._weights = 0
 
     def _part(self, host: str) -> _Part:
         if len(self._parts) == 1:
@@ -128,10 +130,10 @@ class TopicSide:
         if part.staged is None:
             part.staged = part.shown.entries.copy()
             self._touched.append(part)
-        if entry is None:
-            self._counts[LISTS] -= part.staged.pop(host, None) is not None
-        else:
-            self._counts[LISTS] += host not in part.staged
+        old = part.staged.pop(host, None) if entry is None else part.staged.get(host)
+        self._counts[LISTS] += (entry is not None) - (old is not None)
+        self._weights += _has_weight(entry) - _has_weight(old)
+        if entry is not None:
             part.staged[host] = entry
         after = entry.state if entry is not None else None
         if before is not after:
@@ -154,17 +156,16 @@ class TopicSide:
         stale = which == STALE and counts[STALE] > 0
         # Of nothing stale is left: those that can be reached are none either.
         everyone = which if stale or which == UNHEALTHY else REACHABLE
+        weighted = self._weights > 0
         if len(self._shown) == 1:
-            shown = self._shown[0]
-            return TopicView(
-                self.name, shown.lists[which], shown.lists[everyone], shown.entries, stale
-            )
+            lists, one = self._shown[0].lists, self._shown[0].entries
+            return TopicView(self.name, lists[which], lists[everyone], one, stale, weighted)
         sections = tuple(self._shown)
         picks = Hosts(sections, which, counts[which])
         same = counts[which] == counts[everyone]
         fanout = picks if same else Hosts(sections, everyone, counts[everyone])
         entries = Entries(sections, tuple(self._firsts), counts[LISTS])
-        return TopicView(self.name, picks, fanout, entries, stale)
+        return TopicView(self.name, picks, fanout, entries, stale, weighted)
 
     def _show(self, part: _Part) -> None:
         staged = part.staged
@@ -227,6 +228,10 @@ class TopicSide:
         for one in (self._parts, self._firsts, self._shown):
             del one[place]
         self._parts[0].first = self._firsts[0] = ""
+
+
+def _has_weight(entry: HostEntry | None) -> int:
+    return int(entry is not None and "weight" in entry.metadata)
 
 
 def _with_reachable(lists: list[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:

@@ -10,10 +10,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, overload
 
+from gossipmm.names import weight_of
+
 if TYPE_CHECKING:
     from gossipmm.core.values.types import HostEntry
 
-__all__ = ("LISTS", "NO_LISTS", "REACHABLE", "STALE", "UNHEALTHY", "Entries", "Hosts", "Section")
+__all__ = (
+    "LISTS",
+    "NO_LISTS",
+    "REACHABLE",
+    "STALE",
+    "UNHEALTHY",
+    "Entries",
+    "Hosts",
+    "Section",
+    "Weighed",
+    "weighed",
+)
 
 #: Positions of the lists of a section: live, doubted, suspected and unhealthy ones are at the value
 #: of their state, stale ones behind them.
@@ -28,10 +41,14 @@ NO_LISTS: Final = ((),) * LISTS
 _Walk: TypeAlias = tuple[list[tuple[str, ...]], list[int]]
 
 
+#: Hosts in order, and the weight of each.
+Weighed: TypeAlias = tuple[list[str], list[int]]
+
+
 class Section:
     """The hosts of a topic from one name up to another, as readers see them. Never changed."""
 
-    __slots__ = ("entries", "lists")
+    __slots__ = ("_weighed", "entries", "lists")
 
     def __init__(
         self, entries: dict[str, HostEntry], lists: tuple[tuple[str, ...], ...] = NO_LISTS
@@ -39,6 +56,34 @@ class Section:
         self.entries = entries
         #: Hosts by state, each sorted, at ``HostState.LIVE`` ... ``REACHABLE``.
         self.lists = lists
+        #: What was worked out for readers: (list, zone) -> its hosts there.
+        self._weighed: dict[tuple[int, str | None], Weighed] = {}
+
+    def weighed(self, which: int, zone: str | None) -> Weighed:
+        """Return the hosts of a list and their weights; with a zone, those in it. Do not change.
+
+        Remembered: a change of a large topic leaves nearly all of its sections as they are.
+        """
+        found = self._weighed.get((which, zone))
+        if found is None:
+            found = self._weighed[which, zone] = weighed(self.lists[which], self.entries, zone)
+        return found
+
+
+def weighed(
+    hosts: Sequence[str], entries: Mapping[str, HostEntry], zone: str | None = None
+) -> Weighed:
+    """Return hosts of a topic, with a zone those in it, in their order, and the weight of each."""
+    if isinstance(hosts, Hosts):
+        return hosts.weighed(zone)
+    names: list[str] = []
+    weights: list[int] = []
+    for host in hosts:
+        entry = entries[host]
+        if zone is None or entry.zone == zone:
+            names.append(host)
+            weights.append(weight_of(entry.metadata))
+    return names, weights
 
 
 class Hosts(Sequence[str]):
@@ -62,6 +107,16 @@ class Hosts(Sequence[str]):
             found = [one for part in self._sections if (one := part.lists[self._which])]
             made = self._made = (found, [0, *accumulate(map(len, found))])
         return made
+
+    def weighed(self, zone: str | None = None) -> Weighed:
+        """Return all of them, with a zone those in it, and the weight of each."""
+        names: list[str] = []
+        weights: list[int] = []
+        for part in self._sections:
+            some, of_them = part.weighed(self._which, zone)
+            names += some
+            weights += of_them
+        return names, weights
 
     def __iter__(self) -> Iterator[str]:
         return chain.from_iterable(part.lists[self._which] for part in self._sections)

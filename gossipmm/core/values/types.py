@@ -177,6 +177,8 @@ class HostEntry(NamedTuple):
     since: float
     #: Core time (seconds) of the freshest evidence that its owner is alive.
     heard: float
+    #: Metadata ``zone`` of the registration, else of the node that makes it; empty: none.
+    zone: str = ""
 
 
 class TopicView(NamedTuple):
@@ -197,6 +199,8 @@ class TopicView(NamedTuple):
     entries: Mapping[str, HostEntry]
     #: True when ``picks`` are the last known ones of a topic without a live host.
     stale: bool = False
+    #: True when metadata of a host in it has a ``weight``.
+    weighted: bool = False
 
 
 class MemberView(NamedTuple):

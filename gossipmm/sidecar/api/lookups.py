@@ -8,7 +8,7 @@ from gossipmm.core.values.types import HostState
 from gossipmm.matchmaker import ring_of
 from gossipmm.matchmaker.explained import Explained
 from gossipmm.matchmaker.table_matchmaker import explained
-from gossipmm.sidecar.api import schemas, views
+from gossipmm.sidecar.api import lookup_schemas, schemas, views
 from gossipmm.sidecar.api.state import State
 from gossipmm.sidecar.http.problems import ProblemError
 from gossipmm.sidecar.http.router import Call, Endpoint
@@ -21,14 +21,15 @@ __all__ = ("ENDPOINTS",)
 _TOPICS = 500
 
 
-def queues(state: State, call: Call) -> schemas.Queues:
+def queues(state: State, call: Call) -> lookup_schemas.Queues:
     """Answer a key; takes a turn of the round robin."""
     key = call.path["key"]
     agent = state.agent
-    found = agent.queues(key, routing_key=_routing_key(call))
-    long = explained(agent.matchmaker, key)
+    prefer = call.query.get("prefer")
+    found = agent.queues(key, routing_key=_routing_key(call), prefer=prefer)
+    long = explained(agent.matchmaker, key, prefer=prefer)
     status = long.status if isinstance(long, Explained) else agent.lookup(key).status
-    return schemas.Queues(key=key, status=status.value, queues=found)
+    return lookup_schemas.Queues(key=key, status=status.value, queues=found)
 
 
 def _routing_key(call: Call) -> str | bytes | None:
@@ -43,13 +44,14 @@ def _routing_key(call: Call) -> str | bytes | None:
         raise ProblemError(400, f"routing_key_hex={digits!r} is not hexadecimal") from None
 
 
-async def lookup(state: State, call: Call) -> schemas.Lookup:
+async def lookup(state: State, call: Call) -> lookup_schemas.Lookup:
     """Answer a key in detail."""
     key = call.path["key"]
-    found = explained(state.agent.matchmaker, key)
+    prefer = call.query.get("prefer")
+    found = explained(state.agent.matchmaker, key, prefer=prefer)
     if isinstance(found, Explained):
         return await views.explained(key, found)
-    return views.lookup(state.agent.lookup(key))
+    return views.lookup(state.agent.lookup(key, prefer=prefer))
 
 
 async def topics(state: State, call: Call) -> schemas.Topics:
@@ -169,15 +171,16 @@ ENDPOINTS = (
         path="/v1/queues/{key}",
         handler=queues,
         summary="The hosts of a key: `topic` (one, in turn), `topic.host`, or `fanout~topic`",
-        answer=schemas.Queues,
-        query=("routing_key", "routing_key_hex"),
+        answer=lookup_schemas.Queues,
+        query=("routing_key", "routing_key_hex", "prefer"),
     ),
     Endpoint(
         method="GET",
         path="/v1/lookup/{key}",
         handler=lookup,
         summary="The same with each host's state, age and source; takes no turn",
-        answer=schemas.Lookup,
+        answer=lookup_schemas.Lookup,
+        query=("prefer",),
     ),
     Endpoint(
         method="GET",

@@ -12,6 +12,7 @@ import msgspec
 from gossipmm.agent.agent import installed_version
 from gossipmm.core.values.events import KINDS
 from gossipmm.core.values.types import HostState
+from gossipmm.names import PREFERENCES
 from gossipmm.sidecar.http.problems import MEDIA_TYPE, Problem
 from gossipmm.sidecar.http.router import Endpoint
 
@@ -65,6 +66,10 @@ _QUERY: dict[str, tuple[str, dict[str, Any]]] = {
     "routing_key_hex": (
         "A routing key of bytes, as hexadecimal digits.",
         {"type": "string", "pattern": "^([0-9a-fA-F]{2})*$"},
+    ),
+    "prefer": (
+        "The zone to pick from: `zone` is the agent's own first; default: its setting `prefer`.",
+        {"type": "string", "enum": list(PREFERENCES)},
     ),
     "port_from": (
         "The key of a registration's metadata that has the port to scrape; default `port`.",

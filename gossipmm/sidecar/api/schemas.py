@@ -19,7 +19,8 @@ In short (fields with a default may be left out of a request, never of an answer
                        "reason_code", "returns", "self"}
     GET /v1/topics    {"node": "a", "event_id": "...", "topics": [TOPIC, ...]}
       TOPIC           {"topic", "stale", "picks": [...], "fanout": [...], "hosts": [HOST, ...]}
-      HOST            {"host", "state", "nodes": [...], "metadata", "since_ago", "heard_ago"}
+      HOST            {"host", "state", "nodes": [...], "metadata", "zone", "since_ago",
+                       "heard_ago"}
     GET /v1/watch     server-sent events; ``data`` of each is one JSON object:
                         event: hello     {"node", "event_id", "resumed"}
                         event: <kind>    {"event": kind, "time", ..., "text"}   (with an id)
@@ -39,9 +40,9 @@ import msgspec
 from gossipmm.answers import VerdictName
 
 __all__ = (
-    "Acknowledged", "Changed", "DrainBody", "DrainOneBody", "Evidence", "FoundHost", "Health",
-    "Host", "JoinBody", "Joining", "Left", "LogLevel", "Lookup", "Member", "Members", "Own",
-    "OwnRegistrations", "Peer", "Queues", "RegisterBody", "Ring", "SelfHealth",
+    "Acknowledged", "Changed", "DrainBody", "DrainOneBody", "Evidence", "Health",
+    "Host", "JoinBody", "Joining", "Left", "LogLevel", "Member", "Members", "Own",
+    "OwnRegistrations", "Peer", "RegisterBody", "Ring", "SelfHealth",
     "Setting", "Settings", "Stats", "StatusAnswer", "Topic", "Topics", "Traffic", "Why",
 )  # fmt: skip
 
@@ -170,6 +171,8 @@ class Host(msgspec.Struct, kw_only=True):
     reason: str = ""
     nodes: list[str]
     metadata: dict[str, Scalar]
+    #: Metadata ``zone`` of the registration, else of the node that makes it; empty: none.
+    zone: str = ""
     since_ago: Seconds
     heard_ago: Seconds | None
 
@@ -191,41 +194,6 @@ class Topics(msgspec.Struct, kw_only=True):
     node: str
     event_id: str
     topics: list[Topic]
-
-
-class Queues(msgspec.Struct, kw_only=True):
-    """The answer to a key: pairs of queue key and host; empty: nobody, and ``status`` says why."""
-
-    key: str
-    #: ok, unhealthy, stale, not_joined, nobody_alive or unknown_topic.
-    status: str
-    queues: list[tuple[str, str | None]]
-
-
-class FoundHost(msgspec.Struct, kw_only=True):
-    """One host in the answer to a key, with what is known about it."""
-
-    key: str
-    host: str
-    state: str | None
-    heard_ago: Seconds | None
-    since_ago: Seconds | None
-    #: gossip, ring (the ring file) or key (only the key vouches for it).
-    source: str
-    nodes: list[str]
-    metadata: dict[str, Scalar]
-
-
-class Lookup(msgspec.Struct, kw_only=True):
-    """The detailed answer to a key. Takes no turn of the round robin."""
-
-    key: str
-    topic: str
-    status: str
-    #: The hosts that ``queues`` answers with, or picks one from.
-    hosts: list[FoundHost]
-    #: Other hosts of the topic: draining, or suspected while others are live, ...
-    others: list[FoundHost]
 
 
 #: The live table as a classical ring file: topic -> hosts.

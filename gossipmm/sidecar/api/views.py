@@ -21,7 +21,7 @@ from gossipmm.core.values.types import (
     TopicView,
 )
 from gossipmm.matchmaker.explained import Explained
-from gossipmm.sidecar.api import schemas
+from gossipmm.sidecar.api import lookup_schemas, schemas
 from gossipmm.sidecar.api.listing import listed
 from gossipmm.sidecar.api.state import State, ago
 from gossipmm.text.members import why_status
@@ -103,6 +103,7 @@ def _host(state: State, entry: HostEntry, now: float, heard: dict[str, float]) -
         reason=why_unhealthy(state, entry),
         nodes=list(entry.nodes),
         metadata=dict(entry.metadata),
+        zone=entry.zone,
         since_ago=ago(now, entry.since),
         heard_ago=ago(now, freshest) if isfinite(freshest) else None,
     )
@@ -135,31 +136,39 @@ async def topics(state: State) -> schemas.Topics:
     return schemas.Topics(node=state.agent.name, event_id=event_id, topics=found)
 
 
-async def explained(key: str, found: Explained) -> schemas.Lookup:
+async def explained(key: str, found: Explained) -> lookup_schemas.Lookup:
     """Show the detailed answer to a key, which may have many hosts."""
 
-    def show(names: Sequence[str]) -> list[schemas.FoundHost]:
+    def show(names: Sequence[str]) -> list[lookup_schemas.FoundHost]:
         return [_found(host) for host in found.found(names)]
 
     status = found.status.value
     hosts = await listed(found.hosts, show)
     others = await listed(found.others, show)
-    return schemas.Lookup(key=key, topic=found.topic, status=status, hosts=hosts, others=others)
+    return lookup_schemas.Lookup(
+        key=key,
+        topic=found.topic,
+        status=status,
+        hosts=hosts,
+        others=others,
+        zones=found.zones,
+    )
 
 
-def lookup(found: Lookup) -> schemas.Lookup:
+def lookup(found: Lookup) -> lookup_schemas.Lookup:
     """Show the detailed answer to a key."""
-    return schemas.Lookup(
+    return lookup_schemas.Lookup(
         key=found.key,
         topic=found.topic,
         status=found.status.value,
         hosts=[_found(host) for host in found.hosts],
         others=[_found(host) for host in found.others],
+        zones=found.zones,
     )
 
 
-def _found(host: FoundHost) -> schemas.FoundHost:
-    return schemas.FoundHost(
+def _found(host: FoundHost) -> lookup_schemas.FoundHost:
+    return lookup_schemas.FoundHost(
         key=host.key,
         host=host.host,
         state=None if host.state is None else host.state.label,
@@ -168,6 +177,9 @@ def _found(host: FoundHost) -> schemas.FoundHost:
         source=host.source,
         nodes=list(host.nodes),
         metadata=dict(host.metadata),
+        zone=host.zone,
+        weight=host.weight,
+        why=host.why,
     )
 
 

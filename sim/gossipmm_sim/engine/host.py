@@ -127,14 +127,14 @@ class Host(Shell):
         return self._matchmaker[1]
 
     def queues(
-        self, key: str, *, routing_key: str | bytes | None = None
+        self, key: str, *, routing_key: str | bytes | None = None, prefer: str | None = None
     ) -> list[tuple[str, str | None]]:
         """Answer what a program on this host would get: (queue key, host) pairs."""
-        return self.matchmaker.queues(key, routing_key=routing_key)
+        return self.matchmaker.queues(key, routing_key=routing_key, prefer=prefer)
 
-    def lookup(self, key: str) -> Lookup:
+    def lookup(self, key: str, *, prefer: str | None = None) -> Lookup:
         """Answer a key at length: hosts with state and age, and what "nobody" means."""
-        return self.matchmaker.lookup(key)
+        return self.matchmaker.lookup(key, prefer=prefer)
 
     def is_alive(self, topic: str, host: str) -> bool:
         """Tell whether a host is registered for the topic and held alive here."""

@@ -94,6 +94,11 @@ class SimulatedAgent:
         """True once the table agreed with at least one peer."""
         return bool(self._host.table.joined)
 
+    @property
+    def zone(self) -> str:
+        """This node's own zone."""
+        return str(self._host.table.zone)
+
     def now(self) -> float:
         """Core time."""
         return self._host.core_time()

@@ -1,0 +1,57 @@
+"""Why a host is picked or not, and what a preference for a zone did: in words."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from itertools import islice
+
+from gossipmm.core.values.types import HostEntry, HostState
+
+__all__ = ("NO_ZONE", "why_not_picked", "zones_in_words")
+
+#: What is wrong with a node that prefers a zone which it does not have.
+NO_ZONE = (
+    "this node prefers hosts of its own zone (prefer = zone) and has none, so it picks from all: "
+    "gossipmm metadata set zone=NAME gives it one"
+)
+
+#: Why hosts of these states are not picked while others are.
+_STATES = {
+    HostState.DOUBTED: "a call to it failed: others are picked while it is probed",
+    HostState.SUSPECT: "suspected: picked only while nobody is live",
+    HostState.UNHEALTHY: "its checks fail: picked only while no other host is there",
+    HostState.DRAINING: "draining: only by its direct key",
+    HostState.UNKNOWN: "its owner says of it what this version does not know: only by direct key",
+    HostState.STALE: "not live",
+}
+
+
+def why_not_picked(entry: HostEntry, weight: int, zone: str) -> str:
+    """Say why a topic's key is not answered with a host; ``zone`` is the one preferred."""
+    if entry.state is not HostState.LIVE:
+        return _STATES[entry.state]
+    if zone and entry.zone != zone:
+        where = f"in zone {entry.zone}" if entry.zone else "in no zone"
+        return f"{where}: this node prefers its own, {zone}"
+    if not weight:
+        return "weight 0: picked only while no other host is live"
+    return ""
+
+
+def zones_in_words(zone: str, near: int, spill: int, zones: Collection[str], meant: str) -> str:
+    """Say what the preference for this node's zone did.
+
+    ``near`` are the live hosts that it has, ``zones`` those of the topic, sorted; ``meant`` asks
+    whether one of them was meant.
+    """
+    if not zone:
+        return NO_ZONE
+    if near >= spill:
+        return f"only zone {zone}, this node's own, is picked from"
+    if zone not in zones:
+        known = f" (its zones: {', '.join(islice(zones, 8))})" if zones else ""
+        why = f"the topic has no host in zone {zone}, this node's own{known}{meant}"
+        return f"all zones are picked from: {why}"
+    hosts = "1 live host" if near == 1 else f"{near} live hosts"
+    why = f"{zone}, this node's own, has {hosts} to pick, and zone_spill is {spill}"
+    return f"all zones are picked from: {why}"
