@@ -74,6 +74,11 @@ class Proxy:
         found = [row.split() for row in rows if row]
         return {row[18] for row in found if row[5] == "2" and row[18] != "0"}
 
+    def weights(self):
+        """Port -> weight of the servers that are up."""
+        found = [row.split() for row in self.ask("show servers state web").splitlines()[2:] if row]
+        return {int(row[18]): int(row[7]) for row in found if row[5] == "2" and row[18] != "0"}
+
     def downs(self):
         """How many times a server went down: each is logged, and printed as a warning."""
         return sum(
@@ -89,17 +94,17 @@ class Proxy:
 class Zoned:
     """What the responder needs of an agent, of one node of a mesh."""
 
-    def __init__(self, mesh, name):
+    def __init__(self, mesh, name, **fields):
         self.mesh, self.node = mesh, mesh[name]
-        self.config = Config()
+        self.config = Config(**fields)
         self.table, self.member, self.members = self.node.table, self.node.member, self.node.members
 
     def now(self):
         return self.mesh.now
 
 
-def register(mesh, name, port):
-    mesh[name].register("web", name, {"port": port}, now=mesh.now)
+def register(mesh, name, port, **metadata):
+    mesh[name].register("web", name, {"port": port, **metadata}, now=mesh.now)
     mesh.flush(name)
 
 
@@ -151,3 +156,35 @@ def answers(proxy):
     """Count the valid answers that the resolver has taken."""
     lines = [line.split() for line in proxy.ask("show resolvers g").splitlines()]
     return sum(int(words[1]) for words in lines if words and words[0] == "valid:")
+
+
+async def test_weights_and_zones_are_what_haproxy_goes_by(tmp_path):
+    """It ignores priorities: what another zone has gets weight 0 until it is needed."""
+    mesh = Mesh()
+    hosts = {"a": (1, "eu", 100), "b": (2, "eu", 25), "c": (3, "us", 100), "d": (4, "eu", 0)}
+    for name, (number, zone, weight) in hosts.items():
+        mesh.add(name, address=(f"127.1.0.{number}", 7946), metadata={"zone": zone})
+        register(mesh, name, 20_000 + number, weight=weight)
+    mesh.settle()
+    async with trio.open_nursery() as nursery:
+        agent = Zoned(mesh, "a", prefer="zone")
+        ((_, dns), *_) = await nursery.start(partial(serve, agent, port=0))
+        proxy = Proxy(tmp_path, dns, "")
+        try:
+            await eventually(proxy, {str(20_000 + number) for number in range(1, 5)})
+            await settled(proxy, {20_001: 100, 20_002: 25, 20_003: 0, 20_004: 0})
+            for name in ("a", "b"):
+                mesh[name].drain("web", name, now=mesh.now)
+                mesh.flush(name)
+            mesh.run(1)
+            await settled(proxy, {20_003: 1, 20_004: 0})
+        finally:
+            proxy.close()
+            nursery.cancel_scope.cancel()
+
+
+async def settled(proxy, weights):
+    """Wait until exactly these servers are up, with these weights."""
+    with trio.fail_after(30):
+        while await trio.to_thread.run_sync(proxy.weights) != weights:
+            await trio.sleep(0.02)

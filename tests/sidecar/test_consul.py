@@ -92,7 +92,7 @@ async def test_the_hosts_of_a_service(autojump_clock):
             "Address": address,
             "Port": 8080,
             "Meta": {"port": "8080", "tags": "v1, blue", "zone": "eu", "ok": "true"},
-            "Weights": {"Passing": 1, "Warning": 1},
+            "Weights": {"Passing": 100, "Warning": 1},
         }
         checks = {check["CheckID"]: check["Status"] for check in found[0]["Checks"]}
         assert checks == {"serfHealth": "passing", "service:web:b": "passing"}
@@ -300,3 +300,19 @@ def test_where_it_is_served_is_checked():
         Config(consul_bind="a:1", consul_port=8500)
     with pytest.raises(ConfigError, match="consul_port says no port"):
         Config(consul_bind="10.0.0.1")
+
+
+async def test_weights_are_those_of_the_registrations() -> None:
+    """Each was 1, whatever the metadata said. Consul has 16 bits for one."""
+    async with cluster("a") as (a,):
+        for host, weight in {"h1": 50, "h2": 1_000_000, "h3": 0}.items():
+            a.agent.register("web", host, {"weight": weight})
+        a.agent.register("web", "h4")
+        entries, index = await a.get("/v1/health/service/web")
+        assert [entry["Service"]["Weights"]["Passing"] for entry in entries] == [50, 65535, 0, 100]
+        flat, _ = await a.get("/v1/catalog/service/web")
+        assert [one["ServiceWeights"]["Passing"] for one in flat] == [50, 65535, 0, 100]
+        a.agent.set_metadata({"weight": 51}, "web", "h1")
+        entries, later = await a.get("/v1/health/service/web")
+        assert entries[0]["Service"]["Weights"] == {"Passing": 51, "Warning": 1}
+        assert later > index, "who waits is told"

@@ -42,6 +42,7 @@ class OfMesh:
     def __init__(self, mesh, name):
         self._mesh = mesh
         self._node = mesh[name]
+        self.config = mesh.config
         self.table = self._node.table
         self.member = self._node.member
         self.members = self._node.members

@@ -1,13 +1,12 @@
 """DNS answers are whole, or marked as cut: a router that takes a part for the whole drops hosts."""
 
 import re
-from types import SimpleNamespace
 
 import dns.flags
 import dns.message
 import pytest
 
-from gossipmm.core.values.types import HostEntry, HostState
+from gossipmm.core.values.types import HostEntry, HostState, TopicView
 from gossipmm.sidecar.dns.zone import _Found
 from tests.helpers import Mesh
 from tests.sidecar.test_dns import MANY, alone, ask, register, texts, zone_of
@@ -105,7 +104,7 @@ def test_what_fits_into_no_message_is_cut_over_tcp_and_said_once(caplog):
         for number in range(1500)
         for host in [f"{number:04}-" + "h" * 50]
     }
-    large = SimpleNamespace(picks=tuple(entries), entries=entries, stale=False)
+    large = TopicView("x", tuple(entries), tuple(entries), entries)
     _, zone = alone()
     zone._find = lambda labels: _Found(services=(large,))
     for _ in range(3):

@@ -178,7 +178,7 @@ class _Router:
         return _near(chosen, query, self._zone())
 
     def _zone(self) -> str:
-        return str(self._agent.config.metadata.get("zone", ""))
+        return self._agent.table.zone
 
     def _blocking(self, query: _Query) -> tuple[int, float]:
         """Return the index that a client has, and how many seconds it would wait for another."""
@@ -219,11 +219,11 @@ def _near(found: list[_Shown], query: _Query, zone: str) -> list[_Shown]:
     """Put what is in this agent's own zone first, if that is asked for."""
     if not zone or not any(name == "near" for name, _ in query):
         return found
-    return sorted(found, key=lambda each: _node(each).meta.get("zone") != zone)
+    return sorted(found, key=lambda each: _zone_of(each) != zone)
 
 
-def _node(shown: Node | Made) -> Node:
-    return shown.entry.node if isinstance(shown, Made) else shown
+def _zone_of(shown: Node | Made) -> str:
+    return shown.host.zone if isinstance(shown, Made) else shown.meta.get("zone", "")
 
 
 def _shown(found: Found, show: _Show) -> Response:

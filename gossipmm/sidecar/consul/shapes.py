@@ -5,8 +5,9 @@
     draining, unhealthy, unknown   critical
     dead, left                     not there
 
-Metadata of a registration gives its ``port``, its ``tags`` (separated by commas) and its ``Meta``,
-in which every value is text. ``ServiceID`` is ``topic:host``.
+Metadata of a registration gives its ``port``, its ``tags`` (separated by commas), its ``weight``
+(100 without; here at most 65,535, as Consul has it) and its ``Meta``, in which every value is text.
+``ServiceID`` is ``topic:host``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Mapping
 import msgspec
 
 from gossipmm.core.values.types import HostEntry, HostState, MemberView, Status
+from gossipmm.names import DEFAULT_WEIGHT, weight_of
 from gossipmm.text.metadata import value_text
 
 __all__ = (
@@ -38,6 +40,7 @@ __all__ = (
 
 #: There is one datacenter, called as the program is.
 DATACENTER = "gossipmm"
+_MOST_WEIGHT = 65_535
 PASSING, WARNING, CRITICAL = "passing", "warning", "critical"
 #: Members of these are nodes of the catalog.
 LIVE = (Status.ALIVE, Status.SUSPECT, Status.PROBATION)
@@ -64,7 +67,7 @@ class Node(msgspec.Struct, kw_only=True):
 class Weights(msgspec.Struct, kw_only=True, rename="pascal"):
     """How many picks a service gets, beside others."""
 
-    passing: int = 1
+    passing: int = DEFAULT_WEIGHT
     warning: int = 1
 
 
@@ -145,6 +148,7 @@ def entry(host: HostEntry, view: MemberView) -> Entry:
         address=where.address,
         port=_port(host.metadata.get("port")),
         meta=_texts(host.metadata),
+        weights=Weights(passing=min(weight_of(host.metadata), _MOST_WEIGHT)),
     )
     own = Check(
         node=view.name,

@@ -11,8 +11,9 @@
   the datagram that the client takes loses its additional records first; then it is cut, in an order
   that stays the same for a client, and marked as truncated: over TCP it is whole (``fitting.py``).
 * The hosts are those of a round-robin pick: draining ones are left out, suspected ones come only
-  while nobody is live. A host's address is that of the member of this name; without one, that of
-  the nodes that register it.
+  while nobody is live. Addresses are those of this node's own zone, where it prefers that, without
+  hosts of weight 0; services are all, with a priority and a weight each (``weights.py``). A host's
+  address is that of the member of this name; without one, that of the nodes that register it.
 * A topic that nobody live serves is NODATA; one that no record has is NXDOMAIN, or SERVFAIL while
   the table is not yet joined (then a missing topic proves nothing). Outside the zone: REFUSED.
 * DNS ignores the case of ASCII letters: topics that differ only in it are one name, and so are
@@ -46,7 +47,9 @@ from dns.rdtypes.IN.SRV import SRV
 
 from gossipmm.core.values.types import HostEntry, MemberView, Status, TopicView
 from gossipmm.errors import ConfigError
+from gossipmm.matchmaker.placed import place_of
 from gossipmm.sidecar.dns.fitting import fitted
+from gossipmm.sidecar.dns.weights import Offer, offers
 
 if TYPE_CHECKING:
     from gossipmm.agent import Agent
@@ -214,7 +217,8 @@ class Zone:
             if found.apex and each in (_SOA, _NS):
                 response.answer.append(self._soa if each == _SOA else self._ns)
             elif each in (_A, _AAAA) and not found.services:
-                hosts = [self._nodes(entry) for entry in self._picks(found.topics)]
+                picked = [each for each in self._picks(found.topics) if each.priority == 0]
+                hosts = [self._nodes(each.host) for each in picked if each.weight]
                 _add(response.answer, name, self._some_addresses(each, found.nodes, *hosts))
             elif each == _SRV and found.services:
                 self._add_services(response, name, found.services)
@@ -278,11 +282,13 @@ class Zone:
 
     # -- hosts and addresses ---------------------------------------------------------------
 
-    def _picks(self, views: Sequence[TopicView]) -> list[HostEntry]:
-        """Return the hosts that a caller may pick, in random order."""
-        hosts = [view.entries[host] for view in views for host in view.picks]
-        self._rng.shuffle(hosts)
-        return hosts
+    def _picks(self, views: Sequence[TopicView]) -> list[Offer]:
+        """Return the hosts that a caller may pick, in random order, the preferred ones first."""
+        config = self._agent.config
+        place = place_of(config.prefer, self._agent.table.zone, config.zone_spill)
+        found = [each for view in views for each in offers(view, place)]
+        self._rng.shuffle(found)
+        return sorted(found, key=lambda each: each.priority) if place.zone else found
 
     def _some_addresses(
         self, rdtype: dns.rdatatype.RdataType, *hosts: Iterable[str]
@@ -314,20 +320,24 @@ class Zone:
     def _add_services(
         self, response: dns.message.Message, name: dns.name.Name, views: Sequence[TopicView]
     ) -> None:
-        chosen: dict[tuple[int, str], dns.name.Name] = {}
-        for entry in self._picks(views):
-            port = _port(entry)
-            for node in self._nodes(entry) if port else ():
+        chosen: dict[tuple[int, str], tuple[int, int, dns.name.Name]] = {}
+        for offer in self._picks(views):
+            port = _port(offer.host)
+            for node in self._nodes(offer.host) if port else ():
                 target = _name_of(node, self._below_nodes)
-                if target is not None:
-                    chosen[port, node] = target
+                known = chosen.get((port, node), (offer.priority, -1))
+                if target is not None and (offer.priority, -offer.weight) < (known[0], -known[1]):
+                    chosen[port, node] = (offer.priority, offer.weight, target)
             if len(chosen) >= MAX_RECORDS:
                 break
         targets = dict(list(chosen.items())[:MAX_RECORDS])
         make: Any = SRV  # a class without annotations
-        records = [make(_IN, _SRV, 0, 1, port, target) for (port, _), target in targets.items()]
+        records = [
+            make(_IN, _SRV, priority, weight, port, target)
+            for (port, _), (priority, weight, target) in targets.items()
+        ]
         _add(response.answer, name, records)
-        for node, target in {node: target for (_, node), target in targets.items()}.items():
+        for node, target in {node: one[2] for (_, node), one in targets.items()}.items():
             for rdtype in (_A, _AAAA):
                 _add(response.additional, target, self._some_addresses(rdtype, (node,)))
 
