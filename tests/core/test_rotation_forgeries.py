@@ -66,6 +66,15 @@ def test_a_rotation_to_a_key_that_nobody_has_can_be_taken_back(
 
 
 @pytest.mark.parametrize("phase", Phase)
+def test_a_rotation_from_a_key_that_nobody_has_is_none(five: SealedMesh, phase: Phase) -> None:
+    """Story: nobody could start another one, as it was under way, nor take it back to that key."""
+    forge(five, RotationState(0, 1, phase, OTHER.kid, b"\xee", False, 5, 1))
+    five["b"].keys.start(NEW, five.now)
+    five.until(five.done, within=30)
+    assert rings(five) == {("02",)}
+
+
+@pytest.mark.parametrize("phase", Phase)
 @pytest.mark.parametrize("out_of_band", [False, True])
 def test_no_register_retires_the_new_key_before_its_rotation(
     five: SealedMesh, phase: Phase, out_of_band: bool

@@ -48,6 +48,8 @@ def one_step(ring: Keyring, told: RotationState) -> RotationState | _Waits | Non
     if told.out_of_band and ring.find(told.new) is None:
         return WAITS  # its key comes by this node's own file, or it is a forgery
     takes_back = held.active and (told.new, told.old) == (held.old, held.new)
+    if ring.find(told.old) is None and not takes_back:
+        return WAITS  # to replace a key that is not held here: nobody could take that back
     if ring.sending.kid == told.new and not takes_back:
         return WAITS  # this node sends with that key already: no news, or to retire another one
     step = told._replace(phase=Phase.ADD)
