@@ -21,7 +21,7 @@ from gossipmm.core.life.registrations import Registrations
 from gossipmm.core.life.reply_loss import ReplyLoss
 from gossipmm.core.life.rotation import Rotation
 from gossipmm.core.life.service_health import ServiceHealth
-from gossipmm.core.sealing.admission import Admission
+from gossipmm.core.sealing.admission import Admission, Budget
 from gossipmm.core.sealing.envelope import Envelope, PlainEnvelope
 from gossipmm.core.sending.address_validation import AddressValidation
 from gossipmm.core.sending.broadcasts import BroadcastQueue
@@ -144,6 +144,7 @@ class Receiver:
             self._parts.joining.came_back(frame.probe)
             return
         if budget is not None:
+            budget.heard += len(data)
             budget.left -= 1.0
             if budget.left < 0.0 and admission.exceeds(budget, local.now):
                 stats.drop(Drop.PEER_RATE)
@@ -325,19 +326,10 @@ class Receiver:
             if parts.validation.missing(where):
                 self._ask_proof(inbound, where)
                 return
+            self._hear_large(inbound, sender, parts.admission.proved[where])
         if (minimums := options.get(wire.OPT_MINIMUMS)) is not None:
             is_answer = frame.kind == wire.ACK and parts.probes.asked(frame.probe)
             parts.closed.hear_minimums(minimums, sender, is_answer=is_answer)
-        if (digest := options.get(wire.OPT_DIGEST)) is not None:
-            parts.anti_entropy.hear_digest(inbound, sender, digest)
-        if (buckets := options.get(wire.OPT_BUCKETS)) is not None:
-            parts.anti_entropy.hear_buckets(sender, buckets)
-        if (want := options.get(wire.OPT_WANT)) is not None:
-            parts.anti_entropy.hear_want(inbound, sender, want)
-        if (cursor := options.get(wire.OPT_PULL)) is not None:
-            if len(cursor) > 3:  # it asks for less because something was lost
-                parts.size_tests.doubt(sender, parts.paths.to(sender))
-            parts.transfer.hear_pull(sender, cursor, frame.probe)
         more = options.get(wire.OPT_MORE)
         if more is not None and not parts.transfer.hear_part(inbound, more):
             parts.anti_entropy.fetches.hear_burst(sender, pages=wire.OPT_PAGES in options)
@@ -362,6 +354,25 @@ class Receiver:
             self._ask_proof(inbound, inbound.source)
         else:
             self._questions.answering.hear(inbound, sender, ask)
+
+    def _hear_large(self, inbound: Inbound, sender: Member, budget: Budget) -> None:
+        """Answer what may take many bytes, as long as its sender has a budget for that [P95]."""
+        local, parts, options = self._local, self._parts, inbound.frame.options
+        if not budget.may_be_answered(local.table.size, local.now):
+            local.stats.drop(Drop.ANSWERS)
+            return
+        before = local.stats.sent_bytes
+        if (digest := options.get(wire.OPT_DIGEST)) is not None:
+            parts.anti_entropy.hear_digest(inbound, sender, digest)
+        if (buckets := options.get(wire.OPT_BUCKETS)) is not None:
+            parts.anti_entropy.hear_buckets(sender, buckets)
+        if (want := options.get(wire.OPT_WANT)) is not None:
+            parts.anti_entropy.hear_want(inbound, sender, want)
+        if (cursor := options.get(wire.OPT_PULL)) is not None:
+            if len(cursor) > 3:  # it asks for less because something was lost
+                parts.size_tests.doubt(sender, parts.paths.to(sender))
+            parts.transfer.hear_pull(sender, cursor, inbound.frame.probe)
+        budget.said += local.stats.sent_bytes - before
 
     def _answer_syn(self, inbound: Inbound) -> None:
         """Answer a SYN: the node at this address answers for itself, with its own key [P63]."""

@@ -54,6 +54,7 @@ DROPS: Mapping[Drop, str] = {
     Drop.SOURCE_RATE: "above source_rate",
     Drop.PEER_RATE: "above peer_rate",
     Drop.AMPLIFICATION: "answers not sent to an address that was not proved yet",
+    Drop.ANSWERS: "questions of a peer that had asked for too many bytes just before",
     Drop.MAX_RECORD: "with records larger than max_record",
     Drop.MAX_TABLE: "with records above max_table",
     Drop.COUNTER_JUMP: "with a counter that rose by more than max_jump",

@@ -32,6 +32,15 @@ _SWEEP: Final = 1.0
 #: Steps of work (of 2.5 us) that are in the price of a datagram: 5,000 datagrams a second of so
 #: much take half of a core. Whatever takes more is charged as several.
 WORK: Final = 40
+#: Bytes of answers that a peer is sent for each byte that it says. A digest of 54 rows may be
+#: answered with as many as it has, and seven datagrams of records that it lacks: seven times as
+#: much, which the floor carries as long as such differences are rare.
+_TIMES: Final = 4.0
+#: Bytes that it is sent whatever it says, in ``_REFILL`` seconds: this, and the table several
+#: times. A newcomer asks for all of it in few bytes, and for half of it again at 25 % loss.
+_FLOOR: Final = 65_536
+_TABLES: Final = 4
+_REFILL: Final = 30.0
 #: Validated addresses that are remembered, at least, even where the limit of members is small.
 _PROVED: Final = 1024
 
@@ -39,11 +48,27 @@ _PROVED: Final = 1024
 class Budget:
     """Datagrams left to one source, and the core time at which that was so."""
 
-    __slots__ = ("at", "left")
+    __slots__ = ("at", "heard", "left", "said", "said_at")
 
     def __init__(self, left: float, at: float) -> None:
         self.left = left
         self.at = at
+        #: Bytes that it said since it was last answered at length.
+        self.heard = 0
+        #: Bytes of answers that it was sent beyond those, and the core time at which that was so.
+        self.said = 0.0
+        self.said_at = at
+
+    def may_be_answered(self, size: int, now: float) -> bool:
+        """Return whether its questions are answered at the moment; ``size``: bytes of the table.
+
+        [P95]
+        """
+        floor = float(_FLOOR + _TABLES * size)
+        gained = _TIMES * self.heard + (now - self.said_at) * floor / _REFILL
+        self.said = max(0.0, self.said - gained)
+        self.heard, self.said_at = 0, now
+        return self.said < floor
 
 
 class Admission:

@@ -52,6 +52,7 @@ class Drop(StrEnum):
     )
     PEER_RATE = "peer_rate"  #: more than ``peer_rate`` from one validated address
     AMPLIFICATION = "amplification"  #: not sent: over 3 x the bytes of an unvalidated address
+    ANSWERS = "answers"  #: questions not answered: their sender has had enough bytes for now
     MAX_RECORD = "max_record"
     MAX_TABLE = "max_table"
     COUNTER_JUMP = "counter_jump"  #: a heartbeat or version more than ``max_jump`` above the last

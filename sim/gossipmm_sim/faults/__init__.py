@@ -8,6 +8,7 @@ Loss(at=10.0, until=70.0, on='all', to='all', way='both', via='', early=False, p
 from gossipmm_sim.faults import (
     addresses,
     attacks,
+    burdens,
     hostile,
     hosts,
     keys,
@@ -17,6 +18,7 @@ from gossipmm_sim.faults import (
     network,
     probes,
     programs,
+    registers,
 )
 from gossipmm_sim.faults.base import FAULTS, Context, Fault, Window, select
 from gossipmm_sim.values import parse
@@ -25,6 +27,7 @@ __all__ = ("FAULTS", "Context", "Fault", "Window", "parse_fault", "select")
 
 _MODULES = (
     attacks,
+    burdens,
     network,
     addresses,
     hosts,
@@ -35,6 +38,7 @@ _MODULES = (
     hostile,
     names,
     keys,
+    registers,
 )
 
 

@@ -100,6 +100,8 @@ def _send(
         rows,
         cbor2.dumps(options) if options else b"",
     )
+    if liar.envelope is not None:
+        data = liar.envelope.seal(data, target.address, liar.core_time())
     run.cluster.network.inject(data, liar.address, target.address, delay=0.0003)
 
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from gossipmm.core.values.types import MAX_GENERATION, NodeState
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import encode_page_zero
-from gossipmm_sim.faults.base import Context, fault, select
+from gossipmm_sim.faults.base import Context, Window, fault, select
 from gossipmm_sim.faults.hostile import Insider
+from gossipmm_sim.faults.puppets import Puppet
 
 if TYPE_CHECKING:
     from gossipmm_sim.engine.host import Host
 
-__all__ = ("LaterLife",)
+__all__ = ("Claimant", "LaterLife")
 
 #: An address at which nobody is.
 _NOWHERE = ("203.0.113.9", 7946)
@@ -62,3 +63,40 @@ class LaterLife(Insider):
             pages.append(encode_page_zero(name, generation, 9, state, (_NOWHERE,), {}).raw)
             rows += wire.row(wire.record_key(liar.config.cluster, name, generation), 5, wire.ALIVE)
         return rows, {wire.OPT_PAGES: pages}
+
+
+@fault("claimant")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimant(Window):
+    """An insider claims the names of hosts ``of``, and answers for them, at an address of its own.
+
+    It tells ``to`` random hosts of its lives, twice a second; at ``until`` it is silent.
+    """
+
+    of: str
+    to: int = 4
+
+    def act(self, run: Context, key: str) -> None:
+        """Begin the lives the first time; tell of them, and plan to do it again."""
+        cluster = run.cluster
+        if cluster.now >= self.over(run):
+            return
+        puppet = run.memory(f"{key}/puppet", lambda: Puppet(run, f"claimant-{key}"))
+        lives = run.memory(f"{key}/lives", dict)
+        for victim in select(run, self.of):
+            name = victim.node_name
+            if name not in lives:
+                generation = puppet.generation(1.0)
+                mine = puppet.take(name, generation)
+                lives[name] = mine, puppet.page_zero(name, generation).raw
+            mine, page = lives[name]
+            up = [host for host in run.cast if host.up and host is not victim]
+            for host in run.stream(f"claimant/{key}").sample(up, min(self.to, len(up))):
+                puppet.say(host, mine, options={wire.OPT_PAGES: [page]})
+        cluster.clock.at(cluster.now + 0.5, self._act, run, key)
+
+    def end(self, run: Context, key: str) -> None:
+        """Be silent from now on."""
+        puppet = run.memory(f"{key}/puppet", lambda: None)
+        if puppet is not None:
+            puppet.close()

@@ -72,6 +72,9 @@ class Run:
         self.heartbeats: dict[tuple[int, int, str, int], int] = {}
         self.peak_bytes: tuple[float, str] = (0.0, "")
         self.peak_datagrams: tuple[float, str] = (0.0, "")
+        #: Most steps of work of one host (2.5 us each), between two samples.
+        self.peak_work = 0.0
+        self._worked: dict[int, int] = {}
         self.figures: dict[str, Any] = {}
         #: Figures that faults leave behind, and what they remember meanwhile.
         self.measured: dict[str, float] = {}
@@ -196,11 +199,23 @@ class Run:
         self.views.append(
             (cluster.now - self.zero, [cluster.live_count(h.core) if h.up else 0 for h in cluster])
         )
+        self._look_at_work()
         self._rates.append(cluster.mark())
         if len(self._rates) > _WINDOW:
             traffic = cluster.traffic(since=self._rates.pop(0))
             self.peak_bytes = self._peak(self.peak_bytes, traffic.bytes)
             self.peak_datagrams = self._peak(self.peak_datagrams, traffic.datagrams)
+
+    def _look_at_work(self) -> None:
+        """Note what each host's core has done since the last sample."""
+        for host in self.cluster.hosts:
+            if not host.up:
+                self._worked.pop(host.index, None)
+                continue
+            done = host.core.stats.work
+            since = done - self._worked.get(host.index, done)
+            self._worked[host.index] = done
+            self.peak_work = max(self.peak_work, since / SAMPLE)
 
     def _peak(self, before: tuple[float, str], rates: list[float]) -> tuple[float, str]:
         most = max(rates)
@@ -224,8 +239,10 @@ class Run:
             figures["bytes_per_second_max"] = max(traffic.bytes)
             figures["datagrams_per_second"] = traffic.mean_datagrams
             figures["datagrams_per_second_max"] = max(traffic.datagrams)
+            figures["table_bytes_max"] = max(host.table.memory for host in up)
         figures["peak_bytes_per_second"] = self.peak_bytes[0]
         figures["peak_datagrams_per_second"] = self.peak_datagrams[0]
+        figures["peak_work_per_second"] = self.peak_work
         for name, number in cluster.counts.items():
             figures[f"events.{name}"] = number
         totals: Counter[str] = Counter()
