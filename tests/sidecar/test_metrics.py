@@ -51,6 +51,8 @@ async def test_the_numbers_are_those_of_the_agent(autojump_clock, air):
         assert found[("gossipmm_registrations",)] == 4
         assert found[("gossipmm_own_registrations",)] == 2
         assert found[("gossipmm_joined",)] == 1
+        assert found[("gossipmm_table_bytes",)] == a.table.memory > 3 * 2000
+        assert found[("gossipmm_table_limit_bytes",)] == a.config.max_table
         assert found[("gossipmm_udp_sent_bytes_total",)] == a.stats.sent_bytes > 0
         assert found["gossipmm_messages_received_total", "ack"] == a.stats.received_by_kind["ack"]
         assert found["gossipmm_packets_dropped_total", "malformed"] == 0
@@ -152,6 +154,7 @@ def test_the_lint_finds_what_promtool_finds():
 async def test_names_that_dashboards_use_do_not_change(autojump_clock, air):
     names = """
         members members_draining agreement_peers agreement_differs_seconds joined topics
+        table_bytes table_limit_bytes
         registrations own_registrations own_registrations_unhealthy services checks check_runs
         service_flaps handler_runs member_events member_flaps own_refutations
         later_lives_asked host_changes

@@ -168,6 +168,13 @@ class _Collector(Collector):
             sum(hosts),
         )
         yield _gauge(
+            "gossipmm_table_bytes",
+            "Bytes of memory that the records of all members take, nearly; what is above the limit "
+            "is refused.",
+            agent.table.memory,
+        )
+        yield _gauge("gossipmm_table_limit_bytes", "Its limit, max_table.", agent.config.max_table)
+        yield _gauge(
             "gossipmm_own_registrations",
             "Registrations that this agent itself announces.",
             len(agent.registrations()),

@@ -68,8 +68,10 @@ class Registers(Insider):
         phase = list(Phase)[told[0] % len(Phase)]
         state = _register(self.what, ring.rotation.epoch, phase)
         keys = Told(tuple(one.kid for one in ring.keys), state)
-        args: Any = (core.name, core.generation, told[0], NodeState.UP, core.addresses, {})
-        return [(b"", {wire.OPT_PAGES: [encode_page_zero(*args, keys=keys).raw]})]
+        page = encode_page_zero(
+            liar.node_name, core.generation, told[0], NodeState.UP, core.addresses, {}, keys
+        )
+        return [(b"", {wire.OPT_PAGES: [page.raw]})]
 
 
 @fault("rotate")
