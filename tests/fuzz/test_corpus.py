@@ -22,7 +22,10 @@ FRAMES = sorted(CORPUS.glob("decoder/*"))
 
 def test_the_corpus_has_every_kind_and_nearly_every_option() -> None:
     tag = wire.cluster_tag("gossipmm")
-    read = [path.read_bytes() for path in FRAMES]
+    collected = [
+        path for path in FRAMES if not path.name.startswith("found-")
+    ]  # the rest: fuzzers'
+    read = [path.read_bytes() for path in collected]
     frames = [wire.decode_untrusted(data, tag) for data in read if not is_slim(data)]
     assert {frame.kind for frame in frames} == set(wire.KIND_NAMES)
     slim = {(frame_of(data).kind, bool(frame_of(data).rows)) for data in read if is_slim(data)}
