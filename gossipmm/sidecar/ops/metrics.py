@@ -80,6 +80,7 @@ class _Collector(Collector):
         agent = self._agent
         yield self._build()
         yield from self._cluster()
+        yield from self._memory()
         yield from self._changes()
         yield from self._network()
         yield from self._health()
@@ -119,6 +120,16 @@ class _Collector(Collector):
         text = "1, with the version that runs."
         version = {_version(): 1.0}
         return _labelled(GaugeMetricFamily, "gossipmm_build_info", text, "version", version)
+
+    def _memory(self) -> Iterator[Metric]:
+        agent = self._agent
+        yield _gauge(
+            "gossipmm_table_bytes",
+            "Bytes of memory that the records of all members take, nearly; what is above the limit "
+            "is refused.",
+            agent.table.memory,
+        )
+        yield _gauge("gossipmm_table_limit_bytes", "Its limit, max_table.", agent.config.max_table)
 
     def _cluster(self) -> Iterator[Metric]:
         agent = self._agent
@@ -167,13 +178,6 @@ class _Collector(Collector):
             "Pairs of topic and host known here, in any state but gone.",
             sum(hosts),
         )
-        yield _gauge(
-            "gossipmm_table_bytes",
-            "Bytes of memory that the records of all members take, nearly; what is above the limit "
-            "is refused.",
-            agent.table.memory,
-        )
-        yield _gauge("gossipmm_table_limit_bytes", "Its limit, max_table.", agent.config.max_table)
         yield _gauge(
             "gossipmm_own_registrations",
             "Registrations that this agent itself announces.",
