@@ -19,6 +19,7 @@ from gossipmm_sim.faults import (
     probes,
     programs,
     registers,
+    zones,
 )
 from gossipmm_sim.faults.base import FAULTS, Context, Fault, Window, select
 from gossipmm_sim.values import parse
@@ -39,6 +40,7 @@ _MODULES = (
     names,
     keys,
     registers,
+    zones,
 )
 
 
