@@ -104,14 +104,13 @@ class Fetches:
 
     def begin(self, peer: Member, found: dict[int, Found]) -> None:
         """Ask a peer for records that it holds otherwise, unless they are being fetched already."""
-        fetch = self._fetches.get(peer.key)
+        fetch: _Fetch | None = None
         added: list[int] = []
         for key, one in found.items():
             if self._is_coming(key, peer, one):
                 continue
-            if fetch is None:
-                fetch = self._new(peer)
-            self._drop(key)
+            self._drop(key)  # which ends the fetch of a peer that was asked for nothing else
+            fetch = self._fetches.get(peer.key) or self._new(peer)
             item = fetch.items[key] = _Item(one)
             self._of[key] = peer.key
             member = self._local.table.by_key.get(key)
