@@ -16,6 +16,7 @@ from gossipmm.core.sending.replies import Replies
 from gossipmm.core.sync.pace import Pace
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
+from gossipmm.core.table.order import number_and_key, place_of
 from gossipmm.core.values.timers import Token, cancel
 from gossipmm.core.values.types import Address
 from gossipmm.core.wire import frame as wire
@@ -224,10 +225,10 @@ class Transfer:
         packer = Packer(self._outbox.room - 24)
         last = after
         ended = True
-        begin = bisect_right(order, after)
+        begin = bisect_right(order, place_of(*after))
         end = min(len(order), begin + _LOOKED_AT)
         for place in range(begin, end):
-            number, key = order[place]
+            number, key = number_and_key(order[place])
             member = local.table.by_key.get(key)
             page = member.pages.get(number) if member is not None else None
             if member is None or page is None or member is peer or not member.complete:
@@ -243,7 +244,7 @@ class Transfer:
             last = (number, key)
         else:
             if end < len(order):
-                last, ended = order[end - 1], False
+                last, ended = number_and_key(order[end - 1]), False
         local.stats.work += (place - begin) // 2 if begin < end else 0
         filled = packer.finish()
         if not ended:

@@ -26,6 +26,8 @@ from gossipmm.core.values.types import Heartbeat, Status
 
 #: Below every heartbeat.
 NEVER: Final = -1
+#: Before any time. Shared: ``-inf`` is another object of 24 bytes each time that it is computed.
+LONG_AGO: Final = -inf
 
 
 class Maxima(NamedTuple):
@@ -154,7 +156,7 @@ class Liveness:
         self.s: Heartbeat = NEVER
         self.d: Heartbeat = NEVER
         #: Core time of the evidence for k: when somebody reached it, or heard it at first hand.
-        self.heard: float = -inf
+        self.heard: float = LONG_AGO
         #: When this holder declared it dead; None once it came back on younger evidence.
         self.declared_dead_at: float | None = None
         #: When this holder's own latest failed probe began; None once it was refuted.

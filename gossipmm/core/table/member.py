@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from math import inf
 from typing import Final, NamedTuple
 
-from gossipmm.core.table.liveness import Liveness
+from gossipmm.core.table.liveness import LONG_AGO, Liveness
 from gossipmm.core.table.memory import A_MEMBER, of_page
 from gossipmm.core.table.path import Path
 from gossipmm.core.values.timers import Token
@@ -31,6 +30,8 @@ from gossipmm.core.wire.pages import Page
 #: Lines kept of a member's evidence trail. It is a tuple: a deque takes 600 bytes for the one line
 #: that most members have.
 TRAIL: Final = 32
+#: No accusers. Lists of accusers are replaced, never changed.
+_NOBODY: Final[list[int]] = []
 
 
 class PastLife(NamedTuple):
@@ -63,6 +64,7 @@ class Member(Liveness):
         "generation",
         "gone_at",
         "hashed",
+        "hashed_state",
         "held_since",
         "helped_at",
         "hidden",
@@ -118,16 +120,15 @@ class Member(Liveness):
         self.metadata: Metadata = NO_METADATA
         #: Cached verdict, kept by ``Table.refresh``, and its beginning.
         self.status = Status.UNKNOWN
-        self.since: float = -inf
+        self.since: float = LONG_AGO
         #: While dead, returning or left: since when, as far as anybody knows. Reaping and the ages
         #: that travel go by it; evidence of a return goes by ``declared_dead_at``.
-        self.gone_at: float = -inf
+        self.gone_at: float = LONG_AGO
         #: Current contributions to the table's fingerprints (0: nothing), and of what they are.
-        self.contribution = 0
-        self.contribution_of_versions = 0
-        self.hashed: tuple[int, int] | None = None
+        self.contribution = self.contribution_of_versions = self.hashed_state = 0
+        self.hashed: int | None = None
         #: Keys of distinct accusers at the current suspicion, in order of arrival.
-        self.accusers: list[int] = []
+        self.accusers: list[int] = _NOBODY
         self.suspect_since: float = 0.0
         self.suspicion_timer: Token | None = None
         #: Time since which this node's accusation waits for its own health; None when it does not.
@@ -145,10 +146,10 @@ class Member(Liveness):
         self.forgotten = False  # until it is no longer in the table
         #: Where its datagrams last came from, when one came, and when only a helper reached it.
         self.source: Address | None = None
-        self.seen_at = self.helped_at = -inf
+        self.seen_at = self.helped_at = LONG_AGO
         #: When a probe by it was last counted (``life/reply_loss.py``).
-        self.asked_at: float = -inf
-        self.slow_until: float = -inf
+        self.asked_at: float = LONG_AGO
+        self.slow_until: float = LONG_AGO
         #: Whether it said in its last exchange that it has not joined yet; None before the first.
         self.joining: bool | None = None
         self.peer_fingerprint = self.peer_half = 0

@@ -78,7 +78,7 @@ class Table:
         self.me: Member | None = None
         #: This node's zone, by its metadata; empty: none.
         self.zone = ""
-        #: (page number, record key) of every page, sorted: the order of transfers.
+        #: Places of all pages, by (page number, record key), sorted: the order of transfers.
         self._order = PageOrder()
         self.order = self._order.pages
         #: Complete records by ranges of keys: what digests go by.
@@ -316,19 +316,20 @@ class Table:
 
     def _hash(self, member: Member, now: float) -> None:
         """Put the member's current contribution into the fingerprints [P52]."""
-        hashed: tuple[int, int] | None = None
+        hashed: int | None = None
+        state = 0
         if member.status in _TALKS:
             state = 1 if member.suspected else 0
             if member.node_state is NodeState.DRAINING:
                 state += 2
-            hashed = (member.page_hash, state)
-        if hashed == member.hashed:
+            hashed = member.page_hash
+        if hashed == member.hashed and state == member.hashed_state:
             return
-        member.hashed = hashed
+        member.hashed, member.hashed_state = hashed, state
         of_bytes = of_versions = 0
         if hashed is not None:
-            of_bytes = self._contribution(member.key, member.page_hash, hashed[1])
-            of_versions = self._contribution(member.key, member.versions_hash, hashed[1])
+            of_bytes = self._contribution(member.key, member.page_hash, state)
+            of_versions = self._contribution(member.key, member.versions_hash, state)
         self._contribute(member, of_bytes, of_versions, now)
 
     def _contribution(self, key: int, page_hash: int, state: int) -> int:
