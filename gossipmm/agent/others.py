@@ -20,6 +20,8 @@ __all__ = ("Others",)
 
 #: Seconds by which the core may be late in ending a question.
 _GRACE = 1.0
+#: Members that are shown between two looks at what else there is to do.
+_PART = 256
 #: The least and the most seconds that questions may take.
 _LEAST, _MOST = 0.01, 60.0
 
@@ -58,11 +60,11 @@ class Others:
         """
         self._open()
         node = self._node
-        names = [
-            member.name
-            for member in node.members()
-            if member.status is not Status.LEFT and member.name != node.name
-        ]
+        names = sorted(
+            name
+            for name, member in node.table.by_name.items()
+            if member.status is not Status.LEFT and name != node.name
+        )
         seconds = min(max(timeout, _LEAST), _MOST)
 
         def ask(done: Callable[[Answered], None]) -> None:
@@ -83,7 +85,10 @@ class Others:
             )
         ]
         nobody = Answered("", Outcome.NO_ANSWER, [], seconds)
-        shown += [self._shown(name, found.get(name, nobody)) for name in sorted(names)]
+        for number, name in enumerate(names):
+            if number % _PART == _PART - 1:
+                await trio.lowlevel.checkpoint()  # thousands take milliseconds
+            shown.append(self._shown(name, found.get(name, nobody)))
         return tuple(shown)
 
     def _shown(self, name: NodeId, answered: Answered) -> MemberHealth:

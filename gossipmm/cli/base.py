@@ -106,7 +106,7 @@ def timeout_option(command: _F) -> _F:
         type=click.FloatRange(0, 30, min_open=True),
         default=2.0,
         metavar="SECONDS",
-        help="How long other members may take to answer.  [2]",
+        help="How long other members may take to answer: 1,000 more are asked each second.  [2]",
     )(command)
 
 

@@ -38,7 +38,8 @@ def config() -> None:
     type=click.Path(),
     help="Keys that the command line of the agent names, as the printed unit does.",
 )
-def check(file: str, keyring: str | None) -> None:
+@output_option
+def check(file: str, keyring: str | None, as_json: bool) -> None:
     """Read FILE alone, without the environment, and show what it sets.
 
     Exit status 2, and one line that names the field, if an agent would refuse it: also for a
@@ -56,6 +57,9 @@ def check(file: str, keyring: str | None) -> None:
         from gossipmm.sidecar.dns.responder import check_zone
 
         check_zone(found)
+    if as_json:
+        show_json({"file": file, "ok": True, "changed": _values(found, only_changed=True)})
+        return
     changed = list(_lines(found, only_changed=True))
     click.echo(f"{file}: ok, {len(changed)} fields differ from the defaults")
     for line in changed:
@@ -65,8 +69,12 @@ def check(file: str, keyring: str | None) -> None:
 @config.command()
 @click.argument("file", type=click.Path(), required=False)
 @click.option("--changed", is_flag=True, help="Only what differs from the defaults.")
-def show(file: str | None, changed: bool) -> None:
+@output_option
+def show(file: str | None, changed: bool, as_json: bool) -> None:
     """Print the configuration in force, as TOML: of FILE (or the usual one) and the environment."""
+    if as_json:
+        show_json(_values(load_config(file), only_changed=changed))
+        return
     for line in _lines(load_config(file), only_changed=changed):
         click.echo(line)
 
@@ -136,14 +144,20 @@ def _plain(text: str) -> str:
     return text.replace("``", "")
 
 
+def _values(found: Config, *, only_changed: bool) -> dict[str, object]:
+    """Return the fields as plain values."""
+    return {
+        field.name: plain(getattr(found, field.name))
+        for field in dataclasses.fields(Config)
+        if field.name not in _HIDDEN
+        and not (only_changed and getattr(found, field.name) == getattr(_DEFAULT, field.name))
+    }
+
+
 def _lines(found: Config, *, only_changed: bool) -> Iterator[str]:
     """Write the fields as TOML, which ``load_config`` reads back."""
-    for field in dataclasses.fields(Config):
-        value = getattr(found, field.name)
-        if field.name not in _HIDDEN and not (
-            only_changed and value == getattr(_DEFAULT, field.name)
-        ):
-            yield f"{field.name} = {_toml(plain(value))}"
+    for name, value in _values(found, only_changed=only_changed).items():
+        yield f"{name} = {_toml(value)}"
 
 
 def _toml(value: object) -> str:

@@ -10,8 +10,10 @@ import sys
 import tomllib
 
 import pytest
+from click.testing import CliRunner
 
 from gossipmm.cli import main
+from gossipmm.cli.app import cli
 from gossipmm.cli.config import descriptions
 from gossipmm.config import Config
 from gossipmm.config_ranges import RANGES
@@ -188,3 +190,12 @@ def test_every_field_has_a_description_of_a_sentence():
     for name, text in descriptions().items():
         assert len(text) > 20, name
         assert text.endswith("."), name
+
+
+def test_what_is_set_is_also_there_as_json(tmp_path):
+    file = tmp_path / "agent.toml"
+    file.write_text('name = "a"\naccept_drain = true\n')
+    found = CliRunner().invoke(cli, ["config", "show", "--changed", "-o", "json", str(file)])
+    assert json.loads(found.stdout) == {"name": "a", "accept_drain": True}
+    found = CliRunner().invoke(cli, ["-o", "json", "config", "check", str(file)])
+    assert json.loads(found.stdout)["ok"] is True

@@ -401,3 +401,15 @@ def test_answers_to_questions_never_asked_change_nothing() -> None:
         )
         mesh.deliver(data, mesh["b"].addresses[0], "a")
     assert mesh.agreed()
+
+
+def test_thousands_do_not_wait_for_each_other_when_the_time_is_over() -> None:
+    """32 were ended at a time, so that the last of 10,000 was told of after eight seconds."""
+    mesh = Mesh("a")
+    names = [f"x{number}" for number in range(300)]
+    mesh.puppets(*names)
+    mesh.run(0.1)
+    found: list[Answered] = []
+    mesh["a"].questions.asking.health(names, 0.04, found.append, mesh.now)
+    mesh.run(0.06)
+    assert len(found) == 300

@@ -8,6 +8,7 @@ import msgspec
 
 from gossipmm.answers import MemberHealth
 from gossipmm.core.values.questions import Outcome
+from gossipmm.sidecar.api.listing import listed
 from gossipmm.sidecar.api.schemas import Count
 from gossipmm.sidecar.api.state import State
 from gossipmm.sidecar.http.problems import ProblemError
@@ -72,7 +73,8 @@ class DrainedMember(msgspec.Struct, kw_only=True):
 async def status_all(state: State, call: Call) -> EveryStatus:
     """Ask all members how they are."""
     found = await state.agent.status_all(_seconds(call.query.get("timeout")))
-    return EveryStatus(node=state.agent.name, members=list(map(_shown, found)))
+    shown = await listed(found, lambda part: map(_shown, part))
+    return EveryStatus(node=state.agent.name, members=shown)
 
 
 def _seconds(text: str | None) -> float:
