@@ -15,6 +15,7 @@ from gossipmm.core.failure.isolation import Isolation
 from gossipmm.core.failure.probation import Probation
 from gossipmm.core.failure.probe import Failure, note_failure
 from gossipmm.core.failure.probes import Probes
+from gossipmm.core.failure.self_health import must_hold
 from gossipmm.core.failure.suspicion import crowd, shortest, timeout
 from gossipmm.core.sending.broadcasts import BroadcastQueue
 from gossipmm.core.sending.outbox import Outbox
@@ -26,13 +27,12 @@ from gossipmm.core.values.evidence_time import EvidenceTime
 from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.timers import cancel
-from gossipmm.core.values.trail import EvidenceKind, Hold
+from gossipmm.core.values.trail import EvidenceKind
 from gossipmm.core.values.types import NodeId, NodeState, Status
 from gossipmm.core.wire import frame as wire
 from gossipmm.mechanisms import Mechanism
 
 _LIVE: Final = (Status.ALIVE, Status.SUSPECT, Status.PROBATION)
-_SELF_HOLDS: Final = 2.0  # x the maximum suspicion: then this node believes what it sees
 
 
 class Detector:
@@ -330,7 +330,7 @@ class Detector:
         member.suspicion_timer = None
         if member.k <= NEVER or member.s < member.k or member.d >= member.k:
             return
-        if self.must_hold(member):
+        if must_hold(local, member):
             wait = local.now + local.config.probe_time
             member.suspicion_timer = local.timers.at(wait, self._suspicion_over, member)
             return
@@ -346,21 +346,6 @@ class Detector:
         self._declare_dead(member)
 
     # -- this node's own health ------------------------------------------------------------
-
-    def must_hold(self, member: Member) -> bool:
-        """Return whether this node's own state explains what it sees, for a bounded time [P87]."""
-        local = self._local
-        why = local.to_blame(local.now - local.config.quiet_max)
-        if why is None:
-            member.held_since = None
-            return False
-        if member.held_since is None:
-            # Deaf it is since it heard somebody last, not since it noticed.
-            deaf = why is Hold.DEAF
-            member.held_since = min(local.now, local.last_heard) if deaf else local.now
-            local.stats.probes_held += 1
-            member.note(local.now, EvidenceKind.HELD, local.own.name, why=why)
-        return local.now - member.held_since < _SELF_HOLDS * local.config.suspicion_max
 
     def was_late(self, late: float, step: float) -> None:
         """Move suspicions: this node stood still, its timers say nothing of others [P43, P85].

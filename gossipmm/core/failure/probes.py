@@ -13,7 +13,13 @@ from typing import Final
 from gossipmm.addresses import format_address
 from gossipmm.core.failure.outcomes import RoundOutcomes
 from gossipmm.core.failure.probe import Failure, Findings, Probe
-from gossipmm.core.failure.tries import LASTS, blame, blame_for_death, tries_of, unit_of
+from gossipmm.core.failure.tries import (
+    LASTS,
+    accusation_waits,
+    blame_for_death,
+    tries_of,
+    unit_of,
+)
 from gossipmm.core.sealing.admission import Admission
 from gossipmm.core.sending.broadcasts import BroadcastQueue
 from gossipmm.core.sending.outbox import Outbox
@@ -412,7 +418,7 @@ class Probes:
         if member.node_state is NodeState.LEFT or member.key not in local.table.peers:
             return
         failure = Failure(probe.began, probe.stage + 1, local.now - probe.began, probe.wrong)
-        held = self._must_hold(probe)
+        held = accusation_waits(probe, local)
         if held:
             local.timers.at(local.now + local.config.probe_time, self._probe_held, member)
         elif probe.purpose is not Purpose.DEATH:
@@ -420,19 +426,6 @@ class Probes:
             return
         if blame_for_death(probe, local) is None:
             self._found.failed(member, failure, False)
-
-    def _must_hold(self, probe: Probe) -> bool:
-        """Ask again instead of accusing, for a bounded time: this node may be to blame."""
-        local = self._local
-        member = probe.member
-        why = blame(probe, local)
-        if why is None:
-            return False
-        if member.held_since is None:
-            member.held_since = local.now
-            local.stats.probes_held += 1
-            member.note(local.now, EvidenceKind.HELD, local.own.name, why=why)
-        return local.now - member.held_since < 2 * local.config.suspicion_max
 
     def _probe_held(self, member: Member) -> None:
         if member.key in self._local.table.peers:

@@ -8,10 +8,10 @@ from gossipmm.core.failure.probe import Probe
 from gossipmm.core.failure.suspicion import resend_unit, shortest
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.values.purpose import Purpose
-from gossipmm.core.values.trail import Hold
+from gossipmm.core.values.trail import EvidenceKind, Hold
 from gossipmm.mechanisms import Mechanism
 
-__all__ = ("LASTS", "blame", "blame_for_death", "tries_of", "unit_of")
+__all__ = ("LASTS", "accusation_waits", "blame_for_death", "tries_of", "unit_of")
 
 #: When to try again, in units (25 ms on a LAN), and whether helpers are asked then. The tries after
 #: the helpers cost nothing until four have failed, and make false suspicions at 25 % loss five
@@ -59,8 +59,24 @@ def blame_for_death(probe: Probe, local: LocalState) -> Hold | None:
     return local.to_blame(min(probe.began, local.now - local.config.quiet_max))
 
 
-def blame(probe: Probe, local: LocalState) -> Hold | None:
+def _blame(probe: Probe, local: LocalState) -> Hold | None:
     """Return why this node may be to blame for a probe that was not answered, if it may [P86]."""
     if probe.purpose is Purpose.DEATH:
         return blame_for_death(probe, local)
     return local.to_blame(probe.began) or (Hold.DEAF if probe.deaf else None)
+
+
+def accusation_waits(probe: Probe, local: LocalState) -> bool:
+    """Return whether to ask again instead of accusing, for a bounded time [P86].
+
+    This node itself may be to blame for what it did not hear.
+    """
+    member = probe.member
+    why = _blame(probe, local)
+    if why is None:
+        return False
+    if member.held_since is None:
+        member.held_since = local.now
+        local.stats.probes_held += 1
+        member.note(local.now, EvidenceKind.HELD, local.own.name, why=why)
+    return local.now - member.held_since < 2 * local.config.suspicion_max
