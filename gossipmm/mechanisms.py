@@ -43,6 +43,7 @@ class Mechanism(StrEnum):
     REFUTATION_BY_ANYONE = "refutation_by_anyone"  #: whoever knows better contradicts a suspicion
     RING = "ring"  #: each interval's exchange is with the successor on the ring of record keys
     SECOND_PUSH = "second_push"  #: broadcasts are pushed twice
+    SECOND_HAND_ASKS = "second_hand_asks"  #: others' word of a life asks, and does not undo silence
     STALE_LOOKUPS = "stale_lookups"  #: a node that is cut off answers with the hosts last known
     SUSPECT_ROWS = "suspect_rows"  #: suspicions ride on exchanges
     SUSPECT_REPORTER = (

@@ -5,6 +5,7 @@ One real node, ``a``; everybody else is a puppet whose words the test chooses.
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import pytest
@@ -374,6 +375,7 @@ def test_the_trail_of_evidence_is_bounded_and_says_who_what_and_when() -> None:
     scene = Scene()
     for beat in range(100, 200, 2):
         scene.accuse(scene.x, scene.y, beat=beat)
+        held(scene.node, "x").lifted_at = -inf  # as if it had been reached since [P138]
         scene.z.say("a", rows=wire.row(scene.x.key, beat + 1, wire.ALIVE))
     trail = scene.node.why("x")
     assert len(trail) == TRAIL

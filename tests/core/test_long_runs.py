@@ -102,5 +102,7 @@ def test_a_refutation_by_others_ends_the_doubt_of_a_caller() -> None:
         y.say("a")
         mesh.run(0.1)
     assert doubted(mesh, x) is HostState.SUSPECT
+    x.answers = True
     y.say("a", rows=wire.row(x.key, held(mesh["a"], "x").s + 1, wire.ALIVE))
+    mesh.run(0.1)  # it is asked once more [P138]
     assert doubted(mesh, x) is HostState.LIVE

@@ -67,12 +67,14 @@ def test_a_bystander_with_an_older_higher_heartbeat_resurrects_nobody() -> None:
     assert grave.mesh.told("a", MemberReturned) == []
 
 
-def test_evidence_younger_than_the_burial_brings_it_back_whoever_tells() -> None:
-    """[P41]."""
+def test_told_of_evidence_younger_than_the_burial_this_node_asks_and_the_answer_counts() -> None:
+    """[P41, P138]."""
     grave = Grave()
     grave.die()
     grave.mesh.run(5)
+    grave.x.answers = True
     grave.tell_alive(grave.y, 1, age=1.0)
+    grave.mesh.run(1.0)
     assert grave.status() is Status.ALIVE
     assert picks(grave.node, "t") == ("h",)
     assert [event.name for event in grave.mesh.told("a", MemberReturned)] == ["x"]
@@ -91,7 +93,9 @@ def test_after_a_jump_of_the_clock_a_burial_is_not_held_for_older_than_it_may_be
     grave.mesh.run(3)
     grave.tell_alive(grave.y, 1, age=20.0)
     assert grave.status() is Status.RETURNING
+    grave.x.answers = True
     grave.tell_alive(grave.y, 1, age=2.0)
+    grave.mesh.run(5.0)  # it is asked as soon as its turn has come again [P42]
     assert grave.status() is Status.ALIVE
 
 

@@ -15,6 +15,7 @@ from gossipmm.core.failure.isolation import Isolation
 from gossipmm.core.failure.probation import Probation
 from gossipmm.core.failure.probe import Failure, note_failure
 from gossipmm.core.failure.probes import Probes
+from gossipmm.core.failure.second_hand import SecondHand
 from gossipmm.core.failure.self_health import must_hold
 from gossipmm.core.failure.suspicion import crowd, shortest, timeout
 from gossipmm.core.sending.broadcasts import BroadcastQueue
@@ -53,6 +54,7 @@ class Detector:
         self._probation = Probation(local)
         self._accusations = Accusations(local)
         self.hearsay = Hearsay(local, self._accusations)
+        self._second_hand = SecondHand(local, probes)
         self._jump = local.config.jump
         self._any_age = Mechanism.EVIDENCE_AGE in local.without
         self._asks_first = Mechanism.FIRST_HAND_DEATH not in local.without
@@ -67,13 +69,19 @@ class Detector:
         if self._jumps(member, heartbeat):
             return Outcome.STALE
         local = self._local
-        accused_at = member.suspect_since if self._first_hand else inf
-        outcome = member.hear_alive(
-            heartbeat, evidence, any_age=self._any_age, accused_at=accused_at
-        )
+        if second_hand := self._second_hand.is_told_by(member, reporter):
+            weighed = self._second_hand.weigh(member, heartbeat, evidence, reporter)
+            if weighed is None:
+                self._schedule_death(member)
+                return Outcome.RENEWED
+            evidence = weighed
+        since = member.suspect_since if self._first_hand else inf
+        outcome = member.hear_alive(heartbeat, evidence, any_age=self._any_age, accused_at=since)
         if outcome is Outcome.FRESHER or outcome is Outcome.STALE:
             return outcome
         if outcome is Outcome.REFUTED:
+            if second_hand:
+                member.lifted_at = local.now
             self._refuted(member, heartbeat, reporter)
         elif outcome is Outcome.RENEWED:
             # Its own question came after that evidence, as did those of the other accusers.
@@ -109,11 +117,15 @@ class Detector:
         if not quiet:
             self._tell(member, member.status)
 
-    def answered(self, member: Member) -> None:
-        """End a suspicion: the member answered this node's own probe, at any heartbeat [P132]."""
-        if member.suspected and self._first_hand:
+    def answered(self, member: Member, reporter: NodeId) -> None:
+        """End a suspicion: the member answered this node's own probe, at any heartbeat [P132].
+
+        Or it answered the ``reporter``, asked for help [P138].
+        """
+        counts = self._first_hand if reporter == member.name else self._second_hand.counts
+        if member.suspected and counts:
             member.answered()
-            self._refuted(member, member.k, member.name)
+            self._refuted(member, member.k, reporter)
 
     def _jumps(self, member: Member, heartbeat: int) -> bool:
         """Return whether a heartbeat is too far above the one known; count it if so [P20]."""
@@ -244,6 +256,8 @@ class Detector:
         self.hearsay.ends(member)
         if outcome in (Outcome.SUSPECTED, Outcome.RAISED, Outcome.CONFIRMED):
             self._suspect(member, outcome, [local.me.key], local.me)
+            if member.contested:
+                self._tell(member, member.status)
             self._schedule_death(member)
 
     def _unanswered(self, member: Member, failure: Failure) -> None:
@@ -293,7 +307,7 @@ class Detector:
                     local.now, EvidenceKind.CONFIRMED, reporter.name, count=len(member.accusers)
                 )
             self._schedule_death(member)
-            if own or not (member.quiet or self.hearsay.alarmed):
+            if own or not (member.quiet or member.contested or self.hearsay.alarmed):
                 self._tell(member, member.status)
 
     def _begin_suspicion(self, member: Member) -> None:
@@ -306,10 +320,12 @@ class Detector:
         self.hearsay.ends(member, refuted=refuted)
         self._accusations.set(member, [])
         member.held_since = None
+        member.contested = 0
 
     def _must_ask(self, member: Member) -> bool:
         """Return whether this node has not asked in this suspicion, or was answered [P131]."""
-        return member.failed_at is None and self._asks_first
+        never = member.failed_at is None and self._asks_first
+        return never or self._second_hand.must_ask(member)
 
     def _schedule_death(self, member: Member) -> None:
         """Set the timer to the end of the suspicion, or to the question that comes before it.
@@ -336,7 +352,7 @@ class Detector:
             return
         if self._must_ask(member):
             # However the question ends, this timer looks again.
-            self._probes.start(member, Purpose.DEATH)
+            self._second_hand.ask_before_death(member)
             again = local.now + self._probes.lasts(Purpose.DEATH)
             member.suspicion_timer = local.timers.at(again, self._suspicion_over, member)
             return

@@ -35,8 +35,8 @@ class Findings(NamedTuple):
     trouble: Callable[[], None]
     #: A probe was not answered, and whether this node accuses its target for it.
     failed: Callable[[Member, Failure, bool], None]
-    #: Somebody answered this node, whatever for it was asked.
-    answered: Callable[[Member], None]
+    #: Somebody answered this node, whatever for it was asked, or the helper of that name.
+    answered: Callable[[Member, NodeId], None]
     #: Somebody held dead answered, known at a heartbeat, with the evidence and its reporter.
     reached: Callable[[Member, int, EvidenceTime, NodeId], object]
 

@@ -13,13 +13,7 @@ from typing import Final
 from gossipmm.addresses import format_address
 from gossipmm.core.failure.outcomes import RoundOutcomes
 from gossipmm.core.failure.probe import Failure, Findings, Probe
-from gossipmm.core.failure.tries import (
-    LASTS,
-    accusation_waits,
-    blame_for_death,
-    tries_of,
-    unit_of,
-)
+from gossipmm.core.failure.tries import LASTS, accusation_waits, blame_for_death, tries_of, unit_of
 from gossipmm.core.sealing.admission import Admission
 from gossipmm.core.sending.broadcasts import BroadcastQueue
 from gossipmm.core.sending.outbox import Outbox
@@ -56,6 +50,8 @@ _BRIDGES: Final = 8
 
 #: Purposes whose failure accuses. The dead are dead already, and a helper only reports [P68].
 _ACCUSES: Final = frozenset((Purpose.ROUND, Purpose.SUSPICION, Purpose.FAILURE))
+#: Those for which others are asked to help: the word of others brings nobody back by itself [P138].
+_HELPED: Final = _ACCUSES | {Purpose.RETURNING}
 #: Those that say something of the target here: before a death this node asks itself, quietly.
 _OWN: Final = _ACCUSES | {Purpose.DEATH}
 
@@ -234,7 +230,7 @@ class Probes:
         if resends:
             local.stats.probes_resent += 1
             self._send(probe)
-        if tries[stage][1] and probe.purpose in _ACCUSES:
+        if tries[stage][1] and probe.purpose in _HELPED:
             self._ask_helpers(probe)
         when = probe.began + tries[stage + 1][0] * probe.unit if stage + 1 < len(tries) else inf
         probe.timer = local.timers.at(min(max(when, local.now), probe.ends), self._step, probe)
@@ -260,12 +256,14 @@ class Probes:
         if known and member.key in lost and probe.stage == 1:
             return [local.rng.choice(known)]  # one after the other: each has to probe it
         chosen = known[-1:] if most > 1 else []
+        if member.vouched_by in peers and peers[member.vouched_by] not in chosen:
+            chosen.append(peers[member.vouched_by])
         if self.lately.nearly_all_fail:
             most = min(most, 1)  # those asked for help are most likely gone as well
         elif not known:
             most += self.lately.last_failed
         taken = {member.key, *(one.key for one in chosen), *lost}
-        return chosen + local.peers.sample(most - len(chosen), taken)
+        return chosen + local.peers.sample(max(0, most - len(chosen)), taken)
 
     # -- answers ---------------------------------------------------------------------------
 
@@ -315,7 +313,8 @@ class Probes:
             stats.rtt = max(rtt, 1e-6)
             self._deviation = rtt / 2
         self._reached(probe)
-        self._found.answered(member)
+        self._tell_seekers(probe)
+        self._found.answered(member, member.name)
         return True
 
     def helped(self, identity: int, key: int, helper: Member) -> None:
@@ -337,6 +336,7 @@ class Probes:
         probe.member.helped_at = local.now
         probe.member.note(local.now, EvidenceKind.REACHED_BY_HELPER, helper.name)
         self._reached(probe)
+        self._found.answered(probe.member, helper.name)
 
     def _reached(self, probe: Probe) -> None:
         local = self._local
@@ -350,6 +350,10 @@ class Probes:
         if member.doubted:
             member.doubted = False
             local.table.rejudge(member, local.now)
+
+    def _tell_seekers(self, probe: Probe) -> None:
+        """Tell those who asked for help that the target answered this node itself [P139]."""
+        member = probe.member
         row = wire.row(member.key, max(member.k, 0), wire.ALIVE, 0)
         options = {wire.OPT_TARGET: member.key, wire.OPT_REACHED: True}
         for seeker, address, identity in probe.asked_by:

@@ -147,8 +147,8 @@ class Liveness:
     """The maxima of one generation at one holder, and the times that order evidence [P22]."""
 
     __slots__ = (
-        *("brought_by", "by_hearsay", "d", "declared_dead_at", "failed_at"),
-        *("heard", "k", "quiet", "s", "told_on"),
+        *("brought_by", "by_hearsay", "contested", "d", "declared_dead_at", "failed_at"),
+        *("heard", "k", "lifted_at", "quiet", "s", "told_on", "vouched_at", "vouched_by"),
     )
 
     def __init__(self) -> None:
@@ -166,6 +166,15 @@ class Liveness:
         #: True while this holder knows of its suspicion by others alone; while it tells nobody of
         #: it; and while it has told it on (``failure/hearsay.py``).
         self.by_hearsay = self.quiet = self.told_on = False
+
+        #: When the word of others last ended a suspicion of it here; -inf once it was reached. How
+        #: often such a word has made this holder ask again in this suspicion
+        #: (``failure/second_hand.py``).
+        self.lifted_at: float = -inf
+        self.contested = 0
+        #: How young the evidence is that others told meanwhile, and the key of who told it last.
+        self.vouched_at: float = -inf
+        self.vouched_by = 0
 
     @property
     def suspected(self) -> bool:
@@ -277,6 +286,7 @@ class Liveness:
         """Note that this holder's own probe was answered at ``at``, whatever the heartbeat."""
         self.heard = max(self.heard, at)
         self.failed_at = None
+        self.lifted_at = -inf
 
     def answered(self) -> None:
         """End the suspicion of a member that answered this holder, whatever was accused [P132]."""

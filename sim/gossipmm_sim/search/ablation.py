@@ -240,6 +240,12 @@ ABLATIONS: dict[str, Ablation] = {
             ("accuse at=1 until=20 by=3-7 rate=2 to=4",),
         ),
         _case(
+            Mechanism.SECOND_HAND_ASKS,
+            "others' word of a life asks, so that no liar keeps a dead host listed",
+            ("removed within=7",),
+            ("crash at=5 on=12", "forge at=1 until=30 by=3 of=12 ahead=1 climb=1 rate=2 to=19"),
+        ),
+        _case(
             Mechanism.IMPAIRED,
             "a host whose answers do not get through says so, and is in no lookup",
             ("out on=3,4",),

@@ -1,0 +1,96 @@
+"""What others tell of a member's life, against what this node has seen itself [P138].
+
+Nothing that others tell can be proved without signatures, and a heartbeat is a number that anybody
+can raise: whoever tells one of a host that crashed would keep it in lookups for as long as it does.
+So the word of others orders, and has this node ask again, but it does not outweigh its own
+unanswered question.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Final
+
+from gossipmm.core.failure.probes import Probes
+from gossipmm.core.table.local_state import LocalState
+from gossipmm.core.table.member import Member
+from gossipmm.core.values.evidence_time import EvidenceTime
+from gossipmm.core.values.purpose import Purpose
+from gossipmm.core.values.types import NodeId
+from gossipmm.mechanisms import Mechanism
+
+__all__ = ("SecondHand",)
+
+#: Seconds after the word of others ended a suspicion of a member in which it does not end another
+#: one. At 25 % loss a member is suspected by mistake about once in that time.
+_ONCE_IN: Final = 60.0
+#: Questions of one suspicion for which death waits because others say that the member lives: where
+#: one host bridges a split, whoever says so may have it from others.
+_QUESTIONS: Final = 6
+
+
+class SecondHand:
+    """Decides what the word of others is worth where this node holds the member suspect or dead."""
+
+    def __init__(self, local: LocalState, probes: Probes) -> None:
+        self._local = local
+        self._probes = probes
+        #: False in an ablation, which shows what comes of it otherwise.
+        self.counts = Mechanism.SECOND_HAND_ASKS not in local.without
+
+    def is_told_by(self, member: Member, reporter: NodeId) -> bool:
+        """Return whether somebody else tells it: not the member itself, nor this node's probe."""
+        return reporter != member.name and reporter != self._local.own.name and self.counts
+
+    def weigh(
+        self, member: Member, heartbeat: int, evidence: EvidenceTime, reporter: NodeId
+    ) -> EvidenceTime | None:
+        """Return what the evidence of others is worth here; None: only the member's own answer is.
+
+        Of one held dead: nothing but its age; where it is younger than the death, the member is
+        asked.
+        """
+        declared_dead_at = member.declared_dead_at
+        if declared_dead_at is not None:
+            if evidence.at > declared_dead_at:
+                member.vouched_by = self._key_of(reporter)
+                self._probes.start(member, Purpose.RETURNING)
+            return EvidenceTime(-inf, evidence.heard)
+        if heartbeat <= member.k or not member.suspected:
+            return evidence
+        failed_at = member.failed_at
+        asked_before = failed_at is None or evidence.at < failed_at
+        lifts = asked_before and self._local.now - member.lifted_at >= _ONCE_IN
+        if lifts and not member.contested:
+            return evidence
+        member.merge(heartbeat, heartbeat)
+        member.vouched_by = self._key_of(reporter)
+        member.vouched_at = max(member.vouched_at, evidence.at)
+        if not member.contested:
+            self._ask(member)
+        return None
+
+    def must_ask(self, member: Member) -> bool:
+        """Return whether others have said that it lives since this node's last question began."""
+        failed_at = member.failed_at
+        return (
+            failed_at is not None
+            and 0 < member.contested < _QUESTIONS
+            and member.vouched_at >= failed_at
+        )
+
+    def ask_before_death(self, member: Member) -> None:
+        """Ask the member itself; where others say that it lives, with the help of who does."""
+        if self.must_ask(member):
+            self._ask(member)
+        else:
+            self._probes.start(member, Purpose.DEATH)
+
+    def _ask(self, member: Member) -> None:
+        member.contested += 1
+        member.failed_at = None
+        self._probes.start(member, Purpose.SUSPICION)
+
+    def _key_of(self, name: NodeId) -> int:
+        member = self._local.table.by_name.get(name)
+        return 0 if member is None else member.key
