@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from gossipmm.core.failure.accusations import Accusations
+from gossipmm.core.failure.outcomes import RoundOutcomes
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values.charges import Charges
@@ -19,7 +20,7 @@ __all__ = ("Hearsay",)
 
 #: Suspicions brought by one member that may turn out wrong before it is not believed. At 25 % loss
 #: a member brings another one about once in a minute that is.
-_FREE: Final = 4.0
+_FREE: Final = 3.0
 #: Seconds after which one of them is forgiven.
 _FORGIVEN: Final = 20.0
 #: Charges that count of who accused itself: it is not believed for as long as a minute. A member
@@ -31,7 +32,7 @@ _KEPT: Final = 1024
 #: Suspicions that this node told on by hearsay and that turned out wrong, until it asks itself
 #: before it tells; and seconds after which one is forgotten. Each costs every node about 1,600
 #: bytes, to be told and to be taken back.
-_ALARMS: Final = 4.0
+_ALARMS: Final = 3.0
 _CALM: Final = 15.0
 #: Intervals within which one that was reached is not asked about.
 _LATELY: Final = 4
@@ -40,8 +41,9 @@ _LATELY: Final = 4
 class Hearsay:
     """The account of who brought what, and of what this node told on."""
 
-    def __init__(self, local: LocalState, accusations: Accusations) -> None:
+    def __init__(self, local: LocalState, accusations: Accusations, lately: RoundOutcomes) -> None:
         self._local = local
+        self._lately = lately
         self._accusations = accusations
         self._charges: dict[NodeId, Charges] = {}
         self._alarms = Charges(_CALM)
@@ -55,8 +57,10 @@ class Hearsay:
         if Mechanism.ACCUSERS_CREDIT in self._local.without:
             return True
         charges = self._charges.get(reporter.name)
-        # After false alarms, those that it brings at once count as if they were wrong.
-        most = _FREE - self._accusations.by(reporter.key) if self.alarmed else _FREE
+        # Those that it brings at once count as if they were wrong, after false alarms, and where
+        # this node has not seen any member fail itself [P140].
+        doubts = self.alarmed or not self._lately.last_failed
+        most = _FREE - self._accusations.by(reporter.key) if doubts else _FREE
         return most >= 1.0 if charges is None else charges.room(self._local.now, most)
 
     def may_ask(self, member: Member) -> bool:
@@ -94,7 +98,7 @@ class Hearsay:
         here: they may lie as well, and of the dead old heartbeats still travel.
         """
         local = self._local
-        if refuted and member.told_on:
+        if refuted and (member.told_on or (member.by_hearsay and self.alarmed)):
             self._alarms.add(local.now, 2 * _ALARMS)
         member.told_on = member.quiet = False
         if refuted and member.by_hearsay:

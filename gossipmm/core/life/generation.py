@@ -36,7 +36,7 @@ _RENEW_MIN, _RENEW_MAX = 10.0, 600.0
 _RISES: Final = 10
 #: Refutations that are pushed at once, and seconds after which one more is: each costs every node
 #: as much as 800 bytes. At 25 % loss a node refutes less than twice a minute.
-_PUSHES, _PUSH_AGAIN = 3.0, 15.0
+_PUSHES, _PUSH_AGAIN = 2.0, 30.0
 
 
 class OwnGenerations:
