@@ -46,6 +46,7 @@ REASONS: Final[Mapping[str, str]] = {
     "no_path": "it has no path to members that others reach",
     "table_full": "its table has no room for newcomers",
     "not_admitted": "a member has no room for it, or refuses its clock",
+    "no_zone": "it prefers hosts of its own zone, and has none",
     "impaired": "most of what it sends or is sent is lost",
     "slow": "its timers fire late: its machine is too busy",
     "differs": "the table of a live member has differed from its own for a minute",
