@@ -2,9 +2,9 @@
 
     pytest tests/optional/generated_clients.py
 
-They need Node.js with npm, or Go, and what those fetch; each is skipped where that is missing. A
-Go client that took ``time`` for a 32-bit float, and a generator that stopped at ``type: [...]``,
-came to light in this way.
+They need Node.js with npm, Go, or a JDK with Maven, and what those fetch; each is skipped where
+that is missing. A Go client that took ``time`` for a 32-bit float, a generator that stopped at
+``type: [...]``, and Java that did not compile came to light in this way.
 """
 
 from __future__ import annotations
@@ -78,6 +78,75 @@ func main() {
 	fmt.Println(status.JSON200.Verdict, status.JSON200.Uptime > 0)
 }
 """
+
+JAVA = """\
+import java.util.Map;
+import org.openapitools.client.ApiClient;
+import org.openapitools.client.ApiException;
+import org.openapitools.client.api.DefaultApi;
+import org.openapitools.client.model.RegisterBodyMetadataValue;
+import org.openapitools.client.model.Member;
+import org.openapitools.client.model.RegisterBody;
+
+public class Main {
+  public static void main(String[] arguments) throws ApiException {
+    ApiClient client = new ApiClient();
+    client.updateBaseUri(arguments[0]);
+    DefaultApi api = new DefaultApi(client);
+    for (Member member : api.members().getMembers()) {
+      System.out.println(member.getName() + " " + member.getStatus() + " "
+          + (Long.parseUnsignedLong(member.getGeneration()) != 0));
+    }
+    RegisterBody body = new RegisterBody().ttl(30.0)
+        .metadata(Map.of("port", new RegisterBodyMetadataValue(8080L)));
+    System.out.println(api.register("web", "x", body).getHost());
+    System.out.println(api.queues("web.x", null, null).getQueues().get(0).get(1));
+    System.out.println(api.why("a").getEvidence().size() > 0);
+    try {
+      api.member("nobody");
+    } catch (ApiException problem) {
+      System.out.println(problem.getCode());
+    }
+    System.exit(0);  // its threads would be waited for
+  }
+}
+"""
+
+POM = """\
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>org.example</groupId>
+  <artifactId>client</artifactId>
+  <version>1</version>
+  <properties>
+    <maven.compiler.source>17</maven.compiler.source>
+    <maven.compiler.target>17</maven.compiler.target>
+    <project.build.sourceEncoding>UTF-8</project.build.sourceEncoding>
+  </properties>
+  <dependencies>
+DEPENDENCIES
+  </dependencies>
+  <build><plugins><plugin>
+    <groupId>org.openapitools</groupId>
+    <artifactId>openapi-generator-maven-plugin</artifactId>
+    <version>7.25.0</version>
+    <executions><execution><goals><goal>generate</goal></goals><configuration>
+      <inputSpec>${project.basedir}/openapi.json</inputSpec>
+      <generatorName>java</generatorName>
+      <library>native</library>
+      <generateApiTests>false</generateApiTests>
+      <generateModelTests>false</generateModelTests>
+      <configOptions><useJakartaEe>true</useJakartaEe></configOptions>
+    </configuration></execution></executions>
+  </plugin></plugins></build>
+</project>
+"""
+DEPENDENCIES = (
+    "com.fasterxml.jackson.core:jackson-databind:2.21.8",
+    "com.fasterxml.jackson.datatype:jackson-datatype-jsr310:2.21.8",
+    "org.openapitools:jackson-databind-nullable:0.2.6",
+    "jakarta.annotation:jakarta.annotation-api:2.1.1",
+)
 
 SETTINGS = {
     "compilerOptions": {
@@ -156,3 +225,27 @@ def test_a_client_in_go(tmp_path: Path, openapi: Path, agent: Served) -> None:
     assert run(tmp_path, "./client", agent.url).splitlines() == [
         *("a alive true", "200 unknown_topic", "ok true")
     ]
+
+
+@pytest.mark.skipif(
+    None in (shutil.which("mvn"), shutil.which("javac")), reason="Maven or a JDK is not installed"
+)
+def test_a_client_in_java(tmp_path: Path, openapi: Path, agent: Served) -> None:
+    """A map whose values may be lists became ``List<String>.class``, which javac refuses."""
+    names = ("groupId", "artifactId", "version")
+    dependencies = [
+        "".join(f"<{n}>{v}</{n}>" for n, v in zip(names, each.split(":"), strict=True))
+        for each in DEPENDENCIES
+    ]
+    listed = "\n".join(f"    <dependency>{each}</dependency>" for each in dependencies)
+    (tmp_path / "pom.xml").write_text(POM.replace("DEPENDENCIES", listed))
+    source = tmp_path / "src/main/java/Main.java"
+    source.parent.mkdir(parents=True)
+    source.write_text(JAVA)
+    maven = ("mvn", "-q", "-B")
+    run(tmp_path, *maven, "compile")
+    execute = "org.codehaus.mojo:exec-maven-plugin:3.5.0:java"
+    flags = ("-Dexec.mainClass=Main", f"-Dexec.args={agent.url}")
+    # Debian's Maven resets a terminal's colours, whatever it is told.
+    told = run(tmp_path, *maven, execute, *flags).replace("\x1b[0m", "")
+    assert told.splitlines() == ["a alive true", "x", "x", "true", "404"]

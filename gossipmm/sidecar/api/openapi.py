@@ -132,13 +132,24 @@ def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
 
 #: Without a format, generated clients take ``float32`` and ``int32``: too small for a time.
 _FORMATS = {"number": "double", "integer": "int64"}
+_CONTAINERS = {"array", "object"}
+_WORDS = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
 
 
 def _plainer(schema: Any) -> Any:
     """Describe what there is in words that every generator of clients understands.
 
     Pairs are lists of two whose items have either type, which is less than ``prefixItems`` can say;
-    several types are alternatives; and numbers have a format.
+    several types are alternatives; and numbers have a format. Where a list or a map is among the
+    alternatives, OpenAPI Generator writes Java that does not compile: that is any value, in words.
     """
     if isinstance(schema, list):
         return [_plainer(item) for item in schema]
@@ -155,6 +166,12 @@ def _plainer(schema: Any) -> Any:
         kinds = [kind for item in found.pop("prefixItems") for kind in item.get("anyOf", [item])]
         unique = [kind for n, kind in enumerate(kinds) if kind not in kinds[:n]]
         found["items"] = unique[0] if len(unique) == 1 else {"anyOf": unique}
+    if any(each.get("type") in _CONTAINERS for each in found.get("anyOf", [])):
+        kinds = [_WORDS[each["type"]] for each in found.pop("anyOf")]
+        words = f"{', '.join(kinds[:-1])} or {kinds[-1]}."
+        found["description"] = " ".join(
+            [words.capitalize(), *filter(None, [found.get("description")])]
+        )
     return found
 
 
