@@ -8,7 +8,6 @@ from typing import Any
 
 import cbor2
 import pytest
-from pycddl import Schema, ValidationError  # type: ignore[import-untyped]
 
 from gossipmm.core.values.types import EntryState, NodeState, Registration
 from gossipmm.core.wire import frame as wire
@@ -17,6 +16,9 @@ from gossipmm.core.wire.slim import is_slim
 from gossipmm.mechanisms import Mechanism
 from tests.helpers import Mesh, key_of
 from tests.puppets import frame_of
+
+pycddl = pytest.importorskip("pycddl", reason="pycddl has no wheel for this Python")
+Schema, ValidationError = pycddl.Schema, pycddl.ValidationError
 
 OPTIONS = {value for name, value in vars(wire).items() if name.startswith("OPT_")}
 GRAMMAR = files("gossipmm.core.wire").joinpath("wire.cddl").read_text()
