@@ -226,13 +226,15 @@ class TableTopicExchange(TableExchange):
     def route(self, key: str, routing_key: str | bytes) -> list[Match]:
         """Return the host of a routing key, the same one for as long as it is picked."""
         view = self.reader.topics.get(key)
-        hosts = self.hosts(key, key, view)
+        weights: Sequence[int] | None = None
+        if view is not None and not (view.weighted or self.zone or self.ring):
+            hosts = view.picks
+        else:
+            found = self.picked(key, view)
+            hosts = self.hosts(key, key, view)
+            weights = found.weights if found is not None and found.hosts is hosts else None
         if not hosts:
             return []
-        weights: Sequence[int] | None = None
-        if view is not None and (view.weighted or self.zone):
-            found = self.picked(key, view)
-            weights = found.weights if found is not None and found.hosts is hosts else None
         host = self._routes.pick(key, hosts, routing_key, weights)
         return [(f"{key}.{host}", host)]
 
