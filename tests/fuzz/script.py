@@ -110,7 +110,9 @@ def _datagram(what: int, body: bytes, peer: _Peer, me: int) -> bytes:
     if what >= FIRST_RAW:
         # Bytes come in fours; a slim frame has exactly its size.
         return (
-            body[: body[1] + 2] if is_slim(body) and len(body) - body[1] - 2 in (1, 2, 3) else body
+            body[: body[1] + 2]
+            if is_slim(body[:-1]) and len(body) - body[1] - 2 in (1, 2, 3)
+            else body
         )
     kind = 1 + what % 5
     target = (me, 0, peer.key)[what // 5 % 3]

@@ -48,3 +48,27 @@ def test_whoever_accuses_everybody_is_refuted_and_heard_of_so_many(most):
     result = run(scenario, seed=1)
     assert result.ok, "\n".join(f"{v.check}: {v.message}" for v in result.failures)
     assert (result.figures.get("dropped.max_accusations", 0) > 0) == (most == 4)
+
+
+BURDENS = (
+    "insiders_burden_a_host",
+    "a_name_is_claimed_by_who_answers",
+    "members_that_answer",
+    "registers_are_forged",
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "variant"),
+    [
+        (name, variant)
+        for name in BURDENS
+        for variant in find(name).variants
+        if variant.get("quick", True)
+    ],
+    ids=str,
+)
+def test_what_insiders_cost_is_bounded(name, variant):
+    """Questions of 60 bytes brought 27 times what they took, and a burst ended the agent [P95]."""
+    result = run(find(name).with_settings(variant), seed=1)
+    assert result.ok, "\n".join(f"{v.check}: {v.message}" for v in result.failures)
