@@ -12,9 +12,7 @@ from tests.bench.table_of_insiders import ROWS, kept, on_the_page, rendered
 def test_each_row_is_a_scenario_of_the_family(row):
     """A table of figures whose scenario was renamed could not be repeated."""
     assert find(row.scenario).family == "hostile"
-    variants = find(row.scenario).variants
-    assert not row.settings or row.settings in list(variants)
-    row.built()
+    row.built()  # raises where a setting is not one
 
 
 def test_the_page_has_the_figures_of_the_results_kept():
