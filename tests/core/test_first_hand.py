@@ -110,6 +110,27 @@ def test_round_trips_of_a_busy_moment_hold_up_no_death(
     assert low <= 2 * scene.mesh.config.suspicion_min
 
 
+def test_round_trips_that_become_shorter_postpone_no_death(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of 25 real agents that had just booted, one held the dead host for alive 1.6 s longer [P131].
+
+    Each time the timer of the suspicion looked at its question, the unit had become a little
+    shorter, and the question was given all of its new time again.
+    """
+    scene = Scene(monkeypatch, gossip_interval=30.0)
+    scene.node.stats.rtt = 0.049
+    scene.x.answers = False
+    scene.accuse(scene.x, scene.others[0], *scene.others[:4])
+
+    def dead() -> bool:
+        scene.node.stats.rtt *= 0.999
+        return scene.status(scene.x) is Status.DEAD
+
+    low = scene.mesh.until(dead, within=30, step=0.005)
+    assert low <= 1.2 * scene.mesh.config.suspicion_min
+
+
 def test_a_question_that_a_pause_of_this_node_cut_short_is_asked_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

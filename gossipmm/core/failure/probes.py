@@ -164,10 +164,11 @@ class Probes:
             self._ask_helpers(probe)
 
     def _hurry(self, probe: Probe) -> None:
-        """Let a probe end as soon as one before a death would [P131]."""
+        """Let a probe end as soon as one before a death would, and never later for it [P131]."""
         local, unit = self._local, unit_of(Purpose.DEATH, self._local, self._deviation)
         if unit < probe.unit:
-            probe.unit, probe.ends = unit, local.now + self.lasts(Purpose.DEATH)
+            probe.unit = unit
+            probe.ends = min(probe.ends, local.now + self.lasts(Purpose.DEATH))
             cancel(probe.timer)
             probe.timer = local.timers.at(local.now, self._step, probe)
 
