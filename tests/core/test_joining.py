@@ -82,6 +82,34 @@ def test_newcomers_that_agree_with_each_other_have_not_joined() -> None:
     mesh.until(lambda: all(mesh[name].table.knows_gone for name in ("j0", "j1")), within=1)
 
 
+def test_a_newcomer_that_tests_the_size_of_a_path_does_not_pass_for_one_that_has_joined() -> None:
+    """Story: at 25 % loss a newcomer had "joined" with 184 of a host's 200 registrations unknown.
+
+    Both lacked the same pages, and so agreed. All that the other one sent said that it had not
+    joined, except the questions of its test of the path's size, which bear a fingerprint as well
+    [P80, P141].
+    """
+    mesh = Mesh("s")
+    mesh["s"].register("t", "h", now=mesh.now)
+    mesh.run(1)
+    mesh.rules["s says nothing"] = lambda packet: packet.source == mesh["s"].addresses[0]
+    newcomers(mesh, "j0", "j1", others=mesh["s"].addresses)
+    mesh.run(2)
+    tester = mesh["j0"]
+    before = len(mesh.sent)
+    tester._parts.size_tests.doubt(tester.table.by_name["j1"], mesh["j1"].addresses[0])
+    mesh.run(2)
+    assert tester.stats.size_tests == 1
+    assert max(len(packet.data) for packet in mesh.sent[before:]) == tester.config.max_datagram
+    for name, other in (("j0", "j1"), ("j1", "j0")):
+        assert mesh[name].table.by_name[other].joining
+        assert not mesh[name].table.joined
+    mesh.heal()
+    mesh.until(lambda: all(mesh[name].table.joined for name in ("j0", "j1")), within=2)
+    for name in ("j0", "j1"):
+        assert picks(mesh[name], "t") == ("h",)
+
+
 def test_newcomers_whose_seeds_all_are_newcomers_found_the_cluster() -> None:
     """All hosts of a cluster start at once: nobody waits for ever for somebody older [P80]."""
     mesh = Mesh()

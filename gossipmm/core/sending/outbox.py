@@ -21,8 +21,8 @@ from gossipmm.mechanisms import Mechanism
 
 __all__ = ("Outbox", "Stranger")
 
-#: Bytes of options around padding: map, key, and the head of more than 255 bytes.
-_AROUND_PADDING: Final = 1 + 1 + 3
+#: Bytes around padding among the options: its key, and the head of more than 255 bytes.
+_AROUND_PADDING: Final = 1 + 3
 #: Steps of work to make a datagram and to seal it.
 _SENT: Final = 4
 
@@ -110,11 +110,8 @@ class Outbox:
         elif address is None:
             address = to.address
         if not isinstance(options, bytes):
-            if local.now < local.slow_until:
-                options = {**(options or {}), wire.OPT_SLOW: True}
-            if not local.table.joined and (kind != wire.NEWS or wire.OPT_MORE in (options or ())):
-                options = {**(options or {}), wire.OPT_JOINING: True}
-            options = cbor2.dumps(options) if options else b""
+            said = self._with_own_state(kind, options)
+            options = cbor2.dumps(said) if said else b""
         frame = wire.encode(
             self._tag,
             kind,
@@ -134,6 +131,18 @@ class Outbox:
         data = self._envelope.seal(frame, address, local.now, kid)
         self._queue(wire.KIND_NAMES[kind], data, address)
 
+    def _with_own_state(self, kind: int, options: dict[int, Any] | None) -> dict[int, Any] | None:
+        """Add what this node says of itself: that it is late, that it has not joined [P80, P141].
+
+        Whatever bears a fingerprint that is compared goes through here.
+        """
+        local = self._local
+        if local.now < local.slow_until:
+            options = {**(options or {}), wire.OPT_SLOW: True}
+        if not local.table.joined and (kind != wire.NEWS or wire.OPT_MORE in (options or ())):
+            options = {**(options or {}), wire.OPT_JOINING: True}
+        return options
+
     def _send_in_parts(
         self, whole: bytes, to: Member | Stranger, address: Address, kid: bytes
     ) -> None:
@@ -150,10 +159,12 @@ class Outbox:
     def ask_size(self, to: Member, address: Address, probe: int, size: int) -> None:
         """Queue a SYN in a datagram of so many bytes; 0: as few as it takes [P127]."""
         local = self._local
-        options = b""
+        said = self._with_own_state(wire.SYN, None)
+        options = cbor2.dumps(said) if said else b""
         if size:
             around = self._envelope.overhead + wire.FRAME_SIZE + _AROUND_PADDING
-            options = cbor2.dumps({wire.OPT_PADDING: bytes(size - around)})
+            around += len(options) or 1  # the head of the map is there with padding alone
+            options = cbor2.dumps({**(said or {}), wire.OPT_PADDING: bytes(size - around)})
         self._receivers[address] = to
         head = (local.me.key, to.key, probe, local.table.fingerprint, local.own.heartbeat)
         frame = wire.encode(self._tag, wire.SYN, *head, max(to.k, 0), b"", options)
