@@ -258,6 +258,41 @@ def test_what_changed_is_pushed_if_it_is_a_page_and_announced_if_it_is_more(coun
             assert (covered, row[:8]) == (b"", key_of(node).to_bytes(8, "big"))
 
 
+@pytest.mark.parametrize(("count", "twice"), [(12, 12), (20, 0)])
+def test_what_others_told_meanwhile_is_not_pushed_again_while_many_wait(
+    count: int, twice: int
+) -> None:
+    """In a boot of 1,000 hosts each pushed pages that all had: 334 kB a node [P137]."""
+    mesh = scene(count)
+    puppets = [mesh._members[f"x{index}"] for index in range(count)]
+    pages = [puppet.page(1, Registration("t", "h")) for puppet in puppets]
+    for puppet, page in zip(puppets, pages, strict=True):
+        puppet.say("a", pages=[page])
+    mesh.run(0.005)
+    for page in pages:
+        puppets[0].say("a", pages=[page])
+    mesh.run(0.5)
+    told = [sum(page.raw in packet.pages for packet in pushes(mesh)) for page in pages]
+    assert told.count(2 * mesh.config.fanout) == twice
+    assert told.count(mesh.config.fanout) == count - twice
+
+
+def test_a_page_that_changed_again_is_pushed_though_others_told_the_one_before() -> None:
+    """What others tell counts for the page that they tell, while many changes wait [P137]."""
+    mesh = scene(20)
+    puppets = [mesh._members[f"x{index}"] for index in range(20)]
+    for host in ("h", "later"):
+        pages = [puppet.page(1, Registration("t", host)) for puppet in puppets]
+        for puppet, page in zip(puppets, pages, strict=True):
+            puppet.say("a", pages=[page])
+        if host == "h":
+            for page in pages:
+                puppets[0].say("a", pages=[page])
+    mesh.run(0.5)
+    told = [sum(page.raw in packet.pages for packet in pushes(mesh)) for page in pages]
+    assert set(told) == {2 * mesh.config.fanout}
+
+
 def test_two_nodes_do_not_pay_for_receivers_that_are_not_there() -> None:
     """The budget was charged for ``fanout`` copies where one was sent [P75].
 

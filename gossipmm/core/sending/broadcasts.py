@@ -54,6 +54,10 @@ _FETCHED: Final = 8
 #: Bytes of announcements in one datagram: four rows, which nobody takes for another digest.
 MOST_ANNOUNCED: Final = 4 * wire.DIGEST_ROW_SIZE
 
+#: With so many changes in the queue what others told meanwhile is not pushed, and pushes of pages
+#: are as far apart as at this load: what is saved is not to be spent on small datagrams [P137].
+_MANY, _APART = 16, 0.5
+
 #: Changes in a row without room after which a push looks at no more of them.
 _MISSES: Final = 16
 
@@ -64,14 +68,16 @@ class _Slot:
     """The change to push about one member [P74]."""
 
     __slots__ = (
-        *("announced", "claim", "due", "number", "pages", "priority", "pushes", "since", "waits"),
+        *("announced", "claim", "due", "heard", "number", "pages", "priority", "pushes"),
+        *("since", "verdict", "waits"),
     )
 
     def __init__(self, now: float, number: int) -> None:
-        self.claim = False
-        #: What changed is too large to be pushed.
-        self.announced = False
+        self.claim = self.verdict = False
+        self.announced = False  #: What changed is too large to be pushed.
         self.pages: set[int] = set()
+        #: Those of the pages that others told meanwhile.
+        self.heard: set[int] = set()
         self.pushes = 0
         self.due = now
         self.since = now
@@ -79,8 +85,12 @@ class _Slot:
         self.number = number
         #: Where it stands among those that are due; None while it is not due.
         self.priority: int | None = None
-        #: Times ``second_push`` that its second push still waits.
-        self.waits = 0
+        self.waits = 0  #: Times ``second_push`` that its second push still waits.
+
+    @property
+    def is_known(self) -> bool:
+        """True when others told all of it meanwhile; verdicts are pushed all the same."""
+        return not self.verdict and not self.announced and self.pages <= self.heard
 
 
 class BroadcastQueue:
@@ -118,7 +128,7 @@ class BroadcastQueue:
     def claim(self, member: Member) -> None:
         """Push the changed verdict on a member at once."""
         slot = self._slot(member)
-        slot.claim = True
+        slot.claim = slot.verdict = True
         self._wait(member, slot)
         self.piggyback(member)
 
@@ -127,7 +137,14 @@ class BroadcastQueue:
         slot = self._slot(member)
         slot.claim = True
         slot.pages.add(number)
+        slot.heard.discard(number)
         self._wait(member, slot)
+
+    def heard(self, member: Member, number: int) -> None:
+        """Note that somebody else told a page that waits here [P137]."""
+        slot = self._slots.get(member.key)
+        if slot is not None and number in slot.pages:
+            slot.heard.add(number)
 
     def announce(self, member: Member) -> None:
         """Tell that a record is here whole, which was too large to be pushed: others ask for it.
@@ -267,8 +284,12 @@ class BroadcastQueue:
         copies = min(local.config.fanout, len(local.table.peers))
         announced: list[bytes] = []
         without_room = 0
+        many = len(self._slots) >= _MANY
         while without_room < _MISSES and (found := self._next_due()) is not None:
             member, slot = found
+            if many and slot.is_known:
+                del self._slots[member.key]
+                continue
             rows, pages, announcement = self._content(member, slot)
             cost = (len(rows) + sum(map(len, pages)) + len(announcement) + 20) * copies
             if spent + cost > self._budget:
@@ -290,10 +311,12 @@ class BroadcastQueue:
             self._give_up_old()
         self._budget -= spent
         load = 1.0 - self._budget / local.config.broadcast_burst
+        filled = packer.finish()
+        if many and any(pages for _, pages in filled):
+            load = max(load, _APART)
         self._not_before = now + _GATHER * load * local.config.second_push
         if not local.table.joined:
             self._not_before = max(self._not_before, now + _NEWCOMER * local.config.second_push)
-        filled = packer.finish()
         encoded = [(rows, encoded_pages(pages)) for rows, pages in filled]
         encoded += [(b"", encoded_digest(rows)) for rows in joined_up_to(announced, MOST_ANNOUNCED)]
         if not encoded:

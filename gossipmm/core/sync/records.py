@@ -82,6 +82,9 @@ class Records:
                 inbound.reply.wants.append([member.key, wire.vector(member.versions)])
             if wire.OPT_MORE not in inbound.frame.options:
                 self._broadcasts.page(member, page.number)
+        elif put is Put.KNOWN and member is not None:
+            if member.pages[page.number].version == page.version:
+                self._broadcasts.heard(member, page.number)
         elif put is Put.OLDER and member is not None and member.complete:
             inbound.reply.pages.append(member.pages[0].raw)
         elif put is Put.NO_ROOM or (put is Put.REFUSED and member is None):
