@@ -25,7 +25,7 @@ from gossipmm.agent.watch import Watch
 from gossipmm.core.values.events import Event
 from gossipmm.core.values.types import Address, TopicView
 from gossipmm.embed.child_keys import KEY_VERBS, KeyCalls
-from gossipmm.embed.child_others import LongCalls
+from gossipmm.embed.long_calls import LongCalls
 from gossipmm.embed.pipe import Lines, PipeError, config_from, dump, error_to, view_to
 from gossipmm.embed.plain import plain
 from gossipmm.embed.troubles import log_troubles

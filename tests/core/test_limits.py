@@ -103,7 +103,7 @@ def test_honest_counters_are_below_the_jump_whatever_is_configured() -> None:
 
 def test_one_accuser_holds_only_so_many_suspect() -> None:
     """[P31]."""
-    mesh = Mesh("a", max_accusations=3)
+    mesh = Mesh("a", max_accusations=3, without=("accusers_credit",))
     puppets = mesh.puppets(*(f"x{n}" for n in range(12)))
     accuser, second, *others = puppets
     rows = b"".join(wire.row(one.key, 99, wire.SUSPECT) for one in others)

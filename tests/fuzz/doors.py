@@ -157,6 +157,7 @@ class OfMesh:
     def __init__(self, mesh: Mesh, name: str) -> None:
         self._mesh = mesh
         node = mesh[name]
+        self.config = node.config
         self.table = node.table
         self.member = node.member
         self.members = node.members

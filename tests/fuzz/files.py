@@ -93,12 +93,17 @@ async def _child(data: bytes) -> None:
     config = Config(name="a", bind="127.0.0.1:1", register=("compute",))
     lines = pipe.Lines()
     lines.feed(data)
-    async with Air() as air, open_agent(config, network=air.host()) as agent:
-        calls = child_process._Calls(agent)
+    async with (
+        Air() as air,
+        open_agent(config, network=air.host()) as agent,
+        trio.open_nursery() as nursery,
+    ):
+        calls = child_process._Calls(agent, nursery)
         with suppress(pipe.PipeError):
             for request in lines:
                 line = pipe.dump({"id": 1, **await child_process._answer(calls, request)})
                 assert set(json.loads(line)) & {"result", "error"}
+        nursery.cancel_scope.cancel()
 
 
 def _size(data: bytes) -> int:

@@ -7,7 +7,7 @@ import pytest
 from tests.bench.flood import flood
 
 #: What each of the five shapes of hostile datagrams may be counted as.
-_PLAIN = {"malformed", "cluster", "encrypted", "version", "too_large"}
+_PLAIN = {"malformed", "cluster", "encrypted", "version", "too_large", "unknown_sender"}
 _SEALED = {"malformed", "not_encrypted", "not_authentic", "unknown_key", "too_large"}
 
 

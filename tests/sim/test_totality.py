@@ -62,6 +62,21 @@ RUNS: tuple[tuple[str, Mapping[str, Any]], ...] = (
 
 #: What no run above makes happen -> the test that does: (file, function).
 BY_TEST: dict[str, tuple[str, str]] = {
+    "DrainAsked": (
+        "core/test_questions.py",
+        "test_nobody_is_drained_unless_its_configuration_says_so",
+    ),
+    "Drop.ANSWERS": ("core/test_bytes_of_answers.py", "test_few_bytes_do_not_bring_many"),
+    "Drop.MAX_ACCUSATIONS": (
+        "core/test_limits.py",
+        "test_one_accuser_holds_only_so_many_suspect",
+    ),
+    "Drop.QUESTION_RATE": (
+        "core/test_questions.py",
+        "test_who_asks_without_end_is_answered_that_it_does",
+    ),
+    "OPT_ASK": ("core/test_questions.py", "test_many_are_asked_some_at_a_time"),
+    "OPT_TOLD": ("core/test_questions.py", "test_a_member_says_how_it_is"),
     "Drop.BAD_OPTION": ("core/test_strict.py", "test_known_options_have_a_type_and_a_range"),
     "Drop.BAD_PAGE": (
         "core/test_hostile.py",

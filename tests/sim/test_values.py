@@ -24,6 +24,7 @@ def test_every_fault_prints_and_parses(kind):
         "of": "1",
         "step": "add",
     }
+    examples |= {"burden": {"what": "flips"}, "registers": {"what": "far"}}.get(kind, {})
     needed = {field.name for field in fields(FAULTS[kind]) if field.default is MISSING}
     text = " ".join([kind, "at=1.5", *(f"{k}={v}" for k, v in examples.items() if k in needed)])
     fault = parse_fault(text)
