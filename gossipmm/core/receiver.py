@@ -346,7 +346,7 @@ class Receiver:
                 parts.probes.helped(frame.probe, key, sender)
 
     def _hear_question(self, inbound: Inbound, sender: Member, ask: list[Any]) -> None:
-        """Answer a question to this life, to an address that is proved [P144]."""
+        """Answer a question to this life, to an address that is proved [P142]."""
         if inbound.frame.target != self._local.me.key:
             return
         if self._parts.validation.missing(inbound.source):

@@ -58,7 +58,7 @@ def sealed(*names: str, **fields: Any) -> SealedMesh:
 
 
 def test_a_member_says_how_it_is() -> None:
-    """[P144, P145]."""
+    """[P142, P143]."""
     mesh = Mesh("a", "b", "c")
     mesh.settle()
     told = HealthTold("degraded", ("state_file", "slow"), "1.2", 77.0)
@@ -245,7 +245,7 @@ def test_reasons_are_codes_and_few() -> None:
 
 
 def test_a_member_is_drained_and_put_back_by_another_one() -> None:
-    """[P146]."""
+    """[P144]."""
     mesh = sealed("a", "b")
     mesh["b"].register("t", "h", now=mesh.now)
     answered = drain(mesh, "a", "b")
@@ -309,7 +309,7 @@ def _asking_frame(mesh: Mesh, asker: str, name: str, options: dict[int, Any]) ->
 
 
 def test_a_late_try_of_a_drain_does_not_undo_what_came_after_it() -> None:
-    """A duplicate on a slow path drained again what had been put back meanwhile [P146]."""
+    """A duplicate on a slow path drained again what had been put back meanwhile [P144]."""
     mesh = Mesh()
     mesh.config = type(mesh.config)(accept_drain=True, join=("seed:7946",))
     mesh.add("a", address=("127.0.0.1", 1))

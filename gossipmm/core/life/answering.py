@@ -45,7 +45,7 @@ _WORK: Final = 40
 
 
 class Answering:
-    """What this node answers to questions [P145, P146]."""
+    """What this node answers to questions [P143, P144]."""
 
     def __init__(
         self,
@@ -156,7 +156,7 @@ class Answering:
         inbound.reply.told = answer
 
     def _why_not(self, inbound: Inbound, sender: Member) -> Outcome | None:
-        """Return why a member may not drain this node; None: it may [P146]."""
+        """Return why a member may not drain this node; None: it may [P144]."""
         local = self._local
         if not local.config.accept_drain:
             return Outcome.NOT_ALLOWED

@@ -79,7 +79,7 @@ class _Wanted(NamedTuple):
 
 
 class Asking:
-    """The questions of this node that are not answered yet [P144]."""
+    """The questions of this node that are not answered yet [P142]."""
 
     def __init__(self, local: LocalState, outbox: Outbox, enter: Callable[[float], None]) -> None:
         self._local = local
@@ -112,7 +112,7 @@ class Asking:
         done: Callable[[Answered], None],
         now: float,
     ) -> None:
-        """Ask a member to drain (topic, host; None: all of it), or to take that back [P146]."""
+        """Ask a member to drain (topic, host; None: all of it), or to take that back [P144]."""
         self._enter(now)
         topic, host, draining = drain
 
@@ -221,7 +221,7 @@ class Asking:
 
 
 def health_in(facts: list[Any]) -> HealthTold | None:
-    """Read what a member said of its health; None: it makes no sense [P145]."""
+    """Read what a member said of its health; None: it makes no sense [P143]."""
     if len(facts) < 5:
         return None
     verdict, reasons, version, uptime, age = facts[:5]
