@@ -26,6 +26,7 @@ GOALS = {
     f"/v1/lookup/{ONE}": 0.5,
     f"/v1/queues/{ONE}": 0.5,
     "/v1/openapi.json": 0.5,
+    "/v1/prometheus/sd/thousand": 30.0,
 }
 LONG = (
     "/v1/lookup/fanout~thousand",
