@@ -258,7 +258,7 @@ def test_what_changed_is_pushed_if_it_is_a_page_and_announced_if_it_is_more(coun
             assert (covered, row[:8]) == (b"", key_of(node).to_bytes(8, "big"))
 
 
-@pytest.mark.parametrize(("count", "twice"), [(12, 12), (20, 0)])
+@pytest.mark.parametrize(("count", "twice"), [(12, 12), (36, 0)])
 def test_what_others_told_meanwhile_is_not_pushed_again_while_many_wait(
     count: int, twice: int
 ) -> None:
@@ -279,8 +279,8 @@ def test_what_others_told_meanwhile_is_not_pushed_again_while_many_wait(
 
 def test_a_page_that_changed_again_is_pushed_though_others_told_the_one_before() -> None:
     """What others tell counts for the page that they tell, while many changes wait [P137]."""
-    mesh = scene(20)
-    puppets = [mesh._members[f"x{index}"] for index in range(20)]
+    mesh = scene(36)
+    puppets = [mesh._members[f"x{index}"] for index in range(36)]
     for host in ("h", "later"):
         pages = [puppet.page(1, Registration("t", host)) for puppet in puppets]
         for puppet, page in zip(puppets, pages, strict=True):

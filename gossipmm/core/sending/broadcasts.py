@@ -56,7 +56,7 @@ MOST_ANNOUNCED: Final = 4 * wire.DIGEST_ROW_SIZE
 
 #: With so many changes in the queue what others told meanwhile is not pushed, and pushes of pages
 #: are as far apart as at this load: what is saved is not to be spent on small datagrams [P137].
-_MANY, _APART = 16, 0.5
+_MANY, _APART = 32, 0.5
 
 #: Changes in a row without room after which a push looks at no more of them.
 _MISSES: Final = 16

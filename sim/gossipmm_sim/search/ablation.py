@@ -143,7 +143,7 @@ ABLATIONS: dict[str, Ablation] = {
         _case(
             Mechanism.REFUTATION_BY_ANYONE,
             "a wrong accusation dies at the first host that knows better, not only at the accused",
-            ("at_most figure=core.own_refutations value=16",),
+            ("at_most figure=longest_false_suspicion value=0.25",),
             ("accuse at=1 until=19 by=3 rate=2 to=4",),
             nodes=50,
             duration=20,
@@ -210,7 +210,7 @@ ABLATIONS: dict[str, Ablation] = {
         _case(
             Mechanism.EXPECTED_SYN,
             "an exchange on the ring watches both of its ends",
-            ("at_most figure=crash_seen_by_all_max value=2.9",),
+            ("at_most figure=crash_seen_by_all_median value=2",),
             ("crash at=1 on=all spread=240 back=6",),
             nodes=60,
             duration=260,
@@ -242,7 +242,7 @@ ABLATIONS: dict[str, Ablation] = {
         _case(
             Mechanism.SECOND_HAND_ASKS,
             "others' word of a life asks, so that no liar keeps a dead host listed",
-            ("removed within=7",),
+            ("removed within=7", "monotone but=12"),
             ("crash at=5 on=12", "forge at=1 until=30 by=3 of=12 ahead=1 climb=1 rate=2 to=19"),
         ),
         _case(
