@@ -6,8 +6,10 @@ import pytest
 
 from tests.bench.flood import flood
 
-#: What each of the five shapes of hostile datagrams may be counted as.
-_PLAIN = {"malformed", "cluster", "encrypted", "version", "too_large", "unknown_sender"}
+#: What each of the five shapes of hostile datagrams may be counted as; the damaged ones are of all
+#: kinds of frames, short ones among them.
+_PLAIN = {"malformed", "cluster", "encrypted", "version", "too_large"}
+_PLAIN |= {"unknown_sender", "unknown_kind", "out_of_range"}
 _SEALED = {"malformed", "not_encrypted", "not_authentic", "unknown_key", "too_large"}
 
 
