@@ -23,9 +23,7 @@ __all__ = ("Record", "Story", "names", "play")
 #: Swarm seeds on record: (first, last + 1, hosts).
 SWARM = ((0, 30, 10), (100, 112, 5), (200, 206, 25))
 #: These take longer than all the others together.
-TOO_LONG = frozenset(
-    {"insiders_burden_a_host", "longer_than_reaping_heal", "mass_join_one_seed"}
-)
+TOO_LONG = frozenset({"insiders_burden_a_host", "longer_than_reaping_heal", "mass_join_one_seed"})
 
 
 class Record(NamedTuple):
