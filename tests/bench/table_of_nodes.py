@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from gossipmm.config import Config
 from gossipmm.core.table.table import Table
 from gossipmm.core.values.evidence_time import first_hand
@@ -23,8 +26,8 @@ def table_of(nodes: int = NODES) -> Table:
     return table
 
 
-def fill(table: Table, nodes: int) -> None:
-    """Put the nodes of ``table_of`` into a table."""
+def fill(table: Table, nodes: int, **metadata: Any) -> None:
+    """Put the nodes of ``table_of`` into a table; their registrations have this metadata."""
     for number in range(nodes):
         name = node_name(number)
         address = (f"10.{number // 250}.0.{number % 250 + 1}", 7946)
@@ -32,7 +35,7 @@ def fill(table: Table, nodes: int) -> None:
         _, member = table.put(page, 0.0)
         assert member is not None
         member.hear_alive(1, first_hand(0.0))
-        table.put(page_of(number, 2), 0.0)
+        table.put(page_of(number, 2, metadata=metadata), 0.0)
     table.publish()
 
 
@@ -40,11 +43,17 @@ def node_name(number: int) -> str:
     return f"host-{number:04}.example.org"
 
 
-def page_of(number: int, version: int, *more: str, thousand: bool = True) -> Page:
+def page_of(
+    number: int,
+    version: int,
+    *more: str,
+    thousand: bool = True,
+    metadata: Mapping[str, Any] = NO_METADATA,
+) -> Page:
     """Build the registrations of a node, with some topics more, or without "thousand"."""
     topics = [f"own-{number}", *(["ten"] if number < 10 else []), *more]
     if thousand:
         topics.append("thousand")
-    entries = [Registration(topic, node_name(number)) for topic in topics]
+    entries = [Registration(topic, node_name(number), metadata=metadata) for topic in topics]
     pairs = [(entry, encode_entry(entry)) for entry in entries]
     return encode_page(node_name(number), GENERATION, 1, version, pairs)

@@ -85,7 +85,7 @@ async def test_requests_before_ten_thousand_hosts(
     hosts = HOSTS if enabled else 300
     lines, late = [], []
     async with apis("a", max_registrations=20_000, max_members=20_000, leave_timeout=0.0) as (a,):
-        fill(a.agent.table, hosts)
+        fill(a.agent.table, hosts, port=9100)
         for number in range(hosts):
             a.agent.register("mine", f"host-{number}")
         for target, goal in GOALS.items():

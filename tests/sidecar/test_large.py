@@ -46,7 +46,7 @@ class Steps(trio.abc.Instrument):
 @asynccontextmanager
 async def large():
     async with apis("a", max_registrations=20_000, max_members=20_000, leave_timeout=0.0) as (a,):
-        fill(a.agent.table, HOSTS)
+        fill(a.agent.table, HOSTS, port=9100)
         yield a
 
 

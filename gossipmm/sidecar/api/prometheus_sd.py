@@ -27,7 +27,9 @@ from gossipmm.text.metadata import value_text
 __all__ = ("ENDPOINTS", "TargetGroup")
 
 _STATES = {state.label: state for state in HostState}
+_STATE_LABELS = {state: state.label for state in HostState}
 _PREFIX = "__meta_gossipmm_"
+_TOPIC, _HOST, _NODE, _STATE = (f"{_PREFIX}{name}" for name in ("topic", "host", "node", "state"))
 
 
 class TargetGroup(msgspec.Struct, kw_only=True):
@@ -62,27 +64,24 @@ async def _answer(state: State, call: Call, views: list[TopicView]) -> Response:
     members = agent.table.by_name  # views of ten thousand members take longer than all the rest
     without = 0
 
-    def show(entries: Sequence[HostEntry]) -> Iterator[TargetGroup]:
+    def show(hosts: Sequence[tuple[TopicView, str]]) -> Iterator[TargetGroup]:
         nonlocal without
-        for entry in entries:
-            nodes = entry.nodes
+        for view, host in hosts:
+            entry = view.entries[host]
+            if wanted is not None and entry.state is not _STATES[wanted]:
+                continue
             # A host that is a member is scraped at its own address, whoever registers it.
-            member = members.get(entry.host)
-            if member is None and entry.host not in nodes:
-                member = members.get(next(iter(nodes), ""))
+            member = members.get(host)
+            if member is None and host not in entry.nodes:
+                member = members.get(next(iter(entry.nodes), ""))
             target = _target(member, entry.metadata.get(key))
             if target and member is not None:
                 yield TargetGroup(targets=[target], labels=_labels(entry, member.name))
             else:
                 without += 1
 
-    entries = [
-        entry
-        for view in views
-        for _, entry in sorted(view.entries.items())
-        if wanted is None or entry.state is _STATES[wanted]
-    ]
-    groups = await listed(entries, show)
+    hosts = [(view, host) for view in views for host in sorted(view.entries)]
+    groups = await listed(hosts, show)
     headers = (("x-gossipmm-without-port", str(without)),)
     return Response(msgspec.json.encode(groups), headers=headers)
 
@@ -99,10 +98,10 @@ def _target(member: Member | None, port: object) -> str:
 
 def _labels(entry: HostEntry, node: str) -> dict[str, str]:
     labels = {
-        f"{_PREFIX}topic": entry.topic,
-        f"{_PREFIX}host": entry.host,
-        f"{_PREFIX}node": node,
-        f"{_PREFIX}state": entry.state.label,
+        _TOPIC: entry.topic,
+        _HOST: entry.host,
+        _NODE: node,
+        _STATE: _STATE_LABELS[entry.state],
     }
     for key, value in entry.metadata.items():
         labels[_label(key)] = value_text(value)
