@@ -15,6 +15,7 @@ __all__ = (
     "ControlError",
     "ForkedError",
     "GossipError",
+    "IdentityError",
     "InvalidKeyError",
     "KeyringError",
     "LimitError",
@@ -49,6 +50,10 @@ class ConfigError(GossipError, ValueError):
 
 class KeyringError(GossipError, ValueError):
     """A key, or a file of keys, was refused; nothing was changed."""
+
+
+class IdentityError(GossipError, ValueError):
+    """A node's key, a certificate, or a file of them, was refused; nothing was changed."""
 
 
 class MatchMakerException(GossipError):  # noqa: N818 (the name that callers catch since 2012)

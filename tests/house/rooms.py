@@ -42,6 +42,7 @@ GOSSIPMM = (
 CORE = (
     "values",
     "wire",
+    "identity",
     "sealing",
     "table",
     "sending",

@@ -1,0 +1,1 @@
+"""Node identities: keys, signatures, certificates, and which key speaks for which name."""
