@@ -151,7 +151,7 @@ class Node:
         conflict, reply_loss = NameConflict(local, outbox, own, probes), ReplyLoss(local, own)
         transfer, founding = Transfer(local, outbox, replies, pace), Founding(local, seeds, pace)
         joining = Joining(local, admission, seeds, transfer, founding)
-        claims = Claims(local, detector, own, replies, conflict)
+        claims = Claims(local, detector, own, replies, conflict, closed.capacity)
         anti_entropy = AntiEntropy(local, outbox, claims, replies, broadcasts)
         rotation = Rotation(local, outbox, self._envelope, self._advance, own)
         reaper = Reaper(local, detector, own, closed, probes, seeds)

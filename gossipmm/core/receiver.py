@@ -64,8 +64,6 @@ _NO_REQUEST: Final = frozenset(
 _REFUSALS: Final = ((wire.OPT_FULL, Refusal.FULL), (wire.OPT_AHEAD, Refusal.AHEAD))
 #: Bytes that may go to an unvalidated address for each byte from there [P95].
 _ALLOWED: Final = 3
-#: Bytes around a page in a list of an option: the heads of its string and, once, of the list.
-_AROUND_PAGE: Final = 6
 
 
 class Parts(NamedTuple):
@@ -387,10 +385,10 @@ class Receiver:
             local.stats.drop(Drop.NOT_FOR_ME)
         room = self._room_to_reply(inbound) - 18
         rows, options = inbound.take_reply(room)
-        if not options:
-            rows += parts.broadcasts.piggyback_rows(sender, room - len(rows))
+        if not options and frame.target in (local.me.key, 0):
+            rows += self._rows_beside(inbound, room - len(rows))
             if inbound.introduced and not frame.target:
-                options = self._own_record(room - len(rows))
+                options = parts.replies.own_record(room - len(rows))
         to, source = inbound.answers_to, inbound.source
         if frame.half and frame.target == local.me.key and not options:
             self._outbox.exchange(wire.ACK, to, source, frame.probe, rows)
@@ -404,16 +402,16 @@ class Receiver:
             parts.fingerprints.compare(sender, frame.fingerprint, half=half, may_send=True)
             parts.size_tests.compared(sender)
 
-    def _own_record(self, room: int) -> dict[int, Any] | None:
-        """Return this node's record for the answer to a newcomer, if all of it fits [P79].
-
-        It would ask for it. With a part of it, it would not ask for the rest.
-        """
-        own = self._local.me.pages
-        raws = [own[number].raw for number in sorted(own)]
-        if sum(len(raw) + _AROUND_PAGE for raw in raws) > room:
-            return None
-        return {wire.OPT_PAGES: raws}
+    def _rows_beside(self, inbound: Inbound, room: int) -> bytes:
+        """Return changed verdicts for an ACK: an answer, and charged as one [P95, P145]."""
+        size, budget = self._local.table.size, self._budget_of(inbound.source)
+        # Without one, the room is what may be sent there.
+        if budget is not None and not budget.may_be_answered(size, inbound.read_at):
+            return b""
+        rows = self._parts.broadcasts.piggyback_rows(inbound.sender, room)
+        if budget is not None:
+            budget.said += len(rows)
+        return rows
 
     def _hear_ack(self, inbound: Inbound) -> None:
         """Take an answer to a question of this node: a probe, a join probe, a watch, a leave."""

@@ -99,6 +99,11 @@ class Probe:
         #: Address at which somebody else answered.
         self.wrong: Address | None = None
 
+    @property
+    def leads_elsewhere(self) -> bool:
+        """True when somebody else answered at its only address: tries find no other [P146]."""
+        return self.wrong is not None and set(self.order) == {self.wrong}
+
     def silent(self, number: int, now: float) -> tuple[Address, ...]:
         """Return the other addresses where a try before that one should have been answered."""
         places = len(self.order)

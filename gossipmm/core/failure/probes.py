@@ -228,7 +228,7 @@ class Probes:
             return
         probe.stage = stage + 1
         probe.deaf = local.is_deaf(probe.began)
-        if resends:
+        if resends and not probe.leads_elsewhere:
             local.stats.probes_resent += 1
             self._send(probe)
         if tries[stage][1] and probe.purpose in _HELPED:
@@ -422,7 +422,7 @@ class Probes:
             return
         if member.node_state is NodeState.LEFT or member.key not in local.table.peers:
             return
-        failure = Failure(probe.began, probe.stage + 1, local.now - probe.began, probe.wrong)
+        failure = Failure(probe.began, len(probe.sent), local.now - probe.began, probe.wrong)
         held = accusation_waits(probe, local)
         if held:
             local.timers.at(local.now + local.config.probe_time, self._probe_held, member)

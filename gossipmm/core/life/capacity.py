@@ -83,6 +83,19 @@ class Capacity:
         self._not_admitted = None
         self._local.events.append(events.NotAdmitted(self._local.now, False, *by))
 
+    @property
+    def has_room(self) -> bool:
+        """True while one more record finds room, or room can be made for it [P145]."""
+        table = self._local.table
+        return not table.full or (bool(table.gone) and self._refill() >= 1)
+
+    def _refill(self) -> float:
+        """Return how many records may be closed now."""
+        gained = (self._local.now - self._filled_at) * self._most / _REFILLED_IN
+        self._left = min(self._most, self._left + gained)
+        self._filled_at = self._local.now
+        return self._left
+
     def make_room(self, page: Page) -> None:
         """Close the record of one that is gone, if the page is of a newcomer to a full table.
 
@@ -94,10 +107,7 @@ class Capacity:
             return
         if page.generation <= table.minimum_generations.get(page.name, -1):
             return
-        gained = (self._local.now - self._filled_at) * self._most / _REFILLED_IN
-        self._left = min(self._most, self._left + gained)
-        self._filled_at = self._local.now
-        if self._left < 1:
+        if self._refill() < 1:
             return
         self._left -= 1
         while True:

@@ -16,6 +16,8 @@ MOST_NAMED: Final = 100
 _BESIDE: Final = 200
 #: Units of resends after which a record that has not come is asked for again.
 _AGAIN: Final = 4
+#: Bytes around a page in a list of an option: the heads of its string and, once, of the list.
+_AROUND_PAGE: Final = 6
 _KNOWN_CLAIMS: Final = frozenset((wire.ALIVE, wire.SUSPECT, wire.DEAD, wire.LEFT))
 
 
@@ -60,7 +62,7 @@ class Replies:
         local = self._local
         return local.own_row() if member is local.me else claim_rows(member, local.now, 0)
 
-    def unknown(self, reply: Reply, key: int, claim: int) -> None:
+    def unknown(self, reply: Reply, key: int, claim: int, *, may_ask: bool) -> None:
         """Answer a claim about a member without a record here: ask, or say that it is closed.
 
         [P40, P48]
@@ -72,7 +74,7 @@ class Replies:
                 reply.pages.append(local.me.pages[0].raw)  # an earlier generation of this node
             else:
                 reply.closed(*minimum)
-        elif claim in _KNOWN_CLAIMS:
+        elif claim in _KNOWN_CLAIMS and may_ask:
             self.ask(reply, key)
 
     def ask(self, reply: Reply, key: int) -> None:
@@ -91,3 +93,14 @@ class Replies:
     def answer(self, reply: Reply, claim_of: Member) -> None:
         """Answer with how a member is held."""
         reply.rows.append(self.tell(claim_of))
+
+    def own_record(self, room: int) -> dict[int, Any] | None:
+        """Return this node's record for the answer to a newcomer, if all of it fits [P79].
+
+        It would ask for it. With a part of it, it would not ask for the rest.
+        """
+        own = self._local.me.pages
+        raws = [own[number].raw for number in sorted(own)]
+        if sum(len(raw) + _AROUND_PAGE for raw in raws) > room:
+            return None
+        return {wire.OPT_PAGES: raws}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from gossipmm.core.failure.detector import Detector
+from gossipmm.core.life.capacity import Capacity
 from gossipmm.core.life.conflict import NameConflict
 from gossipmm.core.life.generation import OwnGenerations
 from gossipmm.core.sending.inbound import Inbound
@@ -37,12 +38,14 @@ class Claims:
         own_generations: OwnGenerations,
         replies: Replies,
         conflict: NameConflict,
+        capacity: Capacity,
     ) -> None:
         self._local = local
         self._detector = detector
         self._own = own_generations
         self._replies = replies
         self._conflict = conflict
+        self._capacity = capacity
 
     def hear_rows(self, inbound: Inbound, reporter: Member, rows: bytes) -> None:
         """Take the claims of a datagram that a member sent [P25, P29]."""
@@ -92,7 +95,8 @@ class Claims:
         if claim in _GONE and age > self._local.config.reap_after:
             self._local.stats.drop(Drop.TOO_OLD)
         elif claim not in _GONE or not self._local.table.full:
-            self._replies.unknown(inbound.reply, key, claim)
+            has_room = self._capacity.has_room
+            self._replies.unknown(inbound.reply, key, claim, may_ask=has_room)
 
     def _may_accuse(self, inbound: Inbound, member: Member, reporter: Member) -> bool:
         """Return whether an accusation counts; for a left member its own word ends the matter."""
