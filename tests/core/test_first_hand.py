@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from gossipmm.core.failure.outcomes import RoundOutcomes
+from gossipmm.core.sending.packing import digest_row
 from gossipmm.core.table.local_state import LocalState
+from gossipmm.core.table.peers import Peers
 from gossipmm.core.values.events import GenerationRenewed, MemberDied
 from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.stats import Drop
@@ -199,6 +202,56 @@ def test_after_false_alarms_hearsay_is_asked_about_before_it_is_told(
     scene.mesh.until(lambda: scene.status(scene.x) is Status.DEAD)
 
 
+def _alarmed(scene: Scene) -> None:
+    """Three false suspicions that the node told on, by three who said so."""
+    for index in range(3):
+        scene.accuse(scene.others[5 + index], scene.others[index])
+        scene.refute(scene.others[5 + index])
+
+
+def test_what_is_told_to_nobody_is_in_no_fingerprint_and_no_digest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each question about a lie said that tables differ, and a digest followed [P147].
+
+    With five accusers of twenty that was a sixth of all bytes.
+    """
+    scene = Scene(monkeypatch)
+    table, x = scene.node.table, held(scene.node, "x")
+    scene.x.answers = False
+    _alarmed(scene)
+    before, beat = table.fingerprint, x.k
+    scene.accuse(scene.x, scene.others[10])
+    assert x.suspected
+    assert table.fingerprint == before
+    local = scene.node._local
+    (row,) = wire.digest_rows_in(digest_row(local, x))
+    assert row[1:3] == (beat, wire.ALIVE)
+    others_row = digest_row(local, x)  # it agrees: the one who sent it is told of no difference
+    said = scene.others[1].say("a", options={wire.OPT_DIGEST: [0, b"", others_row, 2]})
+    assert [claim for frame in said for claim in claims(frame.rows, scene.x.key)] == []
+    scene.mesh.until(lambda: bool(scene.told(scene.x)))
+    assert table.fingerprint != before
+    (row,) = wire.digest_rows_in(digest_row(local, x))
+    assert row[2] == wire.SUSPECT
+
+
+def test_a_failed_probe_of_its_own_puts_a_quiet_suspicion_into_the_fingerprint(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A probe of the round, under way when it is told of: its failure accuses aloud [P147]."""
+    scene = Scene(monkeypatch)
+    _alarmed(scene)
+    scene.x.answers = False
+    before = scene.node.table.fingerprint
+    scene.node._parts.probes.start(held(scene.node, "x"), Purpose.ROUND)
+    scene.accuse(scene.x, scene.others[10])
+    assert scene.node.table.fingerprint == before
+    scene.mesh.until(lambda: not held(scene.node, "x").quiet)
+    assert scene.status(scene.x) is Status.SUSPECT
+    assert scene.node.table.fingerprint != before
+
+
 def test_often_accused_a_node_lets_its_heartbeat_ride_on_exchanges(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -248,6 +301,35 @@ def test_who_brought_wrong_accusations_is_not_believed_but_asked_about(
     scene.mesh.run(90)
     scene.accuse(scene.x, liar)
     assert scene.status(scene.x) is Status.SUSPECT
+
+
+def _asked(scene: Scene, victims: list[Puppet], liar: Puppet, seconds: int) -> int:
+    """How many the node asked because of a liar, accusing one a second that nobody has reached."""
+    before = scene.node.stats.probes
+    for second in range(seconds):
+        victim = victims[second % len(victims)]
+        held(scene.node, victim.name).heard = -100.0
+        scene.accuse(victim, liar)
+        scene.mesh.run(1)
+    return scene.node.stats.probes - before
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_about_what_is_not_believed_few_are_asked_while_this_node_reaches_everybody(
+    monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    """One in each interval was a seventh of all bytes while five accused [P134]."""
+    scene = Scene(monkeypatch, gossip_interval=1.0)
+    liar, *others = scene.others
+    scene.lie(liar, 3)
+    scene.mesh.run(1)
+    if fails:
+        monkeypatch.setattr(RoundOutcomes, "last_failed", 1)
+    victims = others[:6]
+    monkeypatch.setattr(Peers, "successor", lambda self: None)
+    monkeypatch.setattr(Peers, "next_of_round", lambda self: None)
+    asked = _asked(scene, victims, liar, 12)
+    assert asked >= 10 if fails else asked in (4, 5)
 
 
 def test_who_is_named_as_accuser_by_others_keeps_its_credit(

@@ -253,7 +253,7 @@ class Detector:
         member.failed_at = failure.began
         outcome = member.hear_suspect(member.k)
         note_failure(local, member, failure)
-        self.hearsay.ends(member)
+        self.hearsay.saw_itself(member)
         if outcome in (Outcome.SUSPECTED, Outcome.RAISED, Outcome.CONFIRMED):
             self._suspect(member, outcome, [local.me.key], local.me)
             if member.contested:
@@ -266,9 +266,7 @@ class Detector:
             return
         member.failed_at = failure.began
         note_failure(self._local, member, failure)
-        quiet = member.quiet
-        self.hearsay.ends(member)
-        if quiet:
+        if self.hearsay.saw_itself(member):
             self._tell(member, member.status)
         self._schedule_death(member)
 

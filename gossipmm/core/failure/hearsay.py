@@ -36,6 +36,9 @@ _ALARMS: Final = 3.0
 _CALM: Final = 15.0
 #: Intervals within which one that was reached is not asked about.
 _LATELY: Final = 4
+#: Questions about what is not believed, and intervals after which there is one more. The dead
+#: are found out by members that ask them anyway, and most of those are believed.
+_QUESTIONS, _EVERY = 3.0, 8
 
 
 class Hearsay:
@@ -48,6 +51,7 @@ class Hearsay:
         self._charges: dict[NodeId, Charges] = {}
         self._alarms = Charges(_CALM)
         self._ask_after = local.now
+        self._questions = Charges(_EVERY * local.config.gossip_interval)
 
     def believes(self, reporter: Member) -> bool:
         """Return whether the accusations of a member are believed: else they are asked about.
@@ -67,13 +71,17 @@ class Hearsay:
         """Return whether this node asks a member, although it does not believe the accuser.
 
         Once in an interval, and no member that somebody reached lately: accusing without end does
-        not make it probe without end, nor the one that is accused first answer for all.
+        not make it probe without end, nor the one that is accused first answer for all. Where this
+        node itself reaches everybody, more seldom after the first few.
         """
         local = self._local
-        lately = local.now - _LATELY * local.config.gossip_interval
-        if local.now < self._ask_after or member.suspected or member.heard > lately:
+        now, interval = local.now, local.config.gossip_interval
+        if now < self._ask_after or member.suspected or member.heard > now - _LATELY * interval:
             return False
-        self._ask_after = local.now + local.config.gossip_interval
+        if not (self._lately.last_failed or self._questions.room(now, _QUESTIONS)):
+            return False
+        self._questions.add(now, _QUESTIONS)
+        self._ask_after = now + interval
         return True
 
     @property
@@ -89,7 +97,14 @@ class Hearsay:
         """Note that another member brought this suspicion; decide whether it is told on."""
         member.by_hearsay = True
         member.quiet = self.alarmed
-        member.told_on = not member.quiet
+
+    def saw_itself(self, member: Member) -> bool:
+        """Note that this node was not answered; return whether nobody was told before [P147]."""
+        quiet = member.quiet
+        self.ends(member)
+        if quiet:
+            self._local.table.refresh(member, self._local.now)
+        return quiet
 
     def ends(self, member: Member, *, refuted: bool = False) -> None:
         """Note the end of a suspicion, or that this node has seen for itself [P133, P134].
@@ -98,11 +113,10 @@ class Hearsay:
         here: they may lie as well, and of the dead old heartbeats still travel.
         """
         local = self._local
-        if refuted and (member.told_on or (member.by_hearsay and self.alarmed)):
-            self._alarms.add(local.now, 2 * _ALARMS)
-        member.told_on = member.quiet = False
         if refuted and member.by_hearsay:
+            self._alarms.add(local.now, 2 * _ALARMS)
             self._charge(member)
+        member.quiet = False
         member.by_hearsay = False
 
     def _charge(self, member: Member) -> None:

@@ -59,6 +59,8 @@ def digest_row(local: LocalState, member: Member, *, of_versions: bool = False) 
     status = member.status
     if member is local.me:
         heartbeat, age = local.own.heartbeat, 0
+    elif member.suspected and member.quiet:
+        heartbeat, age, status = member.k, wire.age_up(now - member.heard), Status.ALIVE
     elif member.suspected:
         heartbeat, age, status = member.s, 0, Status.SUSPECT
     elif status in (Status.DEAD, Status.RETURNING):

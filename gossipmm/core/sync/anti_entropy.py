@@ -249,7 +249,7 @@ class AntiEntropy:
             if member is None or member is local.me or member is peer or not member.complete:
                 continue
             held = wire.SUSPECT if member.suspected else STATE_CLAIMS.get(member.status)
-            if held is not None and held != claim:
+            if held is not None and not member.quiet and held != claim:
                 told.append(claim_rows(member, local.now, 1))
         room = self._outbox.room - wire.FRAME_SIZE - 2 * wire.ROW_SIZE
         packed = b"".join(told)

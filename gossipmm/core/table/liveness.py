@@ -148,7 +148,7 @@ class Liveness:
 
     __slots__ = (
         *("brought_by", "by_hearsay", "contested", "d", "declared_dead_at", "failed_at"),
-        *("heard", "k", "lifted_at", "quiet", "s", "told_on", "vouched_at", "vouched_by"),
+        *("heard", "k", "lifted_at", "quiet", "s", "vouched_at", "vouched_by"),
     )
 
     def __init__(self) -> None:
@@ -163,9 +163,9 @@ class Liveness:
         self.failed_at: float | None = None
         #: Key of the member that brought the suspicion; 0: this holder itself, or nobody.
         self.brought_by = 0
-        #: True while this holder knows of its suspicion by others alone; while it tells nobody of
-        #: it; and while it has told it on (``failure/hearsay.py``).
-        self.by_hearsay = self.quiet = self.told_on = False
+        #: True while this holder knows of its suspicion by others alone, and while it tells nobody
+        #: of it (``failure/hearsay.py``).
+        self.by_hearsay = self.quiet = False
 
         #: When the word of others last ended a suspicion of it here; -inf once it was reached. How
         #: often such a word has made this holder ask again in this suspicion
@@ -180,6 +180,11 @@ class Liveness:
     def suspected(self) -> bool:
         """True while an accusation stands, whatever else readers are told."""
         return self.s >= self.k > NEVER and self.d < self.k
+
+    @property
+    def accused_aloud(self) -> bool:
+        """True while an accusation stands that others are told of [P147]."""
+        return self.suspected and not self.quiet
 
     @property
     def maxima(self) -> Maxima:

@@ -319,7 +319,7 @@ class Table:
         hashed: int | None = None
         state = 0
         if member.status in _TALKS:
-            state = 1 if member.suspected else 0
+            state = 1 if member.accused_aloud else 0
             if member.node_state is NodeState.DRAINING:
                 state += 2
             hashed = member.page_hash
