@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Unpack
 
 from gossipmm.addresses import parse_address, parse_registration, parse_seed
+from gossipmm.config_identity import check_identity
 from gossipmm.config_ranges import RANGES
 from gossipmm.config_values import CONVERTERS, Given, nearest, unknown
 from gossipmm.errors import ConfigError, SeedError
@@ -72,6 +73,22 @@ class Config:
     #: ``keyring`` never had: for keys that come in a read-only folder, as those of systemd's
     #: ``LoadCredential`` and of Kubernetes' secrets. Empty: none.
     keyring_seed: str = ""
+    #: How far this node goes with identities (see ``gossipmm/docs/howto/identities.md``): ``off``;
+    #: ``announce``: it signs what it says of itself, and a name once seen signed is never taken
+    #: unsigned again; ``require``: what is not signed is refused, whatever the name.
+    identity: str = "off"
+    #: File of this node's own key, made at the first start if it is not there; empty: beside
+    #: ``state_file``, with ``.identity`` behind its name.
+    identity_key: str = ""
+    #: File of this node's certificate (``gossipmm ca issue``); read again at a reload. Empty: none.
+    certificate: str = ""
+    #: Public keys of the authorities whose certificates count (``gossipmm ca show`` prints them):
+    #: with any, a key speaks for a name by a certificate only. Empty: the first key of a name that
+    #: this node sees is the one that counts.
+    authority: tuple[str, ...] = ()
+    #: File of certificates that the authority revoked (``gossipmm ca revoke``); read again at a
+    #: reload. One node that has it tells all others. Empty: none.
+    revocations: str = ""
     #: Control socket of ``gossipmm agent``: a path, or a name in the default folder (see
     #: ``gossipmm.client.place``); empty: this node's name there; ``none``: no socket. Whoever may
     #: write to it (mode 0660) may do everything. An embedded agent has none.
@@ -258,6 +275,13 @@ class Config:
         if self.keyring_seed and not self.keyring:
             why = "names keys, but keyring does not say where this node keeps its own file of them"
             raise ConfigError(why, path="keyring_seed")
+        check_identity(
+            self.identity,
+            self.identity_key or self.state_file,
+            self.certificate,
+            self.authority,
+            self.revocations,
+        )
         self._check_texts()
 
     def _check_texts(self) -> None:

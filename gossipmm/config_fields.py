@@ -34,6 +34,11 @@ class ConfigFields(TypedDict, total=False):
     state_file: str
     keyring: str
     keyring_seed: str
+    identity: str
+    identity_key: str
+    certificate: str
+    authority: Strings
+    revocations: str
     control: str
     control_port: int
     health_bind: str

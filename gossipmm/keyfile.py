@@ -13,19 +13,19 @@ anybody but its owner may read or write it.
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import os
 import random
 import secrets
-import stat
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from gossipmm import secretfile
 from gossipmm.core.sealing.keyring import KEY_SIZE, Key, Keyring
 from gossipmm.core.values.rotation_state import NEVER, Phase, RotationState, register_of
 from gossipmm.errors import KeyringError
+from gossipmm.secretfile import Kind
 
 if TYPE_CHECKING:
     from gossipmm.config import Config
@@ -43,8 +43,7 @@ __all__ = (
     "why_not_writable",
 )
 
-#: Bytes read, at most: a file usually has a few hundred.
-_MAX_FILE = 65_536
+_KIND = Kind("the keys", "gossipmm keygen", KeyringError)
 #: Two bytes tell the few keys of one cluster apart, and cost two in each datagram.
 _KID_SIZE = 2
 _FIELDS = {"kid", "key", "retired"}
@@ -103,27 +102,7 @@ def load(path: str | os.PathLike[str], *, anybodys: bool = False, handed: bool =
     a service, which its group may read.
     """
     path = os.fspath(path)
-    try:
-        # Non-blocking: the path may be that of a pipe.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as exc:
-        hint = "; gossipmm keygen makes one" if isinstance(exc, FileNotFoundError) else ""
-        raise KeyringError(f"{path}: cannot be read: {exc.strerror}{hint}") from None
-    try:
-        found = os.fstat(descriptor)
-        _check_mode(path, found, 0o640 if handed else 0o600)
-        if not anybodys and found.st_uid not in (0, os.geteuid()):
-            raise KeyringError(
-                f"{path}: belongs to user {found.st_uid}, who could change the keys; this process "
-                f"runs as user {os.geteuid()}: chown {os.geteuid()} {path}"
-            )
-        with open(descriptor, "rb", closefd=False) as file:
-            data = file.read(_MAX_FILE + 1)
-    finally:
-        os.close(descriptor)
-    if len(data) > _MAX_FILE:
-        raise KeyringError(f"{path}: is larger than {_MAX_FILE} bytes: not a file of keys")
-    return parse(data, path)
+    return parse(secretfile.read(path, _KIND, anybodys=anybodys, handed=handed), path)
 
 
 def save(path: str | os.PathLike[str], keyring: Keyring) -> None:
@@ -131,17 +110,7 @@ def save(path: str | os.PathLike[str], keyring: Keyring) -> None:
 
     The file keeps its owner (when root writes it for a service's user); its mode becomes 0600.
     """
-    # A link to the file stays a link: the file that it leads to is replaced.
-    target = os.path.realpath(os.fspath(path))
-    temporary = f"{target}.{os.getpid()}.new"
-    try:
-        _write(temporary, keyring, like=target)
-        os.replace(temporary, target)
-    except OSError as exc:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise KeyringError(f"{os.fspath(path)}: cannot be written: {exc.strerror}") from None
-    _sync_directory(target)
+    secretfile.replace(os.fspath(path), dump(keyring), _KIND)
 
 
 def take_seed(path: str, seed: str) -> str:
@@ -176,52 +145,7 @@ def why_not_writable(path: str) -> str:
 
 def create(path: str | os.PathLike[str], keyring: Keyring) -> None:
     """Write a new file of keys. Raises KeyringError, also when one exists already."""
-    path = os.fspath(path)
-    try:
-        _write(path, keyring, like=None)
-    except FileExistsError:
-        raise KeyringError(
-            f"{path}: already exists, and its keys may be in use: move it away first"
-        ) from None
-    except OSError as exc:
-        raise KeyringError(f"{path}: cannot be written: {exc.strerror}") from None
-    _sync_directory(path)
-
-
-def _write(path: str, keyring: Keyring, *, like: str | None) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "w", encoding="ascii") as file:
-        # A umask can only take bits away; exactly this mode is needed.
-        os.fchmod(descriptor, 0o600)
-        if like is not None and os.geteuid() == 0:
-            with contextlib.suppress(FileNotFoundError):
-                owner = os.stat(like)
-                os.fchown(descriptor, owner.st_uid, owner.st_gid)
-        file.write(dump(keyring))
-        file.flush()
-        os.fsync(descriptor)
-
-
-def _sync_directory(path: str) -> None:
-    """Make the new name last through a power cut; not all file systems can."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _check_mode(path: str, found: os.stat_result, widest: int) -> None:
-    if not stat.S_ISREG(found.st_mode):
-        raise KeyringError(f"{path}: is not a regular file")
-    mode = stat.S_IMODE(found.st_mode)
-    if mode & ~widest:
-        raise KeyringError(
-            f"{path}: has mode {mode:04o}, wider than {widest:04o}: others could read or change "
-            f"the keys; chmod {widest:o} {path} (and change the keys if anybody else was on this "
-            "machine)"
-        )
+    secretfile.create(os.fspath(path), dump(keyring), _KIND)
 
 
 # -- text --------------------------------------------------------------------------------------

@@ -49,6 +49,8 @@ _SECTIONS: dict[str, dict[str, str]] = {
         "docs": "docs",
         "config": "config",
         "keygen": "keygen",
+        "identity": "identity",
+        "ca": "ca",
         "ring": "ring",
         "systemd-unit": "setup",
         "kubernetes": "setup",
