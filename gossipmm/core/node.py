@@ -129,10 +129,7 @@ class Node:
         self._local.publish()
 
     def _compose(self) -> Parts:
-        """Make the parts, each from those below it, or with a callback to one that is not.
-
-        ``Findings``: a probe's find is for the detector. ``LaterLives``: who is proved.
-        """
+        """Make the parts, each from those below it, or with a callback to one that is not."""
         local, outbox, admission = self._local, self._outbox, self._admission
         size_tests, seeds = SizeTests(local, outbox, admission), Seeds(local, outbox)
         broadcasts, replies = BroadcastQueue(local, outbox), Replies(local)
@@ -144,9 +141,8 @@ class Node:
             reached=lambda *found: detector.hear_alive(*found),
         )
         probes = Probes(local, outbox, admission, broadcasts, findings)
-        detector = Detector(local, outbox, broadcasts, probes)
+        detector = Detector(local, outbox, broadcasts, probes, lambda it: later.takes_over(it))
         own = OwnGenerations(local, broadcasts)
-        health = ServiceHealth(local, own, self._advance)
         closed = ClosedGenerations(local, outbox, detector, own, replies)
         conflict, reply_loss = NameConflict(local, outbox, own, probes), ReplyLoss(local, own)
         transfer, founding = Transfer(local, outbox, replies, pace), Founding(local, seeds, pace)
@@ -156,10 +152,12 @@ class Node:
         rotation = Rotation(local, outbox, self._envelope, self._advance, own)
         reaper = Reaper(local, detector, own, closed, probes, seeds)
         silence, expected = Silence(local, detector, probes), ExpectedSyn(local, probes)
-        later = LaterLives(local, outbox, broadcasts, replies, lambda *it: records.accept(*it))
+        told = (outbox, broadcasts, replies, probes)
+        later = LaterLives(local, *told, lambda *proved: records.accept(*proved))
         records = Records(local, broadcasts, detector, Lives(closed, conflict, later), rotation)
-        rest = (expected, joining, reaper, pace, health)
-        GossipRound(local, own, conflict, silence, reply_loss, probes, *rest).begin()
+        health = ServiceHealth(local, own, self._advance)
+        rest = (reply_loss, probes, expected, joining, reaper, pace, health)
+        GossipRound(local, own, conflict, silence, *rest).begin()
         return Parts(
             admission=admission,
             envelope=self._envelope,

@@ -257,6 +257,9 @@ class Receiver:
             if options and sender.complete and not options.keys() <= _NO_REQUEST:
                 self._hear_requests(inbound, sender)
         else:
+            if frame.kind == wire.ACK and parts.probes.asked(frame.probe):
+                # It is at the address of the life held: its record is asked for once more [P129].
+                local.unproved.pop(frame.sender, None)
             parts.closed.hear_stranger(inbound)
             if wire.OPT_MORE in options:
                 parts.transfer.hear_part(inbound, options[wire.OPT_MORE])
@@ -323,6 +326,8 @@ class Receiver:
             where = parts.paths.to(sender)
             if parts.validation.missing(where):
                 self._ask_proof(inbound, where)
+                if inbound.source not in sender.addresses:
+                    parts.replies.ask(inbound.reply, sender.key)  # it may have moved
                 return
             self._hear_large(inbound, sender, parts.admission.proved[where])
         if (minimums := options.get(wire.OPT_MINIMUMS)) is not None:

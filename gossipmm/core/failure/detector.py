@@ -6,6 +6,7 @@ broadcasts. Probes are in ``probes.py``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
 from typing import Final
 
@@ -45,9 +46,12 @@ class Detector:
         outbox: Outbox,
         broadcasts: BroadcastQueue,
         probes: Probes,
+        is_taken_over: Callable[[Member], bool],
     ) -> None:
         self._local = local
         self._outbox = outbox
+        #: Lets a later life of a member take its place instead of its death.
+        self._is_taken_over = is_taken_over
         self._broadcasts = broadcasts
         self._probes = probes
         self.isolation = Isolation(local)
@@ -357,7 +361,8 @@ class Detector:
         if member.suspect_since + timeout(local, len(member.accusers)) > local.now:
             self._schedule_death(member)
             return
-        self._declare_dead(member)
+        if not self._is_taken_over(member):
+            self._declare_dead(member)
 
     # -- this node's own health ------------------------------------------------------------
 
@@ -406,10 +411,8 @@ class Detector:
     def hear_dead(self, member: Member, heartbeat: int, age: float, reporter: Member) -> Outcome:
         """Take a claim "dead": a suspicion, because each node declares death itself [P34, P35].
 
-        Except for one older than any suspicion lasts, of somebody who is not held alive here, and
-        for any of somebody never heard alive here: these are taken as deaths. (One who is held
-        alive may be the victim of a reporter that was deaf: in a large cluster no fresher heartbeat
-        contradicts it.)
+        One older than any suspicion lasts, of somebody not held alive here, is taken as a death,
+        and so is any of somebody never heard alive here.
         """
         local = self._local
         if self._jumps(member, heartbeat):

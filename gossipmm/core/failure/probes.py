@@ -11,6 +11,7 @@ from math import inf
 from typing import Final
 
 from gossipmm.addresses import format_address
+from gossipmm.core.failure.helpers import Helpers, only_told
 from gossipmm.core.failure.outcomes import RoundOutcomes
 from gossipmm.core.failure.probe import Failure, Findings, Probe
 from gossipmm.core.failure.tries import LASTS, accusation_waits, blame_for_death, tries_of, unit_of
@@ -45,9 +46,6 @@ _BEHIND_FOR: Final = 4
 #: as many each time, up to so many. Ten deaf hosts of 100 made each of their seeds send 117
 #: datagrams a second.
 _DEAF_WAIT: Final = 8
-#: Helpers remembered that reached somebody.
-_BRIDGES: Final = 8
-
 #: Purposes whose failure accuses. The dead are dead already, and a helper only reports [P68].
 _ACCUSES: Final = frozenset((Purpose.ROUND, Purpose.SUSPICION, Purpose.FAILURE))
 #: Those for which others are asked to help: the word of others brings nobody back by itself [P138].
@@ -81,14 +79,12 @@ class Probes:
         #: Probes that ended without an answer, and when they began: an answer that still comes
         #: tells how far this node is behind with its reading.
         self._unanswered: dict[int, float] = {}
-        #: Members that reached somebody for this node, the latest last: each may be the only bridge
-        #: to the other side of a split.
-        self._bridges: dict[int, None] = {}
         #: Members held dead that spoke and did not answer: how often, and until when they are left
         #: alone.
         self._deaf: dict[int, tuple[int, float]] = {}
         #: How the probes of the round ended lately.
         self.lately = RoundOutcomes(local)
+        self._helpers = Helpers(local, outbox, self.lately)
 
     # -- asking ----------------------------------------------------------------------------
 
@@ -221,6 +217,9 @@ class Probes:
         tries = tries_of(probe, local)
         stage = probe.stage
         if stage >= len(tries) or probe.once:
+            if probe.once and not stage and only_told(probe):
+                probe.stage = 1
+                self._ask_helpers(probe)
             if local.now >= probe.ends:
                 self._fail(probe)
                 return
@@ -241,30 +240,8 @@ class Probes:
         if Mechanism.HELPERS in local.without:
             return
         options = {wire.OPT_TARGET: probe.member.key}
-        for helper in self._helpers(probe):
+        for helper in self._helpers.choose(probe):
             self._outbox.send(wire.HELP, helper, probe=probe.identity, options=options)
-
-    def _helpers(self, probe: Probe) -> list[Member]:
-        """Choose helpers: first the one that last reached somebody for this node [P67].
-
-        Where one host bridges a split, three helpers at random miss it nearly always: 1,254
-        datagrams a second and node, for as long as it lasted.
-        """
-        local, member = self._local, probe.member
-        peers, most = local.table.peers, local.config.helpers
-        known = [peers[key] for key in self._bridges if key in peers and key != member.key]
-        lost = self._paths.lost
-        if known and member.key in lost and probe.stage == 1:
-            return [local.rng.choice(known)]  # one after the other: each has to probe it
-        chosen = known[-1:] if most > 1 else []
-        if member.vouched_by in peers and peers[member.vouched_by] not in chosen:
-            chosen.append(peers[member.vouched_by])
-        if self.lately.nearly_all_fail:
-            most = min(most, 1)  # those asked for help are most likely gone as well
-        elif not known:
-            most += self.lately.last_failed
-        taken = {member.key, *(one.key for one in chosen), *lost}
-        return chosen + local.peers.sample(max(0, most - len(chosen)), taken)
 
     # -- answers ---------------------------------------------------------------------------
 
@@ -330,10 +307,7 @@ class Probes:
             when = local.now + local.config.probe_time
             local.timers.at(when, self._probe_held, probe.member)
         local.stats.probes_helped += 1
-        self._bridges.pop(helper.key, None)
-        self._bridges[helper.key] = None
-        if len(self._bridges) > _BRIDGES:
-            del self._bridges[next(iter(self._bridges))]
+        self._helpers.reached(helper)
         probe.member.helped_at = local.now
         probe.member.note(local.now, EvidenceKind.REACHED_BY_HELPER, helper.name)
         self._reached(probe)

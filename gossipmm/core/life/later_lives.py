@@ -11,6 +11,7 @@ from math import inf
 from typing import Final
 
 from gossipmm.addresses import format_address
+from gossipmm.core.failure.probes import Probes
 from gossipmm.core.sending.broadcasts import BroadcastQueue
 from gossipmm.core.sending.inbound import Inbound
 from gossipmm.core.sending.outbox import Outbox, Stranger
@@ -18,6 +19,7 @@ from gossipmm.core.sending.replies import Replies
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
+from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.timers import Token, cancel
 from gossipmm.core.values.trail import EvidenceKind
@@ -41,6 +43,9 @@ _FEW_TRIES: Final = 3
 #: for each live member, all of which may restart at once. At 20 members that is as much as idle
 #: exchanges take.
 _BUDGET, _FOR_EACH, _REFILLED_IN = 4096, 600, 60.0
+#: Questions in vain after which the life held is asked as well: no address of either may lead there
+#: from here, and such members have few turns in the round [P71].
+_HELD_TOO: Final = 4
 #: Bytes of a question on the wire.
 _QUESTION: Final = 65 + 28
 #: Seconds for which a life that nobody answers for is remembered, and how many are. Of its name
@@ -77,12 +82,14 @@ class LaterLives:
         outbox: Outbox,
         broadcasts: BroadcastQueue,
         replies: Replies,
+        probes: Probes,
         accept: Callable[[list[Page], NodeId], None],
     ) -> None:
         self._local = local
         self._outbox = outbox
         self._broadcasts = broadcasts
         self._replies = replies
+        self._probes = probes
         self._accept = accept
         self._lives: dict[int, _Life] = {}
         self._by_probe: dict[int, _Life] = {}
@@ -100,8 +107,7 @@ class LaterLives:
             return False
         if not self._stands(held):
             if page.number == 0 and held.complete:
-                # If it lives all the same, it has to know: it takes a generation above.
-                self._outbox.send(wire.NEWS, held, options={wire.OPT_PAGES: [page.raw]})
+                self._tell_held(held, page)
             return False
         key = wire.record_key(local.config.cluster, page.name, page.generation)
         itself = key == inbound.frame.sender and inbound.source in page.addresses
@@ -123,6 +129,10 @@ class LaterLives:
             life.asked = min(life.asked, _FEW_TRIES - 1)
             self._ask(life, free=True)
         return True
+
+    def _tell_held(self, held: Member, page: Page) -> None:
+        """Show the life before what follows it: if it lives all the same, it takes one above."""
+        self._outbox.send(wire.NEWS, held, options={wire.OPT_PAGES: [page.raw]})
 
     def _stands(self, held: Member) -> bool:
         """Return whether a life is held alive here."""
@@ -201,7 +211,10 @@ class LaterLives:
     def _ask(self, life: _Life, *, free: bool = False) -> None:
         """Ask at its address, unless the matter has ended meanwhile; ``free``: whatever is left."""
         local = self._local
-        cancel(life.timer)
+        if life.timer is not None:
+            # What this node itself stood still for is not taken from the time for an answer.
+            life.began += max(0.0, local.now - life.timer.when)
+            cancel(life.timer)
         life.timer = None
         if self._lives.get(life.key) is not life:
             return
@@ -213,7 +226,11 @@ class LaterLives:
             self._accepted(life)
             return
         if local.now - life.began >= _WAITS * local.config.gossip_interval:
-            self._fail(life, held)
+            if local.me.key not in held.accusers:
+                self._fail(life, held)
+                return
+            # The life held did not answer this node either: if it dies, this one counts.
+            life.timer = local.timers.at(local.now + local.config.probe_time, self._ask, life)
             return
         zero = life.pages.get(0)
         tries = _FEW_TRIES if life.name in self._contested else _TRIES
@@ -223,10 +240,26 @@ class LaterLives:
             self._outbox.send(wire.SYN, to, probe=life.probe)
             local.stats.later_lives_asked += 1
             life.asked += 1
+            if life.asked == min(_HELD_TOO, tries):
+                self._probes.start(held, Purpose.SUSPICION)
         units = _AGAIN[life.asked - 1] if 0 < life.asked <= len(_AGAIN) else 0
         since = life.began + units * local.config.resend_base
         when = since if since > local.now else local.now + _THEN * local.config.resend_base
         life.timer = local.timers.at(when, self._ask, life)
+
+    def takes_over(self, held: Member) -> bool:
+        """Let a later life take the place of one that would be declared dead now [P129].
+
+        False: none is announced of it.
+        """
+        of_name = [life for life in self._lives.values() if life.name == held.name]
+        whole = [life for life in of_name if 0 in life.pages]
+        if not whole:
+            return False
+        last = max(whole, key=lambda life: life.generation)
+        self._tell_held(held, last.pages[0])
+        self._accepted(last)
+        return True
 
     def answered(self, probe: int, sender: int) -> bool:
         """Take an ACK; True: it answers such a question, and that life counts from now on."""

@@ -87,6 +87,7 @@ class Records:
                 self._broadcasts.heard(member, page.number)
         elif put is Put.OLDER and member is not None and member.complete:
             inbound.reply.pages.append(member.pages[0].raw)
+            self._closed.is_older(inbound.frame.sender, page)
         elif put is Put.NO_ROOM or (put is Put.REFUSED and member is None):
             self._closed.capacity.refused(inbound, page)
         elif put is Put.CLOSED:

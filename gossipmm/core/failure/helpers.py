@@ -1,0 +1,68 @@
+"""Whom to ask for help with a member that does not answer: first who reached somebody lately."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gossipmm.core.failure.outcomes import RoundOutcomes
+from gossipmm.core.failure.probe import Probe
+from gossipmm.core.sending.outbox import Outbox
+from gossipmm.core.table.local_state import LocalState
+from gossipmm.core.table.member import Member
+from gossipmm.core.values.purpose import Purpose
+
+__all__ = ("Helpers", "only_told")
+
+#: Helpers remembered that reached somebody.
+_BRIDGES: Final = 8
+
+
+def only_told(probe: Probe) -> bool:
+    """Return whether others alone say that a member lives which this node holds dead [P42]."""
+    buried = probe.member.declared_dead_at
+    return (
+        probe.purpose is Purpose.RETURNING and buried is not None and probe.member.seen_at < buried
+    )
+
+
+class Helpers:
+    """Chooses helpers, and remembers which of them reached somebody."""
+
+    def __init__(self, local: LocalState, outbox: Outbox, lately: RoundOutcomes) -> None:
+        self._local = local
+        self._paths = outbox.paths
+        self._lately = lately
+        #: Members that reached somebody for this node, the latest last: each may be the only bridge
+        #: to the other side of a split.
+        self._bridges: dict[int, None] = {}
+
+    def reached(self, helper: Member) -> None:
+        """Take note that a helper reached somebody."""
+        self._bridges.pop(helper.key, None)
+        self._bridges[helper.key] = None
+        if len(self._bridges) > _BRIDGES:
+            del self._bridges[next(iter(self._bridges))]
+
+    def choose(self, probe: Probe) -> list[Member]:
+        """Choose helpers: first the one that last reached somebody for this node [P67].
+
+        Where one host bridges a split, three helpers at random miss it nearly always: 1,254
+        datagrams a second and node, for as long as it lasted.
+        """
+        local, member = self._local, probe.member
+        peers, most = local.table.peers, local.config.helpers
+        known = [peers[key] for key in self._bridges if key in peers and key != member.key]
+        lost = self._paths.lost
+        if known and member.key in lost and probe.stage == 1:
+            return [local.rng.choice(known)]  # one after the other: each has to probe it
+        chosen = known[-1:] if most > 1 else []
+        if member.vouched_by in peers and peers[member.vouched_by] not in chosen:
+            chosen.append(peers[member.vouched_by])
+        if probe.once:
+            most = len(chosen) + 1
+        elif self._lately.nearly_all_fail:
+            most = min(most, 1)  # those asked for help are most likely gone as well
+        elif not known:
+            most += self._lately.last_failed
+        taken = {member.key, *(one.key for one in chosen), *lost}
+        return chosen + local.peers.sample(max(0, most - len(chosen)), taken)
