@@ -326,8 +326,7 @@ class Detector:
 
     def _must_ask(self, member: Member) -> bool:
         """Return whether this node has not asked in this suspicion, or was answered [P131]."""
-        never = member.failed_at is None and self._asks_first
-        return never or self._second_hand.must_ask(member)
+        return (member.failed_at is None and self._asks_first) or self._second_hand.must_ask(member)
 
     def _schedule_death(self, member: Member) -> None:
         """Set the timer to the end of the suspicion, or to the question that comes before it.
