@@ -101,7 +101,7 @@ ONLY_THERE: dict[Face, set[str]] = {
 #: Commands that ask no agent, or put several verbs together.
 OTHER_COMMANDS = {
     *("agent", "demo", "diff", "top", "log-level", "monitor", "keys", "ring"),
-    *("config", "keygen", "systemd-unit", "kubernetes", "completion"),
+    *("config", "keygen", "identity", "ca", "systemd-unit", "kubernetes", "completion"),
     *("dockerfile", "alerts", "dashboard", "docs"),
 }
 #: Endpoints about the process, not the agent.
