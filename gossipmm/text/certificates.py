@@ -25,6 +25,7 @@ FAULTS: Mapping[Fault, str] = {
     Fault.EXPIRED: "has expired",
     Fault.REVOKED: "was revoked by the authority",
     Fault.SUPERSEDED: "was replaced by a later one",
+    Fault.MISSING: "is not known here",
 }
 
 #: What gives a node another certificate.

@@ -25,3 +25,4 @@ class Fault(StrEnum):
     EXPIRED = "expired"
     REVOKED = "revoked"
     SUPERSEDED = "superseded"  #: a later one of the same name is known
+    MISSING = "missing"  #: none is known
