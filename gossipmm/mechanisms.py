@@ -24,6 +24,7 @@ class Mechanism(StrEnum):
     DEAD_RETRY = "dead_retry"  #: the dead are probed again, so that a split heals
     DEAF_HOLD = "deaf_hold"  #: a node that hears nobody at all holds its accusations
     DIGESTS = "digests"  #: tables are compared, which finds what broadcasts missed
+    EQUIVOCATION = "equivocation"  #: who signs two pages of one version is in no lookup
     EVERYONE_DECLARES = "everyone_declares"  #: a death heard is a suspicion, not yet a death here
     EXPECTED_SYN = "expected_syn"  #: a predecessor on the ring whose SYN does not come is probed
     EVIDENCE_AGE = "evidence_age"  #: the dead return only by evidence younger than their death here
@@ -37,6 +38,7 @@ class Mechanism(StrEnum):
     LATE_HOLD = "late_hold"  #: a node whose timers are late holds its accusations
     PATHS = "paths"  #: of several addresses of a member, the one that answers is used
     PATH_SIZES = "path_sizes"  #: where what is large does not arrive, what is told there is cut
+    PINS = "pins"  #: the first key of a name is its only one
     PROVED_LIVES = "proved_lives"  #: a later life of a live member counts once it has answered
     QUIET_HEARSAY = "quiet_hearsay"  #: after false alarms, hearsay is asked about before it is told
     QUICK_RESENDS = "quick_resends"  #: an unanswered probe is sent again within the interval
@@ -44,6 +46,8 @@ class Mechanism(StrEnum):
     RING = "ring"  #: each interval's exchange is with the successor on the ring of record keys
     SECOND_PUSH = "second_push"  #: broadcasts are pushed twice
     SECOND_HAND_ASKS = "second_hand_asks"  #: others' word of a life asks, and does not undo silence
+    SIGNED_PAGES = "signed_pages"  #: a node with an identity judges pages by their signatures
+    SIGNED_STATEMENTS = "signed_statements"  #: that others reached a member counts by its signature
     STALE_LOOKUPS = "stale_lookups"  #: a node that is cut off answers with the hosts last known
     SUSPECT_ROWS = "suspect_rows"  #: suspicions ride on exchanges
     SUSPECT_REPORTER = (

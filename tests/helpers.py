@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from gossipmm.config import Config
+from gossipmm.core.identity.keys import Identity
 from gossipmm.core.node import Node
 from gossipmm.core.table.member import Member
 from gossipmm.core.values.stats import Drop
@@ -70,9 +71,11 @@ class Mesh:
         latency: float = LATENCY,
         now: float = START,
         wall: bool = False,
+        identity: Callable[[str], Identity | None] = lambda _: None,
         **fields: Any,
     ) -> None:
-        """``wall``: its nodes know the time of day."""
+        """``wall``: its nodes know the time of day. ``identity``: what each is, by its label."""
+        self._identity = identity
         self._knows_wall = wall
         self.config = Config(**{"join": ("seed:7946",), **fields})
         self.now = now
@@ -149,6 +152,7 @@ class Mesh:
             rng=random.Random(f"{self._seed}/{name}/{self._count}"),
             now=self.now,
             wall_ms=self.wall_ms() if self._knows_wall else None,
+            identity=self._identity(name),
         )
         if seeds is None:
             seeds = [self[first].addresses[0] for first in self.names()[:1]]

@@ -16,7 +16,7 @@ import cbor2
 
 from gossipmm.core.values.types import Address, NodeState, Registration
 from gossipmm.core.wire import frame as wire
-from gossipmm.core.wire.pages import Page, encode_entry, encode_page, encode_page_zero
+from gossipmm.core.wire.pages import Page, Seal, encode_entry, encode_page, encode_page_zero
 from gossipmm.core.wire.slim import decode_slim_untrusted, is_slim
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ class Puppet:
         self.key = wire.record_key(mesh.config.cluster, name, generation)
         self.heartbeat = 5
         self.version = 0
+        #: What signs its pages; None: they are not signed.
+        self.seal: Seal | None = None
         #: Whether it answers a SYN meant for it.
         self.answers = True
         #: What was said to it, in order.
@@ -146,12 +148,14 @@ class Puppet:
             state,
             self.addresses,
             metadata or {},
+            seal=self.seal,
         )
 
     def page(self, number: int, *entries: Registration, version: int | None = None) -> Page:
         """One of its pages of entries."""
         pairs = [(entry, encode_entry(entry)) for entry in entries]
-        return encode_page(self.name, self.generation, number, self._next(version), pairs)
+        at = self._next(version)
+        return encode_page(self.name, self.generation, number, at, pairs, self.seal)
 
     def _next(self, version: int | None) -> int:
         if version is None:

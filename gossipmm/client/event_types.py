@@ -15,8 +15,11 @@ from typing import Literal, TypeAlias, TypedDict, final
 
 from gossipmm.client.refusal_types import (
     DrainAskedTold,
+    EquivocatingTold,
     GenerationAheadTold,
+    IdentityConflictTold,
     NameClaimedTold,
+    NameConflictTold,
     NotAdmittedTold,
 )
 
@@ -209,19 +212,6 @@ class PathTroubleTold(TypedDict):
     addresses: list[str]
     carries: int
     loses: int
-
-
-@final
-class NameConflictTold(TypedDict):
-    """Two live processes use one name. ``ours`` is True at the older of the two."""
-
-    event: Literal["name_conflict"]
-    time: float
-    text: str
-    name: str
-    ours: bool
-    older: list[str]
-    newer: list[str]
 
 
 @final
@@ -439,6 +429,8 @@ WatchedEvent: TypeAlias = (
     | TableFullTold
     | NotAdmittedTold
     | NameClaimedTold
+    | IdentityConflictTold
+    | EquivocatingTold
     | GenerationAheadTold
     | MemberImpairedTold
     | ForeignTrafficTold

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict, final
 
-__all__ = ("DrainAskedTold", "GenerationAheadTold", "NameClaimedTold", "NotAdmittedTold")
+__all__ = (
+    "DrainAskedTold",
+    "EquivocatingTold",
+    "GenerationAheadTold",
+    "IdentityConflictTold",
+    "NameClaimedTold",
+    "NameConflictTold",
+    "NotAdmittedTold",
+)
 
 
 @final
@@ -55,3 +63,42 @@ class GenerationAheadTold(TypedDict):
     name: str
     ahead: float
     source: str
+
+
+@final
+class NameConflictTold(TypedDict):
+    """Two live processes use one name. ``ours`` is True at the older of the two."""
+
+    event: Literal["name_conflict"]
+    time: float
+    text: str
+    name: str
+    ours: bool
+    older: list[str]
+    newer: list[str]
+
+
+@final
+class IdentityConflictTold(TypedDict):
+    """Somebody signs records of a name with another key than the one held for it here."""
+
+    event: Literal["identity_conflict"]
+    time: float
+    text: str
+    name: str
+    held: list[str]
+    key: str
+    other: list[str]
+    other_key: str
+
+
+@final
+class EquivocatingTold(TypedDict):
+    """A member signed two pages of one version: in no lookup until it begins another life."""
+
+    event: Literal["equivocating"]
+    time: float
+    text: str
+    name: str
+    key: str
+    page: int

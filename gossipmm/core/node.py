@@ -21,8 +21,9 @@ from gossipmm.core.failure.pauses import IN_TIME, Lateness, is_late, lateness
 from gossipmm.core.failure.predecessor import ExpectedSyn
 from gossipmm.core.failure.probe import Findings
 from gossipmm.core.failure.probes import Probes
-from gossipmm.core.failure.self_health import health_of
 from gossipmm.core.failure.silence import Silence
+from gossipmm.core.identity.keys import Identity
+from gossipmm.core.identity.signed import seal_of
 from gossipmm.core.life.closed_generations import ClosedGenerations
 from gossipmm.core.life.conflict import NameConflict
 from gossipmm.core.life.generation import OwnGenerations
@@ -48,6 +49,7 @@ from gossipmm.core.sync.anti_entropy import AntiEntropy
 from gossipmm.core.sync.claims import Claims
 from gossipmm.core.sync.fingerprints import Fingerprints
 from gossipmm.core.sync.founding import Founding
+from gossipmm.core.sync.identities import Identities
 from gossipmm.core.sync.joining import Joining
 from gossipmm.core.sync.pace import Pace
 from gossipmm.core.sync.reaper import Reaper
@@ -55,37 +57,26 @@ from gossipmm.core.sync.records import Lives, Records
 from gossipmm.core.sync.round import GossipRound
 from gossipmm.core.sync.transfer import Transfer
 from gossipmm.core.table.local_state import LocalState
-from gossipmm.core.table.member import Member
-from gossipmm.core.table.peers import agreement_of
 from gossipmm.core.table.self_record import SelfRecord
 from gossipmm.core.table.table import Table
 from gossipmm.core.values import events
 from gossipmm.core.values.stats import Drop, Stats
-from gossipmm.core.values.types import (
-    Address,
-    Agreement,
-    Evidence,
-    Generation,
-    Health,
-    Heartbeat,
-    MemberView,
-    NodeId,
-    OwnRegistration,
-    PathView,
-)
+from gossipmm.core.values.types import Address, Generation, NodeId
+from gossipmm.core.views import NodeViews
 from gossipmm.core.wire.pages import Page, page_untrusted
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-class Node:
+class Node(NodeViews):
     """One member of a gossip cluster, without input or output of its own.
 
     ``addresses`` are announced to the others (IP literals). ``generation`` comes from
     ``make_generation``. ``now`` is core time: seconds on any clock that does not go back.
     ``wall_ms`` is the wall clock then, since 1970; None: not known. ``envelope`` encrypts
     (``CoseEnvelope``). ``page_reader`` replaces ``page_untrusted``: many nodes can share a cache.
+    ``identity`` signs and judges; None: nothing is signed, or looked at [P150].
     """
 
     def __init__(
@@ -100,8 +91,10 @@ class Node:
         wall_ms: int | None = None,
         envelope: Envelope | None = None,
         page_reader: Callable[[bytes], Page] = page_untrusted,
+        identity: Identity | None = None,
     ) -> None:
-        own = SelfRecord(config, name, generation, tuple(addresses))
+        seal = seal_of(identity.signer, config.cluster) if identity is not None else None
+        own = SelfRecord(config, name, generation, tuple(addresses), seal)
         self._local = LocalState(config, own, rng, now, wall_ms)
         self._envelope: Envelope = envelope or PlainEnvelope()
         self._paths = Paths(self._local)
@@ -115,7 +108,9 @@ class Node:
         self._called_at = now
         #: A smaller step of the clock means nothing: it is not looked at.
         self._may_be_late = 0.5 * config.probe_time
-        self._parts = self._compose()
+        #: Which keys stand behind names; what the shell keeps of that.
+        self.identities = Identities(self._local, identity)
+        self._parts = self._compose(self.identities)
         #: Its keys and the cluster's rotations; what the checks of its services found.
         self.keys = self._parts.rotation
         self.service_health = self._parts.service_health
@@ -128,7 +123,7 @@ class Node:
         self._parts.own_generations.begin([own.page_zero()])
         self._local.publish()
 
-    def _compose(self) -> Parts:
+    def _compose(self, identities: Identities) -> Parts:
         """Make the parts, each from those below it, or with a callback to one that is not."""
         local, outbox, admission = self._local, self._outbox, self._admission
         size_tests, seeds = SizeTests(local, outbox, admission), Seeds(local, outbox)
@@ -140,7 +135,7 @@ class Node:
             answered=lambda *found: detector.answered(*found),
             reached=lambda *found: detector.hear_alive(*found),
         )
-        probes = Probes(local, outbox, admission, broadcasts, findings)
+        probes = Probes(local, outbox, admission, broadcasts, findings, identities.statements)
         detector = Detector(local, outbox, broadcasts, probes, lambda it: later.takes_over(it))
         own = OwnGenerations(local, broadcasts)
         closed = ClosedGenerations(local, outbox, detector, own, replies)
@@ -154,10 +149,11 @@ class Node:
         silence, expected = Silence(local, detector, probes), ExpectedSyn(local, probes)
         told = (outbox, broadcasts, replies, probes)
         later = LaterLives(local, *told, lambda *proved: records.accept(*proved))
-        records = Records(local, broadcasts, detector, Lives(closed, conflict, later), rotation)
+        lives, judge = Lives(closed, conflict, later), identities.judge(detector, *told[1:])
+        records = Records(local, broadcasts, detector, lives, rotation, judge)
         health = ServiceHealth(local, own, self._advance)
-        rest = (reply_loss, probes, expected, joining, reaper, pace, health)
-        GossipRound(local, own, conflict, silence, *rest).begin()
+        rest = (silence, reply_loss, probes, expected, joining, reaper, pace, health)
+        GossipRound(local, own, conflict, *rest).begin()
         return Parts(
             admission=admission,
             envelope=self._envelope,
@@ -173,6 +169,7 @@ class Node:
             own_generations=own,
             closed=closed,
             conflict=conflict,
+            identities=identities,
             later_lives=later,
             leaving=Leaving(local, outbox, conflict, seeds),
             registrations=Registrations(local, outbox, own, probes),
@@ -335,9 +332,13 @@ class Node:
         return result
 
     def forget(self, name: NodeId, *, now: float) -> bool:
-        """Close a generation: dead, left or never alive; else drop later ones not proved."""
+        """Close a generation: dead, left or never alive; drop later ones not proved, and the pin.
+
+        False: there was nothing to forget [P50, P152].
+        """
         closed = self._say(self._parts.closed.forget, now, name)
-        return closed or self._parts.later_lives.forget(name)
+        unpinned = self.identities.forget(name)
+        return self._parts.later_lives.forget(name) or closed or unpinned
 
     def leave(self, now: float) -> None:
         """Leave gracefully; a LeaveFinished event follows within ``config.leave_timeout``."""
@@ -366,83 +367,3 @@ class Node:
         elif member is not None:
             self._paths.failed(member, address)
             self._parts.probes.send_failed(member, address)
-
-    # -- what a reader sees ----------------------------------------------------------------------
-
-    @property
-    def name(self) -> NodeId:
-        """This node's name."""
-        return self._local.own.name
-
-    @property
-    def generation(self) -> Generation:
-        """This node's current generation."""
-        return self._local.own.generation
-
-    @property
-    def heartbeat(self) -> Heartbeat:
-        """This node's current heartbeat."""
-        return self._local.own.heartbeat
-
-    @property
-    def addresses(self) -> tuple[Address, ...]:
-        """Addresses that this node announces."""
-        return self._local.own.addresses
-
-    @property
-    def leaving(self) -> bool:
-        """True once ``leave`` was called."""
-        return self._local.own.leaving
-
-    @property
-    def left(self) -> bool:
-        """True once the leave is confirmed, or its time is over."""
-        return self._local.own.left
-
-    @property
-    def conflict(self) -> tuple[Address, ...]:
-        """Addresses of another live process with this node's name; empty without one."""
-        conflict = self._parts.conflict.current
-        return conflict.page.addresses if conflict is not None else ()
-
-    def registrations(self, now: float) -> tuple[OwnRegistration, ...]:
-        """Return what was registered with this node, and the seconds left to each at ``now``."""
-        return self._local.own.leased(now)
-
-    def registration(self, topic: str, host: str, now: float) -> OwnRegistration | None:
-        """Return one registration made with this node; None when it is not registered here."""
-        return self._local.own.leased_one(topic, host, now)
-
-    def members(self) -> tuple[MemberView, ...]:
-        """Return all known members, this node included, by name."""
-        return tuple(self._view(m) for _, m in sorted(self._local.table.by_name.items()))
-
-    def member(self, name: NodeId) -> MemberView | None:
-        """Return one member; None when the name is unknown."""
-        member = self._local.table.by_name.get(name)
-        return self._view(member) if member is not None else None
-
-    def _view(self, member: Member) -> MemberView:
-        view = member.view()
-        if member is self._local.me:
-            view = view._replace(heartbeat=self._local.own.heartbeat, heard=self._local.now)
-        return view
-
-    def why(self, name: NodeId) -> tuple[Evidence, ...]:
-        """Return the evidence trail of a member, oldest first; empty when the name is unknown."""
-        member = self._local.table.by_name.get(name)
-        return member.trail if member is not None else ()
-
-    def paths(self) -> tuple[PathView, ...]:
-        """Return what is wrong with the paths to members, as this node sees them."""
-        return self._paths.troubles()
-
-    def agreement(self) -> Agreement:
-        """Return how many live peers agree with this table, which do not, and since when."""
-        return agreement_of(self.table)
-
-    def health(self, now: float) -> Health:
-        """Return the health of this node: slow, deaf, its loss, what waits to be broadcast."""
-        losses = self._parts.reply_loss.lost, self._parts.reply_loss.missed
-        health = health_of(self._local, now, losses, self._parts.broadcasts.waiting)
-        return health._replace(small_paths=self._paths.count_small())

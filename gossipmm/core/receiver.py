@@ -35,6 +35,7 @@ from gossipmm.core.sending.size_tests import SizeTests
 from gossipmm.core.sync.anti_entropy import AntiEntropy
 from gossipmm.core.sync.claims import Claims
 from gossipmm.core.sync.fingerprints import Fingerprints
+from gossipmm.core.sync.identities import Identities
 from gossipmm.core.sync.joining import Joining
 from gossipmm.core.sync.records import Records
 from gossipmm.core.sync.transfer import Transfer
@@ -57,7 +58,7 @@ _LARGE: Final = (wire.OPT_DIGEST, wire.OPT_BUCKETS, wire.OPT_WANT, wire.OPT_PULL
 _NO_REQUEST: Final = frozenset(
     (
         *(wire.OPT_PAGES, wire.OPT_KEY, wire.OPT_SLOW, wire.OPT_JOINING),
-        *(wire.OPT_FULL, wire.OPT_AHEAD, wire.OPT_TOLD),
+        *(wire.OPT_FULL, wire.OPT_AHEAD, wire.OPT_TOLD, wire.OPT_SIGN, wire.OPT_LIFE),
     )
 )
 #: Options that say why their sender does not admit this node.
@@ -83,6 +84,7 @@ class Parts(NamedTuple):
     own_generations: OwnGenerations
     closed: ClosedGenerations
     conflict: NameConflict
+    identities: Identities
     later_lives: LaterLives
     leaving: Leaving
     registrations: Registrations
@@ -344,9 +346,9 @@ class Receiver:
         key = options.get(wire.OPT_TARGET)
         if key is not None:
             if frame.kind == wire.HELP:
-                parts.probes.help(key, sender, inbound.source, frame.probe)
+                parts.probes.help(key, sender, inbound.source, frame)
             elif frame.kind == wire.HELPED and wire.OPT_REACHED in options:
-                parts.probes.helped(frame.probe, key, sender)
+                parts.probes.helped(frame, key, sender)
 
     def _hear_question(self, inbound: Inbound, sender: Member, ask: list[Any]) -> None:
         """Answer a question to this life, to an address that is proved [P142]."""
@@ -386,6 +388,8 @@ class Receiver:
             if frame.known and sender is not None:
                 local.own.acknowledged = True
                 parts.reply_loss.asked(sender, frame.probe)
+            if wire.OPT_SIGN in frame.options:
+                parts.identities.statements.answer(inbound)
         elif frame.target:
             local.stats.drop(Drop.NOT_FOR_ME)
         room = self._room_to_reply(inbound) - 18
@@ -403,8 +407,7 @@ class Receiver:
             )
         if sender is not None and sender.key in local.table.peers:
             parts.expected.came(sender)
-            half = frame.half
-            parts.fingerprints.compare(sender, frame.fingerprint, half=half, may_send=True)
+            parts.fingerprints.compare(sender, frame, may_send=True)
             parts.size_tests.compared(sender)
 
     def _rows_beside(self, inbound: Inbound, room: int) -> bytes:
@@ -436,13 +439,12 @@ class Receiver:
             parts.leaving.hear_confirmed(frame.probe, frame.sender)
             or parts.joining.answered(frame.probe, frame.sender, source, joining=joining)
             or parts.conflict.answered(frame.probe, frame.sender)
-            or parts.probes.answered(frame.probe, sender, source)
+            or parts.probes.answered(frame, sender, source)
         )
         if not answers:
             return
         if sender is not None:
-            half = frame.half
-            parts.fingerprints.compare(sender, frame.fingerprint, half=half, may_send=False)
+            parts.fingerprints.compare(sender, frame, may_send=False)
             parts.size_tests.compared(sender)
         elif wire.OPT_MINIMUMS in frame.options:
             parts.closed.hear_minimums(frame.options[wire.OPT_MINIMUMS], None, is_answer=True)

@@ -63,6 +63,11 @@ DROPS: Mapping[Drop, str] = {
     Drop.UNPROVED_LIFE: "about later lives of live members, for which nobody has answered",
     Drop.QUESTION_RATE: "with questions, from a member that asks more often than it could use",
     Drop.NO_CREDIT: "accusations by members that were wrong again and again",
+    Drop.UNSIGNED: "records that are not signed and have to be",
+    Drop.BAD_SIGNATURE: "with a signature that does not hold",
+    Drop.OTHER_KEY: "records signed with another key than the name's",
+    Drop.UNKNOWN_SIGNER: "parts of signed records that came before their first part",
+    Drop.NO_STATEMENT: "word of members that sign, without their signature",
 }
 
 

@@ -247,6 +247,11 @@ EVENTS: Mapping[type, Callable[[Any, str], str]] = {
         " and nobody answers there: the one that lives keeps the name. If it happens again, "
         "somebody forges records"
     ),
+    events.IdentityConflict: lambda e, me: _other_key(e, me),
+    events.Equivocating: lambda e, _: (
+        f"member {e.name} (key {e.key}) signed two versions of one page ({e.page}): it is in no "
+        "answer until it starts again. Its host was restored from a copy, or it lies"
+    ),
     events.GenerationAhead: lambda e, me: _ahead(e, me),
     events.MemberImpaired: lambda e, _: (
         f"member {e.name} is impaired: it says that most of what it sends or is sent is lost; "
@@ -261,6 +266,16 @@ EVENTS: Mapping[type, Callable[[Any, str], str]] = {
     DrainAsked: lambda e, _: drain_asked(e),
     events.LeaveFinished: lambda e, _: left_line(e),
 }
+
+
+def _other_key(event: events.IdentityConflict, me: str) -> str:
+    name = "this node" if event.name == me else f"member {event.name}"
+    return (
+        f"somebody at {_at(event.other) or 'no address'} uses the name of {name} with key "
+        f"{event.other_key}, which is refused: the name belongs to key {event.key} at "
+        f"{_at(event.held) or 'no address'}. If the host has a new key, run gossipmm forget "
+        f"{event.name} on each node, or issue a certificate for it"
+    )
 
 
 def left_line(event: events.LeaveFinished) -> str:

@@ -100,6 +100,7 @@ DETAILS: Mapping[EvidenceKind, Callable[[Facts], str]] = {
     EvidenceKind.LATER_LIFE: _later_life,
     EvidenceKind.LATER_LIFE_SILENT: _later_life,
     EvidenceKind.DRAIN_ASKED: _drained,
+    EvidenceKind.EQUIVOCATED: lambda facts: f"page {facts['page']}",
     EvidenceKind.DELIVERED: _host,
     EvidenceKind.FAILURE_REPORTED: _host,
     EvidenceKind.RENEWED: lambda facts: str(facts["reason"]),
@@ -201,6 +202,9 @@ EVIDENCE: Mapping[EvidenceKind, Callable[[_Line], str]] = {
         f"{line.who} announced a later life of it {line.detail}: it counts once it answers there"
     ),
     EvidenceKind.DRAIN_ASKED: _drain_asked,
+    EvidenceKind.EQUIVOCATED: lambda line: (
+        f"it signed two versions of one page ({line.detail}): in no answer until its next life"
+    ),
     EvidenceKind.LATER_LIFE_SILENT: lambda line: (
         f"nobody answered for the later life of it that was announced {line.detail}: this one stays"
     ),

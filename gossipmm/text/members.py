@@ -22,6 +22,9 @@ REASONS: Mapping[StatusReason, Callable[[MemberView], str]] = {
         f"it has come back {view.returns} times, as a new process that had not left before"
     ),
     StatusReason.IMPAIRED: lambda _: "it says that most of what it sends or is sent is lost",
+    StatusReason.EQUIVOCATES: lambda _: "it signed two versions of one page",
+    StatusReason.EXPIRED: lambda _: "its certificate ended more than a day ago",
+    StatusReason.REVOKED: lambda _: "its certificate was revoked",
 }
 
 

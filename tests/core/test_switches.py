@@ -5,21 +5,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from gossipmm.core.values.claim import Claim
 from gossipmm.core.values.events import MemberReaped, MemberSuspected
 from gossipmm.core.values.stats import Drop
-from gossipmm.core.values.types import Status
+from gossipmm.core.values.types import Registration, Status
 from gossipmm.core.wire import frame as wire
 from gossipmm.mechanisms import Mechanism
 from tests.helpers import Mesh, dropped, held
+from tests.identities import in_the_name_of, seal, signing
 from tests.puppets import Puppet
 
 OFF_AND_ON = pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
 
 
-def mesh(mechanism: Mechanism, on: bool, *names: str, **fields: float) -> Mesh:
+def mesh(mechanism: Mechanism, on: bool, *names: str, **fields: Any) -> Mesh:
     without = frozenset() if on else frozenset({mechanism})
     return Mesh(*names, without=without, **fields)
 
@@ -105,3 +108,53 @@ def test_later_wire_versions_are_spoken_to_who_reads_them(on: bool) -> None:
     net.flush("a")
     (told,) = (one.frame.options for one in net.sent[-1:])
     assert len(told[wire.OPT_DIGEST]) == (4 if on else 3)
+
+
+def with_insider(net: Mesh) -> Puppet:
+    """Let a member that signs be known to all, and its word be heard."""
+    net.settle()
+    x = net.puppet("x")
+    x.seal = seal("x")
+    return x.introduce()
+
+
+@OFF_AND_ON
+def test_pages_are_judged_by_their_signatures(on: bool) -> None:
+    net = mesh(Mechanism.SIGNED_PAGES, on, "a", "b", identity=signing())
+    x = with_insider(net)
+    forger = in_the_name_of(net, "b")
+    x.say("a", pages=[forger.page(1, Registration("t", "evil"))])
+    assert ("t" in net["a"].table.topics) is not on
+    assert dropped(net["a"], Drop.UNSIGNED) == on
+
+
+@OFF_AND_ON
+def test_the_first_key_of_a_name_is_its_only_one(on: bool) -> None:
+    net = mesh(Mechanism.PINS, on, "a", "b", identity=signing())
+    x = with_insider(net)
+    net.run(5)
+    forger = in_the_name_of(net, "b", 1)
+    x.say("a", pages=[forger.page_zero()])
+    assert (held(net["a"], "b").addresses == net["b"].addresses) is on
+    assert dropped(net["a"], Drop.OTHER_KEY) == on
+
+
+@OFF_AND_ON
+def test_who_signs_two_pages_of_one_version_is_in_no_lookup(on: bool) -> None:
+    net = mesh(Mechanism.EQUIVOCATION, on, "a", "b", identity=signing())
+    x = with_insider(net)
+    for host in ("h1", "h2"):
+        x.say("a", pages=[x.page(1, Registration("t", host), version=9)])
+    net.run(1)
+    assert (held(net["a"], "x").status is Status.PROBATION) is on
+
+
+@OFF_AND_ON
+def test_that_a_helper_reached_a_member_counts_by_the_signature_of_that_one(on: bool) -> None:
+    net = mesh(Mechanism.SIGNED_STATEMENTS, on, "a", "b", "c", identity=signing())
+    net.settle()
+    net.run(10)
+    net.sent.clear()
+    net.run(60)
+    signed = [p for p in net.sent if wire.OPT_SIGN in p.frame.options]
+    assert bool(signed) is on

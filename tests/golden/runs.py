@@ -14,6 +14,7 @@ from dataclasses import fields, is_dataclass
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+from gossipmm.core.values.types import IdentityState
 from gossipmm_sim.runs.run import Run
 from gossipmm_sim.runs.scenario import Scenario, find, scenarios
 from gossipmm_sim.search.swarm import swarm
@@ -85,7 +86,10 @@ def trails(run: Run) -> Iterator[str]:
     """Yield what each host that is up knows of each member, and from whom."""
     for host in run.cluster.live:
         for member in host.members():
-            yield f"{host.label} {plain(member)}"
+            shown = plain(member)
+            if member.identity is IdentityState.UNSIGNED:
+                del shown["identity"], shown["key"]  # as before there were any
+            yield f"{host.label} {shown}"
             for line in host.why(member.name):
                 yield f"{host.label}     {plain(line)}"
 

@@ -55,6 +55,7 @@ CORE = (
     "life",
     "sync",
     "receiver",
+    "views",
     "node",
 )
 

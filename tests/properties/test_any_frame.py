@@ -139,6 +139,8 @@ class AnyFrame(RuleBasedStateMachine):
             wire.OPT_TOLD: data.draw(
                 st.sampled_from([[0], [0, "ok", [], "1", 1, 1], [0, 1], [3], [99, {}]])
             ),
+            wire.OPT_SIGN: [7, 9],
+            wire.OPT_LIFE: [key, 5, [7], 0, 0, bytes(64)],
             wire.OPT_PART: data.draw(
                 st.sampled_from([[1, 8, 0, b"half"], [1, 8, 4, b"half"], [1, 9, 0, b"more"]])
             ),

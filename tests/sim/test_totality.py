@@ -62,6 +62,36 @@ RUNS: tuple[tuple[str, Mapping[str, Any]], ...] = (
 
 #: What no run above makes happen -> the test that does: (file, function).
 BY_TEST: dict[str, tuple[str, str]] = {
+    "Drop.BAD_SIGNATURE": (
+        "core/test_signed_pages.py",
+        "test_a_forgery_is_charged_ten_times_and_known_again_by_its_hash",
+    ),
+    "Drop.NO_STATEMENT": (
+        "core/test_statements_of_life.py",
+        "test_a_helper_that_lies_keeps_no_dead_host_listed",
+    ),
+    "Drop.OTHER_KEY": ("core/test_switches.py", "test_the_first_key_of_a_name_is_its_only_one"),
+    "Drop.UNKNOWN_SIGNER": (
+        "core/test_signed_pages.py",
+        "test_a_page_that_comes_before_its_key_is_asked_for_again",
+    ),
+    "Drop.UNSIGNED": ("core/test_switches.py", "test_pages_are_judged_by_their_signatures"),
+    "Equivocating": (
+        "core/test_equivocation.py",
+        "test_two_pages_of_one_version_are_a_proof_for_everybody",
+    ),
+    "IdentityConflict": (
+        "core/test_signed_pages.py",
+        "test_a_second_key_of_a_name_is_refused_and_said_once",
+    ),
+    "OPT_LIFE": (
+        "core/test_statements_of_life.py",
+        "test_an_honest_helper_brings_what_the_target_signed",
+    ),
+    "OPT_SIGN": (
+        "core/test_statements_of_life.py",
+        "test_exchanges_are_rarely_signed_once_all_pins_are_firm",
+    ),
     "DrainAsked": (
         "core/test_questions.py",
         "test_nobody_is_drained_unless_its_configuration_says_so",

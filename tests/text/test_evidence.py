@@ -28,6 +28,7 @@ EXAMPLES = {
     "newer": "192.0.2.2:7946",
     "older": "192.0.2.1:7946",
     "other": "192.0.2.1:7946",
+    "page": 3,
     "probation": 8.0,
     "reason": RenewalReason.CLOSED,
     "returns": 3,

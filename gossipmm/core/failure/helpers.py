@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from gossipmm.core.failure.outcomes import RoundOutcomes
 from gossipmm.core.failure.probe import Probe
@@ -10,6 +10,8 @@ from gossipmm.core.sending.outbox import Outbox
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values.purpose import Purpose
+from gossipmm.core.values.types import Address
+from gossipmm.core.wire import frame as wire
 
 __all__ = ("Helpers", "only_told")
 
@@ -30,6 +32,7 @@ class Helpers:
 
     def __init__(self, local: LocalState, outbox: Outbox, lately: RoundOutcomes) -> None:
         self._local = local
+        self._outbox = outbox
         self._paths = outbox.paths
         self._lately = lately
         #: Members that reached somebody for this node, the latest last: each may be the only bridge
@@ -66,3 +69,27 @@ class Helpers:
             most += self._lately.last_failed
         taken = {member.key, *(one.key for one in chosen), *lost}
         return chosen + local.peers.sample(max(0, most - len(chosen)), taken)
+
+    def tell(
+        self, probe: Probe, number: int, told: list[Any] | None
+    ) -> list[tuple[Member, Address, int]]:
+        """Tell those who asked for help that the target answered this node itself [P139].
+
+        With what it signed for them; returns those who came too late for try ``number`` to ask
+        for that [P156].
+        """
+        member = probe.member
+        row = wire.row(member.key, max(member.k, 0), wire.ALIVE, 0)
+        late: list[tuple[Member, Address, int]] = []
+        for seeker, address, identity in probe.asked_by:
+            options: dict[int, Any] = {wire.OPT_TARGET: member.key, wire.OPT_REACHED: True}
+            if identity in probe.questions:
+                if number < probe.questions[identity]:
+                    late.append((seeker, address, identity))
+                    continue
+                if told is not None:
+                    options[wire.OPT_LIFE] = told
+            self._outbox.send(
+                wire.HELPED, seeker, address=address, probe=identity, rows=row, options=options
+            )
+        return late

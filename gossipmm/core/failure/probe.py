@@ -13,6 +13,7 @@ from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.timers import Token
 from gossipmm.core.values.trail import EvidenceKind
 from gossipmm.core.values.types import Address, NodeId
+from gossipmm.core.wire.option_checks import MAX_QUESTIONS
 
 __all__ = ("Failure", "Findings", "Probe", "note_failure")
 
@@ -55,7 +56,9 @@ class Probe:
         "once",
         "order",
         "purpose",
+        "questions",
         "sent",
+        "signed",
         "stage",
         "timer",
         "to",
@@ -98,6 +101,15 @@ class Probe:
         self.deaf = False
         #: Address at which somebody else answered.
         self.wrong: Address | None = None
+        #: True if only a signed answer counts [P156].
+        self.signed = False
+        #: Numbers that the target is to sign, each with the first try that names it.
+        self.questions: dict[int, int] = {}
+
+    def ask(self, question: int) -> None:
+        """Have the next tries ask for a statement of life that answers a question."""
+        if len(self.questions) < MAX_QUESTIONS:
+            self.questions.setdefault(question, len(self.sent))
 
     @property
     def leads_elsewhere(self) -> bool:

@@ -7,13 +7,15 @@ is held).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 from gossipmm.addresses import format_address
 from gossipmm.core.failure.helpers import Helpers, only_told
 from gossipmm.core.failure.outcomes import RoundOutcomes
 from gossipmm.core.failure.probe import Failure, Findings, Probe
+from gossipmm.core.failure.statements import Statements
 from gossipmm.core.failure.tries import LASTS, accusation_waits, blame_for_death, tries_of, unit_of
 from gossipmm.core.sealing.admission import Admission
 from gossipmm.core.sending.broadcasts import BroadcastQueue
@@ -46,6 +48,7 @@ _BEHIND_FOR: Final = 4
 #: as many each time, up to so many. Ten deaf hosts of 100 made each of their seeds send 117
 #: datagrams a second.
 _DEAF_WAIT: Final = 8
+
 #: Purposes whose failure accuses. The dead are dead already, and a helper only reports [P68].
 _ACCUSES: Final = frozenset((Purpose.ROUND, Purpose.SUSPICION, Purpose.FAILURE))
 #: Those for which others are asked to help: the word of others brings nobody back by itself [P138].
@@ -64,6 +67,7 @@ class Probes:
         admission: Admission,
         broadcasts: BroadcastQueue,
         found: Findings,
+        statements: Statements,
     ) -> None:
         self._local = local
         self._outbox = outbox
@@ -71,6 +75,7 @@ class Probes:
         self._broadcasts = broadcasts
         self._paths = outbox.paths
         self._found = found
+        self._statements = statements
         self._open: dict[int, Probe] = {}
         #: Those whose first try was a slim frame, by what it has of their identity [P126].
         self._short: dict[int, Probe] = {}
@@ -106,8 +111,13 @@ class Probes:
         for member in rest if more >= len(rest) else local.rng.sample(rest, more):
             self.start(member, Purpose.ROUND)
 
-    def start(self, member: Member, purpose: Purpose) -> Probe | None:
-        """Probe a member now, unless a probe is under way already."""
+    def start(
+        self, member: Member, purpose: Purpose, questions: Iterable[int] = ()
+    ) -> Probe | None:
+        """Probe a member now, unless a probe is under way already.
+
+        ``questions``: what it is to sign for others, if it is probed for them.
+        """
         if not member.complete or member is self._local.me:
             return None
         probe = self._by_member.get(member.key)
@@ -116,6 +126,8 @@ class Probes:
                 self._is_own_now(probe, purpose)
             if purpose is Purpose.DEATH:
                 self._hurry(probe)
+            if purpose is not Purpose.ROUND:
+                self._statements.ask(probe)
             return probe
         if (purpose is Purpose.ROUND and self._paths.passes_over(member)) or (
             purpose is Purpose.RETURNING and self._is_left_alone(member)
@@ -128,6 +140,9 @@ class Probes:
         probe.ends = local.now + self.lasts(purpose)
         probe.once |= purpose is Purpose.RETURNING and member.key in self._deaf
         probe.generation = local.own.generation
+        self._statements.ask(probe)
+        for question in questions:
+            probe.ask(question)
         self._open[probe.identity] = probe
         self._by_member[member.key] = probe
         local.stats.probes += 1
@@ -185,8 +200,11 @@ class Probes:
         identity, short = probe.identity + min(len(probe.sent), TRY), probe.identity & SHORT
         slim = not probe.sent and address in self._admission.proved and short not in self._short
         probe.sent.append(local.now)
-        if not slim:
-            self._outbox.send(wire.SYN, member, address=address, probe=identity, rows=rows)
+        if not slim or probe.questions:
+            told = {wire.OPT_SIGN: list(probe.questions)} if probe.questions else None
+            self._outbox.send(
+                wire.SYN, member, address=address, probe=identity, rows=rows, options=told
+            )
         elif self._outbox.exchange(wire.SYN, member, address, identity, rows):
             self._short[short] = probe
 
@@ -239,15 +257,17 @@ class Probes:
         local = self._local
         if Mechanism.HELPERS in local.without:
             return
-        options = {wire.OPT_TARGET: probe.member.key}
+        options: dict[int, Any] = {wire.OPT_TARGET: probe.member.key}
+        if self._statements.must_sign(probe.member, Purpose.HELP):
+            options[wire.OPT_SIGN] = [probe.identity]
         for helper in self._helpers.choose(probe):
             self._outbox.send(wire.HELP, helper, probe=probe.identity, options=options)
 
     # -- answers ---------------------------------------------------------------------------
 
-    def answered(self, identity: int, sender: Member | None, source: Address) -> bool:
+    def answered(self, frame: wire.Frame, sender: Member | None, source: Address) -> bool:
         """Take an ACK. True when the target of an open probe answered it, in time [P64, P69]."""
-        local = self._local
+        local, identity, told = self._local, frame.probe, frame.options.get(wire.OPT_LIFE)
         short = self._short.get(identity)
         probe = short or self._open.get(identity & ~TRY)
         number = identity & TRY
@@ -268,6 +288,8 @@ class Probes:
                 name = sender.name if sender is not None else UNKNOWN_NODE
                 at = format_address(source)
                 member.note(local.now, EvidenceKind.OTHER_ANSWERED, name, address=at)
+            return False
+        if not self._statements.proves(told, probe):
             return False
         self._close(probe)
         if probe.purpose is Purpose.ROUND:
@@ -291,14 +313,19 @@ class Probes:
             stats.rtt = max(rtt, 1e-6)
             self._deviation = rtt / 2
         self._reached(probe)
-        self._tell_seekers(probe)
+        if late := self._helpers.tell(probe, number, told):
+            again = self.start(member, Purpose.HELP, [identity for _, _, identity in late])
+            if again is not None:
+                again.asked_by += late
         self._found.answered(member, member.name)
         return True
 
-    def helped(self, identity: int, key: int, helper: Member) -> None:
-        """Take a helper's report that the target answered it."""
-        probe = self._open.get(identity)
+    def helped(self, frame: wire.Frame, key: int, helper: Member) -> None:
+        """Take a helper's report that the target answered it, and what that signed [P156]."""
+        probe = self._open.get(frame.probe)
         if probe is None or probe.member.key != key:
+            return
+        if not self._statements.is_vouched(frame.options.get(wire.OPT_LIFE), probe, helper):
             return
         local = self._local
         self._close(probe)
@@ -326,21 +353,12 @@ class Probes:
             member.doubted = False
             local.table.rejudge(member, local.now)
 
-    def _tell_seekers(self, probe: Probe) -> None:
-        """Tell those who asked for help that the target answered this node itself [P139]."""
-        member = probe.member
-        row = wire.row(member.key, max(member.k, 0), wire.ALIVE, 0)
-        options = {wire.OPT_TARGET: member.key, wire.OPT_REACHED: True}
-        for seeker, address, identity in probe.asked_by:
-            self._outbox.send(
-                wire.HELPED, seeker, address=address, probe=identity, rows=row, options=options
-            )
-
     # -- helping ---------------------------------------------------------------------------
 
-    def help(self, key: int, seeker: Member, source: Address, identity: int) -> None:
+    def help(self, key: int, seeker: Member, source: Address, frame: wire.Frame) -> None:
         """Answer at once with the best known about the target; then try to reach it [P67]."""
-        local = self._local
+        local, identity = self._local, frame.probe
+        signed = wire.OPT_SIGN in frame.options  # the target is to sign that it lives [P156]
         member = local.table.by_key.get(key)
         if member is None or member is local.me or not member.complete:
             return
@@ -357,9 +375,11 @@ class Probes:
         )
         if key in self._paths.lost:
             return
-        probe = self.start(member, Purpose.HELP)
+        probe = self.start(member, Purpose.HELP, (identity,) if signed else ())
         if probe is not None and len(probe.asked_by) < 16:
             probe.asked_by.append((seeker, source, identity))
+            if signed:
+                probe.ask(identity)
 
     # -- the end ---------------------------------------------------------------------------
 

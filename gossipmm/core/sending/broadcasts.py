@@ -173,16 +173,16 @@ class BroadcastQueue:
         self._piggybacked.pop(member.key, None)
         self._piggybacked[member.key] = 3 * max(1, int(log2(self._local.table.live_count())) + 1)
 
-    def relay(self, raw: bytes) -> float:
-        """Push a page that does not count here yet, once; return the bytes that this takes."""
+    def relay(self, *raws: bytes) -> float:
+        """Push pages that do not count here yet, once; return the bytes that this takes."""
         self._refill()
         receivers = self._receivers()
-        cost = float((len(raw) + wire.FRAME_SIZE) * len(receivers))
+        cost = float((sum(map(len, raws)) + wire.FRAME_SIZE) * len(receivers))
         if cost > self._budget:
             return 0.0
         self._budget -= cost
         for peer in receivers:
-            self._outbox.send(wire.NEWS, peer, options={wire.OPT_PAGES: [raw]})
+            self._outbox.send(wire.NEWS, peer, options={wire.OPT_PAGES: list(raws)})
         return cost
 
     def retry(self) -> None:

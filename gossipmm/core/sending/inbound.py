@@ -21,7 +21,7 @@ __all__ = ("Inbound", "Reply")
 class Reply:
     """Gathers what a datagram makes this node say to its sender, into one reply."""
 
-    __slots__ = ("ahead", "full", "minimums", "pages", "rows", "told", "wants")
+    __slots__ = ("ahead", "full", "life", "minimums", "pages", "rows", "told", "wants")
 
     def __init__(self) -> None:
         self.rows: list[bytes] = []
@@ -34,9 +34,11 @@ class Reply:
         self.ahead = False
         #: The answer to a question.
         self.told: list[Any] | None = None
+        #: A statement of life.
+        self.life: list[Any] | None = None
 
     def __bool__(self) -> bool:
-        said = self.rows or self.wants or self.minimums or self.pages or self.told
+        said = self.rows or self.wants or self.minimums or self.pages or self.told or self.life
         return bool(said or self.full or self.ahead)
 
     def closed(self, name: NodeId, generation: Generation) -> None:
@@ -59,9 +61,10 @@ class Reply:
             if said and room >= 2:
                 options[option] = True
                 room -= 2
-        if self.told is not None and (size := len(cbor2.dumps(self.told)) + 2) <= room:
-            options[wire.OPT_TOLD] = self.told
-            room -= size
+        for option, value in ((wire.OPT_TOLD, self.told), (wire.OPT_LIFE, self.life)):
+            if value is not None and (size := len(cbor2.dumps(value)) + 2) <= room:
+                options[option] = value
+                room -= size
         for row in self.rows:
             if len(row) <= room:
                 rows.append(row)

@@ -16,6 +16,7 @@ from gossipmm.core.sync.pace import Pace
 from gossipmm.core.sync.transfer import Transfer
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
+from gossipmm.core.wire.frame import Frame
 from gossipmm.mechanisms import Mechanism
 
 __all__ = ("Fingerprints",)
@@ -72,10 +73,11 @@ class Fingerprints:
         self._agreed_at = local.now
         self._in_vain: dict[int, _InVain] = {}
 
-    def compare(self, peer: Member, fingerprint: int, *, half: int = 0, may_send: bool) -> None:
+    def compare(self, peer: Member, frame: Frame, *, may_send: bool) -> None:
         """Compare a peer's fingerprint, or a half, that came with an exchange [P53, P59]."""
         local = self._local
         table = local.table
+        fingerprint, half = frame.fingerprint, frame.half
         if not peer.complete:
             return  # its page 0 is not here yet: the tables differ, and that is asked for
         peer.peer_fingerprint, peer.peer_half = fingerprint, half
@@ -110,7 +112,7 @@ class Fingerprints:
         ):
             address = self._paths.to(peer)
             if self._validation.missing(address):
-                again = partial(self.compare, peer, fingerprint, half=half, may_send=may_send)
+                again = partial(self.compare, peer, frame, may_send=may_send)
                 self._validation.ask(address, peer, peer.key, again)
                 return
             self._digest_at = local.now

@@ -12,6 +12,7 @@ from gossipmm.core.life.later_lives import LaterLives
 from gossipmm.core.life.rotation import Rotation
 from gossipmm.core.sending.broadcasts import BroadcastQueue
 from gossipmm.core.sending.inbound import Inbound
+from gossipmm.core.sync.judge import Judge
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.table.table import Put
@@ -45,12 +46,15 @@ class Records:
         detector: Detector,
         lives: Lives,
         rotation: Rotation,
+        judge: Judge | None,
     ) -> None:
         self._local = local
         self._broadcasts = broadcasts
         self._detector = detector
         self._closed, self._conflict, self._later_lives = lives
         self._rotation = rotation
+        #: Looks at signatures; None: this node has no identity.
+        self._judge = judge
         self._said_ahead = -inf
 
     def hear_pages(self, inbound: Inbound) -> None:
@@ -58,21 +62,27 @@ class Records:
 
         [P6, P57]
         """
-        for page in inbound.pages:
+        judge = self._judge
+        for page in inbound.pages if judge is None else judge.in_order(inbound.pages):
             if self._is_ahead(inbound, page):
                 continue
             if page.name == self._local.own.name:
-                self._conflict.hear_page(inbound, page)
-            else:
+                if judge is None or judge.of_own(page):
+                    self._conflict.hear_page(inbound, page)
+            elif judge is None:
                 self._hear_page(inbound, page)
+            elif (judged := judge.judge(inbound, page)) is not None:
+                self._hear_page(inbound, judged)
 
     def _hear_page(self, inbound: Inbound, page: Page) -> None:
         table = self._local.table
         held = table.by_name.get(page.name)
         if held is None:
             self._closed.capacity.make_room(page)
-        elif page.generation > held.generation and self._later_lives.must_prove(
-            inbound, held, page
+        elif (
+            page.generation > held.generation
+            and not self._is_proved(page)
+            and self._later_lives.must_prove(inbound, held, page)
         ):
             return
         reporter = inbound.sender.name if inbound.sender is not None else page.name
@@ -93,9 +103,14 @@ class Records:
         elif put is Put.CLOSED:
             inbound.reply.closed(page.name, table.minimum_generations[page.name])
 
+    def _is_proved(self, page: Page) -> bool:
+        return self._judge is not None and self._judge.is_proved(page)
+
     def accept(self, pages: list[Page], reporter: NodeId) -> None:
         """Take the pages of a later life that has proved itself, and push them on [P129]."""
         for page in pages:
+            if self._judge is not None and not self._judge.still_counts(page):
+                continue
             put, member = self._put(self._local.table.by_name.get(page.name), page, reporter)
             if put is Put.NEW and member is not None:
                 self._broadcasts.page(member, page.number)
@@ -119,6 +134,9 @@ class Records:
                 self._detector.status_changed(member, was, reporter)
             if page.keys is not None:
                 self._rotation.hear_told(page.keys)
+            if self._judge is not None:
+                self._judge.taken(member, page)
+                member = local.table.by_name[page.name]
         return put, member
 
     def _is_ahead(self, inbound: Inbound, page: Page) -> bool:

@@ -55,6 +55,7 @@ class Member(Liveness):
         "addresses",
         "alone",
         "asked_at",
+        "barred",
         "complete",
         "contribution",
         "contribution_of_versions",
@@ -136,6 +137,7 @@ class Member(Liveness):
         #: Core times of returns from the dead, within the flap window, and of starts of the name
         #: after lives that had not left.
         self.returns: tuple[float, ...] = ()
+        self.barred: StatusReason | None = None  # why it is in no lookup, by what it signed
         self.looping = False  # while the name is announced to be in a crash loop
         self.probation: Token | None = None
         self.probation_until: float | None = None
@@ -224,6 +226,7 @@ class Member(Liveness):
             return Status.UNKNOWN
         result = super().judged()
         damped = self.probation_until is not None or self.node_state is NodeState.IMPAIRED
+        damped = damped or self.barred is not None
         if damped and (result is Status.ALIVE or result is Status.SUSPECT):
             return Status.PROBATION
         return result
@@ -249,6 +252,8 @@ class Member(Liveness):
 
     def _reason(self) -> StatusReason:
         if self.status is Status.PROBATION:
+            if self.barred is not None:
+                return self.barred
             if self.node_state is NodeState.IMPAIRED:
                 return StatusReason.IMPAIRED
             return StatusReason.CRASHES if self.looping else StatusReason.RETURNS

@@ -31,6 +31,7 @@ from gossipmm.core.wire.pages import (
     MAX_ENTRIES_NUMBER,
     MAX_PAGE,
     Page,
+    Seal,
     encode_entry,
     encode_page,
     encode_page_zero,
@@ -73,9 +74,12 @@ class SelfRecord:
         name: NodeId,
         generation: Generation,
         addresses: tuple[Address, ...],
+        seal: Seal | None = None,
     ) -> None:
         _check_identity(name, addresses)
         self._config = config
+        #: What signs its pages; None: they are not signed [P150].
+        self.seal = seal
         self.name = name
         self.generation = generation
         self.addresses = addresses
@@ -103,7 +107,7 @@ class SelfRecord:
         self._where: dict[_Name, int] = {}
         #: Most bytes of a page: it has to leave room for the rest of a datagram.
         self._page_limit = min(MAX_PAGE, config.max_datagram - _BESIDE_PAGE)
-        self._room = self._page_limit - page_overhead(name)
+        self._room = self._page_limit - page_overhead(name, signed=seal is not None)
 
     def registrations(self) -> tuple[Registration, ...]:
         """Return all entries, in order of page."""
@@ -269,6 +273,7 @@ class SelfRecord:
             self.metadata,
             self.keys,
             self.reads,
+            self.seal,
         )
         if len(page.raw) > self._page_limit:
             raise LimitError(
@@ -282,7 +287,8 @@ class SelfRecord:
         self._version += 1
         held = self._slots[number].entries.values()
         entries = [(self._announced(entry), raw) for entry, raw in held]
-        return encode_page(self.name, self.generation, number + 1, self._version, entries)
+        place = number + 1
+        return encode_page(self.name, self.generation, place, self._version, entries, self.seal)
 
     def all_pages(self) -> list[Page]:
         """Write every page again (a new generation begins with them)."""

@@ -174,7 +174,7 @@ class Table:
             member = self.insert(Member(page.name, page.generation, key), now)
             self._stats.work += _INSERTED
         held = member.pages.get(page.number)
-        if held is not None and not _is_later(page, held):
+        if held is not None and not is_later(page, held):
             self._stats.pages_known += 1
             return Put.KNOWN, member
         beyond = self._beyond(member, page, held)
@@ -428,7 +428,7 @@ class Table:
         return changes
 
 
-def _is_later(page: Page, held: Page) -> bool:
+def is_later(page: Page, held: Page) -> bool:
     """Return whether a page counts before the one held: by version, then by digest [P3]."""
     return (page.version, page.digest) > (held.version, held.digest)
 

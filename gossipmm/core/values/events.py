@@ -11,6 +11,10 @@ from typing import Final, TypeAlias, get_args
 
 from gossipmm.core.values.drained import DrainAsked
 from gossipmm.core.values.event import event
+from gossipmm.core.values.name_events import Equivocating as Equivocating
+from gossipmm.core.values.name_events import IdentityConflict as IdentityConflict
+from gossipmm.core.values.name_events import NameClaimed as NameClaimed
+from gossipmm.core.values.name_events import NameConflict as NameConflict
 from gossipmm.core.values.renewal import RenewalReason
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import (
@@ -168,17 +172,6 @@ class PathTrouble:
 
 
 @event
-class NameConflict:
-    """Two live processes use one name. ``ours`` is True at the older of the two."""
-
-    at: float
-    name: NodeId
-    ours: bool
-    older: tuple[Address, ...]
-    newer: tuple[Address, ...]
-
-
-@event
 class GenerationRenewed:
     """This node took a new generation: ``reporter`` told what made it necessary, or nobody did.
 
@@ -304,15 +297,6 @@ class NotAdmitted:
 
 
 @event
-class NameClaimed:
-    """Nobody answers at ``addresses`` for a later life of a live member, which stays."""
-
-    at: float
-    name: NodeId
-    addresses: tuple[Address, ...]
-
-
-@event
 class GenerationAhead:
     """A life of a name begins ``ahead`` seconds in the future of this node's clock: refused.
 
@@ -421,6 +405,8 @@ Event: TypeAlias = (
     | TableFull
     | NotAdmitted
     | NameClaimed
+    | IdentityConflict
+    | Equivocating
     | GenerationAhead
     | MemberImpaired
     | ForeignTraffic

@@ -64,6 +64,11 @@ class Drop(StrEnum):
     #: A later life of a member that lives, for which nobody has answered.
     UNPROVED_LIFE = "unproved_life"
     QUESTION_RATE = "question_rate"  #: a member asks more often than it could use the answers
+    UNSIGNED = "unsigned"  #: a page without signature, of a name that signs, or where all must
+    BAD_SIGNATURE = "bad_signature"  #: a page or statement whose signature does not hold
+    OTHER_KEY = "other_key"  #: signed with another key than the name's
+    UNKNOWN_SIGNER = "unknown_signer"  #: a signed page that came before what tells its key
+    NO_STATEMENT = "no_statement"  #: word of a life that signs, without its signature
 
 
 #: Upper bounds (seconds) of the buckets of a Timing, each about twice the one before.

@@ -47,6 +47,7 @@ class EvidenceKind(StrEnum):
     LATER_LIFE = "later_life"  #: a later life of it is announced, which has to answer first
     LATER_LIFE_SILENT = "later_life_silent"  #: nobody has answered for such a life
     DRAIN_ASKED = "drain_asked"  #: a member had this node drained, or this node had it drained
+    EQUIVOCATED = "equivocated"  #: it signed two pages of one version
 
 
 class Hold(StrEnum):
@@ -93,4 +94,5 @@ FACTS: Final[Mapping[EvidenceKind, tuple[str, ...]]] = {
     EvidenceKind.LATER_LIFE_SILENT: ("address",),
     # Empty: the node, or all hosts of the topic. What was said: an Outcome.
     EvidenceKind.DRAIN_ASKED: ("topic", "host", "draining", "said"),
+    EvidenceKind.EQUIVOCATED: ("page",),  # its number
 }

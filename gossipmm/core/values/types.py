@@ -108,6 +108,21 @@ class StatusReason(StrEnum):
     RETURNS = "returns"  #: it returned from the dead too often
     IMPAIRED = "impaired"  #: most of what it sends or is sent is lost, by its own measure
     CRASHES = "crashes"  #: it started too often without having left
+    EQUIVOCATES = "equivocates"  #: it signed two pages of one version
+    EXPIRED = "expired"  #: its certificate ended more than a day ago
+    REVOKED = "revoked"  #: an authority revoked its certificate
+
+
+class IdentityState(StrEnum):
+    """What stands behind a member's name here. Values are stable names: append only."""
+
+    UNSIGNED = "unsigned"  #: nothing: it does not sign, or this node does not look
+    PROVISIONAL = "provisional"  #: the first key of its name, which has not answered here yet
+    PINNED = "pinned"  #: the key of its name
+    CERTIFIED = "certified"  #: a key with a certificate
+    CONFLICT = "conflict"  #: a key, and lately somebody used the name with another one
+    EQUIVOCATING = "equivocating"  #: a key that signed two pages of one version
+    EXPIRED = "expired"  #: a key whose certificate has ended, or was revoked
 
 
 class Refusal(StrEnum):
@@ -226,6 +241,9 @@ class MemberView(NamedTuple):
     wire_version: int = 1
     #: Registrations whose checks fail, as it says.
     unhealthy: int = 0
+    #: What stands behind its name, and the id of its key; empty: none.
+    identity: IdentityState = IdentityState.UNSIGNED
+    key: str = ""
 
 
 class Evidence(NamedTuple):

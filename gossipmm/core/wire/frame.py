@@ -23,9 +23,20 @@ from typing import Any, Final, NamedTuple
 
 from gossipmm.core.values.claim import Claim
 from gossipmm.core.values.evidence_time import AGE_RATIO
-from gossipmm.core.values.rotation_state import register_of
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Generation, Heartbeat, NodeId
+from gossipmm.core.wire.option_checks import MAX_PULL as MAX_PULL
+from gossipmm.core.wire.option_checks import (
+    are_questions,
+    is_cursor,
+    is_key,
+    is_life,
+    is_minimums,
+    is_pages,
+    is_pair_of_text,
+    is_pull,
+    is_u64,
+)
 from gossipmm.core.wire.strict import Refused, is_numbered, loads_untrusted
 
 PROTOCOL: Final = 1
@@ -83,8 +94,8 @@ OPT_PADDING: Final = 17  # bytes that mean nothing: whether so large a datagram 
 OPT_PART: Final = 18  # [number of the whole, its size, place, bytes]: of a frame that is too large
 OPT_ASK: Final = 19  # [what, ...], in a SYN: a question to its target itself
 OPT_TOLD: Final = 20  # [outcome, ...], in the ACK: the answer
-#: Datagrams that a PULL may ask for.
-MAX_PULL: Final = 12
+OPT_SIGN: Final = 21  # [+ random number], in a SYN or HELP: sign that the target lives
+OPT_LIFE: Final = 22  # [record key, heartbeat, numbers, wall clock, number, signature]: it does
 
 _PREFIX: Final = Struct(">BBB4sBBBQQQQII")
 _ROW: Final = Struct(">QIBB")
@@ -326,14 +337,6 @@ def options_untrusted(data: bytes) -> dict[int, Any]:
     return result
 
 
-def _is_u64(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 1 << 64
-
-
-def _is_pages(value: Any) -> bool:
-    return type(value) is list and all(type(page) is bytes for page in value)
-
-
 def _is_digest(value: Any) -> bool:
     return (
         type(value) is list
@@ -364,7 +367,7 @@ def _is_want(value: Any) -> bool:
     return type(value) is list and all(
         type(item) is list
         and len(item) >= 2
-        and _is_u64(item[0])
+        and is_u64(item[0])
         and type(item[1]) is bytes
         and len(item[1]) % _VECTOR.size == 0
         and all(type(bound) is int and 0 <= bound <= 1 << 16 for bound in item[2:4])
@@ -375,42 +378,6 @@ def _is_want(value: Any) -> bool:
 
 def _are_digests(value: Any, pages: int) -> bool:
     return type(value) is bytes and len(value) == _DIGEST.size * pages
-
-
-def _is_minimums(value: Any) -> bool:
-    return type(value) is list and all(
-        type(item) is list and len(item) >= 2 and type(item[0]) is str and _is_u64(item[1])
-        for item in value
-    )
-
-
-def _is_cursor(value: Any) -> bool:
-    return (
-        type(value) is list
-        and len(value) >= 2
-        and type(value[0]) is int
-        and 0 <= value[0] < 1 << 16
-        and _is_u64(value[1])
-    )
-
-
-def _is_pull(value: Any) -> bool:
-    if not _is_cursor(value) or len(value) < 4:
-        return _is_cursor(value)
-    return type(value[3]) is int and 0 < value[3] <= MAX_PULL
-
-
-def _is_pair_of_text(value: Any) -> bool:
-    return type(value) is list and len(value) >= 2 and all(type(part) is str for part in value[:2])
-
-
-def _is_key(value: Any) -> bool:
-    return (
-        type(value) is list
-        and len(value) >= 2
-        and register_of(value[0]) is not None
-        and type(value[1]) is bytes
-    )
 
 
 def _is_part(value: Any) -> bool:
@@ -425,18 +392,18 @@ def _is_part(value: Any) -> bool:
 
 
 _CHECKS: Final[dict[int, Callable[[Any], bool]]] = {
-    OPT_PAGES: _is_pages,
+    OPT_PAGES: is_pages,
     OPT_DIGEST: _is_digest,
     OPT_BUCKETS: _is_buckets,
     OPT_WANT: _is_want,
-    OPT_MINIMUMS: _is_minimums,
-    OPT_PULL: _is_pull,
-    OPT_MORE: lambda value: value == [] or _is_cursor(value),
-    OPT_TARGET: _is_u64,
+    OPT_MINIMUMS: is_minimums,
+    OPT_PULL: is_pull,
+    OPT_MORE: lambda value: value == [] or is_cursor(value),
+    OPT_TARGET: is_u64,
     OPT_SLOW: lambda value: value is True,
-    OPT_EXPIRE: _is_pair_of_text,
+    OPT_EXPIRE: is_pair_of_text,
     OPT_REACHED: lambda value: value is True,
-    OPT_KEY: _is_key,
+    OPT_KEY: is_key,
     OPT_JOINING: lambda value: value is True,
     OPT_FULL: lambda value: value is True,
     OPT_PADDING: lambda value: type(value) is bytes,
@@ -444,4 +411,6 @@ _CHECKS: Final[dict[int, Callable[[Any], bool]]] = {
     OPT_AHEAD: lambda value: value is True,
     OPT_ASK: is_numbered,
     OPT_TOLD: is_numbered,
+    OPT_SIGN: are_questions,
+    OPT_LIFE: is_life,
 }

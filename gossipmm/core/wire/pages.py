@@ -3,7 +3,8 @@
 A page is one CBOR array, ``[name, generation, number, version, body ...]``, that travels and is
 stored as the owner encoded it: relays pass on fields that they do not know. Page 0 has ``state,
 addresses, metadata`` and, if its node encrypts, the ids of its keys; the others have a list of
-entries ``[topic, host, state, metadata]`` (trailing defaults left out).
+entries ``[topic, host, state, metadata]`` (trailing defaults left out). A signature is the last
+element [P150]; page 65,535 has a certificate behind an empty list.
 """
 
 from __future__ import annotations
@@ -46,11 +47,24 @@ MAX_PAGE_NUMBER: Final = 0xFFFF
 #: record as a whole, and is passed on unread [P124].
 MAX_ENTRIES_NUMBER: Final = MAX_PAGE_NUMBER - 1
 MAX_ADDRESSES: Final = 8
+#: Bytes at the end of a signed page: the signature, with its head.
+SIGNED_TAIL: Final = 66
+_SIGNATURE_HEAD: Final = b"\x58\x40"
+#: Bytes of a public key, and bytes of it and the signature in page 0, heads included.
+_PUBLIC: Final = 32
+_SIGNED_ZERO: Final = 2 + _PUBLIC + SIGNED_TAIL
 #: Steps of work to read a page, beside one for each entry; and the bytes of the shortest entry.
 _READ: Final = 5
 _LEAST_ENTRY: Final = 7
 #: All bits of an entry's state that this version knows.
 _LAST_STATE: Final = max(EntryState)
+
+
+class Seal(NamedTuple):
+    """What signs pages: the public key, and from a page's bytes without signature to that."""
+
+    public: bytes
+    sign: Callable[[bytes], bytes]
 
 
 class Page(NamedTuple):
@@ -71,6 +85,17 @@ class Page(NamedTuple):
     keys: Told | None = None
     #: In page 0: the highest wire version that its node reads [P122].
     reads: int = 1
+    #: It ends with a signature, whoever may have made it [P150].
+    signed: bool = False
+    #: In page 0: the public key that it names for its owner; empty: none.
+    signer: bytes = b""
+    #: In page 65,535: the certificate, unread; empty: none.
+    certificate: bytes = b""
+
+    @property
+    def signature(self) -> bytes:
+        """The signature that it ends with."""
+        return self.raw[2 - SIGNED_TAIL :]
 
 
 def page_digest(raw: bytes) -> int:
@@ -87,8 +112,9 @@ def encode_page_zero(
     metadata: Metadata,
     keys: Told | None = None,
     reads: int = 1,
+    seal: Seal | None = None,
 ) -> Page:
-    """Build page 0. Raises LimitError above 400 bytes.
+    """Build page 0. Raises LimitError above 400 bytes, key and signature not counted.
 
     ``reads`` is the wire version that it announces, unless that alone would exceed the limit.
     """
@@ -103,10 +129,14 @@ def encode_page_zero(
             raw = telling
         else:
             reads = 1
-    if len(raw) > MAX_OWN_PAGE_ZERO:
+    if seal is not None:
+        told = [keys.row() if keys is not None else None, reads if reads > 1 else None]
+        raw = _sealed([name, generation, 0, version, *body[:3], *told, seal.public], seal)
+    if len(raw) > MAX_OWN_PAGE_ZERO + (0 if seal is None else _SIGNED_ZERO):
         raise LimitError(
-            f"node {name!r}: addresses and metadata take {len(raw)} bytes, "
-            f"more than the {MAX_OWN_PAGE_ZERO} allowed: shorten the metadata"
+            f"node {name!r}: addresses and metadata take "
+            f"{len(raw) - (0 if seal is None else _SIGNED_ZERO)} bytes, more than "
+            f"the {MAX_OWN_PAGE_ZERO} allowed: shorten the metadata"
         )
     return Page(
         name,
@@ -120,7 +150,18 @@ def encode_page_zero(
         metadata,
         keys=keys,
         reads=reads,
+        signed=seal is not None,
+        signer=seal.public if seal is not None else b"",
     )
+
+
+def _sealed(fields: list[Any], seal: Seal) -> bytes:
+    """Return an array that ends with the signature of everything before that."""
+    return _signed(cbor2.dumps([*fields, None])[:-1], seal)
+
+
+def _signed(text: bytes, seal: Seal) -> bytes:
+    return text + _SIGNATURE_HEAD + seal.sign(text)
 
 
 def encode_entry(entry: Registration) -> bytes:
@@ -145,18 +186,33 @@ def encode_page(
     number: int,
     version: int,
     written: Mapping[Registration, bytes] | list[tuple[Registration, bytes]],
+    seal: Seal | None = None,
 ) -> Page:
     """Build page 1 ... n from entries and their bytes."""
     pairs = list(written.items()) if isinstance(written, Mapping) else written
-    prefix = cbor2.dumps([name, generation, number, version, None])[:-1]
+    rest = [None] if seal is None else [None, None]
+    prefix = cbor2.dumps([name, generation, number, version, *rest])[: -len(rest)]
     raw = prefix + _array_head(len(pairs)) + b"".join(raw for _, raw in pairs)
+    if seal is not None:
+        raw = _signed(raw, seal)
     entries = tuple(entry for entry, _ in pairs)
-    return Page(name, generation, number, version, raw, page_digest(raw), entries=entries)
+    digest, signed = page_digest(raw), seal is not None
+    return Page(name, generation, number, version, raw, digest, entries=entries, signed=signed)
 
 
-def page_overhead(name: NodeId) -> int:
+def encode_certificate_page(
+    name: NodeId, generation: Generation, issue: int, certificate: bytes
+) -> Page:
+    """Build page 65,535: the same bytes, whoever of the holders builds it."""
+    raw = cbor2.dumps([name, generation, MAX_PAGE_NUMBER, issue, [], certificate])
+    digest = page_digest(raw)
+    number = MAX_PAGE_NUMBER
+    return Page(name, generation, number, issue, raw, digest, certificate=certificate)
+
+
+def page_overhead(name: NodeId, *, signed: bool = False) -> int:
     """Return the most bytes that a page of this owner takes around its entries."""
-    return len(name.encode()) + 3 + 9 + 3 + 5 + 1 + 3
+    return len(name.encode()) + 3 + 9 + 3 + 5 + 1 + 3 + (SIGNED_TAIL if signed else 0)
 
 
 def _array_head(count: int) -> bytes:
@@ -194,13 +250,26 @@ def page_untrusted(raw: bytes) -> Page:
         raise Refused(Drop.OUT_OF_RANGE)
     if number == 0:
         return _page_zero(raw, name, generation, version, fields[4:])
+    digest = page_digest(raw)
     if number > MAX_ENTRIES_NUMBER:
-        return Page(name, generation, number, version, raw, page_digest(raw))
+        told = fields[5] if len(fields) > 5 and type(fields[5]) is bytes else b""
+        return Page(name, generation, number, version, raw, digest, certificate=told)
     entries = fields[4]
     if type(entries) is not list:
         raise Refused(Drop.BAD_PAGE)
     read = tuple(map(_entry_untrusted, entries))
-    return Page(name, generation, number, version, raw, page_digest(raw), entries=read)
+    signed = _is_signed(raw, fields[5:])
+    return Page(name, generation, number, version, raw, digest, entries=read, signed=signed)
+
+
+def _is_signed(raw: bytes, behind: list[Any]) -> bool:
+    """Return whether the last of what follows the body is a signature, in its shortest form."""
+    return (
+        len(behind) > 0
+        and type(behind[-1]) is bytes
+        and len(behind[-1]) == SIGNED_TAIL - 2
+        and raw[-SIGNED_TAIL : 2 - SIGNED_TAIL] == _SIGNATURE_HEAD
+    )
 
 
 def pages_untrusted(
@@ -235,6 +304,10 @@ def _page_zero(
         raise Refused(Drop.OUT_OF_RANGE) from None
     if not 0 < len(addresses) <= MAX_ADDRESSES:
         raise Refused(Drop.BAD_PAGE)
+    signed = _is_signed(raw, body[6:])
+    signer = body[5] if signed else b""
+    if type(signer) is not bytes or (signed and len(signer) != _PUBLIC):
+        signed, signer = False, b""
     return Page(
         name,
         generation,
@@ -248,6 +321,8 @@ def _page_zero(
         # Keys that are not understood here count as not announced.
         keys=told_of(body[3]) if len(body) > 3 else None,
         reads=_wire_version(body[4]) if len(body) > 4 else 1,
+        signed=signed,
+        signer=signer,
     )
 
 

@@ -71,6 +71,8 @@ _LEVELS: dict[type, int] = {
     events.TableFull: logging.WARNING,
     events.NotAdmitted: logging.WARNING,
     events.NameClaimed: logging.WARNING,
+    events.IdentityConflict: logging.ERROR,
+    events.Equivocating: logging.ERROR,
     events.GenerationAhead: logging.WARNING,
     events.MemberCrashLooping: logging.WARNING,
     events.MemberImpaired: logging.WARNING,

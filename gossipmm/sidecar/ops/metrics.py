@@ -55,6 +55,8 @@ _MEMBER_EVENTS = {
     "moved": "AddressChanged",
     "conflicted": "NameConflict",
     "claimed": "NameClaimed",
+    "other_key": "IdentityConflict",
+    "equivocated": "Equivocating",
 }
 
 

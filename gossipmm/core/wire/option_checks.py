@@ -1,0 +1,82 @@
+"""The shapes and ranges of the values of options, as far as they depend on no frame."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from gossipmm.core.values.rotation_state import register_of
+
+#: Datagrams that a PULL may ask for, and questions that one statement of life answers.
+MAX_PULL: Final = 12
+MAX_QUESTIONS: Final = 8
+
+
+def is_u64(value: Any) -> bool:
+    """Return whether that is a number of 64 bits."""
+    return type(value) is int and 0 <= value < 1 << 64
+
+
+def is_pages(value: Any) -> bool:
+    """Return whether that is a list of pages, unread."""
+    return type(value) is list and all(type(page) is bytes for page in value)
+
+
+def is_minimums(value: Any) -> bool:
+    """Return whether that is a list of closed generations."""
+    return type(value) is list and all(
+        type(item) is list and len(item) >= 2 and type(item[0]) is str and is_u64(item[1])
+        for item in value
+    )
+
+
+def is_cursor(value: Any) -> bool:
+    """Return whether that is a place in a transfer."""
+    return (
+        type(value) is list
+        and len(value) >= 2
+        and type(value[0]) is int
+        and 0 <= value[0] < 1 << 16
+        and is_u64(value[1])
+    )
+
+
+def is_pull(value: Any) -> bool:
+    """Return whether that is a question for a part of a transfer."""
+    if not is_cursor(value) or len(value) < 4:
+        return is_cursor(value)
+    return type(value[3]) is int and 0 < value[3] <= MAX_PULL
+
+
+def is_pair_of_text(value: Any) -> bool:
+    """Return whether that is a topic and a host."""
+    return type(value) is list and len(value) >= 2 and all(type(part) is str for part in value[:2])
+
+
+def is_key(value: Any) -> bool:
+    """Return whether that is a rotation and its new key."""
+    return (
+        type(value) is list
+        and len(value) >= 2
+        and register_of(value[0]) is not None
+        and type(value[1]) is bytes
+    )
+
+
+def are_questions(value: Any) -> bool:
+    """Return whether that is a few random numbers."""
+    return (
+        type(value) is list
+        and 0 < len(value) <= MAX_QUESTIONS
+        and all(is_u64(one) for one in value)
+    )
+
+
+def is_life(value: Any) -> bool:
+    """Return whether that is a statement of life, unread."""
+    return (
+        type(value) is list
+        and len(value) >= 6
+        and all(is_u64(value[place]) for place in (0, 1, 3, 4))
+        and are_questions(value[2])
+        and type(value[5]) is bytes
+    )
