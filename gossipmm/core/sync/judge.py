@@ -18,7 +18,6 @@ from gossipmm.core.sending.inbound import Inbound
 from gossipmm.core.sending.replies import Replies
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
-from gossipmm.core.table.table import is_later
 from gossipmm.core.values import events
 from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.stats import Drop
@@ -26,7 +25,7 @@ from gossipmm.core.values.trail import EvidenceKind
 from gossipmm.core.values.types import Address, MemberView, NodeId, StatusReason
 from gossipmm.core.values.types import IdentityState as State
 from gossipmm.core.wire import frame as wire
-from gossipmm.core.wire.pages import MAX_PAGE, MAX_PAGE_NUMBER, Page
+from gossipmm.core.wire.pages import MAX_PAGE, MAX_PAGE_NUMBER, Page, is_later
 from gossipmm.mechanisms import Mechanism
 
 __all__ = ("Judge",)
