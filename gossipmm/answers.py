@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from gossipmm.core.values.questions import Outcome
@@ -28,6 +29,7 @@ __all__ = (
     "CheckStatus",
     "Drained",
     "FoundHost",
+    "IdentityStatus",
     "Joining",
     "KeyHolder",
     "KeyStraggler",
@@ -111,6 +113,31 @@ class Verdict(NamedTuple):
     codes: tuple[str, ...] = ()
 
 
+class IdentityStatus(NamedTuple):
+    """How far an agent goes with identities, and who is not as far. Times: seconds since 1970."""
+
+    #: ``off``, ``announce`` or ``require``.
+    mode: str = "off"
+    #: Id of this node's key, and the key as text; empty: it has none.
+    key: str = ""
+    public: str = ""
+    #: Ids of the authorities whose certificates count; empty: the first key of a name does.
+    authorities: tuple[str, ...] = ()
+    #: Issue number and end of this node's own certificate; None: it has none.
+    issue: int | None = None
+    expires: float | None = None
+    #: Live members, this one included, by what stands behind their names.
+    members: Mapping[str, int] = MappingProxyType({})
+    #: Members that agents with ``require`` refuse: they do not sign, or have no certificate.
+    not_ready: tuple[NodeId, ...] = ()
+    #: Name that somebody uses with another key than it has -> the id of that key.
+    conflicts: Mapping[NodeId, str] = MappingProxyType({})
+    #: Members that signed two pages of one version.
+    equivocating: tuple[NodeId, ...] = ()
+    #: Member whose certificate ends within a week, or has ended -> when.
+    ending: Mapping[NodeId, float] = MappingProxyType({})
+
+
 class NodeStatus(NamedTuple):
     """How an agent is, and how far the others agree with its table."""
 
@@ -142,6 +169,7 @@ class NodeStatus(NamedTuple):
     #: Id of the agent's process.
     process: int
     verdict: Verdict = Verdict()
+    identity: IdentityStatus = IdentityStatus()
 
 
 class MemberHealth(NamedTuple):

@@ -47,6 +47,7 @@ __all__ = (
     "load_key",
     "load_revocations",
     "moment",
+    "newest_revocations",
     "read_public",
     "time_trouble",
 )
@@ -229,17 +230,16 @@ def load_identity(
         authorities=authorities,
         certificate=certificate.raw if certificate is not None else None,
         pins=pins or {},
-        revocations=newest_revocations(config, authorities, revocations),
+        revocations=newest_revocations(config, revocations),
     )
 
 
-def newest_revocations(
-    config: Config, authorities: tuple[bytes, ...], held: bytes | None
-) -> bytes | None:
+def newest_revocations(config: Config, held: bytes | None) -> bytes | None:
     """Return the list of revocations in the file, or the one held, whichever is newer.
 
     Raises IdentityError for a file that is not of this cluster's authorities.
     """
+    authorities = tuple(map(parse_public_key, config.authority))
     number = 0
     if held is not None:
         known = revocations_untrusted(held)

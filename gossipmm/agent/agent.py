@@ -27,7 +27,7 @@ from gossipmm.agent.dialback import DialBack
 from gossipmm.agent.driver import Driver, IoStats
 from gossipmm.agent.extras import Extras
 from gossipmm.agent.faults import Faults
-from gossipmm.agent.keys import AgentKeys
+from gossipmm.agent.identity import Credentials
 from gossipmm.agent.others import Others
 from gossipmm.agent.registering import Registering
 from gossipmm.agent.seeds import SeedResolver
@@ -78,7 +78,7 @@ class Agent(Registering, Others):
         config: Config,
         driver: Driver,
         seeds: SeedResolver,
-        keys: AgentKeys,
+        credentials: Credentials,
         dial_back: DialBack,
         faults: Faults,
     ) -> None:
@@ -90,7 +90,9 @@ class Agent(Registering, Others):
         self._dial_back = dial_back
         self._faults = faults
         #: Its keys, and rotations of them.
-        self.keys = keys
+        self.keys = credentials.keys
+        #: Its key and certificate, and what stands behind the names of others.
+        self.identity = credentials.identity
         self._watchers = Watchers(driver.stats)
         self._left = trio.Event()
         self._joined = trio.Event()
@@ -290,6 +292,7 @@ class Agent(Registering, Others):
             topics=len(self.table.topics),
             registrations=own.registrations if own is not None else 0,
             process=os.getpid(),
+            identity=self.identity.status(),
         )
         return status._replace(verdict=judge(status, self.now(), alarmed=self._faults.alarmed))
 

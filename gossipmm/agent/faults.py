@@ -15,7 +15,8 @@ __all__ = ("CODES", "Faults")
 #: Every code: an announced address that the machine no longer has; no datagram leaves the machine;
 #: others suspect this node again and again; the state file, or the file of keys, cannot be written;
 #: no path leads to a member that others reach; the table has no room for newcomers; others have
-#: none for this node; it prefers its own zone, and has none.
+#: none for this node; it prefers its own zone, and has none; somebody uses a name with another key,
+#: said two things, or is refused here as unsigned; this node's own certificate ends soon.
 CODES = (
     "address_gone",
     "sends_fail",
@@ -26,6 +27,8 @@ CODES = (
     "table_full",
     "not_admitted",
     "no_zone",
+    "identity",
+    "certificate",
 )
 #: What the core says of this node -> its code.
 _EVENTS = {SelfSuspected: "suspected", TableFull: "table_full", NotAdmitted: "not_admitted"}

@@ -26,17 +26,19 @@ from gossipmm.agent.clocks import EARLIEST_MS, believable
 from gossipmm.agent.dialback import DialBack
 from gossipmm.agent.driver import Driver
 from gossipmm.agent.faults import Faults
+from gossipmm.agent.identity import AgentIdentity, Credentials
 from gossipmm.agent.keys import AgentKeys
 from gossipmm.agent.network import Network, Port, SystemNetwork
 from gossipmm.agent.own_addresses import OwnAddresses
 from gossipmm.agent.remember import Remember
 from gossipmm.agent.seeds import SeedResolver
 from gossipmm.config import Config
+from gossipmm.core.identity.keys import Identity
 from gossipmm.core.node import Node
 from gossipmm.core.values.events import Event, GenerationRenewed
 from gossipmm.core.values.types import Address, make_generation
 
-__all__ = ("build_node", "open_agent", "own_name")
+__all__ = ("build_node", "identity_of", "open_agent", "own_name")
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +53,8 @@ async def open_agent(
     operating system's, or a test's own. Inside the block the socket is bound and the registrations
     of the configuration are made; ``await agent.wait_joined()`` waits for the others' table. The
     end of the block, however it comes, leaves the cluster. Raises BindError, ConfigError,
-    KeyringError, SeedError or RegistrationError; what the block raises comes out as it is.
+    KeyringError, IdentityError, SeedError or RegistrationError; what the block raises comes out as
+    it is.
     """
     if config is None:
         from gossipmm.settings import load_config  # a megabyte that most programs need not have
@@ -125,6 +128,7 @@ class _Running:
                     nursery.start_soon(self._driver.run)
                     nursery.start_soon(self._seeds.run, self.agent.config.seed_interval)
                     nursery.start_soon(self.agent.keys.run)
+                    nursery.start_soon(self.agent.identity.run)
                     nursery.start_soon(self._dial_back.run)
                     nursery.start_soon(self.agent.extras.run)
                     if self._remember is not None:
@@ -150,11 +154,21 @@ class _Running:
             self._dial_back.close()
 
 
+def identity_of(config: Config, memory: state.Memory, *, trial: bool = False) -> Identity | None:
+    """Read the identity that the configuration asks for; None: none. Raises IdentityError."""
+    if config.identity == "off":
+        return None
+    from gossipmm.identityfile import load_identity  # which most programs need not have
+
+    return load_identity(config, pins=memory.pins, revocations=memory.revocations, trial=trial)
+
+
 def build_node(
     config: Config,
     network: Network,
     addresses: tuple[Address, ...],
     memory: state.Memory,
+    identity: Identity | None,
     *,
     trial: bool = False,
 ) -> Node:
@@ -173,7 +187,7 @@ def build_node(
         if network.wall_ms() > EARLIEST_MS:
             # If it was the other time that was wrong, that must not go on: others refuse lives of
             # the future. If not, this node hears of its last life, and takes one above.
-            memory = state.Memory(0, memory.peers)
+            memory = memory._replace(generation=0)
     node = Node(
         config,
         name=config.name,
@@ -183,6 +197,7 @@ def build_node(
         now=now,
         wall_ms=wall_ms,
         envelope=keyfile.open_envelope(config, rng),
+        identity=identity,
     )
     for text in config.register:
         topic, host = parse_registration(text)
@@ -193,14 +208,20 @@ def build_node(
     return node
 
 
+def _remembered(config: Config) -> state.Memory:
+    """Read the state file, if there is one."""
+    if not config.state_file:
+        return state.Memory()
+    return state.load(config.state_file, name=config.name, cluster=config.cluster)
+
+
 async def _prepare(
     config: Config, network: Network, port: Port, addresses: tuple[Address, ...]
 ) -> _Running:
     """Build everything; nothing runs yet."""
-    memory = state.Memory()
-    if config.state_file:
-        memory = state.load(config.state_file, name=config.name, cluster=config.cluster)
-    node = build_node(config, network, addresses, memory)
+    memory = _remembered(config)
+    own = identity_of(config, memory)
+    node = build_node(config, network, addresses, memory, own)
 
     def tell(event: Event) -> None:
         if isinstance(event, GenerationRenewed) and remember is not None:
@@ -245,13 +266,14 @@ async def _prepare(
         enabled=config.dial_back,
     )
     driver.aside = dial_back.take
-    agent = Agent(config, driver, seeds, keys, dial_back, faults)
-    remember = Remember(config, driver, faults, memory.peers) if config.state_file else None
+    credentials = Credentials(keys, AgentIdentity(config, own, driver, network, faults))
+    agent = Agent(config, driver, seeds, credentials, dial_back, faults)
+    remember = Remember(config, driver, faults, memory) if config.state_file else None
     if remember is not None:
         await remember.save()  # before the first datagram: no generation is used twice
     agent.extras.begin()
-    own = None if config.advertise else OwnAddresses(network, driver, faults, seeds)
-    return _Running(agent, driver, seeds, dial_back, remember, own)
+    there = None if config.advertise else OwnAddresses(network, driver, faults, seeds)
+    return _Running(agent, driver, seeds, dial_back, remember, there)
 
 
 def _moment(wall_ms: int) -> str:

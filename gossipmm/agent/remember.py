@@ -16,7 +16,7 @@ from gossipmm.agent import state
 from gossipmm.agent.driver import Driver
 from gossipmm.agent.faults import Faults
 from gossipmm.config import Config
-from gossipmm.core.values.types import Address, Status
+from gossipmm.core.values.types import Status
 
 __all__ = ("Remember",)
 
@@ -32,13 +32,16 @@ class Remember:
     """Saves at once for a generation, now and then for the peers."""
 
     def __init__(
-        self, config: Config, driver: Driver, faults: Faults, peers: tuple[Address, ...]
+        self, config: Config, driver: Driver, faults: Faults, memory: state.Memory
     ) -> None:
         self._node = driver.node
+        self._identities = driver.node.identities
+        self._signs = config.identity != "off"
         self._faults = faults
         self._path = config.state_file
         self._save = partial(state.save, self._path, name=config.name, cluster=config.cluster)
-        self._saved = state.Memory(peers=peers)  # those of the last life, until there are others
+        # Peers of the last life, until there are others; the same of what identities need.
+        self._saved = memory._replace(generation=0)
         self._changed = trio.Event()
         self._limiter = trio.CapacityLimiter(1)
         #: The write that is under way, perhaps for longer than anybody waits.
@@ -68,7 +71,10 @@ class Remember:
         peers = [one[place] for place in places for one in live if place < len(one)]
         # With nobody left, the old peers are the ones to try after a restart.
         kept = tuple(peers[: state.MAX_PEERS]) or self._saved.peers
-        memory = state.Memory(self._node.generation, kept)
+        memory = self._saved._replace(generation=self._node.generation, peers=kept)
+        if self._signs:
+            pins, revocations = self._identities.pins(), self._identities.revocations()
+            memory = memory._replace(pins=pins, revocations=revocations)
         if memory == self._saved:
             return
         failure = await self._write(memory)

@@ -1,4 +1,4 @@
-"""The state file: the last generation used, and peers to try beside the seeds after a restart.
+"""The state file: the last generation, peers to try beside the seeds, and the keys of names.
 
 One small JSON object, replaced atomically. A file that is missing, damaged or of another cluster
 only means a start without memory; one that cannot be written is a fault, never fatal.
@@ -11,19 +11,23 @@ import json
 import logging
 import os
 import stat
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from gossipmm.addresses import format_address, parse_address
-from gossipmm.core.values.types import MAX_GENERATION, Address, Generation
+from gossipmm.core.values.types import MAX_GENERATION, Address, Generation, NodeId
 from gossipmm.errors import ConfigError
 
 __all__ = ("Memory", "load", "save")
 
 #: Peers remembered: enough that one of them still lives, few enough to try all at once.
 MAX_PEERS = 32
-#: Bytes read, at most: a file usually has one or two thousand.
-_MAX_FILE = 65_536
+#: Bytes read, at most: a file usually has one or two thousand, and 100 for each key of a name. Members
+#: that are held or remembered have one each, and names of up to 64 bytes.
+_MAX_FILE = 16 * 1024 * 1024
+#: Bytes of a public key.
+_KEY = 32
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +37,9 @@ class Memory(NamedTuple):
 
     generation: Generation = 0
     peers: tuple[Address, ...] = ()
+    #: The keys that names are bound to here, and the list of revocations that it held.
+    pins: Mapping[NodeId, bytes] = MappingProxyType({})
+    revocations: bytes | None = None
 
 
 def load(path: str, *, name: str, cluster: str) -> Memory:
@@ -50,7 +57,12 @@ def load(path: str, *, name: str, cluster: str) -> Memory:
             raise ValueError(f"generation {generation!r} is out of range")
         if (state["name"], state["cluster"]) != (name, cluster):
             return Memory()
-        return Memory(generation, tuple(_peers(state["peers"])))
+        return Memory(
+            generation,
+            tuple(_peers(state["peers"])),
+            _pins(state.get("pins", {})),
+            bytes.fromhex(state["revocations"]) if "revocations" in state else None,
+        )
     except FileNotFoundError:
         return Memory()
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as exc:
@@ -60,12 +72,16 @@ def load(path: str, *, name: str, cluster: str) -> Memory:
 
 def save(path: str, memory: Memory, *, name: str, cluster: str) -> str:
     """Replace the file; return why that failed, in words, or an empty string."""
-    state = {
+    state: dict[str, Any] = {
         "name": name,
         "cluster": cluster,
         "generation": memory.generation,
         "peers": [format_address(address) for address in memory.peers[:MAX_PEERS]],
     }
+    if memory.pins:
+        state["pins"] = {known: key.hex() for known, key in memory.pins.items()}
+    if memory.revocations is not None:
+        state["revocations"] = memory.revocations.hex()
     temporary = f"{path}.{os.getpid()}.new"
     try:
         with contextlib.suppress(FileNotFoundError):
@@ -88,6 +104,16 @@ def _peers(texts: Iterable[object]) -> Iterable[Address]:
     for text in texts:
         with contextlib.suppress(ConfigError):
             yield parse_address(str(text))
+
+
+def _pins(rows: object) -> Mapping[NodeId, bytes]:
+    """Read the keys of names. Raises ValueError: half of them would be worse than a warning."""
+    if not isinstance(rows, dict):
+        raise ValueError("pins are not a map of names to keys")
+    pins = {str(name): bytes.fromhex(key) for name, key in rows.items()}
+    if any(len(key) != _KEY for key in pins.values()):
+        raise ValueError("a pin is not the key of a name")
+    return pins
 
 
 def _words(exc: Exception) -> str:

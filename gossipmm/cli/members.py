@@ -121,12 +121,14 @@ def _nodes(client: Client, topic: str) -> set[str]:
 
 
 def _show(found: list[dict[str, Any]]) -> None:
-    """Print a table. Zone and version of the wire have a column where they differ or are told."""
+    """Print a table. What few clusters have, has a column where it differs or is told."""
     zoned = any(_ZONE in member["metadata"] for member in found)
     # An agent of an older version does not say.
     mixed = len({member.get("wire_version", 1) for member in found}) > 1
+    signed = any(member.get("key") for member in found)
     head = ["NAME", "STATUS", "FOR", "HEARD AGO", "ADDRESS", "REGISTERS"]
-    head += ["ZONE"] * zoned + ["WIRE"] * mixed + ["NOTES"]
+    head += ["ZONE"] * zoned + ["WIRE"] * mixed
+    head += ["IDENTITY", "KEY"] * signed + ["NOTES"]
     rows = []
     for member in found:
         status = state_text(member["status"])
@@ -145,5 +147,6 @@ def _show(found: list[dict[str, Any]]) -> None:
         ]
         row += [str(member["metadata"].get(_ZONE, ""))] * zoned
         row += [f"v{member.get('wire_version', 1)}"] * mixed
+        row += [member.get("identity", ""), member.get("key", "")] * signed
         rows.append([*row, "; ".join(note for note in notes if note)])
     table(head, rows)

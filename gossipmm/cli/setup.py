@@ -14,8 +14,11 @@ __all__ = ("alerts", "completion", "dashboard", "dockerfile", "kubernetes", "sys
 @click.option("--config", default="/etc/gossipmm.toml", help="File.  [/etc/gossipmm.toml]")
 @click.option("--group", default="gossipmm", help="Who may use the control socket.  [gossipmm]")
 @click.option("--keyring", default="", metavar="FILE", help="Root's file of keys: encrypts.")
+@click.option(
+    "--identity-key", default="", metavar="FILE", help="Root's file of this node's own key."
+)
 @click.option("--sysusers", is_flag=True, help="Print the file for sysusers.d instead.")
-def systemd_unit(config: str, group: str, keyring: str, sysusers: bool) -> None:
+def systemd_unit(config: str, group: str, keyring: str, identity_key: str, sysusers: bool) -> None:
     """Print a unit file for systemd.
 
     User and group are there while the agent runs; programs that start earlier, and belong to the
@@ -33,7 +36,7 @@ def systemd_unit(config: str, group: str, keyring: str, sysusers: bool) -> None:
         return
 
     command = shutil.which("gossipmm") or f"{sys.executable} -m gossipmm"
-    click.echo(systemd.unit(command, config, group, keyring), nl=False)
+    click.echo(systemd.unit(command, config, group, keyring, identity_key), nl=False)
 
 
 @click.command()

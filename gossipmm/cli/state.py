@@ -19,6 +19,7 @@ from gossipmm.cli.base import (
     talks,
     timeout_option,
 )
+from gossipmm.cli.identity_rows import identity_rows
 from gossipmm.client import Client
 from gossipmm.text.drops import counted
 
@@ -101,6 +102,7 @@ def _show_status(found: dict[str, Any]) -> None:
     rows += [("PATH", words) for words in found.get("paths", {}).values()]
     for seed, words in found["trouble"].items():
         rows.append(("TROUBLE", f"seed {seed} {words}"))
+    rows += identity_rows(found)
     traffic = found["traffic"]
     seconds = max(found["uptime"], 1.0)
     rows.append(
@@ -129,7 +131,8 @@ def info(client: Client, as_json: bool) -> None:
     found, config = client.get("status"), client.config()
     if as_json:
         shown = ("name", "cluster", "version", "generation", "addresses", "process", "control")
-        show_json({**{name: found[name] for name in shown}, "config": config})
+        identity = found.get("identity")  # an agent of an older version does not tell
+        show_json({**{name: found[name] for name in shown}, "identity": identity, "config": config})
         return
     rows = [
         ("name", found["name"]),
@@ -144,10 +147,18 @@ def info(client: Client, as_json: bool) -> None:
         ("seeds", ", ".join(config["join"]) or "none: others join this one"),
         ("state file", config["state_file"] or "none"),
         ("encrypted", f"with {config['keyring']}" if config["keyring"] else "no"),
+        ("identity", _own_identity(found)),
     ]
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
         say(f"{name:<{width}}  {text}")
+
+
+def _own_identity(found: dict[str, Any]) -> str:
+    own = found.get("identity", {})  # an agent of an older version does not tell
+    if not own.get("key"):
+        return "off"
+    return f"{own['mode']}, key {own['key']}"
 
 
 @click.command()

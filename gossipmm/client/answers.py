@@ -15,6 +15,7 @@ from gossipmm.answers import (
     CheckStatus,
     Drained,
     FoundHost,
+    IdentityStatus,
     Joining,
     KeyHolder,
     KeysStatus,
@@ -39,6 +40,7 @@ from gossipmm.core.values.types import (
     Health,
     HostEntry,
     HostState,
+    IdentityState,
     MemberView,
     NodeState,
     OwnRegistration,
@@ -86,6 +88,8 @@ def member(value: Mapping[str, Any]) -> MemberView:
         returns=value["returns"],
         wire_version=value.get("wire_version", 1),  # an older agent does not say
         unhealthy=value.get("unhealthy", 0),  # an older agent does not tell
+        identity=IdentityState(value.get("identity", IdentityState.UNSIGNED)),
+        key=value.get("key", ""),
     )
 
 
@@ -249,7 +253,15 @@ def node_status(value: Mapping[str, Any]) -> NodeStatus:
             tuple(value.get("reasons", ())),
             tuple(value.get("reason_codes", ())),
         ),
+        identity=_identity(value.get("identity", {})),  # an older agent does not tell
     )
+
+
+def _identity(value: Mapping[str, Any]) -> IdentityStatus:
+    # An agent of another version may have more to say, or less.
+    known = [(name, value[name]) for name in IdentityStatus._fields if name in value]
+    told: dict[str, Any] = {n: tuple(one) if isinstance(one, list) else one for n, one in known}
+    return IdentityStatus(**told)
 
 
 def members_health(value: Mapping[str, Any]) -> tuple[MemberHealth, ...]:

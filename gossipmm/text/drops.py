@@ -62,7 +62,6 @@ DROPS: Mapping[Drop, str] = {
     Drop.AHEAD: "about lives that begin more than a day ahead of this node's clock",
     Drop.UNPROVED_LIFE: "about later lives of live members, for which nobody has answered",
     Drop.QUESTION_RATE: "with questions, from a member that asks more often than it could use",
-    Drop.CHANGES: "pages of members that changed too much of their records just before",
     Drop.NO_CREDIT: "accusations by members that were wrong again and again",
     Drop.UNSIGNED: "records that are not signed and have to be",
     Drop.BAD_SIGNATURE: "with a signature that does not hold",

@@ -46,6 +46,8 @@ REASONS: Final[Mapping[str, str]] = {
     "no_path": "it has no path to members that others reach",
     "table_full": "its table has no room for newcomers",
     "not_admitted": "a member has no room for it, or refuses its clock",
+    "identity": "a member is not who it says, or is refused because it does not sign",
+    "certificate": "its certificate ends within a week, or has ended",
     "no_zone": "it prefers hosts of its own zone, and has none",
     "impaired": "most of what it sends or is sent is lost",
     "slow": "its timers fire late: its machine is too busy",

@@ -43,6 +43,19 @@ class FakeAgent:
         self.conflict: list[str] = []
         self.trouble: dict[str, str] = {}
         self.faults: dict[str, str] = {}
+        self.identity = schemas.Identity(
+            mode="off",
+            key="",
+            public="",
+            authorities=[],
+            issue=None,
+            expires=None,
+            members={},
+            not_ready=[],
+            conflicts={},
+            equivocating=[],
+            ending={},
+        )
         self.down = False
         self.events: list[tuple[str, dict[str, Any]]] = []
         self._watchers: list[queue.SimpleQueue[bytes | None]] = []
@@ -82,6 +95,8 @@ class FakeAgent:
             reason_code="",
             returns=0,
             wire_version=2,
+            identity="unsigned",
+            key="",
             own=number == 0,
         )
 
@@ -219,6 +234,7 @@ class FakeAgent:
             process=4711,
             control=[self.url],
             event_id=self.event_id,
+            identity=self.identity,
         )
 
     def why(self, name: str) -> schemas.Why:

@@ -80,6 +80,13 @@ def test_the_unit_names_what_was_asked_for():
     assert "{" not in text
 
 
+def test_the_unit_hands_the_key_of_the_node_to_the_service():
+    made = unit("gossipmm", "/etc/g.toml", "ops", identity="/etc/gossipmm/b.identity")
+    assert "LoadCredential=identity:/etc/gossipmm/b.identity\n" in made
+    assert "--set identity_key=${CREDENTIALS_DIRECTORY}/identity\n" in made
+    assert "keyring" not in made
+
+
 def test_the_unit_survives_an_address_that_comes_late():
     """Five starts within ten seconds, which is the default limit, and it stayed dead."""
     text = unit("/opt/bin/gossipmm", "/etc/g.toml", "rpc")

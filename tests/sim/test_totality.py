@@ -97,10 +97,6 @@ BY_TEST: dict[str, tuple[str, str]] = {
         "test_nobody_is_drained_unless_its_configuration_says_so",
     ),
     "Drop.ANSWERS": ("core/test_bytes_of_answers.py", "test_few_bytes_do_not_bring_many"),
-    "Drop.CHANGES": (
-        "core/test_changes_of_one.py",
-        "test_that_it_left_is_believed_of_who_changed_too_much",
-    ),
     "Drop.MAX_ACCUSATIONS": (
         "core/test_limits.py",
         "test_one_accuser_holds_only_so_many_suspect",

@@ -11,6 +11,7 @@ from hashlib import blake2b
 from math import inf
 from typing import Final, NamedTuple
 
+from gossipmm.core.identity.certified import Certified
 from gossipmm.core.identity.keys import Identity, IdentityMode, key_id
 from gossipmm.core.identity.signed import Life, Texts
 from gossipmm.core.values.stats import Stats
@@ -26,7 +27,8 @@ _BAD: Final = 10
 _REMEMBERED: Final = 4096
 #: Seconds of life after which a key counts as that of its name, though it never answered here.
 _FIRM_AFTER: Final = 60.0
-#: Names with another claimant that are remembered, and seconds after which one is over.
+#: Names with another claimant, or refused as unsigned, that are remembered, and seconds after which
+#: that is over.
 _CLAIMANTS: Final = 1024
 _OVER_AFTER: Final = 60.0
 #: Keys of one name that did not answer, remembered.
@@ -72,6 +74,11 @@ class Trust:
         }
         #: Counts changes of firm pins, so that the shell knows when to write them.
         self.version = 0
+        #: What certificates say; None: there is no authority.
+        self.certified = (
+            Certified(identity, cluster, self.verify, most) if identity.authorities else None
+        )
+        self._unsigned: dict[NodeId, float] = {}
 
     # -- signatures --------------------------------------------------------------------------
 
@@ -172,6 +179,19 @@ class Trust:
     def firm_pins(self) -> Mapping[NodeId, bytes]:
         """Return the pins to be kept for the next run of this node."""
         return {name: pin.key for name, pin in self.pins.items() if pin.firm}
+
+    # -- who is not ready ------------------------------------------------------------------------
+
+    def note_unsigned(self, name: NodeId, now: float) -> None:
+        """Remember for a minute that what a name says is refused, because nobody signed it."""
+        self._unsigned.pop(name, None)
+        if len(self._unsigned) >= _CLAIMANTS:
+            del self._unsigned[next(iter(self._unsigned))]
+        self._unsigned[name] = now
+
+    def unsigned(self, now: float) -> tuple[NodeId, ...]:
+        """Return names whose records were refused within the last minute as unsigned."""
+        return tuple(name for name, at in self._unsigned.items() if now - at < _OVER_AFTER)
 
     # -- conflicts -------------------------------------------------------------------------------
 

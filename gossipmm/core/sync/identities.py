@@ -11,6 +11,7 @@ from types import MappingProxyType
 from gossipmm.core.failure.detector import Detector
 from gossipmm.core.failure.probes import Probes
 from gossipmm.core.failure.statements import Statements
+from gossipmm.core.identity.certified import Certified
 from gossipmm.core.identity.keys import Identity
 from gossipmm.core.identity.trust import Trust
 from gossipmm.core.sending.broadcasts import BroadcastQueue
@@ -34,6 +35,8 @@ class Identities:
         if identity is not None:
             most = local.config.max_members + local.config.max_closed_generations
             self._trust = Trust(identity, local.config.cluster, local.stats, most)
+        #: This node's certificate, as it is shown to others.
+        self.own_certificate = identity.certificate if identity is not None else None
         self.statements = Statements(local, self._trust)
 
     def judge(
@@ -58,6 +61,10 @@ class Identities:
         """Return the keys that names are bound to, for the state file [P152]."""
         return MappingProxyType({}) if self._trust is None else self._trust.firm_pins()
 
+    def unsigned(self) -> tuple[NodeId, ...]:
+        """Return names that have just been refused because nobody signed what they say."""
+        return () if self._trust is None else self._trust.unsigned(self._local.now)
+
     def conflicts(self) -> tuple[tuple[NodeId, str], ...]:
         """Return names that somebody uses with another key than theirs, with the id of that."""
         return () if self._trust is None else self._trust.claimed(self._local.now)
@@ -76,3 +83,28 @@ class Identities:
                 return False
             self._judge.evict(held)
         return trust.forget(name)
+
+    # -- certificates ----------------------------------------------------------------------------
+
+    @property
+    def _certified(self) -> Certified | None:
+        return None if self._trust is None else self._trust.certified
+
+    def certificate_ends(self) -> Mapping[NodeId, float]:
+        """Return when the certificate of each name ends, in seconds since 1970."""
+        return MappingProxyType({}) if self._certified is None else self._certified.ends()
+
+    def set_certificate(self, raw: bytes, now: float) -> None:
+        """Show another certificate of this node's own; no new life begins [P163]."""
+        self._local.now = max(self._local.now, now)
+        self.own_certificate = raw
+
+    def revocations(self) -> bytes | None:
+        """Return the list of revocations held, for the state file [P165]."""
+        return None if self._certified is None else self._certified.revocations
+
+    def set_revocations(self, raw: bytes, now: float) -> None:
+        """Take a list of revocations from the operator; an older one changes nothing [P165]."""
+        self._local.now = max(self._local.now, now)
+        if self._certified is not None:
+            self._certified.take_revocations(raw)

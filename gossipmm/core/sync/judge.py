@@ -18,6 +18,7 @@ from gossipmm.core.sending.inbound import Inbound
 from gossipmm.core.sending.replies import Replies
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
+from gossipmm.core.table.table import is_later
 from gossipmm.core.values import events
 from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.stats import Drop
@@ -25,7 +26,7 @@ from gossipmm.core.values.trail import EvidenceKind
 from gossipmm.core.values.types import Address, MemberView, NodeId, StatusReason
 from gossipmm.core.values.types import IdentityState as State
 from gossipmm.core.wire import frame as wire
-from gossipmm.core.wire.pages import MAX_PAGE, MAX_PAGE_NUMBER, Page, is_later
+from gossipmm.core.wire.pages import MAX_PAGE, MAX_PAGE_NUMBER, Page
 from gossipmm.mechanisms import Mechanism
 
 __all__ = ("Judge",)
@@ -88,6 +89,8 @@ class Judge:
         reason = self._why_not(inbound, page, held)
         if reason is not None:
             self._local.stats.drop(reason)
+            if reason is Drop.UNSIGNED:
+                self._trust.note_unsigned(page.name, self._local.now)
             return None
         if known is not None and known.version == page.version:
             self._compare(known, page, verified=True)

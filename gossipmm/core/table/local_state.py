@@ -11,7 +11,6 @@ from math import inf
 from typing import Final
 
 from gossipmm.config import Config
-from gossipmm.core.table.changes import Changes
 from gossipmm.core.table.member import Member
 from gossipmm.core.table.peers import Peers
 from gossipmm.core.table.publishing import Publishing
@@ -50,7 +49,6 @@ class LocalState:
         self.stats = Stats()
         self.timers = Timers()
         self.table = Table(config, self.stats)
-        self.changes = Changes()
         self.peers = Peers(self.table, rng)
         self._publishing = Publishing(self.table, self.timers, now)
         self.events: deque[Event] = deque()

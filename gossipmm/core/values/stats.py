@@ -69,7 +69,6 @@ class Drop(StrEnum):
     OTHER_KEY = "other_key"  #: signed with another key than the name's
     UNKNOWN_SIGNER = "unknown_signer"  #: a signed page that came before what tells its key
     NO_STATEMENT = "no_statement"  #: word of a life that signs, without its signature
-    CHANGES = "changes"  #: a page of a member that changed too much of its record lately
 
 
 #: Upper bounds (seconds) of the buckets of a Timing, each about twice the one before.

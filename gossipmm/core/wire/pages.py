@@ -98,11 +98,6 @@ class Page(NamedTuple):
         return self.raw[2 - SIGNED_TAIL :]
 
 
-def is_later(page: Page, held: Page) -> bool:
-    """Return whether a page counts before the one held: by version, then by digest [P3]."""
-    return (page.version, page.digest) > (held.version, held.digest)
-
-
 def page_digest(raw: bytes) -> int:
     """Return the digest of a page's bytes; number and version are among them."""
     return int.from_bytes(blake2b(raw, digest_size=8, person=b"gossipmm-bytes").digest(), "big")

@@ -115,6 +115,9 @@ class Member(msgspec.Struct, kw_only=True):
     returns: Count
     #: The highest version of the wire that it reads, as it says.
     wire_version: Count
+    #: What stands behind its name (``IdentityState``), and the id of its key; empty: none.
+    identity: str
+    key: str
     #: This is the answering agent itself.
     own: bool = msgspec.field(name="self")
 
@@ -317,6 +320,31 @@ class SelfHealth(msgspec.Struct, kw_only=True):
     small_paths: Count
 
 
+class Identity(msgspec.Struct, kw_only=True):
+    """How far this agent goes with identities, and who is not as far."""
+
+    #: off, announce or require.
+    mode: str
+    #: Id of this node's key, and the key as text; empty: it has none.
+    key: str
+    public: str
+    #: Ids of the authorities whose certificates count; empty: the first key of a name does.
+    authorities: list[str]
+    #: Issue number and end (seconds since 1970) of its own certificate; null: it has none.
+    issue: Count | None
+    expires: Seconds | None
+    #: Live members, this one included, by what stands behind their names.
+    members: dict[str, int]
+    #: Members that agents with require refuse: they do not sign, or have no certificate.
+    not_ready: list[str]
+    #: Name that somebody uses with another key than it has -> the id of that key.
+    conflicts: dict[str, str]
+    #: Members that signed two pages of one version.
+    equivocating: list[str]
+    #: Member whose certificate ends within a week, or has ended -> seconds since 1970.
+    ending: dict[str, Seconds]
+
+
 class StatusAnswer(msgspec.Struct, kw_only=True):
     """The state of this agent, and how far the others agree with its table."""
 
@@ -357,6 +385,7 @@ class StatusAnswer(msgspec.Struct, kw_only=True):
     process: int
     control: list[str]
     event_id: str
+    identity: Identity
 
 
 #: Every counter of the core, by name (``gossipmm.core.values.stats.Stats.as_dict``).

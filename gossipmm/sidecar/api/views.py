@@ -10,7 +10,7 @@ import msgspec
 import trio
 
 from gossipmm.addresses import format_address
-from gossipmm.answers import FoundHost, Lookup
+from gossipmm.answers import FoundHost, IdentityStatus, Lookup
 from gossipmm.core.values.types import (
     HostEntry,
     HostState,
@@ -61,6 +61,8 @@ def member(state: State, view: MemberView, now: float) -> schemas.Member:
         reason_code=view.reason.value,
         returns=view.returns,
         wire_version=view.wire_version,
+        identity=view.identity.value,
+        key=view.key,
         own=view.name == state.agent.name,
     )
 
@@ -249,4 +251,21 @@ def status(state: State) -> schemas.StatusAnswer:
         process=found.process,
         control=list(state.control),
         event_id=state.hub.event_id,
+        identity=_identity(found.identity),
+    )
+
+
+def _identity(found: IdentityStatus) -> schemas.Identity:
+    return schemas.Identity(
+        mode=found.mode,
+        key=found.key,
+        public=found.public,
+        authorities=list(found.authorities),
+        issue=found.issue,
+        expires=found.expires,
+        members=dict(sorted(found.members.items())),
+        not_ready=list(found.not_ready),
+        conflicts=dict(found.conflicts),
+        equivocating=list(found.equivocating),
+        ending=dict(found.ending),
     )

@@ -34,6 +34,7 @@ from gossipmm.core.wire.frame import KIND_NAMES
 if TYPE_CHECKING:
     from gossipmm.agent import Agent
 
+from gossipmm.sidecar.ops.identity_metrics import identities
 from gossipmm.sidecar.ops.service_metrics import services
 
 __all__ = ("CONTENT_TYPE", "render")
@@ -191,6 +192,7 @@ class _Collector(Collector):
             sum(own.state.unhealthy for own in agent.registrations()),
         )
         yield from services(agent)
+        yield from identities(agent)
 
     def _changes(self) -> Iterator[Metric]:
         stats, told = self._agent.stats, self._agent.io_stats.events

@@ -1,8 +1,8 @@
 """SIGHUP: read the configuration again, change what can change, and say what cannot.
 
 A configuration that is wrong changes nothing. Added seeds, registrations, services, handlers,
-metadata and the keys in the file of keys take effect at once. Everything else is fixed for the life
-of an agent.
+metadata, the keys in the file of keys, this node's certificate and the list of revocations take
+effect at once. Everything else is fixed for the life of an agent.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ("Reloader",)
 _log = logging.getLogger(__name__)
 
 #: Fields that take effect at once.
-_CHANGES = ("join", "register", "service", "on", "metadata")
+_CHANGES = ("join", "register", "service", "on", "metadata", "certificate", "revocations")
 
 
 class Reloader:
@@ -44,6 +44,7 @@ class Reloader:
         if self._differs(new, "service"):
             said += self._agent.extras.set_services(new)
         said += self._registrations(new) + self._handlers(new) + self._agent.keys.reload()
+        said += self._agent.identity.reload(new)
         fixed = [
             field.name
             for field in dataclasses.fields(Config)

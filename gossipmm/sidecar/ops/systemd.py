@@ -131,15 +131,23 @@ _FLAGS = (
 )
 
 
-def unit(command: str, config: str, group: str, keyring: str = "") -> str:
-    """Return the unit file for an installation; ``keyring`` is root's file of keys."""
+_IDENTITY = """\
+# Only root reads {identity}, this node's own key; the service gets a copy of it.
+LoadCredential=identity:{identity}
+"""
+_IDENTITY_FLAG = " \\\n    --set identity_key=${CREDENTIALS_DIRECTORY}/identity"
+
+
+def unit(command: str, config: str, group: str, keyring: str = "", identity: str = "") -> str:
+    """Return the unit file; ``keyring`` and ``identity`` are root's files of keys."""
     lines = _KEYRING.format(keyring=keyring, folder="/var/lib/gossipmm") if keyring else ""
+    lines += _IDENTITY.format(identity=identity) if identity else ""
     return UNIT.format(
         command=command,
         config=config,
         group=group,
         keyring=lines,
-        flags=_FLAGS if keyring else "",
+        flags=(_FLAGS if keyring else "") + (_IDENTITY_FLAG if identity else ""),
     )
 
 

@@ -2,7 +2,8 @@
 
 /** Kinds of events, as GET /v1/watch names them: an EventSource hears only what it asks for. */
 export const KINDS = [
-  "address_changed", "drain_asked", "foreign_traffic", "generation_ahead", "generation_renewed", "host_changed", "isolated", "joined",
+  "address_changed", "drain_asked", "equivocating", "foreign_traffic", "generation_ahead", "generation_renewed", "host_changed", "identity_conflict",
+  "isolated", "joined",
   "key_rotation", "key_wanted", "keys_changed", "leave_finished",
   "member_crash_looping", "member_died", "member_impaired", "member_joined", "member_left", "member_reaped", "member_refuted",
   "member_restarted", "member_returned", "member_suspected", "name_claimed", "name_conflict", "not_admitted", "path_trouble", "probation_ended",

@@ -40,6 +40,7 @@ export async function refresh() {
     "In this state for": span(member.since_ago),
     "Generation": member.generation,
     "Reads": `version ${member.wire_version} of the wire`,
+    "Identity": member.key ? `${member.identity}, key ${member.key}` : "",
     "Metadata": metadata,
     "Serves": why.serves.map(([topic, host]) => (host === name ? topic : `${topic} (as ${host})`)).join(", "),
     "Unhealthy": why.unhealthy.map(([topic, host, reason]) => `${host === name ? topic : `${topic} (as ${host})`}: ${reason}`).join("; "),

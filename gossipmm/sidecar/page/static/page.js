@@ -121,6 +121,27 @@ function draw() {
   say(verdict, VERDICT[status.verdict] ?? "OK");
   say(byId("about"), `${status.addresses.join(", ")} · version ${status.version} · up ${span(status.uptime)}`);
   drawAgreement();
+  drawIdentity();
+}
+
+/** Who is not as far as this agent, and whose certificate ends. Older agents say nothing of it. */
+function drawIdentity() {
+  const note = byId("identity-note");
+  const { identity } = status;
+  note.hidden = !identity?.key;
+  if (note.hidden) return;
+  const some = (names) => (names.length > NAMED ? `${names.slice(0, NAMED).join(", ")} and ${names.length - NAMED} more` : names.join(", "));
+  const ending = Object.entries(identity.ending).sort((a, b) => a[1] - b[1]).map(([name, end]) => {
+    const left = end - Date.now() / 1000;
+    return `${name} ${left > 0 ? `in ${span(left)}` : `${span(-left)} ago`}`;
+  });
+  const parts = [
+    identity.not_ready.length ? `not ready for require: ${some(identity.not_ready)}` : identity.mode === "announce" ? "all members are ready for require" : "",
+    Object.keys(identity.conflicts).length ? `used with another key: ${some(Object.keys(identity.conflicts))}` : "",
+    identity.equivocating.length ? `signed two things as one: ${some(identity.equivocating)}` : "",
+    ending.length ? `certificates end: ${some(ending)}` : "",
+  ];
+  say(note, [`identity ${identity.mode}, key ${identity.key}`, ...parts.filter(Boolean)].join("; "));
 }
 
 function drawAgreement() {

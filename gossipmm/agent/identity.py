@@ -1,0 +1,179 @@
+"""The agent's identity: its key and certificate, read again at a reload, and who is not as far.
+
+The core judges what others sign; this reads files, looks at the calendar and says what it sees.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+import trio
+
+from gossipmm.agent.driver import Driver
+from gossipmm.agent.faults import Faults
+from gossipmm.agent.keys import AgentKeys
+from gossipmm.agent.network import Network
+from gossipmm.answers import IdentityStatus
+from gossipmm.config import Config
+from gossipmm.core.identity.keys import Identity
+from gossipmm.core.values.types import IdentityState, MemberView, Status
+from gossipmm.errors import IdentityError
+from gossipmm.publickeys import public_key_text
+from gossipmm.text.identities import ending_words, identity_words
+
+__all__ = ("WEEK", "AgentIdentity", "Credentials")
+
+#: Seconds before its end from which a certificate is complained of: time for somebody to renew it.
+WEEK: Final = 7 * 86_400.0
+#: Seconds between two looks at how things are.
+_LOOK: Final = 10.0
+_LIVE = frozenset({Status.ALIVE, Status.SUSPECT, Status.PROBATION})
+#: Members that agents with ``require`` refuse.
+_NOT_READY = frozenset({IdentityState.UNSIGNED, IdentityState.EXPIRED})
+
+
+class AgentIdentity:
+    """The identity of one agent. With ``identity`` off it does nothing, and imports nothing."""
+
+    def __init__(
+        self,
+        config: Config,
+        own: Identity | None,
+        driver: Driver,
+        network: Network,
+        faults: Faults,
+    ) -> None:
+        self._config = config
+        self._own = own
+        self._driver = driver
+        self._network = network
+        self._faults = faults
+        self._identities = driver.node.identities
+
+    def _wall(self) -> float:
+        return self._network.wall_ms() / 1000
+
+    # -- what there is -------------------------------------------------------------------------
+
+    def status(self) -> IdentityStatus:
+        """Return how far this node goes with identities, and who is not as far."""
+        own = self._own
+        if own is None:
+            return IdentityStatus()
+        from gossipmm.core.identity.certificates import Certificate, certificate_untrusted
+        from gossipmm.core.identity.keys import key_id
+
+        raw = self._identities.own_certificate
+        read = certificate_untrusted(raw) if raw is not None else None
+        certificate = read if isinstance(read, Certificate) else None
+        live = [view for view in self._driver.node.members() if view.status in _LIVE]
+        ends = dict(self._identities.certificate_ends())
+        if certificate is not None:
+            ends[self._driver.node.name] = certificate.expires
+        soon, names = self._wall() + WEEK, {view.name for view in live}
+        return IdentityStatus(
+            mode=self._config.identity,
+            key=key_id(own.signer.public),
+            public=public_key_text(own.signer.public),
+            authorities=tuple(map(key_id, own.authorities)),
+            issue=certificate.issue if certificate is not None else None,
+            expires=certificate.expires if certificate is not None else None,
+            members=Counter([view.identity.value for view in live]),
+            not_ready=self._not_ready(live),
+            conflicts=dict(self._identities.conflicts()),
+            equivocating=tuple(
+                view.name for view in live if view.identity is IdentityState.EQUIVOCATING
+            ),
+            ending={
+                name: end for name, end in sorted(ends.items()) if end < soon and name in names
+            },
+        )
+
+    def _not_ready(self, live: list[MemberView]) -> tuple[str, ...]:
+        certified = bool(self._config.authority)
+        found = {
+            view.name
+            for view in live
+            if view.identity in _NOT_READY
+            # A key without a certificate counts for nothing where there is an authority.
+            or (certified and view.identity in (IdentityState.PINNED, IdentityState.PROVISIONAL))
+        }
+        return tuple(sorted(found.union(self._identities.unsigned())))
+
+    # -- for the tasks that run it -------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Complain of what is wrong, for as long as it lasts, for ever."""
+        if self._own is None:
+            return
+        while True:
+            found = self.status()
+            wrong = (found.not_ready, found.conflicts, found.equivocating)
+            self._say("identity", identity_words(found.mode, *wrong))
+            left = None if found.expires is None else found.expires - self._wall()
+            self._say("certificate", ending_words(self._driver.node.name, left, WEEK))
+            await trio.sleep(_LOOK)
+
+    def _say(self, code: str, words: str) -> None:
+        if words:
+            self._faults.set(code, words)
+        else:
+            self._faults.clear(code, f"{code}: as it should be again")
+
+    # -- reload --------------------------------------------------------------------------------
+
+    def reload(self, config: Config) -> list[str]:
+        """Read certificate, revocations and key again; say in words what changed.
+
+        ``config`` is the one read now. What is wrong changes nothing.
+        """
+        if self._own is None or config.identity == "off":
+            return []
+        said = []
+        for what, read in (("certificate", self._renewed), ("revocations", self._revoked)):
+            try:
+                if words := read(config):
+                    said.append(f"{what}: {words}")
+            except IdentityError as exc:
+                said.append(f"{what}: nothing was changed: {exc}")
+        self._driver.flush()
+        return said
+
+    def _renewed(self, config: Config) -> str:
+        from gossipmm import identityfile
+
+        assert self._own is not None
+        public = self._own.signer.public
+        path = identityfile.key_path(self._config)
+        if identityfile.load_key(path).public != public:
+            return f"{path} has another key now, which needs a restart"
+        if not config.certificate:
+            return ""
+        made = identityfile.load_certificate(config.certificate)
+        if made.raw == self._identities.own_certificate:
+            return ""
+        identityfile.check_certificate(config.certificate, made, self._config, public)
+        if trouble := identityfile.time_trouble(config.certificate, made, self._wall()):
+            raise IdentityError(trouble)
+        self._identities.set_certificate(made.raw, self._driver.now())
+        return f"issue {made.issue}, until {identityfile.moment(made.expires)}"
+
+    def _revoked(self, config: Config) -> str:
+        from gossipmm import identityfile
+
+        held = self._identities.revocations()
+        trusted = replace(config, authority=self._config.authority)
+        raw = identityfile.newest_revocations(trusted, held)
+        if raw is None or raw == held:
+            return ""
+        self._identities.set_revocations(raw, self._driver.now())
+        return "a newer list"
+
+
+class Credentials(NamedTuple):
+    """What an agent shows to others: the keys that they share, and what is its own."""
+
+    keys: AgentKeys
+    identity: AgentIdentity
