@@ -46,6 +46,7 @@ class Mechanism(StrEnum):
     RING = "ring"  #: each interval's exchange is with the successor on the ring of record keys
     SECOND_PUSH = "second_push"  #: broadcasts are pushed twice
     SECOND_HAND_ASKS = "second_hand_asks"  #: others' word of a life asks, and does not undo silence
+    SIGNED_ENDS = "signed_ends"  #: floors and leaves of members that sign count by what they signed
     SIGNED_PAGES = "signed_pages"  #: a node with an identity judges pages by their signatures
     SIGNED_STATEMENTS = "signed_statements"  #: that others reached a member counts by its signature
     STALE_LOOKUPS = "stale_lookups"  #: a node that is cut off answers with the hosts last known

@@ -109,7 +109,7 @@ class Node(NodeViews):
         #: A smaller step of the clock means nothing: it is not looked at.
         self._may_be_late = 0.5 * config.probe_time
         #: Which keys stand behind names; what the shell keeps of that.
-        self.identities = Identities(self._local, identity)
+        self.identities = Identities(self._local, identity, self._advance)
         self._parts = self._compose(self.identities)
         #: Its keys and the cluster's rotations; what the checks of its services found.
         self.keys = self._parts.rotation
@@ -120,7 +120,7 @@ class Node(NodeViews):
             local, outbox, parts.registrations, parts.conflict, self._advance
         )
         self._receiver = Receiver(local, outbox, parts, self.questions, page_reader)
-        self._parts.own_generations.begin([own.page_zero()])
+        self._parts.own_generations.begin(own.first_pages())
         self._local.publish()
 
     def _compose(self, identities: Identities) -> Parts:
@@ -138,7 +138,7 @@ class Node(NodeViews):
         probes = Probes(local, outbox, admission, broadcasts, findings, identities.statements)
         detector = Detector(local, outbox, broadcasts, probes, lambda it: later.takes_over(it))
         own = OwnGenerations(local, broadcasts)
-        closed = ClosedGenerations(local, outbox, detector, own, replies)
+        closed = ClosedGenerations(local, outbox, detector, own, replies, identities.binds)
         conflict, reply_loss = NameConflict(local, outbox, own, probes), ReplyLoss(local, own)
         transfer, founding = Transfer(local, outbox, replies, pace), Founding(local, seeds, pace)
         joining = Joining(local, admission, seeds, transfer, founding)
@@ -149,7 +149,7 @@ class Node(NodeViews):
         silence, expected = Silence(local, detector, probes), ExpectedSyn(local, probes)
         told = (outbox, broadcasts, replies, probes)
         later = LaterLives(local, *told, lambda *proved: records.accept(*proved))
-        lives, judge = Lives(closed, conflict, later), identities.judge(detector, *told[1:])
+        lives, judge = Lives(closed, conflict, later), identities.judge(detector, *told)
         records = Records(local, broadcasts, detector, lives, rotation, judge)
         health = ServiceHealth(local, own, self._advance)
         rest = (silence, reply_loss, probes, expected, joining, reaper, pace, health)

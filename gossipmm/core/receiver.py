@@ -51,16 +51,6 @@ from gossipmm.core.wire.strict import FromMyself, Refused
 
 __all__ = ("Parts", "Receiver")
 
-#: Requests answered with more than a datagram, or that send something to others: only for validated
-#: addresses.
-_LARGE: Final = (wire.OPT_DIGEST, wire.OPT_BUCKETS, wire.OPT_WANT, wire.OPT_PULL)
-#: Options that are neither a request nor an answer to one.
-_NO_REQUEST: Final = frozenset(
-    (
-        *(wire.OPT_PAGES, wire.OPT_KEY, wire.OPT_SLOW, wire.OPT_JOINING),
-        *(wire.OPT_FULL, wire.OPT_AHEAD, wire.OPT_TOLD, wire.OPT_SIGN, wire.OPT_LIFE),
-    )
-)
 #: Options that say why their sender does not admit this node.
 _REFUSALS: Final = ((wire.OPT_FULL, Refusal.FULL), (wire.OPT_AHEAD, Refusal.AHEAD))
 #: Bytes that may go to an unvalidated address for each byte from there [P95].
@@ -256,7 +246,7 @@ class Receiver:
             self._hear_sender(inbound, sender)
             if frame.rows:
                 parts.claims.hear_rows(inbound, sender, frame.rows)
-            if options and sender.complete and not options.keys() <= _NO_REQUEST:
+            if options and sender.complete and not options.keys() <= wire.NO_REQUEST:
                 self._hear_requests(inbound, sender)
         else:
             if frame.kind == wire.ACK and parts.probes.asked(frame.probe):
@@ -324,7 +314,7 @@ class Receiver:
         """Act on its requests, and on its answers to questions of this node."""
         parts, frame = self._parts, inbound.frame
         options = frame.options
-        if any(key in options for key in _LARGE):
+        if any(key in options for key in wire.LARGE):
             where = parts.paths.to(sender)
             if parts.validation.missing(where):
                 self._ask_proof(inbound, where)
@@ -373,6 +363,8 @@ class Receiver:
             parts.anti_entropy.hear_buckets(sender, buckets)
         if (want := options.get(wire.OPT_WANT)) is not None:
             parts.anti_entropy.hear_want(inbound, sender, want)
+        if (revoked := options.get(wire.OPT_REVOKED)) is not None:
+            parts.identities.hear_revocations(sender, revoked)
         if (cursor := options.get(wire.OPT_PULL)) is not None:
             if len(cursor) > 3:  # it asks for less because something was lost
                 parts.size_tests.doubt(sender, parts.paths.to(sender))

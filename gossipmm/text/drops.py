@@ -62,11 +62,15 @@ DROPS: Mapping[Drop, str] = {
     Drop.AHEAD: "about lives that begin more than a day ahead of this node's clock",
     Drop.UNPROVED_LIFE: "about later lives of live members, for which nobody has answered",
     Drop.QUESTION_RATE: "with questions, from a member that asks more often than it could use",
+    Drop.CHANGES: "pages of members that changed too much of their records just before",
     Drop.NO_CREDIT: "accusations by members that were wrong again and again",
     Drop.UNSIGNED: "records that are not signed and have to be",
     Drop.BAD_SIGNATURE: "with a signature that does not hold",
     Drop.OTHER_KEY: "records signed with another key than the name's",
     Drop.UNKNOWN_SIGNER: "parts of signed records that came before their first part",
+    Drop.NO_CERTIFICATE: "records signed with a key that has no certificate here",
+    Drop.BAD_CERTIFICATE: "certificates that do not count here",
+    Drop.NOT_CERTIFIED: "topics and addresses that their owner's certificate excludes",
     Drop.NO_STATEMENT: "word of members that sign, without their signature",
 }
 

@@ -14,6 +14,7 @@ from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import encode_entry
 from gossipmm.core.wire.slim import is_slim
 from gossipmm.mechanisms import Mechanism
+from tests.core.certified_mesh import a_list, mesh_of
 from tests.helpers import Mesh, key_of
 from tests.identities import signed_mesh
 from tests.puppets import frame_of
@@ -103,7 +104,16 @@ def check_page(page: list[Any]) -> None:
 def talk() -> list[bytes]:
     """Datagrams of clusters to which everything happens, the same ones kept once."""
     said: dict[bytes, None] = {}
-    for mesh in (*map(busy, range(3)), crowded(), large(), full(), small(), early(), signed()):
+    for mesh in (
+        *map(busy, range(3)),
+        crowded(),
+        large(),
+        full(),
+        small(),
+        early(),
+        signed(),
+        certified(),
+    ):
         said.update(dict.fromkeys(packet.data for packet in mesh.sent))
     return list(said)
 
@@ -204,6 +214,14 @@ def signed() -> Mesh:
     mesh = signed_mesh("a", "b", "c")
     mesh["a"].register("t", "h", now=mesh.now)
     mesh.cut("a", "b")
+    mesh.run(20)
+    return mesh
+
+
+def certified() -> Mesh:
+    """Nodes with certificates; one of them is revoked."""
+    mesh = mesh_of("a", "b", "c")
+    mesh["a"].identities.set_revocations(a_list(3).raw, mesh.now)
     mesh.run(20)
     return mesh
 

@@ -15,7 +15,7 @@ from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Registration, Status
 from gossipmm.core.wire import frame as wire
 from gossipmm.mechanisms import Mechanism
-from tests.helpers import Mesh, dropped, held
+from tests.helpers import Mesh, dropped, held, key_of
 from tests.identities import in_the_name_of, seal, signing
 from tests.puppets import Puppet
 
@@ -158,3 +158,13 @@ def test_that_a_helper_reached_a_member_counts_by_the_signature_of_that_one(on: 
     net.run(60)
     signed = [p for p in net.sent if wire.OPT_SIGN in p.frame.options]
     assert bool(signed) is on
+
+
+@OFF_AND_ON
+def test_only_its_own_key_ends_a_life_that_is_signed(on: bool) -> None:
+    net = mesh(Mechanism.SIGNED_ENDS, on, "a", "b", identity=signing())
+    x = with_insider(net)
+    before = net["b"].generation
+    x.say("b", rows=wire.row(key_of(net["b"]), 1, wire.LEFT))
+    net.run(1)
+    assert (net["b"].generation == before) is on

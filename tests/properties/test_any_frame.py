@@ -140,6 +140,7 @@ class AnyFrame(RuleBasedStateMachine):
                 st.sampled_from([[0], [0, "ok", [], "1", 1, 1], [0, 1], [3], [99, {}]])
             ),
             wire.OPT_SIGN: [7, 9],
+            wire.OPT_REVOKED: data.draw(st.sampled_from([b"", b"\xd2", bytes(900)])),
             wire.OPT_LIFE: [key, 5, [7], 0, 0, bytes(64)],
             wire.OPT_PART: data.draw(
                 st.sampled_from([[1, 8, 0, b"half"], [1, 8, 4, b"half"], [1, 9, 0, b"more"]])

@@ -62,6 +62,22 @@ RUNS: tuple[tuple[str, Mapping[str, Any]], ...] = (
 
 #: What no run above makes happen -> the test that does: (file, function).
 BY_TEST: dict[str, tuple[str, str]] = {
+    "Drop.BAD_CERTIFICATE": (
+        "core/test_certified_nodes.py",
+        "test_nobody_writes_the_page_of_a_certificate_for_another_one",
+    ),
+    "Drop.NO_CERTIFICATE": (
+        "core/test_certified_nodes.py",
+        "test_who_has_no_certificate_is_nobody_where_all_have_to_sign",
+    ),
+    "Drop.NOT_CERTIFIED": (
+        "core/test_certified_nodes.py",
+        "test_topics_and_addresses_outside_the_certificate_do_not_count",
+    ),
+    "OPT_REVOKED": (
+        "core/test_revocation_lists.py",
+        "test_who_holds_an_older_list_is_shown_the_newer_one",
+    ),
     "Drop.BAD_SIGNATURE": (
         "core/test_signed_pages.py",
         "test_a_forgery_is_charged_ten_times_and_known_again_by_its_hash",
@@ -97,6 +113,10 @@ BY_TEST: dict[str, tuple[str, str]] = {
         "test_nobody_is_drained_unless_its_configuration_says_so",
     ),
     "Drop.ANSWERS": ("core/test_bytes_of_answers.py", "test_few_bytes_do_not_bring_many"),
+    "Drop.CHANGES": (
+        "core/test_changes_of_one.py",
+        "test_that_it_left_is_believed_of_who_changed_too_much",
+    ),
     "Drop.MAX_ACCUSATIONS": (
         "core/test_limits.py",
         "test_one_accuser_holds_only_so_many_suspect",

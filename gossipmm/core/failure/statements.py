@@ -6,6 +6,7 @@ statement names random numbers of whoever asks, so none can be kept and played l
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from gossipmm.core.failure.probe import Probe
@@ -38,6 +39,8 @@ class Statements:
         #: False: nobody's word needs a signature here.
         self._looks = trust is not None and judges
         self._rounds = 0
+        #: Called with what a member states beside that it lives.
+        self.stated: Callable[[Member, Life], None] = lambda _member, _life: None
 
     # -- asking ------------------------------------------------------------------------------
 
@@ -88,6 +91,7 @@ class Statements:
             local.stats.drop(Drop.BAD_SIGNATURE)
             return False
         trust.answered(member.name)
+        self.stated(member, life)
         return True
 
     # -- being asked -------------------------------------------------------------------------
@@ -99,7 +103,9 @@ class Statements:
         if questions is None or trust is None or inbound.frame.target != local.me.key:
             return
         own = local.own
-        life = Life(own.name, own.generation, own.heartbeat, tuple(questions), 0, 0)
+        number = trust.certified.number if trust.certified is not None else 0
+        wall = int(local.wall())
+        life = Life(own.name, own.generation, own.heartbeat, tuple(questions), wall, number)
         signature = trust.identity.signer.sign(trust.texts.of_life(life))
         local.stats.work += _SIGNED
         inbound.reply.life = [local.me.key, own.heartbeat, questions, *life[4:], signature]

@@ -12,6 +12,7 @@ from math import inf
 from typing import Final, NamedTuple
 
 from gossipmm.core.identity.certified import Certified
+from gossipmm.core.identity.clocks import Clocks
 from gossipmm.core.identity.keys import Identity, IdentityMode, key_id
 from gossipmm.core.identity.signed import Life, Texts
 from gossipmm.core.values.stats import Stats
@@ -31,6 +32,8 @@ _FIRM_AFTER: Final = 60.0
 #: that is over.
 _CLAIMANTS: Final = 1024
 _OVER_AFTER: Final = 60.0
+#: Clocks that are wanted of a node that has just begun.
+_CLOCKS: Final = 3
 #: Keys of one name that did not answer, remembered.
 _SILENT: Final = 4
 
@@ -66,18 +69,20 @@ class Trust:
         self.require = identity.mode is IdentityMode.REQUIRE
         self.texts = Texts(cluster)
         self._stats = stats
+        #: What authorities say of names; None: there is no authority, names are pinned.
+        self.certified: Certified | None = None
+        self.clocks = Clocks()
+        if identity.authorities:
+            self.certified = Certified(identity, cluster, self.verify, most)
         self._most = most
         self._bad: dict[int, None] = {}
         self._claimants: dict[NodeId, Claimant] = {}
         self.pins: dict[NodeId, Pin] = {
-            name: Pin(key, -inf, firm=True) for name, key in identity.pins.items()
+            name: Pin(key, -inf, firm=True)
+            for name, key in ({} if identity.authorities else identity.pins).items()
         }
         #: Counts changes of firm pins, so that the shell knows when to write them.
         self.version = 0
-        #: What certificates say; None: there is no authority.
-        self.certified = (
-            Certified(identity, cluster, self.verify, most) if identity.authorities else None
-        )
         self._unsigned: dict[NodeId, float] = {}
 
     # -- signatures --------------------------------------------------------------------------
@@ -113,6 +118,8 @@ class Trust:
 
     def key_of(self, name: NodeId) -> bytes | None:
         """Return the key that speaks for a name; None: none is known."""
+        if self.certified is not None:
+            return self.certified.key_of(name)
         pin = self.pins.get(name)
         return pin.key if pin is not None else None
 
@@ -139,6 +146,8 @@ class Trust:
 
     def has_answered(self, name: NodeId) -> bool:
         """Return whether the key of a name needs no more proof that its owner lives."""
+        if self.certified is not None:
+            return self.clocks.are_enough(_CLOCKS)
         pin = self.pins.get(name)
         return pin is None or pin.firm
 
@@ -178,6 +187,8 @@ class Trust:
 
     def firm_pins(self) -> Mapping[NodeId, bytes]:
         """Return the pins to be kept for the next run of this node."""
+        if self.certified is not None:
+            return self.identity.pins
         return {name: pin.key for name, pin in self.pins.items() if pin.firm}
 
     # -- who is not ready ------------------------------------------------------------------------

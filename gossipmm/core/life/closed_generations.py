@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
 from typing import Final
 
@@ -50,12 +51,15 @@ class ClosedGenerations:
         detector: Detector,
         own_generations: OwnGenerations,
         replies: Replies,
+        binds: Callable[[NodeId], bool],
     ) -> None:
+        """``binds``: whether only a name's own key ends its lives."""
         self._local = local
         self._outbox = outbox
         self._detector = detector
         self._own = own_generations
         self._replies = replies
+        self._binds = binds
         self._superseded_keys: dict[int, NodeId] = {}
         #: Record key -> when its owner was last told of a floor.
         self._passed_on: dict[int, float] = {}
@@ -97,7 +101,7 @@ class ClosedGenerations:
         asks = frame.kind == wire.SYN
         local = self._local
         if any(want[0] == local.me.key for want in frame.options.get(wire.OPT_WANT, ())):
-            inbound.reply.pages.append(local.me.pages[0].raw)
+            inbound.reply.pages += local.me.first_pages
         name = self._superseded_keys.get(frame.sender)
         member = local.table.by_name.get(name) if name is not None else None
         minimum = local.table.minimum_of_key(frame.sender)
@@ -131,7 +135,8 @@ class ClosedGenerations:
             elif local.ahead(generation) > MOST_AHEAD:
                 local.stats.drop(Drop.AHEAD)
             elif name == local.own.name:
-                if generation >= local.own.generation and (is_answer or self._may_believe()):
+                counts = is_answer or (not self._binds(name) and self._may_believe())
+                if generation >= local.own.generation and counts:
                     self._own.renew(RenewalReason.CLOSED, by, generation)
             elif reporter is not None:
                 self._hear_minimum(name, generation)
@@ -149,6 +154,9 @@ class ClosedGenerations:
         local = self._local
         member = local.table.by_name.get(name)
         if member is None or member.generation > generation:
+            return
+        if self._binds(name) and member.key not in local.table.gone:
+            local.stats.drop(Drop.UNSIGNED)
             return
         if member.key in local.table.peers:
             # It is alive: its owner takes a new generation when it is told; but not of every floor

@@ -196,7 +196,10 @@ class OwnGenerations:
             self.renew(RenewalReason.FOREIGN_HEARTBEAT, reporter.name)
         elif claim == wire.LEFT:
             local.stats.drop(Drop.OWN_LEFT)
-            self.renew(RenewalReason.FOREIGN_LEAVE, reporter.name)
+            if local.all_sign:  # only a copy of this process can have signed that: it is shown
+                inbound.reply.wants.append([local.me.key, wire.vector(local.me.versions)])
+            else:
+                self.renew(RenewalReason.FOREIGN_LEAVE, reporter.name)
         elif accused:
             if heartbeat == own.heartbeat:
                 self.raise_heartbeat()

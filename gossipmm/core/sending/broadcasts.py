@@ -31,7 +31,7 @@ from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.timers import Token, cancel
 from gossipmm.core.values.types import Status
 from gossipmm.core.wire import frame as wire
-from gossipmm.core.wire.pages import MAX_PAGE
+from gossipmm.core.wire.pages import MAX_PAGE, MAX_PAGE_NUMBER, in_order
 from gossipmm.mechanisms import Mechanism
 
 #: Order of pushing: this node's refutation, deaths, suspicions, the rest [P76].
@@ -347,14 +347,14 @@ class BroadcastQueue:
     def _content(self, member: Member, slot: _Slot) -> tuple[bytes, list[bytes], bytes]:
         """Return rows and pages to push, and the row of a digest if its pages are announced."""
         local = self._local
+        rows = b""
         if member is local.me:
             rows = local.own_row()
-        else:
-            rows = (
-                claim_rows(member, local.now, local.config.confirmations + 1) if slot.claim else b""
-            )
-        pages = [member.pages[number].raw for number in sorted(slot.pages & member.pages.keys())]
-        first = [member.pages[0].raw] if 0 in slot.pages and member.complete else []
+        elif slot.claim:
+            rows = claim_rows(member, local.now, local.config.confirmations + 1)
+        numbers = sorted(slot.pages & member.pages.keys(), key=in_order)
+        pages = [member.pages[number].raw for number in numbers]
+        first = [member.pages[number].raw for number in numbers if number in (0, MAX_PAGE_NUMBER)]
         if slot.announced or sum(map(len, pages)) - sum(map(len, first)) > _PUSHED:
             if not member.suspected:
                 rows = b""  # the other one says the same

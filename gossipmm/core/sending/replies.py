@@ -9,6 +9,7 @@ from gossipmm.core.sending.packing import claim_rows
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.pages import in_order
 
 #: Pages named in one WANT: 10 bytes each. A record with more is compared part by part.
 MOST_NAMED: Final = 100
@@ -100,7 +101,7 @@ class Replies:
         It would ask for it. With a part of it, it would not ask for the rest.
         """
         own = self._local.me.pages
-        raws = [own[number].raw for number in sorted(own)]
+        raws = [own[number].raw for number in sorted(own, key=in_order)]
         if sum(len(raw) + _AROUND_PAGE for raw in raws) > room:
             return None
         return {wire.OPT_PAGES: raws}

@@ -8,6 +8,7 @@ from gossipmm.core.sending.outbox import Outbox, Stranger
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.values.types import Address
 from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.pages import MAX_PAGE_NUMBER
 
 __all__ = ("Seeds",)
 
@@ -129,12 +130,14 @@ class Seeds:
         time page 0 alone: the path to the seed may lose what is large.
         """
         own = self._local.me.pages
-        pages = [own[0].raw]
+        pages = self._local.me.first_pages
         self._asked += 1
         tries = self._tries[address] = self._tries.get(address, 0) + 1
-        room = self._outbox.room_on(address) - wire.FRAME_SIZE - _BESIDE - len(pages[0])
-        if self._asked <= _WHOLE and tries % _ALONE:
-            for number in sorted(own)[1:]:
+        room = self._outbox.room_on(address) - wire.FRAME_SIZE - _BESIDE - sum(map(len, pages))
+        if room < 0 or not tries % _ALONE:
+            pages = pages[-1:]
+        elif self._asked <= _WHOLE:
+            for number in sorted(own.keys() - {0, MAX_PAGE_NUMBER}):
                 room -= len(own[number].raw) + 3
                 if room < 0:
                     break

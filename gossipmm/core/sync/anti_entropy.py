@@ -8,6 +8,7 @@ marked with OPT_MORE and not pushed on: whoever else lacks them asks for itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import chain, islice
 from math import ceil, log2
 from operator import attrgetter
@@ -31,7 +32,7 @@ from gossipmm.core.table.buckets import MAX_BITS
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.wire import frame as wire
-from gossipmm.core.wire.pages import Page
+from gossipmm.core.wire.pages import MAX_PAGE_NUMBER, Page
 
 #: Rows of a digest that fit one datagram of 1,200 bytes; above that, buckets.
 _SMALL: Final = 54
@@ -83,6 +84,23 @@ def _is_above(held: tuple[int, int], page: Page | None) -> bool:
     if page is None or version != page.version:
         return page is None or version > page.version
     return digest != _ANY and digest > wire.short_digest(page.digest)
+
+
+def _with_certificates(pages: list[Page]) -> Iterator[bytes]:
+    """Yield pages in order, each certificate before page 0 of its member if that is among them.
+
+    [P155]
+    """
+    first = len(pages)
+    while first and pages[first - 1].number == MAX_PAGE_NUMBER:
+        first -= 1
+    certificates = {(page.name, page.generation): page.raw for page in pages[first:]}
+    for page in pages[:first]:
+        certificate = certificates.pop(page[:2], None) if certificates else None
+        if certificate is not None:
+            yield certificate
+        yield page.raw
+    yield from certificates.values()
 
 
 class AntiEntropy:
@@ -301,8 +319,8 @@ class AntiEntropy:
                 break
         local.stats.work += len(records) + (_LOOKED_AT - left) // _AT_A_STEP
         pages.sort(key=attrgetter("number"))
-        for page in pages:
-            packer.add(b"", [page.raw])
+        for raw in _with_certificates(pages):
+            packer.add(b"", [raw])
             if len(packer.filled) >= most:
                 break
         for rows, raws in packer.finish()[:most]:

@@ -107,13 +107,14 @@ class Fetches:
         fetch: _Fetch | None = None
         added: list[int] = []
         for key, one in found.items():
-            if self._is_coming(key, peer, one):
+            member = self._local.table.by_key.get(key)
+            full = member is not None and not self._local.changes.has_room(member, self._local.now)
+            if full or self._is_coming(key, peer, one):
                 continue
             self._drop(key)  # which ends the fetch of a peer that was asked for nothing else
             fetch = self._fetches.get(peer.key) or self._new(peer)
             item = fetch.items[key] = _Item(one)
             self._of[key] = peer.key
-            member = self._local.table.by_key.get(key)
             if member is not None:
                 parts = self._replies.parts(member)
                 if parts > 1 and not one.announced:

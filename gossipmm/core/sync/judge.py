@@ -16,17 +16,16 @@ from gossipmm.core.identity.trust import Trust
 from gossipmm.core.sending.broadcasts import BroadcastQueue
 from gossipmm.core.sending.inbound import Inbound
 from gossipmm.core.sending.replies import Replies
+from gossipmm.core.sync.certificates import Certificates, ask_for, tell_conflict
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
-from gossipmm.core.table.table import is_later
 from gossipmm.core.values import events
 from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.trail import EvidenceKind
-from gossipmm.core.values.types import Address, MemberView, NodeId, StatusReason
 from gossipmm.core.values.types import IdentityState as State
-from gossipmm.core.wire import frame as wire
-from gossipmm.core.wire.pages import MAX_PAGE, MAX_PAGE_NUMBER, Page
+from gossipmm.core.values.types import MemberView, NodeId, StatusReason
+from gossipmm.core.wire.pages import MAX_PAGE, MAX_PAGE_NUMBER, Page, in_order, is_later
 from gossipmm.mechanisms import Mechanism
 
 __all__ = ("Judge",)
@@ -53,6 +52,13 @@ class Judge:
         self._detector = detector
         self._probes = probes
         self._replies = replies
+        #: Where an authority says which key speaks for a name; None: names are pinned.
+        self._certificates: Certificates | None = None
+        if trust.certified is not None:
+            self._certificates = Certificates(
+                local, trust, trust.certified, broadcasts, self.evict, replies
+            )
+        self.certificates = self._certificates
         self._pins = Mechanism.PINS not in local.without
         self._proves = Mechanism.EQUIVOCATION not in local.without
 
@@ -68,12 +74,15 @@ class Judge:
             other = found.setdefault(page[:4], page)
             if other.raw != page.raw and page.signed and other.signed:
                 self._compare(other, page)
-        return sorted(pages, key=lambda page: (page.number + 1) % (MAX_PAGE_NUMBER + 1))
+        return sorted(pages, key=lambda page: in_order(page.number))
 
     def judge(self, inbound: Inbound, page: Page) -> Page | None:
         """Return a page as it counts here; None: it is refused, and counted [P151]."""
         table = self._local.table
         held = table.by_name.get(page.name)
+        if page.number == MAX_PAGE_NUMBER and self._certificates is not None:
+            self._certificates.hear(inbound, page, held)
+            return None
         if page.generation <= table.minimum_generations.get(page.name, -1) or (
             held is not None and page.generation < held.generation
         ):
@@ -89,20 +98,25 @@ class Judge:
         reason = self._why_not(inbound, page, held)
         if reason is not None:
             self._local.stats.drop(reason)
-            if reason is Drop.UNSIGNED:
+            if reason in (Drop.UNSIGNED, Drop.NO_CERTIFICATE):
                 self._trust.note_unsigned(page.name, self._local.now)
             return None
         if known is not None and known.version == page.version:
             self._compare(known, page, verified=True)
-        return page
+        return page if self._certificates is None else self._certificates.limited(page)
 
     def _why_not(self, inbound: Inbound, page: Page, held: Member | None) -> Drop | None:
         """Return why a page that would change something does not count; None: it does."""
         trust = self._trust
         key = trust.key_of(page.name)
+        if page.number == MAX_PAGE_NUMBER:  # nobody can tell here what it says: it is passed on
+            known = held is not None and held.generation == page.generation
+            return None if known else Drop.UNKNOWN_SIGNER
         if not page.signed:
             return Drop.UNSIGNED if trust.require or key is not None else None
         if page.number == 0:
+            if self._certificates is not None:
+                return self._certificates.why_not(inbound, page, held)
             return self._why_not_zero(page, held, key)
         if key is None:
             if not trust.require and held is not None and held.complete:
@@ -111,12 +125,13 @@ class Judge:
             return self._ask(inbound, page)
         if held is not None and held.generation < page.generation:
             return self._ask(inbound, page)  # page 0 is to end the life held, and not this
+        if self._certificates is not None and self._certificates.has_ended(page.name, key):
+            return Drop.BAD_CERTIFICATE
         return None if trust.holds(page, key) else Drop.BAD_SIGNATURE
 
     def _ask(self, inbound: Inbound, page: Page) -> Drop:
         """Ask for the whole record of a page that came before what tells its key."""
-        key = wire.record_key(self._local.config.cluster, page.name, page.generation)
-        self._replies.ask(inbound.reply, key)
+        ask_for(self._local, self._replies, inbound, page)
         return Drop.UNKNOWN_SIGNER
 
     def _why_not_zero(self, page: Page, held: Member | None, key: bytes | None) -> Drop | None:
@@ -135,7 +150,7 @@ class Judge:
         """Take page 0 of a name under another key than the one held for it [P152]."""
         local, trust, name = self._local, self._trust, page.name
         lived = held is not None and held.k > 0
-        self._tell_conflict(name, held.addresses if held else (), page)
+        tell_conflict(local, trust, name, held.addresses if held else (), page)
         if trust.is_firm(name, local.now, lived=lived):
             return Drop.OTHER_KEY
         if trust.is_asked(name, local.now) and held is not None:
@@ -153,14 +168,6 @@ class Judge:
         self._detector.forget(member)
         self._local.table.remove(member, self._local.now)
 
-    def _tell_conflict(self, name: NodeId, held: tuple[Address, ...], page: Page) -> None:
-        local, trust = self._local, self._trust
-        if trust.claims(name, page.signer, local.now):
-            keys = key_id(trust.key_of(name) or trust.identity.signer.public), key_id(page.signer)
-            local.events.append(
-                events.IdentityConflict(local.now, name, held, keys[0], page.addresses, keys[1])
-            )
-
     def is_proved(self, page: Page) -> bool:
         """Return whether a page that counts is signed with a key known for its name before.
 
@@ -176,6 +183,9 @@ class Judge:
     def taken(self, member: Member, page: Page) -> None:
         """Pin the first key of a name, once its page 0 is in the table [P152]."""
         trust, table = self._trust, self._local.table
+        if self._certificates is not None:
+            self._certificates.taken(member, page)
+            return
         if page.number or not page.signed or trust.key_of(page.name) is not None:
             return
 
@@ -203,11 +213,13 @@ class Judge:
         held = local.me.pages.get(page.number)
         if held is not None and held.raw == page.raw:
             return True
+        if page.number == MAX_PAGE_NUMBER:
+            return self._certificates is not None and self._certificates.hear_own(page)
         if page.signed and (page.number or page.signer == mine) and trust.holds(page, mine):
             return True
         if page.signed and page.number == 0:
             if trust.holds(page, page.signer):
-                self._tell_conflict(page.name, local.own.addresses, page)
+                tell_conflict(local, trust, page.name, local.own.addresses, page)
             reason = Drop.OTHER_KEY
         else:
             reason = Drop.BAD_SIGNATURE if page.signed else Drop.UNSIGNED
@@ -264,6 +276,8 @@ class Judge:
             return State.EQUIVOCATING
         if trust.is_claimed(member.name, now):
             return State.CONFLICT
+        if self._certificates is not None:
+            return self._certificates.state(member)
         if own or trust.is_firm(member.name, now, lived=member.k > 0):
             return State.PINNED
         return State.PROVISIONAL

@@ -79,15 +79,14 @@ class Records:
         held = table.by_name.get(page.name)
         if held is None:
             self._closed.capacity.make_room(page)
-        elif (
-            page.generation > held.generation
-            and not self._is_proved(page)
-            and self._later_lives.must_prove(inbound, held, page)
-        ):
+        elif not self._takes(inbound, held, page):
             return
         reporter = inbound.sender.name if inbound.sender is not None else page.name
+        before = held.pages.get(page.number) if held is not None else None
         put, member = self._put(held, page, reporter)
         if put is Put.NEW and member is not None:
+            if before is not None and member is held:
+                self._local.changes.taken(member, page, self._local.now)
             if not member.complete:
                 inbound.reply.wants.append([member.key, wire.vector(member.versions)])
             if wire.OPT_MORE not in inbound.frame.options:
@@ -105,6 +104,19 @@ class Records:
 
     def _is_proved(self, page: Page) -> bool:
         return self._judge is not None and self._judge.is_proved(page)
+
+    def _takes(self, inbound: Inbound, held: Member, page: Page) -> bool:
+        """Return whether a page counts now: not of a life that has to prove itself [P129].
+
+        Nor of one that changed too much of its record just before [P148].
+        """
+        local = self._local
+        if page.generation > held.generation:
+            return self._is_proved(page) or not self._later_lives.must_prove(inbound, held, page)
+        if page.generation < held.generation or local.changes.may_be_taken(held, page, local.now):
+            return True
+        local.stats.drop(Drop.CHANGES)
+        return False
 
     def accept(self, pages: list[Page], reporter: NodeId) -> None:
         """Take the pages of a later life that has proved itself, and push them on [P129]."""

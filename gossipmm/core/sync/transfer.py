@@ -236,7 +236,7 @@ class Transfer:
             if gone and key not in local.table.gone:
                 continue
             rows = self._replies.tell(member) if number == 0 else b""
-            packer.add(rows, [page.raw])
+            packer.add(rows, [page.raw] if number else member.first_pages)
             if len(packer.filled) >= most:
                 # The page just added opened one datagram too many: it goes into the next burst.
                 ended = False

@@ -11,6 +11,7 @@ from math import inf
 from typing import Final
 
 from gossipmm.config import Config
+from gossipmm.core.table.changes import Changes
 from gossipmm.core.table.member import Member
 from gossipmm.core.table.peers import Peers
 from gossipmm.core.table.publishing import Publishing
@@ -49,6 +50,7 @@ class LocalState:
         self.stats = Stats()
         self.timers = Timers()
         self.table = Table(config, self.stats)
+        self.changes = Changes()
         self.peers = Peers(self.table, rng)
         self._publishing = Publishing(self.table, self.timers, now)
         self.events: deque[Event] = deque()
@@ -59,6 +61,8 @@ class LocalState:
         #: Record keys of later lives that are not believed, and until when nobody is asked for
         #: them.
         self.unproved: dict[int, float] = {}
+        #: True where nobody believes what is not signed: others cannot say that this node left.
+        self.all_sign = False
         #: The highest wire version that it announces and sends.
         self.wire_version = own.reads
         #: When an authentic datagram of another member last arrived.
@@ -81,6 +85,10 @@ class LocalState:
         if wall_ms is not None and Mechanism.CLOCK_BOUND not in self.without:
             wall = wall_ms / 1000 - self.now
             self._wall = wall if self._wall is None else max(wall, self._wall)
+
+    def wall(self) -> float:
+        """Return the time of day, seconds since 1970; 0: this node does not know."""
+        return 0.0 if self._wall is None else self._wall + self.now
 
     def ahead(self, generation: Generation) -> float:
         """Return by how many seconds a generation is ahead of this node's clock [P14].

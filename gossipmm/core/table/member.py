@@ -25,7 +25,7 @@ from gossipmm.core.values.types import (
     Status,
     StatusReason,
 )
-from gossipmm.core.wire.pages import Page
+from gossipmm.core.wire.pages import MAX_PAGE_NUMBER, Page
 
 #: Lines kept of a member's evidence trail. It is a tuple: a deque takes 600 bytes for the one line
 #: that most members have.
@@ -196,6 +196,13 @@ class Member(Liveness):
             self.node_state = page.state
             self.metadata = page.metadata
         return old
+
+    @property
+    def first_pages(self) -> list[bytes]:
+        """Return page 0 as it travels, behind the certificate that tells its key [P155]."""
+        certificate = self.pages.get(MAX_PAGE_NUMBER)
+        zero = self.pages[0].raw
+        return [zero] if certificate is None else [certificate.raw, zero]
 
     def registrations(self) -> list[Registration]:
         """Return all entries of all pages held, in order of page."""

@@ -6,6 +6,7 @@ from bisect import bisect_left, insort
 from typing import Final
 
 from gossipmm.core.table.member import Member
+from gossipmm.core.wire.pages import MAX_PAGE_NUMBER
 
 __all__ = ("PageOrder", "number_and_key", "place_of")
 
@@ -40,12 +41,15 @@ class PageOrder:
         return bool(self._left)
 
     def add(self, number: int, member: Member) -> None:
-        """Put in a page."""
+        """Put in a page; a certificate goes with page 0, and has no place of its own [P155]."""
+        if number == MAX_PAGE_NUMBER:
+            return
         insort(self.pages, place_of(number, member.key))
 
     def discard(self, member: Member) -> None:
         """Take out all pages of a record, as soon as ``tidy`` comes to them."""
-        self._left.append((member.key, list(member.pages)))
+        numbers = [number for number in member.pages if number != MAX_PAGE_NUMBER]
+        self._left.append((member.key, numbers))
         self.tidy()
 
     def tidy(self, most: int = _AT_ONCE) -> None:

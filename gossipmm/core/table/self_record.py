@@ -32,6 +32,7 @@ from gossipmm.core.wire.pages import (
     MAX_PAGE,
     Page,
     Seal,
+    encode_certificate_page,
     encode_entry,
     encode_page,
     encode_page_zero,
@@ -91,6 +92,8 @@ class SelfRecord:
         self.left = False
         #: True while its replies are being lost (``life/reply_loss.py``).
         self.impaired = False
+        #: Its certificate and the issue number of that; None: it has none [P155].
+        self.certificate: tuple[int, bytes] | None = None
         #: What it announces about its keys; None: it does not encrypt.
         self.keys: Told | None = None
         #: The wire version that it announces [P122].
@@ -290,9 +293,16 @@ class SelfRecord:
         place = number + 1
         return encode_page(self.name, self.generation, place, self._version, entries, self.seal)
 
+    def first_pages(self) -> list[Page]:
+        """Write page 0 again, and the certificate that goes before it."""
+        if self.certificate is None:
+            return [self.page_zero()]
+        page = encode_certificate_page(self.name, self.generation, *self.certificate)
+        return [page, self.page_zero()]
+
     def all_pages(self) -> list[Page]:
         """Write every page again (a new generation begins with them)."""
-        return [self.page_zero(), *(self._page(number) for number in range(len(self._slots)))]
+        return [*self.first_pages(), *(self._page(number) for number in range(len(self._slots)))]
 
     def begin(self, generation: Generation) -> list[Page]:
         """Begin a new generation with the same registrations; return its pages."""

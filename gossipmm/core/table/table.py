@@ -29,7 +29,7 @@ from gossipmm.core.values.types import (
     TopicView,
 )
 from gossipmm.core.wire.frame import HIGH_HALF, record_key
-from gossipmm.core.wire.pages import MAX_PAGE_NUMBER, Page
+from gossipmm.core.wire.pages import MAX_PAGE_NUMBER, Page, is_later
 from gossipmm.mechanisms import Mechanism
 from gossipmm.names import zone_of
 
@@ -426,11 +426,6 @@ class Table:
         if changes:
             self._index.changes = []
         return changes
-
-
-def is_later(page: Page, held: Page) -> bool:
-    """Return whether a page counts before the one held: by version, then by digest [P3]."""
-    return (page.version, page.digest) > (held.version, held.digest)
 
 
 def _same(old: Registration | None, new: Registration) -> bool:

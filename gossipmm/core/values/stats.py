@@ -68,7 +68,11 @@ class Drop(StrEnum):
     BAD_SIGNATURE = "bad_signature"  #: a page or statement whose signature does not hold
     OTHER_KEY = "other_key"  #: signed with another key than the name's
     UNKNOWN_SIGNER = "unknown_signer"  #: a signed page that came before what tells its key
+    NO_CERTIFICATE = "no_certificate"  #: signed with a key for which no certificate is here
+    BAD_CERTIFICATE = "bad_certificate"  #: a certificate that does not count here, or not now
+    NOT_CERTIFIED = "not_certified"  #: a topic or address that its owner's certificate excludes
     NO_STATEMENT = "no_statement"  #: word of a life that signs, without its signature
+    CHANGES = "changes"  #: a page of a member that changed too much of its record lately
 
 
 #: Upper bounds (seconds) of the buckets of a Timing, each about twice the one before.

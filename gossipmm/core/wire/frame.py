@@ -95,7 +95,19 @@ OPT_PART: Final = 18  # [number of the whole, its size, place, bytes]: of a fram
 OPT_ASK: Final = 19  # [what, ...], in a SYN: a question to its target itself
 OPT_TOLD: Final = 20  # [outcome, ...], in the ACK: the answer
 OPT_SIGN: Final = 21  # [+ random number], in a SYN or HELP: sign that the target lives
+OPT_REVOKED: Final = 23  # a list of revocations; empty: I have none
 OPT_LIFE: Final = 22  # [record key, heartbeat, numbers, wall clock, number, signature]: it does
+
+#: Requests answered with more than a datagram, or that send something to others: only for validated
+#: addresses.
+LARGE: Final = (OPT_DIGEST, OPT_BUCKETS, OPT_WANT, OPT_PULL, OPT_REVOKED)
+#: Options that are neither a request nor an answer to one.
+NO_REQUEST: Final = frozenset(
+    (
+        *(OPT_PAGES, OPT_KEY, OPT_SLOW, OPT_JOINING),
+        *(OPT_FULL, OPT_AHEAD, OPT_TOLD, OPT_SIGN, OPT_LIFE),
+    )
+)
 
 _PREFIX: Final = Struct(">BBB4sBBBQQQQII")
 _ROW: Final = Struct(">QIBB")
@@ -413,4 +425,5 @@ _CHECKS: Final[dict[int, Callable[[Any], bool]]] = {
     OPT_TOLD: is_numbered,
     OPT_SIGN: are_questions,
     OPT_LIFE: is_life,
+    OPT_REVOKED: lambda value: type(value) is bytes,
 }

@@ -4,7 +4,7 @@ A page is one CBOR array, ``[name, generation, number, version, body ...]``, tha
 stored as the owner encoded it: relays pass on fields that they do not know. Page 0 has ``state,
 addresses, metadata`` and, if its node encrypts, the ids of its keys; the others have a list of
 entries ``[topic, host, state, metadata]`` (trailing defaults left out). A signature is the last
-element [P150]; page 65,535 has a certificate behind an empty list.
+element [P150]; page 65,535 has a certificate behind an empty list [P155].
 """
 
 from __future__ import annotations
@@ -96,6 +96,11 @@ class Page(NamedTuple):
     def signature(self) -> bytes:
         """The signature that it ends with."""
         return self.raw[2 - SIGNED_TAIL :]
+
+
+def is_later(page: Page, held: Page) -> bool:
+    """Return whether a page counts before the one held: by version, then by digest [P3]."""
+    return (page.version, page.digest) > (held.version, held.digest)
 
 
 def page_digest(raw: bytes) -> int:
@@ -208,6 +213,11 @@ def encode_certificate_page(
     digest = page_digest(raw)
     number = MAX_PAGE_NUMBER
     return Page(name, generation, number, issue, raw, digest, certificate=certificate)
+
+
+def in_order(number: int) -> int:
+    """Return where a page stands among those of a datagram: what tells a key before the rest."""
+    return (number + 1) % (MAX_PAGE_NUMBER + 1)
 
 
 def page_overhead(name: NodeId, *, signed: bool = False) -> int:
