@@ -80,12 +80,36 @@ def test_who_is_cut_off_with_the_only_family_that_it_has_is_not_healthy():
         (283, "a host that was paused took its own pause for want of an answer"),
         (302, "who is reached by others alone was asked with one try and no helper, for good"),
         (330, "a life that had ended was held alive for want of a path to the next one"),
+        (2598, "helpers were chosen at random, and most had no family of the target"),
+        (2819, "before a death who only helpers reach was asked without helpers"),
     ],
 )
 def test_runs_that_once_ended_with_views_that_differ_or_a_false_death(seed, story):
     """Of 400 seeds 18 were red, most with hosts of one family each [P42, P71, P96, P129]."""
     result = run(swarm_paths(seed), seed=seed)
     assert result.ok, (story, [one.message for one in result.failures])
+
+
+def test_two_hosts_that_both_live_below_a_dead_life_of_their_name_find_each_other():
+    """One had lost its state and its clock, and the clone of the other was dead [P16, P120].
+
+    Each answered the other in a life that the other did not know, and was not believed.
+    """
+    result = run(swarm_paths(3403, nodes=2), seed=3403)
+    assert result.ok, [one.message for one in result.failures]
+
+
+def test_a_death_is_not_false_while_no_host_that_is_well_leads_from_one_family_to_the_other():
+    """The only host with both was in a crash loop: no core could have kept the promise."""
+    run = Run(swarm_paths(0).with_settings({"faults": ()}), 1)
+    for host, bind in zip(run.cast, ("any", "any4", "v6"), strict=False):
+        host.bind(bind)
+        host.start()
+    both, four, six = run.cast[:3]
+    assert run.tracker._leads_to(four, six)
+    run.ill(both, run.cluster.now + 9)
+    assert not run.tracker._leads_to(four, six)
+    assert run.tracker._leads_to(both, six)
 
 
 class TestCommands:

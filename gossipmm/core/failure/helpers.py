@@ -18,6 +18,14 @@ __all__ = ("Helpers", "only_told")
 #: Helpers remembered that reached somebody.
 _BRIDGES: Final = 8
 
+#: Of so many at random for each helper those are chosen that have a family of the target.
+_OF_OTHERS: Final = 4
+
+
+def _families(addresses: tuple[Address, ...]) -> set[bool]:
+    """Return what families addresses are of: True for IPv6."""
+    return {":" in host for host, _ in addresses}
+
 
 def only_told(probe: Probe) -> bool:
     """Return whether others alone say that a member lives which this node holds dead [P42]."""
@@ -68,7 +76,13 @@ class Helpers:
         elif not known:
             most += self._lately.last_failed
         taken = {member.key, *(one.key for one in chosen), *lost}
-        return chosen + local.peers.sample(max(0, most - len(chosen)), taken)
+        wanted = max(0, most - len(chosen))
+        if _families(member.addresses) & _families(local.own.addresses):
+            return chosen + local.peers.sample(wanted, taken)
+        # Only who has both families can be of help.
+        some = local.peers.sample(_OF_OTHERS * wanted, taken)
+        some.sort(key=lambda one: not _families(one.addresses) & _families(member.addresses))
+        return chosen + some[:wanted]
 
     def tell(
         self, probe: Probe, number: int, told: list[Any] | None

@@ -248,10 +248,15 @@ class Probes:
         if resends and not probe.leads_elsewhere:
             local.stats.probes_resent += 1
             self._send(probe)
-        if tries[stage][1] and probe.purpose in _HELPED:
+        if tries[stage][1] and self._may_ask_helpers(probe):
             self._ask_helpers(probe)
         when = probe.began + tries[stage + 1][0] * probe.unit if stage + 1 < len(tries) else inf
         probe.timer = local.timers.at(min(max(when, local.now), probe.ends), self._step, probe)
+
+    def _may_ask_helpers(self, probe: Probe) -> bool:
+        """Return whether helpers are asked: before a death for who only they reach [P67, P131]."""
+        before_death = probe.purpose is Purpose.DEATH and probe.member.indirect
+        return before_death or probe.purpose in _HELPED
 
     def _ask_helpers(self, probe: Probe) -> None:
         local = self._local

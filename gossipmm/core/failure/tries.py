@@ -44,6 +44,8 @@ def tries_of(probe: Probe, local: LocalState) -> tuple[tuple[int, bool], ...]:
     """Return when a probe tries again, in units, and whether helpers are asked then [P65, P131]."""
     if Mechanism.QUICK_RESENDS in local.without:
         return _TRIES_WITHOUT_RESENDS
+    if probe.purpose is Purpose.DEATH and probe.member.indirect:
+        return _TRIES_WITHOUT_PATH
     if probe.purpose is Purpose.DEATH and local.stats.loss > _LOSSY:
         return _TRIES_AT_LOSS
     path = probe.member.path

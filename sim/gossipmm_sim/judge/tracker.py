@@ -199,12 +199,23 @@ class Tracker:
             self.true_deaths += 1
             return
         row = (self.cluster.now, host.label, event.name)
-        if not self.well(event.name):
+        if not self.well(event.name) or not self._leads_to(host, subject):
             self.true_deaths += 1
         elif self.well(host.node_name):
             self.false_by_well.append(row)
         else:
             self.false_by_ill.append(row)
+
+    def _leads_to(self, host: Host, other: Host) -> bool:
+        """Return whether a family leads from one host to another, or one that is well and has both.
+
+        A host of IPv6 alone was 'healthy' for those of IPv4 while the only host with both was down.
+        """
+        ours, theirs = _families(host), _families(other)
+        return bool(ours & theirs) or any(
+            self.well(one.node_name) and _families(one) >= ours | theirs
+            for one in self.cluster.live
+        )
 
     def _suspected(self, host: Host, event: MemberSuspected) -> None:
         subject = self._process(event.name)
@@ -286,6 +297,10 @@ class Tracker:
             out |= _spread("registration_known", [t for one in self.news for t in one.times])
             out |= _spread("registration_known_to_all", [one.all_seen for one in self.news])
         return out
+
+
+def _families(host: Host) -> set[int]:
+    return {4} if host.socket is None else set(host.socket.families)
 
 
 def _answers(host: Host, topic: str, name: str) -> bool:
