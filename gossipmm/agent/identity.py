@@ -92,15 +92,16 @@ class AgentIdentity:
         )
 
     def _not_ready(self, live: list[MemberView]) -> tuple[str, ...]:
-        certified = bool(self._config.authority)
-        found = {
-            view.name
-            for view in live
-            if view.identity in _NOT_READY
+        refused = set(_NOT_READY)
+        if self._config.authority:
             # A key without a certificate counts for nothing where there is an authority.
-            or (certified and view.identity in (IdentityState.PINNED, IdentityState.PROVISIONAL))
-        }
-        return tuple(sorted(found.union(self._identities.unsigned())))
+            refused |= {IdentityState.PINNED, IdentityState.PROVISIONAL}
+        found = {view.name for view in live if view.identity in refused}
+        found.update(self._identities.unsigned())
+        found.discard(self._driver.node.name)
+        if self._config.authority and self._identities.own_certificate is None:
+            found.add(self._driver.node.name)
+        return tuple(sorted(found))
 
     # -- for the tasks that run it -------------------------------------------------------------
 

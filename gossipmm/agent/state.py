@@ -23,7 +23,7 @@ __all__ = ("Memory", "load", "save")
 
 #: Peers remembered: enough that one of them still lives, few enough to try all at once.
 MAX_PEERS = 32
-#: Bytes read, at most: a file usually has one or two thousand, and 100 for each key of a name. Members
+#: Bytes read, at most: usually one or two thousand, and 100 for each key of a name. Members
 #: that are held or remembered have one each, and names of up to 64 bytes.
 _MAX_FILE = 16 * 1024 * 1024
 #: Bytes of a public key.

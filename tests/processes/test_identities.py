@@ -1,0 +1,138 @@
+"""Identities of real agents: rolled out one after the other, renewed, and refused in words."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.processes.program import Program, run, until
+
+NAMES = ("a", "b", "c")
+
+
+class Cluster:
+    """Three agents with a state file, a control socket and a file of settings each."""
+
+    def __init__(self, folder: Path, start: Any) -> None:
+        self.folder, self._start = folder, start
+        self.programs: dict[str, Program] = {}
+        self.settings: dict[str, dict[str, Any]] = {}
+
+    def path(self, name: str, kind: str) -> str:
+        return str(self.folder / f"{name}.{kind}")
+
+    def config(self, name: str, **settings: Any) -> str:
+        """Write the file of an agent; return its path."""
+        self.settings[name] = settings
+        lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
+        path = Path(self.path(name, "toml"))
+        path.write_text("\n".join([*lines, ""]))
+        return str(path)
+
+    def start(self, name: str, **settings: Any) -> Program:
+        """Start an agent, or start it again at its address; wait until it knows all that run."""
+        if name in self.programs:
+            self.programs[name].signal(signal.SIGTERM)
+            self.programs[name].wait()
+        file = self.config(name, **settings)
+        arguments = ["--config", file, "--state-file", self.path(name, "state")]
+        arguments += ["--control", self.path(name, "sock")]
+        seeds = [program.address for other, program in self.programs.items() if other != name]
+        arguments += [word for seed in seeds for word in ("--join", seed)]
+        bind = self.programs[name].address if name in self.programs else ""
+        self.programs[name] = self._start(name, *arguments, bind=bind)
+        return self.programs[name]
+
+    def ask(self, name: str, *command: str) -> Any:
+        found = run(*command, "--control", self.path(name, "sock"), "-o", "json")
+        return json.loads(found.stdout) if found.stdout else {}
+
+    def identity(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.ask(name, "status").get("identity", {})
+        return found
+
+    def alive(self, name: str) -> list[str]:
+        members = self.ask(name, "members")
+        return sorted(one["name"] for one in members if one["status"] == "alive") if members else []
+
+    def states(self, name: str) -> dict[str, str]:
+        return {one["name"]: one["identity"] for one in self.ask(name, "members")}
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, start: Any) -> Cluster:
+    return Cluster(tmp_path, start)
+
+
+def test_identities_are_rolled_out_one_agent_after_the_other_and_back(cluster: Cluster) -> None:
+    """Off -> announce -> require, no member away for longer than its own restart; and back."""
+    for name in NAMES:
+        cluster.start(name)
+    for name in NAMES:
+        until(lambda name=name: cluster.alive(name) == list(NAMES), f"all known to {name}")
+        assert cluster.identity(name)["mode"] == "off"
+    for number, name in enumerate(NAMES, 1):
+        cluster.start(name, identity="announce")
+        until(lambda name=name: cluster.alive(name) == list(NAMES), f"all known to {name}")
+        waiting = list(NAMES[number:])
+        until(
+            lambda name=name, waiting=waiting: cluster.identity(name)["not_ready"] == waiting,
+            f"{waiting} not ready, as {name} sees it",
+        )
+    for name in NAMES:
+        until(lambda name=name: cluster.identity(name)["not_ready"] == [], f"ready: {name}")
+    for name in NAMES:
+        cluster.start(name, identity="require")
+        for other in NAMES:
+            until(lambda other=other: cluster.alive(other) == list(NAMES), f"all: {other}")
+    for name in NAMES:
+        assert cluster.identity(name)["not_ready"] == []
+        assert "unsigned" not in cluster.states(name).values()
+
+    # One that does not sign is refused, and named where it is refused.
+    cluster.start("c")
+    until(lambda: cluster.identity("a")["not_ready"] == ["c"], "c not ready")
+    until(lambda: "c is refused here" in json.dumps(cluster.ask("a", "status")), "said in words")
+    assert "c" not in cluster.alive("a")
+    cluster.start("c", identity="announce")
+    until(lambda: cluster.alive("a") == list(NAMES), "c back")
+    # And back: announce, then off.
+    for mode in ("announce", "off"):
+        for name in NAMES:
+            cluster.start(name, identity=mode)
+    for name in NAMES:
+        until(lambda name=name: cluster.alive(name) == list(NAMES), f"all known to {name}")
+
+
+def test_a_certificate_is_renewed_by_a_reload_and_the_generation_stays(cluster: Cluster) -> None:
+    ca = ("--folder", cluster.path("ca", "folder"))
+    made = json.loads(run("ca", "init", "--cluster", "gossipmm", *ca, "-o", "json").stdout)
+    certificate = cluster.path("a", "pem")
+    state = cluster.path("a", "state")
+    file = cluster.config("a", state_file=state)
+    key = json.loads(run("identity", "new", "--config", file, "-o", "json").stdout)["public"]
+    issue = ("ca", "issue", "a", "--out", certificate, *ca, "-o", "json")
+    first = json.loads(run(*issue, "--key", key, "--days", "2").stdout)
+    settings = {
+        "identity": "require",
+        "authority": [made["authority"]],
+        "certificate": certificate,
+    }
+    program = cluster.start("a", **settings)
+    before = until(lambda: cluster.ask("a", "status"), "an answer")
+    assert before["identity"]["issue"] == first["issue"]
+    until(
+        lambda: "the certificate of this node ends in" in json.dumps(cluster.ask("a", "status")),
+        "the end of the certificate said",
+    )
+    second = json.loads(run(*issue).stdout)
+    program.signal(signal.SIGHUP)
+    until(lambda: cluster.identity("a")["issue"] == second["issue"], "the certificate read again")
+    after = cluster.ask("a", "status")
+    assert after["generation"] == before["generation"]
+    assert after["process"] == before["process"]
+    until(lambda: not cluster.ask("a", "status")["faults"], "nothing wrong any more")
