@@ -136,6 +136,9 @@ class IdentityStatus(NamedTuple):
     equivocating: tuple[NodeId, ...] = ()
     #: Member whose certificate ends within a week, or has ended -> when.
     ending: Mapping[NodeId, float] = MappingProxyType({})
+    #: Seconds by which the clocks of most members are ahead of this node's, which then judges
+    #: nothing by time; 0: within the grace of five minutes, or not known.
+    clock_ahead: float = 0.0
 
 
 class NodeStatus(NamedTuple):

@@ -21,6 +21,7 @@ from gossipmm.core.identity.keys import Identity
 from gossipmm.core.values.types import IdentityState, MemberView, Status
 from gossipmm.errors import IdentityError
 from gossipmm.publickeys import public_key_text
+from gossipmm.text.certificates import FAULTS, what_to_do
 from gossipmm.text.identities import ending_words, identity_words
 
 __all__ = ("WEEK", "AgentIdentity", "Credentials")
@@ -89,6 +90,7 @@ class AgentIdentity:
             ending={
                 name: end for name, end in sorted(ends.items()) if end < soon and name in names
             },
+            clock_ahead=self._identities.clock_ahead(),
         )
 
     def _not_ready(self, live: list[MemberView]) -> tuple[str, ...]:
@@ -111,7 +113,7 @@ class AgentIdentity:
             return
         while True:
             found = self.status()
-            wrong = (found.not_ready, found.conflicts, found.equivocating)
+            wrong = (found.not_ready, found.conflicts, found.equivocating, found.clock_ahead)
             self._say("identity", identity_words(found.mode, *wrong))
             left = None if found.expires is None else found.expires - self._wall()
             self._say("certificate", ending_words(self._driver.node.name, left, WEEK))
@@ -158,7 +160,12 @@ class AgentIdentity:
         identityfile.check_certificate(config.certificate, made, self._config, public)
         if trouble := identityfile.time_trouble(config.certificate, made, self._wall()):
             raise IdentityError(trouble)
-        self._identities.set_certificate(made.raw, self._driver.now())
+        fault = self._identities.set_certificate(made.raw, self._driver.now())
+        if fault is not None:
+            renew = f"gossipmm ca issue {made.name}"
+            raise IdentityError(
+                f"{config.certificate}: {FAULTS[fault]}: {what_to_do(fault, renew)}"
+            )
         return f"issue {made.issue}, until {identityfile.moment(made.expires)}"
 
     def _revoked(self, config: Config) -> str:
@@ -169,7 +176,9 @@ class AgentIdentity:
         raw = identityfile.newest_revocations(trusted, held)
         if raw is None or raw == held:
             return ""
-        self._identities.set_revocations(raw, self._driver.now())
+        fault = self._identities.set_revocations(raw, self._driver.now())
+        if fault is not None:
+            raise IdentityError(f"{config.revocations}: {FAULTS[fault]}")
         return "a newer list"
 
 

@@ -20,9 +20,16 @@ def some_names(names: Collection[str]) -> str:
 
 
 def identity_words(
-    mode: str, not_ready: Collection[str], conflicts: Collection[str], equivocating: Collection[str]
+    mode: str,
+    not_ready: Collection[str],
+    conflicts: Collection[str],
+    equivocating: Collection[str],
+    clock_ahead: float,
 ) -> str:
-    """Say what is wrong with the identities of members; empty: nothing."""
+    """Say what is wrong with the identities of members, or here; empty: nothing.
+
+    ``clock_ahead``: seconds by which the clocks of most members are ahead; 0: they agree.
+    """
     found = []
     if conflicts:
         found.append(
@@ -40,6 +47,12 @@ def identity_words(
             f"{some_names(not_ready)} is refused here, because what it says is not signed, or has "
             "no certificate that counts: set identity there, and gossipmm identity show says what "
             "it lacks"
+        )
+    if clock_ahead:
+        side = "behind" if clock_ahead > 0 else "ahead of"
+        found.append(
+            f"this machine's clock is {duration(abs(clock_ahead))} {side} those of the others: set "
+            "it; until then nothing is judged by time here"
         )
     return "; ".join(found)
 

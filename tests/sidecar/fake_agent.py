@@ -55,6 +55,7 @@ class FakeAgent:
             conflicts={},
             equivocating=[],
             ending={},
+            clock_ahead=0.0,
         )
         self.down = False
         self.events: list[tuple[str, dict[str, Any]]] = []

@@ -343,6 +343,7 @@ class Identity(msgspec.Struct, kw_only=True):
     equivocating: list[str]
     #: Member whose certificate ends within a week, or has ended -> seconds since 1970.
     ending: dict[str, Seconds]
+    clock_ahead: float  #: of most members, in seconds; 0: within five minutes
 
 
 class StatusAnswer(msgspec.Struct, kw_only=True):

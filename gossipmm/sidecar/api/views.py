@@ -268,4 +268,5 @@ def _identity(found: IdentityStatus) -> schemas.Identity:
         conflicts=dict(found.conflicts),
         equivocating=list(found.equivocating),
         ending=dict(found.ending),
+        clock_ahead=round(found.clock_ahead, 3),
     )
