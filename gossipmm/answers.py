@@ -134,6 +134,8 @@ class IdentityStatus(NamedTuple):
     conflicts: Mapping[NodeId, str] = MappingProxyType({})
     #: Members that signed two pages of one version.
     equivocating: tuple[NodeId, ...] = ()
+    #: Names whose certificate was revoked; this node's own among them.
+    revoked: tuple[NodeId, ...] = ()
     #: Member whose certificate ends within a week, or has ended -> when.
     ending: Mapping[NodeId, float] = MappingProxyType({})
     #: Seconds by which the clocks of most members are ahead of this node's, which then judges

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from gossipmm import secretfile
+from gossipmm.addresses import parse_registration
 from gossipmm.core.identity.certificates import Certificate, certificate_untrusted
 from gossipmm.core.identity.keys import (
     Ed25519Signer,
@@ -31,6 +32,7 @@ from gossipmm.errors import IdentityError
 from gossipmm.publickeys import parse_public_key
 from gossipmm.secretfile import Kind
 from gossipmm.text.certificates import FAULTS, what_to_do
+from gossipmm.text.identities import excess_words
 
 if TYPE_CHECKING:
     from gossipmm.config import Config
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = (
     "CERTIFICATE",
     "REVOCATIONS",
+    "check_allowed",
     "check_certificate",
     "create_key",
     "dump",
@@ -64,6 +67,8 @@ _KINDS: Final = {
     "PUBLIC KEY": "a public key",
     "CERTIFICATE": "a certificate of TLS (X.509)",
 }
+#: What a public key as text begins with.
+_PUBLIC: Final = "ed25519:"
 _SECRET = Kind("the key", "gossipmm identity new", IdentityError, most=4096)
 _MOST: Final = 16_384
 #: PKCS#8 of an Ed25519 key without anything else (RFC 8410): this, and its 32 bytes.
@@ -117,14 +122,33 @@ def load_key(path: str, *, made_by: str = _SECRET.made_by, anybodys: bool = Fals
 
 
 def read_public(text: str) -> bytes:
-    """Read a public key, given as text or as a file that has it. Raises IdentityError."""
-    if not text.startswith("ed25519:") and os.path.exists(text):
-        data = _read(text, "a public key")
-        text = data.decode(errors="replace").strip()
+    """Read a public key, given as text or as a file that has it. Raises IdentityError.
+
+    What a file has is never repeated: it may be the key itself.
+    """
+    if text.startswith(_PUBLIC):
+        try:
+            return parse_public_key(text)
+        except ValueError as exc:
+            raise IdentityError(f"{exc}; gossipmm identity show prints that of a host") from None
+    if not os.path.exists(text):
+        raise IdentityError(
+            f"there is no file {text[:20]!a}, and it is not a public key, which begins with "
+            f"{_PUBLIC}: give what gossipmm identity show prints on that host"
+        )
+    data = _read(text, "gossipmm identity show prints a public key")
+    if b"PRIVATE KEY" in data:
+        raise IdentityError(
+            f"{text}: is a private key, which never leaves its host: give what gossipmm identity "
+            "show prints there"
+        )
+    found = re.search(rb"ed25519:[A-Za-z0-9+/=]+", data)
+    if found is None:
+        raise IdentityError(f"{text}: has no public key: gossipmm identity show prints one")
     try:
-        return parse_public_key(text)
-    except ValueError as exc:
-        raise IdentityError(f"{exc}; gossipmm identity show prints that of a host") from None
+        return parse_public_key(found[0].decode())
+    except ValueError:
+        raise IdentityError(f"{text}: the public key in it is cut off: copy it again") from None
 
 
 # -- what is signed ----------------------------------------------------------------------------
@@ -170,6 +194,27 @@ def check_certificate(path: str, found: Certificate, config: Config, public: byt
     if found.public != public:
         ids = f"for {key_id(found.public)}, and this node's key is {key_id(public)}"
         refuse(Fault.OTHER_KEY, ids)
+
+
+def check_allowed(
+    config: Config, certificate: bytes | None, addresses: tuple[tuple[str, int], ...]
+) -> None:
+    """Refuse topics of the configuration, and addresses, that this node's certificate leaves out.
+
+    Raises IdentityError: others would drop them.
+    """
+    read = certificate_untrusted(certificate) if certificate is not None else None
+    if not isinstance(read, Certificate):
+        return
+    topics = [parse_registration(text)[0] for text in config.register]
+    topics += [service.topic for service in config.service]
+    words = excess_words(
+        read.name,
+        sorted({topic for topic in topics if not read.allows_topic(topic)}),
+        [host for host, _ in addresses if not read.allows_host(host)],
+    )
+    if words:
+        raise IdentityError(f"{config.certificate}: {words}")
 
 
 def time_trouble(path: str, found: Certificate, wall: float) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import trio
 
@@ -18,11 +18,15 @@ from gossipmm.agent.network import Network
 from gossipmm.answers import IdentityStatus
 from gossipmm.config import Config
 from gossipmm.core.identity.keys import Identity
+from gossipmm.core.values.fault import Fault
 from gossipmm.core.values.types import IdentityState, MemberView, Status
-from gossipmm.errors import IdentityError
+from gossipmm.errors import IdentityError, RegistrationError
 from gossipmm.publickeys import public_key_text
 from gossipmm.text.certificates import FAULTS, what_to_do
-from gossipmm.text.identities import ending_words, identity_words
+from gossipmm.text.identities import excess_words, identity_words, own_words
+
+if TYPE_CHECKING:
+    from gossipmm.core.identity.certificates import Certificate
 
 __all__ = ("WEEK", "AgentIdentity", "Credentials")
 
@@ -63,12 +67,9 @@ class AgentIdentity:
         own = self._own
         if own is None:
             return IdentityStatus()
-        from gossipmm.core.identity.certificates import Certificate, certificate_untrusted
         from gossipmm.core.identity.keys import key_id
 
-        raw = self._identities.own_certificate
-        read = certificate_untrusted(raw) if raw is not None else None
-        certificate = read if isinstance(read, Certificate) else None
+        certificate = self._certificate()
         live = [view for view in self._driver.node.members() if view.status in _LIVE]
         ends = dict(self._identities.certificate_ends())
         if certificate is not None:
@@ -91,6 +92,7 @@ class AgentIdentity:
                 name: end for name, end in sorted(ends.items()) if end < soon and name in names
             },
             clock_ahead=self._identities.clock_ahead(),
+            revoked=self._revoked_names(certificate),
         )
 
     def _not_ready(self, live: list[MemberView]) -> tuple[str, ...]:
@@ -99,11 +101,54 @@ class AgentIdentity:
             # A key without a certificate counts for nothing where there is an authority.
             refused |= {IdentityState.PINNED, IdentityState.PROVISIONAL}
         found = {view.name for view in live if view.identity in refused}
-        found.update(self._identities.unsigned())
+        found.update({*self._identities.unsigned()} - {view.name for view in live})
         found.discard(self._driver.node.name)
         if self._config.authority and self._identities.own_certificate is None:
             found.add(self._driver.node.name)
         return tuple(sorted(found))
+
+    def _revoked_names(self, own: Certificate | None) -> tuple[str, ...]:
+        from gossipmm.core.identity.revocations import Revocations, revocations_untrusted
+
+        raw, found = self._identities.revocations(), {*self._identities.revoked()}
+        read = revocations_untrusted(raw) if raw is not None else None
+        if own is not None and isinstance(read, Revocations) and read.revokes(own):
+            found.add(own.name)
+        return tuple(sorted(found))
+
+    # -- what this node may say --------------------------------------------------------------------
+
+    def _certificate(self) -> Certificate | None:
+        """Return this node's own certificate, as it is told to others."""
+        raw = self._identities.own_certificate
+        if raw is None:
+            return None
+        from gossipmm.core.identity.certificates import certificate_untrusted
+
+        read = certificate_untrusted(raw)
+        return None if isinstance(read, Fault) else read
+
+    def refuse(self, topic: str) -> None:
+        """Refuse a topic that this node's certificate does not name: others would drop it.
+
+        Raises RegistrationError.
+        """
+        made = self._certificate() if self._own is not None else None
+        if made is not None and not made.allows_topic(topic):
+            raise RegistrationError(excess_words(made.name, [topic], ()))
+
+    def _excess(self) -> str:
+        """Say what this node announces although its certificate does not name it."""
+        made, node = self._certificate(), self._driver.node
+        if made is None:
+            return ""
+        now = self._driver.now()
+        topics = {own.topic for own in node.registrations(now)}
+        return excess_words(
+            made.name,
+            [topic for topic in topics if not made.allows_topic(topic)],
+            [host for host, _ in node.addresses if not made.allows_host(host)],
+        )
 
     # -- for the tasks that run it -------------------------------------------------------------
 
@@ -111,12 +156,15 @@ class AgentIdentity:
         """Complain of what is wrong, for as long as it lasts, for ever."""
         if self._own is None:
             return
+        node = self._driver.node
         while True:
             found = self.status()
-            wrong = (found.not_ready, found.conflicts, found.equivocating, found.clock_ahead)
-            self._say("identity", identity_words(found.mode, *wrong))
+            others = {*found.revoked} - {node.name}
+            wrong = (found.not_ready, found.conflicts, found.equivocating, others)
+            self._say("identity", identity_words(found.mode, *wrong, found.clock_ahead))
             left = None if found.expires is None else found.expires - self._wall()
-            self._say("certificate", ending_words(self._driver.node.name, left, WEEK))
+            words = own_words(node.name, left, WEEK, revoked=node.name in found.revoked)
+            self._say("certificate", "; ".join(filter(None, (words, self._excess()))))
             await trio.sleep(_LOOK)
 
     def _say(self, code: str, words: str) -> None:

@@ -199,6 +199,10 @@ def build_node(
         envelope=keyfile.open_envelope(config, rng),
         identity=identity,
     )
+    if identity is not None:
+        from gossipmm.identityfile import check_allowed
+
+        check_allowed(config, identity.certificate, addresses)
     for text in config.register:
         topic, host = parse_registration(text)
         node.register(topic, host or config.name, now=now)

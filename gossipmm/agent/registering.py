@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from gossipmm.agent.driver import Driver
 from gossipmm.agent.extras import Extras
+from gossipmm.agent.identity import AgentIdentity
 from gossipmm.answers import ServiceStatus
 from gossipmm.core.node import Node
 from gossipmm.core.values.types import OwnRegistration
@@ -24,6 +25,8 @@ class Registering:
     _driver: Driver
     #: Services and handlers.
     extras: Extras
+    #: Its key and certificate.
+    identity: AgentIdentity
 
     @property
     @abstractmethod
@@ -58,6 +61,7 @@ class Registering:
         host = self.name if host is None else host
         now = self._open()
         self.extras.refuse(topic, host)
+        self.identity.refuse(topic)
         self._node.register(topic, host, metadata, ttl=ttl, draining=draining, now=now)
         self._driver.flush()
 

@@ -93,7 +93,7 @@ def show(path: str | None, file: str | None, as_json: bool) -> None:
     trouble = ""
     if found.certificate and not named:
         lines += _certificate(found, name, public, facts)
-        trouble = facts["trouble"]
+        trouble = str(facts["trouble"])
     elif found.authority and not named:
         text = public_key_text(public)
         trouble = f"there is no certificate: gossipmm ca issue {name} --key {text} makes one"
@@ -127,7 +127,12 @@ def _certificate(config: Config, name: str, public: bytes, facts: dict[str, Any]
     from gossipmm import identityfile
     from gossipmm.cli.ca import as_facts, as_lines
 
-    made = identityfile.load_certificate(config.certificate)
+    try:
+        made = identityfile.load_certificate(config.certificate)
+    except IdentityError as exc:
+        text = public_key_text(public)
+        facts["trouble"] = f"{exc}: gossipmm ca issue {name} --key {text}"
+        return []
     facts["certificate"] = as_facts(config.certificate, made)
     try:
         named = dataclasses.replace(config, name=name)

@@ -27,6 +27,8 @@ def identity_rows(found: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("", f"used with another key as well: {some_names(own['conflicts'])}"))
     if own["equivocating"]:
         rows.append(("", f"signed two things as one: {some_names(own['equivocating'])}"))
+    if own.get("revoked"):
+        rows.append(("", f"certificate revoked: {some_names(own['revoked'])}"))
     for name, end in sorted(own["ending"].items(), key=lambda item: (item[1], item[0]))[:5]:
         rows.append(("", f"the certificate of {name} {_when(end)}"))
     return rows

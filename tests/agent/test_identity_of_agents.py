@@ -18,8 +18,8 @@ from gossipmm.answers import IdentityStatus
 from gossipmm.core.identity.certificates import Wanted, encode_certificate
 from gossipmm.core.identity.keys import Ed25519Signer, key_id
 from gossipmm.core.identity.revocations import encode_revocations
-from gossipmm.core.values.types import IdentityState
-from gossipmm.errors import IdentityError
+from gossipmm.core.values.types import IdentityState, Status
+from gossipmm.errors import IdentityError, RegistrationError
 from gossipmm.identityfile import CERTIFICATE, REVOCATIONS, dump
 from gossipmm.publickeys import public_key_text
 from gossipmm.sidecar.ops.reload import Reloader
@@ -74,6 +74,13 @@ class Files:
         with open(path, "w") as file:
             file.write(dump(CERTIFICATE, encode_certificate(by, wanted).raw))
         return {"certificate": path, "authority": (public_key_text(AUTHORITY.public),)}
+
+    def revoke(self, number, **least):
+        """Write a list of revocations; return its path."""
+        made = encode_revocations(AUTHORITY, cluster="gossipmm", number=number, least=least)
+        path = self.path("x", "revocations")
+        Path(path).write_text(dump(REVOCATIONS, made.raw))
+        return path
 
 
 @pytest.fixture
@@ -270,3 +277,60 @@ async def test_what_cannot_start_says_why_at_a_check_as_well(autojump_clock, air
 async def test_a_check_makes_no_key(autojump_clock, air, files, tmp_path):
     await check(files.config("a", 1), network=air.host())
     assert os.listdir(tmp_path) == []
+
+
+async def test_a_topic_outside_the_certificate_is_refused_at_once(autojump_clock, air, files):
+    """A node registered a topic that all others left out, and was told nothing."""
+    fields = files.certify("a", wall_of(air), topics=["compute*"], networks=["127.0.0.0/8"])
+    async with running(air, files.config("a", 1, **fields)) as (a,):
+        a.register("compute_az1", "a")
+        words = "the certificate of a does not name the topic network"
+        with pytest.raises(RegistrationError, match=words):
+            a.register("network", "a")
+        # A renewal may take a topic away that is registered already.
+        files.certify("a", wall_of(air), issue=2, topics=["volume"])
+        Reloader(a, a.config, lambda: a.config).reload()
+        await until(
+            lambda: "does not name the topic compute_az1" in a.faults().get("certificate", "")
+        )
+    with pytest.raises(IdentityError, match=words):
+        await check(files.config("a", 1, register=("network",), **fields), network=air.host())
+    files.certify("a", wall_of(air), issue=3, networks=["10.0.0.0/8"])
+    words = r"a.pem: the certificate of a does not name the address 127.0.0.1 \(gossipmm ca issue a"
+    with pytest.raises(IdentityError, match=words):
+        await check(files.config("a", 1, **fields), network=air.host())
+
+
+async def test_who_is_revoked_is_told_so_at_both_ends(autojump_clock, air, files):
+    """It said of itself that it was refused, and the others said that it was not signed."""
+    fields = files.certify("a", wall_of(air))
+    others = files.certify("b", wall_of(air))
+    both = {"identity": "require"}
+    path = files.revoke(1)
+    configs = (
+        files.config("a", 1, **fields, **both, revocations=path),
+        files.config("b", 2, 1, **others, **both),
+    )
+    async with running(air, *configs) as (a, b):
+        await until(lambda: a.member("b").identity is IdentityState.CERTIFIED)
+        await until(lambda: b.member("a").identity is IdentityState.CERTIFIED)
+        await trio.sleep(30)
+        for agent in (a, b):
+            assert agent.status().identity.not_ready == ()
+            assert "identity" not in agent.faults()
+        files.revoke(2, b=2)
+        Reloader(a, a.config, lambda: a.config).reload()
+        await until(lambda: "certificate" in b.faults())
+        words = "the certificate of this node was revoked: gossipmm ca issue b makes another one"
+        assert b.faults()["certificate"] == words
+        assert "identity" not in b.faults()
+        await until(lambda: "identity" in a.faults())
+        assert a.faults()["identity"].startswith("the authority revoked the certificate of b: ")
+        assert a.status().identity.revoked == b.status().identity.revoked == ("b",)
+        assert a.member("b").identity is IdentityState.EXPIRED
+        assert a.member("b").key == key_id(files.public("b"))
+        files.certify("b", wall_of(air), issue=2)
+        Reloader(b, b.config, lambda: b.config).reload()
+        await until(lambda: "certificate" not in b.faults())
+        await until(lambda: "identity" not in a.faults())
+        await until(lambda: a.member("b").status is Status.ALIVE)

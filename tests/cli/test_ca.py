@@ -163,6 +163,45 @@ def test_show_says_what_is_wrong_with_a_certificate_and_ends_with_1(run, tmp_pat
     assert "trouble" in run("identity", "show", "--config", "b.toml", "-o", "json")
 
 
+def test_a_private_key_is_never_repeated(run, tmp_path):
+    """``--key`` with the file of the private key printed the beginning of that file."""
+    run("ca", "init", "--cluster", "prod")
+    run("identity", "new", "--key", "k")
+    text = run("ca", "issue", "b", "--key", "k", status=2)
+    assert "k: is a private key, which never leaves its host: give what gossipmm identity" in text
+    secret = (tmp_path / "k").read_text().splitlines()[1]
+    for content, words in (
+        (secret, "k: has no public key"),
+        (f"ed25519:{secret[:20]}", "k: the public key in it is cut off"),
+    ):
+        (tmp_path / "k").write_text(content)
+        text = run("ca", "issue", "b", "--key", "k", status=2)
+        assert words in text
+        assert secret[:12] not in text
+
+
+def test_a_file_that_has_a_public_key_is_taken(run, tmp_path):
+    run("ca", "init", "--cluster", "prod")
+    (tmp_path / "k.public").write_text(run("identity", "new", "--key", "k"))
+    made = asked(run, "ca", "issue", "b", "--key", "k.public")
+    assert made["key"] == asked(run, "identity", "show", "--key", "k")["key"]
+
+
+def test_the_key_is_shown_before_its_certificate_is_there(run, tmp_path):
+    """``show`` failed for want of the certificate that needs the very key it should show."""
+    made = asked(run, "ca", "init", "--cluster", "prod")
+    (tmp_path / "b.toml").write_text(
+        'name = "b"\ncluster = "prod"\nidentity = "announce"\nstate_file = "s"\n'
+        f'authority = ["{made["authority"]}"]\ncertificate = "b.pem"\n'
+    )
+    key = asked(run, "identity", "new", "--config", "b.toml")["public"]
+    text = run("identity", "show", "--config", "b.toml", status=1)
+    assert f"public key: {key}" in text
+    assert f"b.pem: is not there: gossipmm ca issue makes one: gossipmm ca issue b --key {key}" in (
+        text
+    )
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [
@@ -173,7 +212,7 @@ def test_show_says_what_is_wrong_with_a_certificate_and_ends_with_1(run, tmp_pat
         (("ca", "issue", "b", "--days", "0"), "0 is not between 0 and 36500 days"),
         (("ca", "issue", "b", "--days", "nan"), "nan is not between"),
         (("ca", "issue", "b"), "b: no certificate of it was issued yet"),
-        (("ca", "issue", "b", "--key", "no/file"), "is not a public key"),
+        (("ca", "issue", "b", "--key", "no/file"), "there is no file 'no/file', and it is not a"),
         (("ca", "issue", "b", "--key", "GOOD", "--network", "10.0.0.1/8"), "has host bits set"),
         (("ca", "issue", "", "--key", "GOOD"), "node name must not be empty"),
         (("ca", "show", "--folder", "none"), "gossipmm ca init --cluster NAME --folder none"),

@@ -25,7 +25,7 @@ class Cluster:
     def path(self, name: str, kind: str) -> str:
         return str(self.folder / f"{name}.{kind}")
 
-    def config(self, name: str, **settings: Any) -> str:
+    def config(self, name: str, /, **settings: Any) -> str:
         """Write the file of an agent; return its path."""
         self.settings[name] = settings
         lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
@@ -96,7 +96,8 @@ def test_identities_are_rolled_out_one_agent_after_the_other_and_back(cluster: C
     # One that does not sign is refused, and named where it is refused.
     cluster.start("c")
     until(lambda: cluster.identity("a")["not_ready"] == ["c"], "c not ready")
-    until(lambda: "c is refused here" in json.dumps(cluster.ask("a", "status")), "said in words")
+    words = "has no certificate that counts: c; set identity there"
+    until(lambda: words in json.dumps(cluster.ask("a", "status")), "said in words")
     assert "c" not in cluster.alive("a")
     cluster.start("c", identity="announce")
     until(lambda: cluster.alive("a") == list(NAMES), "c back")
@@ -136,3 +137,67 @@ def test_a_certificate_is_renewed_by_a_reload_and_the_generation_stays(cluster: 
     assert after["generation"] == before["generation"]
     assert after["process"] == before["process"]
     until(lambda: not cluster.ask("a", "status")["faults"], "nothing wrong any more")
+
+
+def test_a_wrong_certificate_is_refused_in_words_at_both_ends(cluster: Cluster) -> None:
+    """Its own agent does not start with it under our authority.
+
+    Where that agent believes the other authority, each side names whom it refuses.
+    """
+    for authority in ("ours", "theirs"):
+        made = run("ca", "init", "--cluster", "gossipmm", "--folder", cluster.path(authority, "ca"))
+        assert made.returncode == 0, made
+    public = {
+        authority: json.loads(
+            run("ca", "show", "--folder", cluster.path(authority, "ca"), "-o", "json").stdout
+        )["authority"]
+        for authority in ("ours", "theirs")
+    }
+
+    def settings(name: str, *, by: str, believes: str) -> dict[str, Any]:
+        file = cluster.config(name, state_file=cluster.path(name, "state"))
+        key = cluster.path(name, "state.identity")
+        if not Path(key).exists():
+            run("identity", "new", "--config", file)
+        shown = json.loads(run("identity", "show", "--key", key, "-o", "json").stdout)
+        issue = ("ca", "issue", name, "--key", shown["public"], "--out", cluster.path(name, "pem"))
+        issued = run(*issue, "--folder", cluster.path(by, "ca"))
+        assert issued.returncode == 0, issued
+        return {
+            "identity": "require",
+            "authority": [public[believes]],
+            "certificate": cluster.path(name, "pem"),
+        }
+
+    for name in "ab":
+        cluster.start(name, **settings(name, by="ours", believes="ours"))
+    for name in "ab":
+        until(lambda name=name: cluster.alive(name) == ["a", "b"], f"both known to {name}")
+        assert set(cluster.states(name).values()) == {"certified"}
+
+    file = cluster.config(
+        "c",
+        name="c",
+        bind="127.0.0.1:0",
+        state_file=cluster.path("c", "state"),
+        **settings("c", by="theirs", believes="ours"),
+    )
+    for command in (("config", "check", file), ("agent", "--config", file, "--no-ask")):
+        refused = run(*command)
+        assert refused.returncode == 2, refused
+        words = "c.pem: is signed by an authority that is not configured here: by "
+        assert words in refused.stderr
+        assert "gossipmm ca issue c" in refused.stderr
+
+    cluster.start("c", **settings("c", by="theirs", believes="theirs"))
+    for name, refuses in (("a", ["c"]), ("b", ["c"]), ("c", ["a", "b"])):
+        until(
+            lambda name=name, refuses=refuses: cluster.identity(name)["not_ready"] == refuses,
+            f"{name} refuses {refuses}",
+        )
+        words = f"has no certificate that counts: {', '.join(refuses)}"
+        until(
+            lambda name=name, words=words: words in json.dumps(cluster.ask(name, "status")),
+            f"{name} says so",
+        )
+    assert cluster.alive("a") == cluster.alive("b") == ["a", "b"]

@@ -54,6 +54,7 @@ class FakeAgent:
             not_ready=[],
             conflicts={},
             equivocating=[],
+            revoked=[],
             ending={},
             clock_ahead=0.0,
         )

@@ -32,6 +32,8 @@ _FIRM_AFTER: Final = 60.0
 #: that is over.
 _CLAIMANTS: Final = 1024
 _OVER_AFTER: Final = 60.0
+#: Seconds for which a name is refused before that is told.
+_MOMENT: Final = 5.0
 #: Clocks that are wanted of a node that has just begun.
 _CLOCKS: Final = 3
 #: Keys of one name that did not answer, remembered.
@@ -83,7 +85,7 @@ class Trust:
         }
         #: Counts changes of firm pins, so that the shell knows when to write them.
         self.version = 0
-        self._unsigned: dict[NodeId, float] = {}
+        self._unsigned: dict[NodeId, tuple[float, float]] = {}
 
     # -- signatures --------------------------------------------------------------------------
 
@@ -195,14 +197,23 @@ class Trust:
 
     def note_unsigned(self, name: NodeId, now: float) -> None:
         """Remember for a minute that what a name says is refused, because nobody signed it."""
-        self._unsigned.pop(name, None)
+        first, last = self._unsigned.pop(name, (now, now))
+        if now - last >= _OVER_AFTER:
+            first = now
         if len(self._unsigned) >= _CLAIMANTS:
             del self._unsigned[next(iter(self._unsigned))]
-        self._unsigned[name] = now
+        self._unsigned[name] = first, now
 
     def unsigned(self, now: float) -> tuple[NodeId, ...]:
-        """Return names whose records were refused within the last minute as unsigned."""
-        return tuple(name for name, at in self._unsigned.items() if now - at < _OVER_AFTER)
+        """Return names whose records are refused as unsigned, for more than a moment.
+
+        What comes before its certificate is an order of arrival.
+        """
+        return tuple(
+            name
+            for name, (first, last) in self._unsigned.items()
+            if now - last < _OVER_AFTER and now - first >= _MOMENT
+        )
 
     # -- conflicts -------------------------------------------------------------------------------
 

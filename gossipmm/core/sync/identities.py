@@ -165,6 +165,10 @@ class Identities:
         """Return when the certificate of each name ends, in seconds since 1970."""
         return MappingProxyType({}) if self._certified is None else self._certified.ends()
 
+    def revoked(self) -> tuple[NodeId, ...]:
+        """Return names whose certificate is revoked, of those that are known here."""
+        return () if self._certified is None else self._certified.revoked()
+
     def revocations(self) -> bytes | None:
         """Return the list of revocations held, for the state file [P165]."""
         return None if self._certified is None else self._certified.revocations

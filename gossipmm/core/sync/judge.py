@@ -265,7 +265,11 @@ class Judge:
     def view(self, view: MemberView, member: Member) -> MemberView:
         """Add to a member's view what stands behind its name."""
         own = member is self._local.me
-        key = self._trust.identity.signer.public if own else self._trust.key_of(member.name)
+        trust = self._trust
+        key = trust.identity.signer.public if own else trust.key_of(member.name)
+        if key is None and trust.certified is not None:
+            revoked = trust.certified.of(member.name)
+            key = revoked.public if revoked is not None else None
         if key is None:
             return view
         return view._replace(identity=self._state(member, own=own), key=key_id(key))

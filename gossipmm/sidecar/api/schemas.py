@@ -341,6 +341,7 @@ class Identity(msgspec.Struct, kw_only=True):
     conflicts: dict[str, str]
     #: Members that signed two pages of one version.
     equivocating: list[str]
+    revoked: list[str]  #: names whose certificate was revoked
     #: Member whose certificate ends within a week, or has ended -> seconds since 1970.
     ending: dict[str, Seconds]
     clock_ahead: float  #: of most members, in seconds; 0: within five minutes

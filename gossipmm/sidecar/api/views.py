@@ -267,6 +267,7 @@ def _identity(found: IdentityStatus) -> schemas.Identity:
         not_ready=list(found.not_ready),
         conflicts=dict(found.conflicts),
         equivocating=list(found.equivocating),
+        revoked=list(found.revoked),
         ending=dict(found.ending),
         clock_ahead=round(found.clock_ahead, 3),
     )

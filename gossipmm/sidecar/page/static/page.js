@@ -139,6 +139,7 @@ function drawIdentity() {
     identity.not_ready.length ? `not ready for require: ${some(identity.not_ready)}` : identity.mode === "announce" ? "all members are ready for require" : "",
     Object.keys(identity.conflicts).length ? `used with another key: ${some(Object.keys(identity.conflicts))}` : "",
     identity.equivocating.length ? `signed two things as one: ${some(identity.equivocating)}` : "",
+    identity.revoked.length ? `certificate revoked: ${some(identity.revoked)}` : "",
     ending.length ? `certificates end: ${some(ending)}` : "",
   ];
   say(note, [`identity ${identity.mode}, key ${identity.key}`, ...parts.filter(Boolean)].join("; "));
