@@ -212,3 +212,22 @@ def test_a_timing_counts_each_bound_once():
     assert timing.counts[BOUNDS.index(1.0)] == 1
     assert timing.counts[-1] == 1
     assert timing.as_dict()["count"] == 5
+
+
+async def test_identities_are_counted_where_there_are_some(autojump_clock, air, tmp_path):
+    wanted = config("a", 1, identity="announce", state_file=str(tmp_path / "state"))
+    plain = config("b", 2, 1)
+    async with (
+        open_agent(wanted, network=air.host()) as a,
+        open_agent(plain, network=air.host()) as b,
+    ):
+        await trio.sleep(5)
+        found = values(a)
+        assert found["gossipmm_identities", "unsigned"] == 1
+        assert found["gossipmm_identities", "pinned"] == 1
+        assert found[("gossipmm_identities_not_ready",)] == 1
+        assert found[("gossipmm_identities_in_conflict",)] == 0
+        assert found[("gossipmm_identities_ending",)] == 0
+        assert found["gossipmm_faults", "identity"] == 0
+        assert ("gossipmm_certificate_left_seconds",) not in found  # it has none
+        assert not [name for name in values(b) if "identit" in name[0]]
