@@ -86,3 +86,21 @@ def test_a_leave_that_is_signed_counts_at_once() -> None:
     mesh.flush("b")
     mesh.run(0.1)
     assert view(mesh, "c", "b").status is Status.LEFT
+
+
+def test_a_heartbeat_that_was_never_issued_begins_no_other_life() -> None:
+    """Twelve forged heartbeats made an owner begin as many lives, the third on probation.
+
+    [P157]
+    """
+    mesh = signed_mesh("a", "b", "c")
+    x = insider(mesh)
+    before = mesh["b"].generation
+    for ahead in (1, 50, 900, 1 << 20):
+        beat = mesh["b"].heartbeat + ahead
+        for name in "abc":
+            x.say(name, rows=wire.row(key_of(mesh["b"]), beat, wire.ALIVE))
+        mesh.run(3)
+        assert mesh["b"].heartbeat > beat or ahead > 1000
+    assert mesh["b"].generation == before
+    assert view(mesh, "a", "b").status is Status.ALIVE

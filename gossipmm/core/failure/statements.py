@@ -49,7 +49,7 @@ class Statements:
         trust = self._trust
         if not self._looks or trust is None or trust.key_of(member.name) is None:
             return False
-        if purpose is Purpose.ROUND:
+        if purpose is Purpose.ROUND and not member.suspected:
             self._rounds += 1
             if self._rounds % _EVERY:
                 return not trust.has_answered(member.name)

@@ -34,6 +34,8 @@ __all__ = ("OwnGenerations",)
 _RENEW_MIN, _RENEW_MAX = 10.0, 600.0
 #: Rises in an interval for accusations at heartbeats that were never issued, at most.
 _RISES: Final = 10
+#: Heartbeats by which it rises at once: the counter lasts for a week of that.
+_FAR: Final = 1000
 #: Refutations that are pushed at once, and seconds after which one more is: each costs every node
 #: as much as 800 bytes. At 25 % loss a node refutes less than twice a minute.
 _PUSHES, _PUSH_AGAIN = 2.0, 30.0
@@ -172,7 +174,9 @@ class OwnGenerations:
         """
         if known > self._local.own.heartbeat:
             self._local.stats.drop(Drop.OWN_HEARTBEAT)
-            if reporter is not None:
+            if self._local.all_sign:
+                self._rise_to(known)
+            elif reporter is not None:
                 self.renew(RenewalReason.FOREIGN_HEARTBEAT, reporter.name)
         elif known == self._local.own.heartbeat:
             self.raise_heartbeat()
@@ -193,6 +197,9 @@ class OwnGenerations:
             heartbeat = self._accused_ahead()
         if heartbeat > own.heartbeat:
             local.stats.drop(Drop.OWN_HEARTBEAT)
+            if local.all_sign:
+                self._rise_to(heartbeat)
+                return
             self.renew(RenewalReason.FOREIGN_HEARTBEAT, reporter.name)
         elif claim == wire.LEFT:
             local.stats.drop(Drop.OWN_LEFT)
@@ -215,6 +222,18 @@ class OwnGenerations:
                 # A reporter that knows it already lacks only the answer to a probe, and would
                 # answer this.
                 inbound.reply.rows.append(local.own_row())
+
+    def _rise_to(self, heartbeat: Heartbeat) -> None:
+        """Rise above a heartbeat that this node never issued, where all have to sign.
+
+        No other life begins for it: whoever says so could end one after the other. Ten times in an
+        interval, and not far, so that nobody takes the counter to its end [P157].
+        """
+        local, own = self._local, self._local.own
+        if local.now >= self._answer_after and heartbeat - own.heartbeat <= _FAR:
+            self._answer_after = local.now + local.config.gossip_interval / _RISES
+            own.heartbeat = heartbeat
+            self.raise_heartbeat()
 
     def _accused_ahead(self) -> int:
         """Return the heartbeat at which an accusation ahead of all that this node said counts.

@@ -30,14 +30,21 @@ __all__ = ("Certificates", "ask_for", "tell_conflict")
 
 #: Seconds between two looks at which certificates have ended.
 _LOOK: Final = 60.0
+#: Seconds after which a record is asked for again whose page 0 came without a certificate, or under
+#: another key than that of the certificate: whoever tells it could have all ask for it.
+_ASKED_AGAIN, _CLAIMED_AGAIN = 1.0, 5.0
 #: Why a member is on probation by its certificate.
 _BARRED: Final = (StatusReason.EXPIRED, StatusReason.REVOKED)
 
 
-def ask_for(local: LocalState, replies: Replies, inbound: Inbound, page: Page) -> None:
-    """Ask who told a page for the whole record that it is of."""
+def ask_for(
+    local: LocalState, replies: Replies, inbound: Inbound, page: Page, *, again: float = 0.0
+) -> None:
+    """Ask who told a page for the whole record that it is of; for so long nobody is asked again."""
     key = wire.record_key(local.config.cluster, page.name, page.generation)
     replies.ask(inbound.reply, key)
+    if again and local.now >= local.unproved.get(key, local.now):
+        local.doubt(key, local.now + again)
 
 
 def tell_conflict(
@@ -153,13 +160,14 @@ class Certificates:
         if fault is Fault.MISSING:
             if not self._trust.require:
                 return None  # as of somebody who does not sign
-            ask_for(local, self._replies, inbound, page)
+            ask_for(local, self._replies, inbound, page, again=_ASKED_AGAIN)
             return Drop.NO_CERTIFICATE
         if fault is Fault.OTHER_KEY:
             if self._trust.holds(page, page.signer):
                 where = held.addresses if held is not None else ()
                 tell_conflict(local, self._trust, page.name, where, page)
-            ask_for(local, self._replies, inbound, page)  # its certificate may be a newer one
+            if not same:  # its certificate may be a newer one
+                ask_for(local, self._replies, inbound, page, again=_CLAIMED_AGAIN)
             return Drop.OTHER_KEY
         if fault is not None:
             return Drop.BAD_CERTIFICATE

@@ -50,6 +50,9 @@ MAX_ADDRESSES: Final = 8
 #: Bytes at the end of a signed page: the signature, with its head.
 SIGNED_TAIL: Final = 66
 _SIGNATURE_HEAD: Final = b"\x58\x40"
+_PUBLIC_HEAD: Final = b"\x58\x20"
+#: First bytes of arrays: of the shortest signed page 0, of other pages, and of what is too long.
+_SIGNED_FIRST, _SIGNED_LATER, _LONG_ARRAY = 0x8B, 0x86, 0x98
 #: Bytes of a public key, and bytes of it and the signature in page 0, heads included.
 _PUBLIC: Final = 32
 _SIGNED_ZERO: Final = 2 + _PUBLIC + SIGNED_TAIL
@@ -85,12 +88,33 @@ class Page(NamedTuple):
     keys: Told | None = None
     #: In page 0: the highest wire version that its node reads [P122].
     reads: int = 1
-    #: It ends with a signature, whoever may have made it [P150].
-    signed: bool = False
-    #: In page 0: the public key that it names for its owner; empty: none.
-    signer: bytes = b""
-    #: In page 65,535: the certificate, unread; empty: none.
-    certificate: bytes = b""
+
+    @property
+    def signed(self) -> bool:
+        """True if it ends with a signature, whoever may have made it [P150].
+
+        Found in its bytes: a field would take memory for each page of everybody.
+        """
+        raw = self.raw
+        least = _SIGNED_LATER if self.number else _SIGNED_FIRST
+        return (
+            raw[-SIGNED_TAIL : 2 - SIGNED_TAIL] == _SIGNATURE_HEAD
+            and least <= raw[0] < _LONG_ARRAY
+            and self.number <= MAX_ENTRIES_NUMBER
+        )
+
+    @property
+    def signer(self) -> bytes:
+        """The public key that page 0, signed, names for its owner; empty: none."""
+        raw = self.raw
+        named = raw[-_SIGNED_ZERO : 2 - _SIGNED_ZERO] == _PUBLIC_HEAD
+        return raw[2 - _SIGNED_ZERO : -SIGNED_TAIL] if named and self.signed else b""
+
+    @property
+    def certificate(self) -> bytes:
+        """The certificate of page 65,535, unread; empty: none."""
+        fields = loads_untrusted(self.raw, Drop.BAD_PAGE)
+        return fields[5] if len(fields) > 5 and type(fields[5]) is bytes else b""
 
     @property
     def signature(self) -> bytes:
@@ -155,8 +179,6 @@ def encode_page_zero(
         metadata,
         keys=keys,
         reads=reads,
-        signed=seal is not None,
-        signer=seal.public if seal is not None else b"",
     )
 
 
@@ -201,8 +223,7 @@ def encode_page(
     if seal is not None:
         raw = _signed(raw, seal)
     entries = tuple(entry for entry, _ in pairs)
-    digest, signed = page_digest(raw), seal is not None
-    return Page(name, generation, number, version, raw, digest, entries=entries, signed=signed)
+    return Page(name, generation, number, version, raw, page_digest(raw), entries=entries)
 
 
 def encode_certificate_page(
@@ -210,9 +231,7 @@ def encode_certificate_page(
 ) -> Page:
     """Build page 65,535: the same bytes, whoever of the holders builds it."""
     raw = cbor2.dumps([name, generation, MAX_PAGE_NUMBER, issue, [], certificate])
-    digest = page_digest(raw)
-    number = MAX_PAGE_NUMBER
-    return Page(name, generation, number, issue, raw, digest, certificate=certificate)
+    return Page(name, generation, MAX_PAGE_NUMBER, issue, raw, page_digest(raw))
 
 
 def in_order(number: int) -> int:
@@ -262,24 +281,12 @@ def page_untrusted(raw: bytes) -> Page:
         return _page_zero(raw, name, generation, version, fields[4:])
     digest = page_digest(raw)
     if number > MAX_ENTRIES_NUMBER:
-        told = fields[5] if len(fields) > 5 and type(fields[5]) is bytes else b""
-        return Page(name, generation, number, version, raw, digest, certificate=told)
+        return Page(name, generation, number, version, raw, digest)
     entries = fields[4]
     if type(entries) is not list:
         raise Refused(Drop.BAD_PAGE)
     read = tuple(map(_entry_untrusted, entries))
-    signed = _is_signed(raw, fields[5:])
-    return Page(name, generation, number, version, raw, digest, entries=read, signed=signed)
-
-
-def _is_signed(raw: bytes, behind: list[Any]) -> bool:
-    """Return whether the last of what follows the body is a signature, in its shortest form."""
-    return (
-        len(behind) > 0
-        and type(behind[-1]) is bytes
-        and len(behind[-1]) == SIGNED_TAIL - 2
-        and raw[-SIGNED_TAIL : 2 - SIGNED_TAIL] == _SIGNATURE_HEAD
-    )
+    return Page(name, generation, number, version, raw, digest, entries=read)
 
 
 def pages_untrusted(
@@ -314,10 +321,6 @@ def _page_zero(
         raise Refused(Drop.OUT_OF_RANGE) from None
     if not 0 < len(addresses) <= MAX_ADDRESSES:
         raise Refused(Drop.BAD_PAGE)
-    signed = _is_signed(raw, body[6:])
-    signer = body[5] if signed else b""
-    if type(signer) is not bytes or (signed and len(signer) != _PUBLIC):
-        signed, signer = False, b""
     return Page(
         name,
         generation,
@@ -331,8 +334,6 @@ def _page_zero(
         # Keys that are not understood here count as not announced.
         keys=told_of(body[3]) if len(body) > 3 else None,
         reads=_wire_version(body[4]) if len(body) > 4 else 1,
-        signed=signed,
-        signer=signer,
     )
 
 
