@@ -75,7 +75,7 @@ class Probes:
         self._broadcasts = broadcasts
         self._paths = outbox.paths
         self._found = found
-        self._statements = statements
+        self.statements = statements
         self._open: dict[int, Probe] = {}
         #: Those whose first try was a slim frame, by what it has of their identity [P126].
         self._short: dict[int, Probe] = {}
@@ -127,7 +127,7 @@ class Probes:
             if purpose is Purpose.DEATH:
                 self._hurry(probe)
             if purpose is not Purpose.ROUND:
-                self._statements.ask(probe)
+                self.statements.ask(probe)
             return probe
         if (purpose is Purpose.ROUND and self._paths.passes_over(member)) or (
             purpose is Purpose.RETURNING and self._is_left_alone(member)
@@ -140,7 +140,7 @@ class Probes:
         probe.ends = local.now + self.lasts(purpose)
         probe.once |= purpose is Purpose.RETURNING and member.key in self._deaf
         probe.generation = local.own.generation
-        self._statements.ask(probe)
+        self.statements.ask(probe)
         for question in questions:
             probe.ask(question)
         self._open[probe.identity] = probe
@@ -263,7 +263,7 @@ class Probes:
         if Mechanism.HELPERS in local.without:
             return
         options: dict[int, Any] = {wire.OPT_TARGET: probe.member.key}
-        if self._statements.must_sign(probe.member, Purpose.HELP):
+        if self.statements.must_sign(probe.member, Purpose.HELP):
             options[wire.OPT_SIGN] = [probe.identity]
         for helper in self._helpers.choose(probe):
             self._outbox.send(wire.HELP, helper, probe=probe.identity, options=options)
@@ -294,7 +294,7 @@ class Probes:
                 at = format_address(source)
                 member.note(local.now, EvidenceKind.OTHER_ANSWERED, name, address=at)
             return False
-        if not self._statements.proves(told, probe):
+        if not self.statements.proves(told, probe):
             return False
         self._close(probe)
         if probe.purpose is Purpose.ROUND:
@@ -330,7 +330,7 @@ class Probes:
         probe = self._open.get(frame.probe)
         if probe is None or probe.member.key != key:
             return
-        if not self._statements.is_vouched(frame.options.get(wire.OPT_LIFE), probe, helper):
+        if not self.statements.is_vouched(frame.options.get(wire.OPT_LIFE), probe, helper):
             return
         local = self._local
         self._close(probe)

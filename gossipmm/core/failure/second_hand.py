@@ -39,7 +39,13 @@ class SecondHand:
         self.counts = Mechanism.SECOND_HAND_ASKS not in local.without
 
     def is_told_by(self, member: Member, reporter: NodeId) -> bool:
-        """Return whether somebody else tells it: not the member itself, nor this node's probe."""
+        """Return whether somebody else tells it: not the member itself, nor this node's probe.
+
+        Of one that signs, and did not sign an answer to this node, whoever speaks in its name may
+        be somebody else at its address [P156].
+        """
+        if reporter == member.name and member.suspected:
+            return self.counts and self._probes.statements.signs(member)
         return reporter != member.name and reporter != self._local.own.name and self.counts
 
     def weigh(

@@ -44,6 +44,11 @@ class Statements:
 
     # -- asking ------------------------------------------------------------------------------
 
+    def signs(self, member: Member) -> bool:
+        """Return whether a member's word of its own life is to be signed."""
+        trust = self._trust
+        return self._looks and trust is not None and trust.key_of(member.name) is not None
+
     def must_sign(self, member: Member, purpose: Purpose) -> bool:
         """Return whether the answer to a probe for that purpose has to be signed."""
         trust = self._trust

@@ -55,6 +55,7 @@ class OwnGenerations:
         self._renewal: Token | None = None
         #: When it may raise its heartbeat for an accusation ahead of it again.
         self._answer_after = local.now
+        self._ask_after = local.now  # for a page that says that it left
         self._first_hand = Mechanism.FIRST_HAND_REFUTES not in local.without
         #: Refutations pushed lately.
         self._pushed = Charges(_PUSH_AGAIN)
@@ -204,7 +205,9 @@ class OwnGenerations:
         elif claim == wire.LEFT:
             local.stats.drop(Drop.OWN_LEFT)
             if local.all_sign:  # only a copy of this process can have signed that: it is shown
-                inbound.reply.wants.append([local.me.key, wire.vector(local.me.versions)])
+                if local.now >= self._ask_after:
+                    self._ask_after = local.now + local.config.gossip_interval
+                    inbound.reply.wants.append([local.me.key, wire.vector(local.me.versions)])
             else:
                 self.renew(RenewalReason.FOREIGN_LEAVE, reporter.name)
         elif accused:

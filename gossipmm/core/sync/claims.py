@@ -24,6 +24,8 @@ from gossipmm.mechanisms import Mechanism
 __all__ = ("Claims",)
 
 _GONE: Final = (wire.DEAD, wire.LEFT)
+#: Seconds after which somebody is asked again for the page of a member that is said to have left.
+_LEFT_AGAIN: Final = 5.0
 #: Steps of work that an accusation is, beside its row.
 _ACCUSED: Final = 4
 
@@ -151,6 +153,8 @@ class Claims:
             local.table.went(member, local.now - age)
         else:
             self._replies.ask(inbound.reply, member.key)
+            if local.all_sign:  # it has signed that page, or it is a lie: once is enough [P157]
+                local.doubt(member.key, local.now + _LEFT_AGAIN)
 
     def _hear_dead(
         self, inbound: Inbound, member: Member, heartbeat: int, age: float, reporter: Member
