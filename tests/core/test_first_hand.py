@@ -236,6 +236,35 @@ def test_what_is_told_to_nobody_is_in_no_fingerprint_and_no_digest(
     assert row[2] == wire.SUSPECT
 
 
+def test_who_brought_a_quiet_suspicion_is_told_that_the_member_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A bridge between two halves asked, was answered, and told nobody: hosts died of that [P147].
+
+    By digests alone, 12 of them in 30 splits. Whoever is not believed is told nothing.
+    """
+    scene = Scene(monkeypatch)
+    _alarmed(scene)
+    told = {}
+    for reporter, lies in ((scene.others[10], 0), (scene.others[11], 2)):
+        for victim in scene.others[6 : 6 + lies]:
+            scene.accuse(victim, reporter)
+            scene.refute(victim)
+        before = len(reporter.heard)
+        scene.accuse(scene.x, reporter)
+        assert held(scene.node, "x").quiet
+        scene.refute(scene.x)
+        scene.mesh.run(0.01)
+        kept = max(held(scene.node, "x").k, 0)
+        told[lies] = [
+            beat == kept
+            for frame in reporter.heard[before:]
+            for claim, beat in claims(frame.rows, scene.x.key)
+            if claim == wire.ALIVE and frame.kind == wire.NEWS
+        ]
+    assert told == {0: [True], 2: []}
+
+
 def test_a_failed_probe_of_its_own_puts_a_quiet_suspicion_into_the_fingerprint(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

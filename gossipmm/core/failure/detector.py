@@ -57,7 +57,7 @@ class Detector:
         self.isolation = Isolation(local)
         self._probation = Probation(local)
         self._accusations = Accusations(local)
-        self.hearsay = Hearsay(local, self._accusations, probes.lately)
+        self.hearsay = Hearsay(local, outbox, self._accusations, probes.lately)
         self._second_hand = SecondHand(local, probes)
         self._jump = local.config.jump
         self._any_age = Mechanism.EVIDENCE_AGE in local.without

@@ -10,10 +10,12 @@ from typing import Final
 
 from gossipmm.core.failure.accusations import Accusations
 from gossipmm.core.failure.outcomes import RoundOutcomes
+from gossipmm.core.sending.outbox import Outbox
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values.charges import Charges
 from gossipmm.core.values.types import NodeId
+from gossipmm.core.wire import frame as wire
 from gossipmm.mechanisms import Mechanism
 
 __all__ = ("Hearsay",)
@@ -44,8 +46,15 @@ _QUESTIONS, _EVERY = 3.0, 8
 class Hearsay:
     """The account of who brought what, and of what this node told on."""
 
-    def __init__(self, local: LocalState, accusations: Accusations, lately: RoundOutcomes) -> None:
+    def __init__(
+        self,
+        local: LocalState,
+        outbox: Outbox,
+        accusations: Accusations,
+        lately: RoundOutcomes,
+    ) -> None:
         self._local = local
+        self._outbox = outbox
         self._lately = lately
         self._accusations = accusations
         self._charges: dict[NodeId, Charges] = {}
@@ -128,5 +137,10 @@ class Hearsay:
         itself = reporter.key in member.accusers
         charges.add(local.now, _MOST_OF_ACCUSERS if itself else _MOST_OF_RELAYS)
         self._charges[reporter.name] = charges
+        if member.quiet and self.believes(reporter):
+            # Nobody else hears of it, and whoever cannot reach the member itself should.
+            age = wire.age_up(local.now - member.heard)
+            rows = wire.row(member.key, max(member.k, 0), wire.ALIVE, age)
+            self._outbox.send(wire.NEWS, reporter, rows=rows)
         if len(self._charges) > _KEPT:
             del self._charges[next(iter(self._charges))]
