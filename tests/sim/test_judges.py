@@ -272,6 +272,20 @@ BROKEN = (
         duration=12,
     ),
     Broken(
+        "intact within=1",
+        Violation.ALTERED,
+        "n0 has held n3 not alive for 1.5 s, not 1 s at most",
+        faults=("cut at=1 on=3",),
+        duration=12,
+    ),
+    Broken(
+        "no_ghosts within=1",
+        Violation.GHOST,
+        "n0 has listed ghost-n3-1, which does not run, for 1.05 s, not 1 s at most",
+        faults=("ghosts at=1 until=1.4 by=3 rate=2",),
+        duration=12,
+    ),
+    Broken(
         "unmoved",
         Violation.VIEW_CHANGED,
         "view changed",

@@ -48,6 +48,7 @@ from gossipmm_sim.engine.links import Link
 from gossipmm_sim.engine.network import Network
 from gossipmm_sim.engine.peer import Peer
 from gossipmm_sim.engine.shell import Core
+from gossipmm_sim.engine.signing import Keys
 from gossipmm_sim.engine.streams import Streams
 from gossipmm_sim.engine.trace import Trace
 from gossipmm_sim.engine.world import World
@@ -103,6 +104,9 @@ class Cluster(World):
         core: Callable[..., Core] | None = None,
         own_clocks: bool = True,
         encrypted: bool = False,
+        identity: str = "off",
+        trust: str = "pin",
+        signatures: str = "stand_in",
         label: str = "",
     ) -> None:
         """Make the hosts; none is started.
@@ -110,8 +114,10 @@ class Cluster(World):
         ``seeds`` is how many of the first hosts everybody joins by (or which ones). ``core`` stands
         in for ``Node``. ``own_clocks`` gives each host a monotonic clock that begins at a time of
         its own, as in reality; False makes event times equal to virtual time. ``encrypted`` gives
-        all hosts a common key (``host.keyring``). ``label`` names them by their number
-        (``"n{}"``: n0, n1, whatever the size); by default they sort by it (n00 of eleven).
+        all hosts a common key (``host.keyring``). ``identity`` is how far they go with identities
+        of their own (``host.identity``: off, announce, require), ``trust`` what binds a key to a
+        name (pin, authority), ``signatures`` what signs (stand_in, ed25519). ``label`` names them
+        by their number (``"n{}"``: n0, n1, whatever the size); by default they sort by it.
         """
         self.seed = seed
         self.streams = Streams(seed)
@@ -123,6 +129,8 @@ class Cluster(World):
         self.network.limit = self.config.max_datagram
         self.own_clocks = own_clocks
         self.encrypted = encrypted
+        self.identity = identity
+        self.keys = Keys(self.config.cluster, trust=trust, signatures=signatures)
         self._core: Callable[..., Any] = core or partial(Node, page_reader=_read_page)
         self.hosts: list[Host] = []
         self.by_label: dict[str, Host] = {}
@@ -216,7 +224,13 @@ class Cluster(World):
     def new_core(self, host: Host) -> Core:
         """Build a host's core for its next boot."""
         stream = self.streams(f"node/{host.label}/{host.boots}")
-        sealed = {"envelope": host.new_envelope(self.streams)} if self.encrypted else {}
+        more: dict[str, Any] = {}
+        if self.encrypted:
+            more["envelope"] = host.new_envelope(self.streams)
+        if host.identity != "off":
+            more["identity"] = self.keys.identity(
+                host.node_name, host.identity, host.pins, host.wall_ms(), host.revocations
+            )
         core: Core = self._core(
             host.config,
             name=host.node_name,
@@ -225,7 +239,7 @@ class Cluster(World):
             rng=stream,
             now=host.core_time(),
             wall_ms=host.wall_ms(),
-            **sealed,
+            **more,
         )
         self.stats.append(core.stats)
         return core

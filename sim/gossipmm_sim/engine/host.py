@@ -65,6 +65,10 @@ class Host(Shell):
         #: Keys of an encrypted cluster; kept over restarts, as a file is.
         self.keyring: Keyring = Keyring((FIRST_KEY,))
         self.envelope: CoseEnvelope | None = None
+        #: How far its processes go with identities, and what they keep of them in the state file.
+        self.identity = cluster.identity
+        self.pins: Mapping[str, bytes] = {}
+        self.revocations: bytes | None = None
         self._matchmaker: tuple[int, TableMatchMaker] | None = None
 
     def new_envelope(self, streams: Streams) -> CoseEnvelope:
@@ -332,7 +336,7 @@ class Host(Shell):
         elif new_address or taken:
             self._move()
         if lose_state:
-            self.last_generation = 0
+            self.last_generation, self.pins, self.revocations = 0, {}, None
         self.wall_offset += wall
         self.start()
 
@@ -382,6 +386,10 @@ class Host(Shell):
         if not self.up:
             return
         self.last_generation = max(self.last_generation, self._core.generation)
+        if self.identity != "off":
+            known: Any = self._core
+            self.pins = dict(known.identities.pins())
+            self.revocations = known.identities.revocations()
         self.up = self.cold = False
         self.stopped_at = self.clock.now
         self.mode()

@@ -24,6 +24,8 @@ class World:
     trace: Trace
     network: Network
     own_clocks: bool
+    #: How far its hosts go with identities of their own: off, announce, require.
+    identity: str
     #: Called with (host, topic, registered host, True or False) as programs (un)register.
     on_register: list[Callable[[Any, str, str, bool], None]]
 

@@ -3,6 +3,7 @@
 The simulated cluster is not encrypted, so that whoever can send is an insider, as somebody with the
 key is in an encrypted one. An insider is a host of the cast: its process goes on as usual, and
 beside it forged datagrams leave from its address in its name. An outsider has addresses of its own.
+Where hosts have identities, an insider has its own key, with which it signs what it forges.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from gossipmm_sim.faults.base import Context, Window, fault, select
 
 if TYPE_CHECKING:
     from gossipmm.core.values.types import Address
+    from gossipmm.core.wire.pages import Seal
     from gossipmm_sim.engine.host import Host
 
-__all__ = ("Accuse", "Forge", "Ghosts", "Impersonate", "Rubbish")
+__all__ = ("Accuse", "Forge", "Ghosts", "Impersonate", "Insider", "Rubbish", "key_at", "own_seal")
 
 #: Rows of one forged datagram.
 _ROWS = 70
@@ -78,10 +80,16 @@ class Insider(Attack):
         raise NotImplementedError
 
 
-def _key(liar: Host, name: str) -> int:
+def key_at(liar: Host, name: str) -> int:
+    """Return the key of the record that a host holds of a name."""
     member = liar.member(name)
     generation = member.generation if member is not None else 1
     return wire.record_key(liar.config.cluster, name, generation)
+
+
+def own_seal(run: Context, liar: Host) -> Seal | None:
+    """Return what signs with the only key that an insider has; None: it has none."""
+    return run.cluster.keys.seal(liar.node_name) if liar.identity != "off" else None
 
 
 def _send(
@@ -91,8 +99,8 @@ def _send(
     data = wire.encode(
         wire.cluster_tag(liar.config.cluster),
         wire.NEWS,
-        _key(liar, liar.node_name),
-        _key(liar, target.node_name),
+        key_at(liar, liar.node_name),
+        key_at(liar, target.node_name),
         0,
         core.table.fingerprint,
         core.heartbeat,
@@ -116,7 +124,7 @@ def _of_others(
     for victim in select(run, of):
         member = liar.member(victim.node_name)
         if member is not None and victim is not liar:
-            key = _key(liar, victim.node_name)
+            key = key_at(liar, victim.node_name)
             rows.append(wire.row(key, member.heartbeat + ahead, claim) + more)
     most = _ROWS * wire.ROW_SIZE // (wire.ROW_SIZE + len(more))
     parts = [rows[start : start + most] for start in range(0, len(rows), most)]
@@ -143,7 +151,7 @@ class Accuse(Insider):
         stream = run.stream(f"accusers/{key}")
         names = [host.node_name for host in select(run, self.framed)]
         names = stream.sample(names, min(len(names), _ACCUSERS))
-        keys = [_key(liar, name) for name in names]
+        keys = [key_at(liar, name) for name in names]
         keys += [stream.getrandbits(64) | 1 for _ in range(self.invented)]
         accusers = b"".join(wire.row(accuser, 0, wire.ACCUSER) for accuser in keys)
         return _of_others(run, liar, self.of, wire.SUSPECT, self.ahead, accusers)
@@ -182,8 +190,9 @@ class Impersonate(Insider):
         if member is None:
             return []
         generation = member.generation + (1 << 16)
+        where, seal = (liar.address,), own_seal(run, liar)
         page = encode_page_zero(
-            member.name, generation, 1, NodeState.UP, (liar.address,), {"forged": True}
+            member.name, generation, 1, NodeState.UP, where, {"forged": True}, seal=seal
         )
         row = wire.row(wire.record_key(liar.config.cluster, member.name, generation), 5, wire.ALIVE)
         return [(row, {wire.OPT_PAGES: [page.raw]})]
@@ -203,7 +212,8 @@ class Ghosts(Insider):
         number[0] += 1
         name = f"ghost-{liar.label}-{number[0]}"
         generation = (liar.wall_ms() << 16) | 1
-        zero = encode_page_zero(name, generation, 1, NodeState.UP, (liar.address,), {})
+        where, seal = (liar.address,), own_seal(run, liar)
+        zero = encode_page_zero(name, generation, 1, NodeState.UP, where, {}, seal=seal)
         row = wire.row(wire.record_key(liar.config.cluster, name, generation), 5, wire.ALIVE)
         said: list[tuple[bytes, dict[int, Any]]] = [(row, {wire.OPT_PAGES: [zero.raw]})]
         for page in range(1, self.pages + 1):
@@ -213,7 +223,7 @@ class Ghosts(Insider):
                 for call in run.cluster.on_register:
                     call(liar, entry.topic, entry.host, True)
                 entries.append((entry, encode_entry(entry)))
-            raw = encode_page(name, generation, page, page + 1, entries).raw
+            raw = encode_page(name, generation, page, page + 1, entries, seal).raw
             said.append((b"", {wire.OPT_PAGES: [raw]}))
         return said
 
@@ -236,7 +246,7 @@ class Rubbish(Attack):
                     wire.cluster_tag(target.config.cluster),
                     stream.choice(list(wire.KIND_NAMES)),
                     stream.getrandbits(64) or 1,
-                    _key(target, target.node_name),
+                    key_at(target, target.node_name),
                     stream.getrandbits(64),
                     core.table.fingerprint,
                     stream.getrandbits(32),

@@ -9,10 +9,11 @@ from gossipmm.core.values.types import MAX_GENERATION, NodeState
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import encode_page_zero
 from gossipmm_sim.faults.base import Context, Window, fault, select
-from gossipmm_sim.faults.hostile import Insider
+from gossipmm_sim.faults.hostile import Insider, own_seal
 from gossipmm_sim.faults.puppets import Puppet
 
 if TYPE_CHECKING:
+    from gossipmm.core.wire.pages import Seal
     from gossipmm_sim.engine.host import Host
 
 __all__ = ("Claimant", "LaterLife")
@@ -20,8 +21,9 @@ __all__ = ("Claimant", "LaterLife")
 #: An address at which nobody is.
 _NOWHERE = ("203.0.113.9", 7946)
 _WHATS = ("page", "left", "floor")
-#: Claims in a datagram: 120 bytes each.
+#: Claims in a datagram: 120 bytes each, and 100 if signed.
 _AT_ONCE = 7
+_SIGNED_AT_ONCE = 4
 
 
 @fault("later_life")
@@ -30,12 +32,14 @@ class LaterLife(Insider):
     """An insider tells that members ``of`` have begun a later life, where nobody answers.
 
     ``what``: their page 0 (up, or left), or a floor. It begins ``ahead`` seconds after now; 0: at
-    the last moment that there is.
+    the last moment that there is. Where hosts have identities it signs with its own key, or
+    (signed=False) not at all.
     """
 
     of: str = "all"
     ahead: float = 1.0
     what: str = "page"
+    signed: bool = True
 
     def __post_init__(self) -> None:
         super(LaterLife, self).__post_init__()
@@ -50,17 +54,22 @@ class LaterLife(Insider):
             generation = MAX_GENERATION - 2
         names = [host.node_name for host in select(run, self.of) if host is not liar]
         said = []
-        for start in range(0, len(names), _AT_ONCE):
-            said.append(self._about(liar, names[start : start + _AT_ONCE], generation))
+        seal = own_seal(run, liar) if self.signed else None
+        most = _AT_ONCE if seal is None else _SIGNED_AT_ONCE
+        for start in range(0, len(names), most):
+            said.append(self._about(liar, names[start : start + most], generation, seal))
         return said
 
-    def _about(self, liar: Host, names: list[str], generation: int) -> tuple[bytes, dict[int, Any]]:
+    def _about(
+        self, liar: Host, names: list[str], generation: int, seal: Seal | None
+    ) -> tuple[bytes, dict[int, Any]]:
         if self.what == "floor":
             return b"", {wire.OPT_MINIMUMS: [[name, generation] for name in names]}
         state = NodeState.LEFT if self.what == "left" else NodeState.UP
         pages, rows = [], b""
         for name in names:
-            pages.append(encode_page_zero(name, generation, 9, state, (_NOWHERE,), {}).raw)
+            page = encode_page_zero(name, generation, 9, state, (_NOWHERE,), {}, seal=seal)
+            pages.append(page.raw)
             rows += wire.row(wire.record_key(liar.config.cluster, name, generation), 5, wire.ALIVE)
         return rows, {wire.OPT_PAGES: pages}
 
@@ -70,7 +79,8 @@ class LaterLife(Insider):
 class Claimant(Window):
     """An insider claims the names of hosts ``of``, and answers for them, at an address of its own.
 
-    It tells ``to`` random hosts of its lives, twice a second; at ``until`` it is silent.
+    It tells ``to`` random hosts of its lives, twice a second; at ``until`` it is silent. Where
+    hosts have identities it signs with a key of its own, which is none of theirs.
     """
 
     of: str
@@ -83,12 +93,13 @@ class Claimant(Window):
             return
         puppet = run.memory(f"{key}/puppet", lambda: Puppet(run, f"claimant-{key}"))
         lives = run.memory(f"{key}/lives", dict)
+        seal = cluster.keys.seal(puppet.label) if cluster.identity != "off" else None
         for victim in select(run, self.of):
             name = victim.node_name
             if name not in lives:
                 generation = puppet.generation(1.0)
                 mine = puppet.take(name, generation)
-                lives[name] = mine, puppet.page_zero(name, generation).raw
+                lives[name] = mine, puppet.page_zero(name, generation, seal=seal).raw
             mine, page = lives[name]
             up = [host for host in run.cast if host.up and host is not victim]
             for host in run.stream(f"claimant/{key}").sample(up, min(self.to, len(up))):

@@ -14,7 +14,7 @@ import cbor2
 
 from gossipmm.core.values.types import NodeState
 from gossipmm.core.wire import frame as wire
-from gossipmm.core.wire.pages import Page, encode_page_zero
+from gossipmm.core.wire.pages import Page, Seal, encode_page_zero
 from gossipmm.core.wire.slim import SHORT, decode_slim_untrusted, is_slim
 from gossipmm.core.wire.strict import Refused
 from gossipmm_sim.engine.peer import Peer
@@ -42,13 +42,15 @@ class _Everybody:
 class Puppet(Peer):
     """An address that answers for names, and from which anything can be said."""
 
-    def __init__(self, run: Context, label: str, answers: float = 1.0) -> None:
-        """``answers``: the share of questions that it answers."""
+    def __init__(
+        self, run: Context, label: str, answers: float = 1.0, address: Address | None = None
+    ) -> None:
+        """``answers``: the share of questions that it answers. ``address``: None for a new one."""
         cluster = run.cluster
         self.run = run
         self.label = label
         self.index = -1 - run.stream(f"puppet/{label}").getrandbits(30)
-        self.address: Address = cluster.new_address()
+        self.address: Address = address or cluster.new_address()
         self.socket = None
         self.unsent = []
         self.up = True
@@ -83,9 +85,11 @@ class Puppet(Peer):
         generation: int,
         version: int = 1,
         state: NodeState = NodeState.UP,
+        seal: Seal | None = None,
     ) -> Page:
         """Return a page 0 with its address."""
-        return encode_page_zero(name, generation, version, state, (self.address,), {})
+        where = (self.address,)
+        return encode_page_zero(name, generation, version, state, where, {}, seal=seal)
 
     # -- what it says ------------------------------------------------------------------------------
 

@@ -43,11 +43,19 @@ class NoStrangers(Check):
 @check("alive_to_itself")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AliveToItself(Check):
-    """Nobody considers itself anything but alive (or impaired, if it says so), or left."""
+    """Nobody considers itself anything but alive (or impaired, if it says so), or left.
+
+    ``but``: hosts that sign two things, and so are in no lookup.
+    """
+
+    but: str = "none"
 
     def sample(self, run: Judged) -> Breach | None:
         """Look at each host's own line."""
+        liars = select(run, self.but)
         for host in run.looked_at():
+            if host in liars:
+                continue
             me = host.member(host.node_name)
             impaired = me is not None and me.node_state is NodeState.IMPAIRED
             well = Status.PROBATION if impaired else Status.ALIVE

@@ -35,6 +35,8 @@ class Violation(StrEnum):
     FALSE_DEATH = "false_death"
     VIEW_CHANGED = "view_changed"
     ABSENT = "absent"
+    ALTERED = "altered"
+    GHOST = "ghost"
     STILL_ANSWERED = "still_answered"
     NOT_ALIVE = "not_alive"
     NOT_FORGOTTEN = "not_forgotten"
@@ -142,6 +144,14 @@ _WORDS: Final[Mapping[Violation, str]] = {
     Violation.VIEW_CHANGED: "{it.observer}'s view changed",
     Violation.ABSENT: (
         "{it.observer} has lacked {it.subject} for {it.measured:g} s, not {it.allowed:g} s at most"
+    ),
+    Violation.ALTERED: (
+        "{it.observer} has held {it.subject} {it.held} for {it.measured:g} s, not {it.allowed:g} s"
+        " at most"
+    ),
+    Violation.GHOST: (
+        "{it.observer} has listed {it.subject}, which does not run, for {it.measured:g} s, not"
+        " {it.allowed:g} s at most"
     ),
     Violation.STILL_ANSWERED: "{it.observer} still answers {it.subject} for {it.topic}",
     Violation.NOT_ALIVE: "{it.observer} holds {it.subject} {it.held}",

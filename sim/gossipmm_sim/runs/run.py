@@ -60,6 +60,9 @@ class Run:
             latency=scenario.latency,
             seeds=min(scenario.seeds, scenario.nodes),
             encrypted=scenario.encrypted,
+            identity=scenario.identity,
+            trust=scenario.trust,
+            signatures=scenario.signatures,
         )
         self.cast: list[Host] = list(self.cluster.hosts)
         self.tracker = Tracker(self.cluster)

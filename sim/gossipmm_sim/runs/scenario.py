@@ -27,6 +27,7 @@ from typing import Any
 from gossipmm.config import PRESETS, Config
 from gossipmm.errors import ConfigError
 from gossipmm.mechanisms import Mechanism
+from gossipmm_sim.engine.signing import MODES, SIGNATURES, TRUSTS
 from gossipmm_sim.errors import UsageError, unknown
 from gossipmm_sim.faults import Fault, parse_fault
 
@@ -60,6 +61,11 @@ class Scenario:
     hosts_per_topic: int = 32
     #: True: every host has the same key, and everything is sent encrypted.
     encrypted: bool = False
+    #: How far the hosts go with identities of their own (off, announce, require), what binds a key
+    #: to a name (pin, authority), and what signs: a stand-in of the same sizes, or ed25519.
+    identity: str = "off"
+    trust: str = "pin"
+    signatures: str = "stand_in"
     #: Preset of the configuration, and the fields that differ from it.
     preset: str = "lan"
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -79,6 +85,13 @@ class Scenario:
             raise UsageError(f"{self.name}: nodes={self.nodes} is less than 1")
         if self.duration < 0 or self.warmup < 0 or self.boot < 0:
             raise UsageError(f"{self.name}: a time below 0")
+        for what, value, known in (
+            ("identity", self.identity, MODES),
+            ("trust", self.trust, TRUSTS),
+            ("signatures", self.signatures, SIGNATURES),
+        ):
+            if value not in known:
+                raise unknown(what, value, known)
         for name in self.config:
             if name not in _CONFIG:
                 raise unknown("config field", name, _CONFIG)
@@ -125,7 +138,7 @@ class Scenario:
         return tuple(parse_fault(self.fill(text)) for text in self.faults)
 
     def fill(self, text: str) -> str:
-        """Put the parameters into a text."""
+        """Put the parameters into a text. One may name others: ``lie = "accuse by=$by"``."""
 
         def value(match: re.Match[str]) -> str:
             name = match[1]
@@ -135,7 +148,7 @@ class Scenario:
                 return f"{getattr(self, name):g}"
             raise unknown(f"parameter of {self.name}", name, self.params)
 
-        return _PARAMETER.sub(value, text)
+        return _PARAMETER.sub(value, _PARAMETER.sub(value, text))
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain data, for JSON and for ``from_dict``."""

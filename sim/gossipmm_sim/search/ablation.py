@@ -51,6 +51,7 @@ def _case(
     duration: float = 30.0,
     warmup: float = 5.0,
     hosts_per_topic: int = 32,
+    identity: str = "off",
     **config: object,
 ) -> Ablation:
     scenario = Scenario(
@@ -61,6 +62,7 @@ def _case(
         warmup=warmup,
         duration=duration,
         hosts_per_topic=hosts_per_topic,
+        identity=identity,
         faults=faults,
         checks=checks,
         config=config,
@@ -244,6 +246,41 @@ ABLATIONS: dict[str, Ablation] = {
             "others' word of a life asks, so that no liar keeps a dead host listed",
             ("removed within=7", "monotone but=12"),
             ("crash at=5 on=12", "forge at=1 until=30 by=3 of=12 ahead=1 climb=1 rate=2 to=19"),
+        ),
+        _case(
+            Mechanism.SIGNED_PAGES,
+            "only its owner's key changes what a name stands for",
+            ("intact within=2 on=!3",),
+            ("forge_pages at=1 until=10 by=3 signed=none",),
+            identity="require",
+        ),
+        _case(
+            Mechanism.PINS,
+            "a name stays with its first key, whoever answers for it under another",
+            ("intact within=2",),
+            ("claimant at=1 until=15 of=5",),
+            identity="require",
+        ),
+        _case(
+            Mechanism.EQUIVOCATION,
+            "who signs two pages of one version is in no lookup",
+            ("at_least figure=events.Equivocating", "alive_to_itself but=3"),
+            ("tell_twice at=1 until=10 by=3",),
+            identity="require",
+        ),
+        _case(
+            Mechanism.SIGNED_STATEMENTS,
+            "helpers that lie do not keep a dead host listed",
+            ("removed within=5", "out on=12"),
+            ("crash at=5 on=12", "lying_helpers at=1 by=3-7"),
+            identity="require",
+        ),
+        _case(
+            Mechanism.SIGNED_ENDS,
+            "a floor that nobody signed a life for makes nobody begin another one",
+            ("at_most figure=core.renewals value=0",),
+            ("later_life at=1 until=10 by=3 what=floor",),
+            identity="require",
         ),
         _case(
             Mechanism.IMPAIRED,
