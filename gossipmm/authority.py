@@ -10,7 +10,6 @@ Issue numbers are minutes since 1970, or one above the last: they rise although 
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -195,6 +194,8 @@ class Authority:
     @contextmanager
     def _locked(self) -> Iterator[dict[str, Any]]:
         """Give the ledger, which nobody else changes meanwhile."""
+        import fcntl  # not on every system, and only here
+
         self.signer()  # which says best what is wrong with the folder
         with open(self._key, "rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)

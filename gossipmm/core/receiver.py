@@ -318,7 +318,8 @@ class Receiver:
             where = parts.paths.to(sender)
             if parts.validation.missing(where):
                 self._ask_proof(inbound, where)
-                if inbound.source not in sender.addresses:
+                asks = frame.kind != wire.HELP
+                if asks and inbound.source not in sender.addresses:
                     parts.replies.ask(inbound.reply, sender.key)  # it may have moved
                 return
             self._hear_large(inbound, sender, parts.admission.proved[where])

@@ -45,8 +45,11 @@ class Changes:
         left = self._left_of(member, now)
         self._taken.pop(member.key, None)
         self._taken[member.key] = left + len(page.raw), now
-        if len(self._taken) > _KEPT:
-            del self._taken[next(iter(self._taken))]
+        oldest = next(iter(self._taken))
+        if len(self._taken) > _KEPT or now - self._taken[oldest][1] > 2 * _REFILL:
+            del self._taken[
+                oldest
+            ]  # one for each that is added: the lives of a day go as they came
 
     def has_room(self, member: Member, now: float) -> bool:
         """Return whether all of a record could be taken: before, it is not asked for."""
