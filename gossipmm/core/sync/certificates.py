@@ -247,7 +247,11 @@ class Certificates:
 
     def _bar(self, member: Member) -> None:
         zero = member.pages.get(0)
-        if zero is None or not zero.signed or member.barred not in (None, *_BARRED):
+        if (
+            zero is None
+            or not zero.signed
+            or (member.barred is not None and member.barred not in _BARRED)
+        ):
             return
         wall = self._local.wall()
         fault = self._certified.why_not(member.name, zero.signer, wall, held=True)
