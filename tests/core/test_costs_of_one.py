@@ -64,15 +64,20 @@ def test_verdicts_beside_an_answer_are_charged_as_one() -> None:
     assert budget.said > 0
 
 
+def question_in_vain(mesh: Mesh, x: Puppet) -> wire.Frame:
+    """Let a member fall silent; return the next question to it."""
+    x.answers = False
+    x.heard.clear()
+    mesh.until(lambda: any(frame.kind == wire.SYN for frame in x.heard), within=60, step=0.001)
+    return next(frame for frame in x.heard if frame.kind == wire.SYN)
+
+
 def test_an_address_at_which_somebody_else_answered_is_not_tried_again() -> None:
     """Each invented member was asked for six times within half a second, by everybody [P146]."""
     mesh = Mesh("a")
     x, y, z = mesh.puppets("x", "y", "z")
     mesh.run(2)
-    x.answers = False
-    x.heard.clear()
-    mesh.until(lambda: any(frame.kind == wire.SYN for frame in x.heard), within=60, step=0.001)
-    question = next(frame for frame in x.heard if frame.kind == wire.SYN)
+    question = question_in_vain(mesh, x)
     began = len(mesh.sent)
     y.say("a", wire.ACK, probe=question.probe, source=x.addresses[0])
     mesh.run(0.45)
@@ -89,10 +94,7 @@ def test_one_with_another_address_is_asked_there() -> None:
     x, y = mesh.puppets("x", "y")
     x.addresses = (*x.addresses, mesh.new_address())
     x.say("a", pages=[x.page_zero()])
-    x.answers = False
-    x.heard.clear()
-    mesh.until(lambda: any(frame.kind == wire.SYN for frame in x.heard), within=60, step=0.001)
-    question = next(frame for frame in x.heard if frame.kind == wire.SYN)
+    question = question_in_vain(mesh, x)
     began = len(mesh.sent)
     y.say("a", wire.ACK, probe=question.probe, source=x.addresses[0])
     mesh.run(0.45)

@@ -14,7 +14,7 @@ from tests.puppets import datagram, frame_of
 
 
 def is_listed(mesh: Mesh, victim: str, at: str) -> bool:
-    """Whether a node holds a member for one to talk to."""
+    """Return whether a node still talks to a member."""
     return held(mesh[at], victim).key in mesh[at].table.peers
 
 

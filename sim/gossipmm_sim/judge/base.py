@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from gossipmm_sim.judge.tracker import Tracker
     from gossipmm_sim.judge.violations import Breach
 
-__all__ = ("CHECKS", "Check", "Judged", "check", "parse_check")
+__all__ = ("CHECKS", "Check", "Judged", "check", "lasts_too_long", "parse_check")
 
 #: Kinds of checks by the first word of their text.
 CHECKS: dict[str, type[Check]] = {}
 C = TypeVar("C", bound="type[Check]")
+K = TypeVar("K")
 
 
 class Judged(Context, Protocol):
@@ -42,6 +43,20 @@ class Judged(Context, Protocol):
 
     def looked_at(self) -> list[Host]:
         """Return the hosts whose tables this sample examines."""
+
+
+def lasts_too_long(
+    since: dict[K, float], what: K, now: float, within: float, *, wrong: bool
+) -> float | None:
+    """Return for how many seconds something has been wrong, once that is more than ``within``.
+
+    ``since`` remembers when each thing began to be, from one sample to the next.
+    """
+    if not wrong:
+        since.pop(what, None)
+        return None
+    lasted = now - since.setdefault(what, now)
+    return lasted if lasted > within else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

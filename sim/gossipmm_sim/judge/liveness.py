@@ -8,7 +8,7 @@ from math import inf
 from gossipmm.core.values.types import Status
 from gossipmm_sim.errors import UsageError
 from gossipmm_sim.faults import select
-from gossipmm_sim.judge.base import Check, Judged, check
+from gossipmm_sim.judge.base import Check, Judged, check, lasts_too_long
 from gossipmm_sim.judge.violations import Breach, Violation
 
 __all__ = ("Converged", "JoinedWithin", "Kept", "Present", "Removed", "Unmoved")
@@ -118,16 +118,16 @@ class Present(Check):
             for subject in subjects:
                 pair = (observer.label, subject.label)
                 member = observer.member(subject.node_name)
-                if member is not None and (
+                there = member is not None and (
                     member.status in _THERE and member.generation == subject.core.generation
-                ):
-                    since.pop(pair, None)
-                elif now - since.setdefault(pair, now) > self.within:
+                )
+                lasted = lasts_too_long(since, pair, now, self.within, wrong=not there)
+                if lasted is not None:
                     return Breach(
                         violation=Violation.ABSENT,
                         observer=pair[0],
                         subject=pair[1],
-                        measured=now - since[pair],
+                        measured=lasted,
                         allowed=self.within,
                     )
         return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gossipmm.core.values.types import Status
 from gossipmm_sim.faults import select
-from gossipmm_sim.judge.base import Check, Judged, check
+from gossipmm_sim.judge.base import Check, Judged, check, lasts_too_long
 from gossipmm_sim.judge.violations import Breach, Violation
 
 __all__ = ("Intact", "NoGhosts")
@@ -44,15 +44,14 @@ class Intact(Check):
                     wrong = "elsewhere"
                 elif any(host not in lists.get(topic, ()) for topic, host in subject.wanted):
                     wrong = "without a registration"
-                if not wrong:
-                    since.pop(pair, None)
-                elif now - since.setdefault(pair, now) > self.within:
+                lasted = lasts_too_long(since, pair, now, self.within, wrong=bool(wrong))
+                if lasted is not None:
                     return Breach(
                         violation=Violation.ALTERED,
                         observer=pair[0],
                         subject=pair[1],
                         held=wrong,
-                        measured=now - since[pair],
+                        measured=lasted,
                         allowed=self.within,
                     )
         return None
@@ -76,15 +75,14 @@ class NoGhosts(Check):
             for member in observer.members()
             if member.name not in up and member.status in _THERE
         }
-        for gone in since.keys() - listed:
-            del since[gone]
-        for one in sorted(listed):
-            if now - since.setdefault(one, now) > self.within:
+        for one in sorted(listed | since.keys()):
+            lasted = lasts_too_long(since, one, now, self.within, wrong=one in listed)
+            if lasted is not None:
                 return Breach(
                     violation=Violation.GHOST,
                     observer=one[0],
                     subject=one[1],
-                    measured=now - since[one],
+                    measured=lasted,
                     allowed=self.within,
                 )
         return None
