@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.prose import Passage, everything, found
-from tests.house.source import ROOT, relative
+from tests.house.prose import Passage, everything, found, passages
+from tests.house.source import ROOT, python_files, relative
 
 #: File -> how many passages in it are still to be rewritten.
 KNOWN = {
@@ -34,6 +34,17 @@ def test_nothing_reads_as_if_it_were_translated():
     assert not worse, "\n".join(worse)
     better = {path: counted[path] for path, most in KNOWN.items() if counted[path] < most}
     assert not better, f"better than KNOWN says, so lower it (0: strike it out): {better}"
+
+
+def test_no_docstring_of_a_test_begins_with_whether():
+    """Docstrings of tests are stories and sentences; one that is neither slipped in."""
+    begin = [
+        f"{relative(path)}:{passage.line}"
+        for path in python_files("tests")
+        for passage in passages(path)
+        if passage.kind == "docstring" and passage.text.startswith("Whether")
+    ]
+    assert not begin, f"begin with a verb ('Return whether') or name the thing: {begin}"
 
 
 @pytest.mark.parametrize(
