@@ -9,11 +9,13 @@ from gossipmm.core.values.events import IdentityConflict
 from gossipmm.core.values.fault import Fault
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import IdentityState, Status, StatusReason
-from gossipmm.core.wire.pages import MAX_PAGE_NUMBER, encode_certificate_page
+from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.pages import MAX_PAGE_NUMBER, Page, encode_certificate_page
 from gossipmm_sim.engine.signing import StandInSigner
 from tests.core.certified_mesh import DAY, NOW, a_list, insider, issued, mesh_of
-from tests.helpers import dropped, held, picks
+from tests.helpers import Mesh, dropped, held, picks
 from tests.identities import seal, view
+from tests.puppets import Puppet
 
 
 def test_a_certificate_travels_with_page_0_and_counts_everywhere() -> None:
@@ -57,6 +59,38 @@ def test_who_has_no_certificate_is_nobody_where_all_have_to_sign() -> None:
     mesh.run(3)
     assert mesh["a"].member("z") is None
     assert dropped(mesh["a"], Drop.NO_CERTIFICATE)
+
+
+def asked_for(mesh: Mesh, key: int, by: Puppet, page: Page, seconds: float) -> int:
+    """Tell a node a page ten times a second; return how often it asks for that record."""
+    asked = 0
+    for _ in range(round(10 * seconds)):
+        for packet in by.say("a", pages=[page]):
+            asked += [want[0] for want in packet.frame.options.get(wire.OPT_WANT, ())].count(key)
+        mesh.run(0.1)
+    return asked
+
+
+def test_a_page_without_its_certificate_is_not_asked_about_without_end() -> None:
+    """Whoever tells it ten times a second would have all ask as often. [P155]."""
+    mesh = mesh_of("a", "b")
+    x = insider(mesh)
+    z = mesh.puppet("z")
+    z.seal = seal("z")
+    assert 1 <= asked_for(mesh, z.key, x, z.page_zero(), 3.0) <= 4
+
+
+def test_a_later_life_under_another_key_is_not_asked_about_without_end() -> None:
+    """Its certificate may be a newer one, so it is asked for; a forger says so all the time.
+
+    [P155, P163]
+    """
+    mesh = mesh_of("a", "b")
+    x = insider(mesh)
+    forger = mesh.puppet("forger", generation=mesh["b"].generation + (1 << 20))
+    forger.name, forger.seal = "b", seal("forger", 1)
+    key = wire.record_key("gossipmm", "b", forger.generation)
+    assert 1 <= asked_for(mesh, key, x, forger.page_zero(), 4.0) <= 2
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gossipmm.core.node import Node
 from gossipmm.core.values.events import (
     GenerationAhead,
     MemberDied,
@@ -130,6 +131,53 @@ def test_the_later_life_takes_over_when_the_one_held_would_be_declared_dead() ->
     mesh.run(0.1)
     assert not mesh.told("a", MemberDied)
     assert [page.raw] in [frame.options.get(wire.OPT_PAGES) for frame in victim.heard]
+
+
+def started_again(mesh: Mesh, generation: int = 0) -> Node:
+    """Start x again at its address, from where nothing comes to a."""
+    address = mesh["x"].addresses[0]
+    mesh.crash("x")
+    mesh.rules["from x"] = lambda packet: (
+        packet.source == address and packet.target in mesh["a"].addresses
+    )
+    return mesh.add("x", address=address, generation=generation, seeds=mesh["b"].addresses)
+
+
+def test_time_for_which_the_asker_stood_still_is_not_taken_from_the_answer() -> None:
+    """Story: a host that was paused for 2.6 s took that for no answer, and asked no more.
+
+    [P129]
+    """
+    mesh = Mesh(*"abx")
+    mesh.settle()
+    later = started_again(mesh)
+    trail = lambda: held(mesh["a"], "x").trail  # noqa: E731
+    mesh.until(lambda: trail()[-1].kind is EvidenceKind.LATER_LIFE, within=2)
+    mesh.freeze("a")
+    mesh.run(3)
+    mesh.rules.clear()
+    mesh.thaw("a")
+    mesh.until(lambda: held(mesh["a"], "x").generation == later.generation, within=1)
+    assert not mesh.told("a", NameClaimed)
+
+
+def test_who_answers_in_the_place_of_the_life_held_is_asked_for_its_record() -> None:
+    """Story: nobody had answered for it once, and for a minute it was not asked, though there.
+
+    [P129]
+    """
+    mesh = Mesh(*"abx")
+    mesh.settle()
+    (liar,) = mesh.puppets("liar")
+    forged = claimant(mesh, "x2", "x")
+    forged.answers = False
+    liar.say("a", pages=[forged.page_zero()])
+    mesh.until(lambda: bool(mesh.told("a", NameClaimed)), within=5)
+    started_again(mesh, forged.generation)
+    mesh.run(0.5)
+    mesh.rules.clear()
+    mesh.until(lambda: held(mesh["a"], "x").generation == forged.generation, within=3)
+    assert not mesh.told("a", MemberDied)
 
 
 def test_a_leave_of_a_later_life_ends_nobody_who_lives() -> None:

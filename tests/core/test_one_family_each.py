@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from gossipmm.core.node import Node
 from gossipmm.core.values.events import MemberDied, MemberRestarted
+from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.types import Address, Status
+from gossipmm.core.wire import frame as wire
 from tests.helpers import Mesh, Packet, held, picks
 
 PORT = 7946
@@ -78,3 +80,41 @@ def test_a_host_that_only_others_reach_is_taken_back_after_it_was_held_dead() ->
     mesh.rules.clear()
     mesh.settle(within=15)
     assert held(mesh["six"], "four").status is Status.ALIVE
+
+
+def test_before_a_death_helpers_are_asked_at_once_for_who_only_they_reach() -> None:
+    """Story: at 20 % loss hosts of one family declared those of the other dead [P131].
+
+    They were accused by others, and the question before the death went where no path led.
+    """
+    mesh = cluster()
+    mesh.run(6)
+    member = held(mesh["six"], "four")
+    assert member.indirect
+    probes = mesh["six"]._parts.probes
+    probes.drop(member)
+    mesh["six"].stats.loss = 0.3  # where it is asked ten times instead, and by nobody else
+    began = len(mesh.sent)
+    assert probes.start(member, Purpose.DEATH) is not None
+    mesh.run(0.1)
+    helps = [p for p in mesh.sent[began:] if p.frame.kind == wire.HELP and p.source == SIX]
+    assert helps
+
+
+def test_of_those_who_might_help_those_with_a_family_of_the_target_are_chosen() -> None:
+    """Story: three at random of twelve, of whom two had both families [P67]."""
+    mesh = Mesh("a")
+    mesh.puppets(*(f"z{number}" for number in range(8)))
+    both = mesh.puppets("x", "y")
+    for number, one in enumerate(both):
+        one.addresses = (*one.addresses, (f"fd09::{number + 50}", PORT))
+        one.say("a", pages=[one.page_zero()])
+    far = mesh.puppet("far", address=SIX).introduce("a")
+    mesh.run(1)
+    probes = mesh["a"]._parts.probes
+    probes.drop(held(mesh["a"], "far"))
+    probe = probes.start(held(mesh["a"], "far"), Purpose.ROUND)
+    assert probe is not None
+    chosen = [member.name for member in probes._helpers.choose(probe)]
+    assert {"x", "y"} <= set(chosen)
+    assert far.name not in chosen

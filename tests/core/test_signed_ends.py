@@ -65,6 +65,19 @@ def test_a_claim_that_this_node_left_only_has_it_ask() -> None:
     assert mesh["b"].generation == before
 
 
+def test_a_claim_that_a_member_left_is_not_asked_about_without_end() -> None:
+    """Ten such rows a second had all ask for its record as often. [P157]."""
+    mesh = signed_mesh("a", "b")
+    x = insider(mesh)
+    asked = 0
+    for _ in range(40):
+        row = wire.row(key_of(mesh["b"]), mesh["b"].heartbeat, wire.LEFT)
+        for packet in x.say("a", rows=row):
+            asked += len(packet.frame.options.get(wire.OPT_WANT, ()))
+        mesh.run(0.1)
+    assert 1 <= asked <= 2
+
+
 def test_a_copy_of_this_node_that_left_has_it_begin_another_life() -> None:
     """[P157]: that one has its key, so all others believe it."""
     mesh = signed_mesh("a", "b", "c")

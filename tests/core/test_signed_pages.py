@@ -100,6 +100,35 @@ def test_nobody_claims_a_name_by_a_later_life(number: int | None) -> None:
     assert not forger.heard, "nobody asked it"
 
 
+def test_a_later_life_of_a_name_that_never_signed_has_to_answer_as_ever() -> None:
+    """Where identities are being announced, no signature speaks for either life. [P129, P153]."""
+    mesh = mesh_of(mode=ANNOUNCE)
+    x = insider(mesh)
+    old = mesh.puppet("old").introduce()
+    forged = mesh.puppet("forged", generation=old.generation + (1 << 20))
+    forged.name, forged.answers = "old", False
+    tell(mesh, x, forged.page_zero())
+    assert held(mesh["a"], "old").generation == old.generation
+
+
+def test_what_was_written_in_a_name_before_its_key_was_known_does_not_stay() -> None:
+    """A page of another writer came first, and was listed beside what the owner signed.
+
+    [P152]
+    """
+    mesh = mesh_of(mode=ANNOUNCE)
+    x = insider(mesh)
+    late = mesh.puppet("late")
+    forger = mesh.puppet("forger", generation=late.generation)
+    forger.name, forger.version = "late", 1000
+    x.say("a", pages=[forger.page(1, EVIL)])
+    late.seal = seal("late")
+    late.introduce("a")
+    mesh.run(1)
+    assert held(mesh["a"], "late").pages[0].signed
+    assert "evil" not in picks(mesh["a"], "compute")
+
+
 def test_a_restart_counts_at_once_without_an_answer() -> None:
     """[P153]: its key proves it, so nobody waits for a round trip."""
     mesh = mesh_of()

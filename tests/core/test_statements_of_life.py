@@ -70,11 +70,21 @@ def test_an_honest_helper_brings_what_the_target_signed() -> None:
         assert not dropped(mesh["a"], Drop.NO_STATEMENT)
 
 
-def test_who_took_a_dead_members_address_is_not_taken_for_it() -> None:
-    """It answered each probe in the name of the dead one, which stayed alive for ever. [P156]."""
+@pytest.mark.parametrize("replays", [False, True])
+def test_who_took_a_dead_members_address_is_not_taken_for_it(replays: bool) -> None:
+    """It answered each probe in the name of the dead one, which stayed alive for ever. [P156].
+
+    ``replays``: it shows what the dead one signed when it was asked before.
+    """
     mesh = signed_mesh("a", "b", "c")
     mesh.run(5)
     node = mesh["b"]
+    signed = [
+        packet.frame.options[wire.OPT_LIFE]
+        for packet in mesh.sent
+        if wire.OPT_LIFE in packet.frame.options and packet.source == node.addresses[0]
+    ]
+    shown = {"options": {wire.OPT_LIFE: signed[-1]}} if replays else {}
     mesh.crash("b")
     impostor = mesh.puppet("i", address=node.addresses[0], generation=node.generation)
     impostor.name = "b"
@@ -85,7 +95,7 @@ def test_who_took_a_dead_members_address_is_not_taken_for_it() -> None:
         frame = frame_of(data)
         impostor.heartbeat += 1
         if frame.kind == wire.SYN:
-            answer = impostor.frame(wire.ACK, frame.sender, probe=frame.probe)
+            answer = impostor.frame(wire.ACK, frame.sender, probe=frame.probe, **shown)
             impostor._out.append((answer, source))
 
     impostor.receive_datagram = heard  # type: ignore[method-assign]
