@@ -212,7 +212,7 @@ def draw(points: list[Point], title: str) -> str:
         axes.set_xlim(left=0)
         axes.set_ylim(bottom=0)
         axes.legend()
-        return svg(figure)
+        return svg(figure, alone=True)
 
 
 def _bars(middles: list[float], ends: list[tuple[float, float]]) -> list[list[float]]:

@@ -53,6 +53,13 @@ def test_the_picture_has_a_line_for_each_kind():
     assert all(word in picture for word in ("a title", "SYN expected", "not expected"))
 
 
+def test_the_picture_can_be_read_as_a_file_of_its_own():
+    """Its colours were those of a page that it was not on: a browser showed black on black."""
+    picture = draw([summed_up(SETTING, SEEDS)], "a title")
+    assert "#1f2937" in picture
+    assert "var(" not in picture
+
+
 class _Here:
     """A context of processes, and a pool of them, that is this process."""
 

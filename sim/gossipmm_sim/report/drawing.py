@@ -58,11 +58,15 @@ def shade(axes: Any, result: Result) -> None:
     axes.set_xlim(begin, end)
 
 
-def svg(figure: Figure) -> str:
-    """Give a figure as SVG: equal bytes for equal data (fixed hashsalt, no date, no fonts)."""
+def svg(figure: Figure, *, alone: bool = False) -> str:
+    """Give a figure as SVG: equal bytes for equal data (fixed hashsalt, no date, no fonts).
+
+    ``alone``: for a file of its own, which no page gives its colours.
+    """
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     text = re.sub(r"^.*?(?=<svg)", "", out.getvalue(), flags=re.DOTALL).strip()
-    for colour, variable in _OF_PAGE.items():
-        text = text.replace(colour, variable)
+    if not alone:
+        for colour, variable in _OF_PAGE.items():
+            text = text.replace(colour, variable)
     return text
