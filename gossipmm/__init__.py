@@ -107,9 +107,9 @@ if not TYPE_CHECKING:  # to a type checker any name would exist
     def __getattr__(name: str) -> object:
         """Import a public name when it is first used (PEP 562)."""
         if name == "__version__":
-            from importlib.metadata import version
+            from gossipmm.version import installed_version
 
-            value: object = version("gossipmm")
+            value: object = installed_version()
         elif name in _ORIGIN:
             from importlib import import_module
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from functools import cache
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -50,24 +49,17 @@ from gossipmm.core.values.types import (
 from gossipmm.errors import AgentClosedError
 from gossipmm.text.paths import no_path, path_troubles
 from gossipmm.text.picks import NO_ZONE
+from gossipmm.version import installed_version
 
 if TYPE_CHECKING:
     from gossipmm.matchmaker import Lookup, TableMatchMaker
 
-__all__ = ("Agent", "installed_version")
+__all__ = ("Agent",)
 
 #: Seconds by which the core may be late in ending a leave before the shell ends it.
 _LEAVE_GRACE = 0.5
 #: Seconds between two checks of ``table.joined``.
 _JOIN_LOOK = 1.0
-
-
-@cache
-def installed_version() -> str:
-    """Return the version of this package."""
-    from importlib.metadata import version
-
-    return version("gossipmm")
 
 
 class Agent(Registering, Others):

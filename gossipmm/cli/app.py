@@ -126,9 +126,9 @@ def _compiled() -> bool:
 
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not context.resilient_parsing:
-        from importlib.metadata import version
+        from gossipmm.version import installed_version
 
-        click.echo(f"gossipmm {version('gossipmm')}{' (compiled)' if _compiled() else ''}")
+        click.echo(f"gossipmm {installed_version()}{' (compiled)' if _compiled() else ''}")
         context.exit()
 
 

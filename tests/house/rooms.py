@@ -11,6 +11,7 @@ __all__ = ("CORE", "GOSSIPMM", "KNOWN_CIRCLES", "PUBLISHED", "SIDECAR", "SIM", "
 #: Rooms of the package, from the bottom up.
 GOSSIPMM = (
     "errors",
+    "version",
     "mechanisms",
     "names",
     "addresses",

@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from gossipmm.agent.agent import installed_version
 from gossipmm.core.values.events import KINDS
 from gossipmm.core.values.types import HostState
 from gossipmm.names import PREFERENCES
 from gossipmm.sidecar.http.problems import MEDIA_TYPE, Problem
 from gossipmm.sidecar.http.router import Endpoint
+from gossipmm.version import installed_version
 
 __all__ = ("document",)
 

@@ -16,7 +16,6 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 
 from gossipmm.agent import Agent
-from gossipmm.agent.agent import installed_version
 from gossipmm.sidecar.consul.catalog import (
     MOST_WAITING,
     Catalog,
@@ -29,6 +28,7 @@ from gossipmm.sidecar.consul.shapes import DATACENTER, PASSING, WARNING, Check, 
 from gossipmm.sidecar.http.messages import Answer, Application, Held, Request, Response
 from gossipmm.sidecar.http.origin import check_host
 from gossipmm.sidecar.http.problems import ProblemError
+from gossipmm.version import installed_version
 
 __all__ = ("application", "text")
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
-from importlib.metadata import version
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +28,7 @@ from gossipmm.agent.verdict import VERDICTS
 from gossipmm.core.values.stats import BOUNDS, Drop, Timing
 from gossipmm.core.values.types import NodeState, Status
 from gossipmm.core.wire.frame import KIND_NAMES
+from gossipmm.version import installed_version
 
 if TYPE_CHECKING:
     from gossipmm.agent import Agent
@@ -121,7 +120,7 @@ class _Collector(Collector):
     @staticmethod
     def _build() -> Metric:
         text = "1, with the version that runs."
-        version = {_version(): 1.0}
+        version = {installed_version(): 1.0}
         return _labelled(GaugeMetricFamily, "gossipmm_build_info", text, "version", version)
 
     def _memory(self) -> Iterator[Metric]:
@@ -350,11 +349,6 @@ class _Collector(Collector):
             "From the first try of a probe to the answer of its target.",
             self._agent.stats.probe_seconds,
         )
-
-
-@cache
-def _version() -> str:
-    return version("gossipmm")
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:
