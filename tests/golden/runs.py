@@ -19,7 +19,7 @@ from gossipmm_sim.runs.run import Run
 from gossipmm_sim.runs.scenario import Scenario, find, scenarios
 from gossipmm_sim.search.swarm import swarm
 
-__all__ = ("Record", "Story", "names", "play")
+__all__ = ("Record", "Story", "names", "on_record", "play")
 
 #: Swarm seeds on record: (first, last + 1, hosts).
 SWARM = ((0, 30, 10), (100, 112, 5), (200, 206, 25))
@@ -52,6 +52,14 @@ def names() -> list[str]:
         if one.quick and not one.known_failure and name not in TOO_LONG
     ]
     return known + [f"swarm:{n}:{seed}" for first, end, n in SWARM for seed in range(first, end)]
+
+
+def on_record(scenario: Scenario) -> bool:
+    """Return whether just this is played for the record, where it has to keep its promises, too.
+
+    Then it is not simulated a second time elsewhere, but for a seed of its own.
+    """
+    return scenario.name in names() and scenario == find(scenario.name)
 
 
 def scenario_of(name: str) -> tuple[Scenario, int]:

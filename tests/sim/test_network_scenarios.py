@@ -13,6 +13,7 @@ import pytest
 from gossipmm_sim.runs.run import run
 from gossipmm_sim.runs.scenario import scenarios
 from gossipmm_sim.search.campaign import jobs
+from tests.golden.runs import on_record
 
 FAMILIES = ("paths", "newcomers", "lives", "extremes")
 ALL = [one for one in scenarios().values() if one.family in FAMILIES]
@@ -36,7 +37,13 @@ def label(one):
     return "-".join([one.name, str(one.nodes), *params])
 
 
-QUICK = [as_run for one in ALL for as_run in variants(one) if as_run.quick]
+#: Without those that ``test_golden.py`` runs, by another seed.
+QUICK = [
+    as_run
+    for one in ALL
+    for as_run in variants(one)
+    if as_run.quick and (one.name in SEEDS or not on_record(as_run))
+]
 
 
 @pytest.mark.parametrize("scenario", QUICK, ids=label)

@@ -1,4 +1,4 @@
-"""Scenarios on the real core: the short ones in full, and what a run says of itself."""
+"""What a run says of itself, and attacks; ``test_golden.py`` runs the scenarios as they are."""
 
 from __future__ import annotations
 
@@ -13,53 +13,7 @@ from gossipmm_sim.errors import UsageError
 from gossipmm_sim.runs.run import Run, run
 from gossipmm_sim.runs.scenario import Scenario, find
 
-#: Scenarios that take about a second or less each; campaigns run all of them.
-SHORT = (
-    "address_taken_over_by_another_cluster",
-    "address_taken_over_by_another_node",
-    "all_but_one_die",
-    "clocks_of_every_kind",
-    "cluster_of_2_one_dies",
-    "dead_not_resurrected_by_replay",
-    "deaf_node",
-    "deleted_then_really_back",
-    "drain",
-    "encrypted_crash",
-    "graceful_leave",
-    "half_dies_at_once",
-    "isolated_bystander_with_a_fresher_heartbeat_returns",
-    "join_wrong_cluster",
-    "key_rotation",
-    "key_rotation_half_way_with_restarts",
-    "leave_then_stale_alive",
-    "live_down_live",
-    "mute_node",
-    "name_service_down_at_boot",
-    "name_used_twice",
-    "one_way_link",
-    "own_past_identity_heard",
-    "paused_node_refutes",
-    "record_larger_than_a_datagram",
-    "restart_new_generation_supersedes",
-    "restart_with_the_clock_stepped_back",
-    "round_robin_even_under_churn",
-    "seed_isolated",
-    "seed_only_join",
-    "socket_errors",
-    "ttl_expires",
-    "two_keys_on_one_network",
-    "unregister_during_partition",
-    "unregister_one_keeps_others",
-)
-
-
-@pytest.mark.parametrize("name", SHORT)
-def test_scenario(name):
-    result = run(find(name), seed=1)
-    assert result.ok, "\n".join(f"{v.check}: {v.message}" for v in result.failures)
-
-
-#: The same for scenarios with variants, each of which is a run.
+#: Attacks with variants, each of which is a run; they have to happen.
 HOSTILE = (
     "outsiders",
     "a_page_in_my_name",
