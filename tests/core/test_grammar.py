@@ -239,7 +239,7 @@ def test_every_datagram_keeps_to_the_grammar(talk: list[bytes]) -> None:
     chosen: set[Hashable] = set()
     for data in talk:
         check(data, chosen)
-    assert len(chosen) > 50
+    assert len(chosen) > 30
 
 
 def test_every_kind_and_option_was_seen(talk: list[bytes]) -> None:
