@@ -291,7 +291,9 @@ class Receiver:
             parts.detector.hear_alive(sender, heartbeat, evidence, sender.name)
         if sender.declared_dead_at is not None:
             parts.probes.start(sender, Purpose.RETURNING)
-        if not sender.complete:
+        # Where its record says nobody answers: asked there for the record, it would not hear that.
+        moved = sender.declared_dead_at is not None and source not in sender.addresses
+        if moved or not sender.complete:
             parts.replies.ask(inbound.reply, sender.key)
 
     def _room_to_reply(self, inbound: Inbound) -> int:

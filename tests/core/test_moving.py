@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gossipmm.core.values.events import AddressChanged, MemberDied, MemberSuspected, SelfSuspected
-from gossipmm.core.values.types import Address
+from gossipmm.core.values.types import Address, Status
 from gossipmm.core.wire import frame as wire
 from gossipmm.errors import ConfigError, LimitError
 from tests.helpers import Mesh, held, key_of
@@ -48,6 +48,28 @@ def test_a_node_that_moved_is_known_at_its_new_address_at_once_and_never_suspect
     assert not any(
         mesh.told(name, kind) for name in "abc" for kind in (MemberSuspected, MemberDied)
     )
+
+
+def test_who_moved_while_it_was_cut_off_is_asked_for_its_new_address_where_it_speaks_from() -> None:
+    """It knew all others, whose addresses had not changed, and spoke to each of them; they held it
+    dead for good, at the old address, and asked it there (swarm_paths seed 4425).
+
+    Its old address was still proved, as only a request to one that is not had its record asked
+    for where the datagram came from [P96].
+    """
+    mesh = Mesh("a", "b", "c", "d")
+    mesh.settle()
+    mesh.run(2)
+    both = {*mesh["b"].addresses, NEW}
+    mesh.rules["cut off"] = lambda packet: not both.isdisjoint((packet.source, packet.target))
+    move(mesh, "b", NEW)
+    mesh.until(lambda: all(mesh.told(name, MemberDied, "b") for name in "acd"), within=12)
+    mesh.heal()
+    mesh.run(4)
+    for name in "acd":
+        assert held(mesh[name], "b").addresses == (NEW,)
+        assert held(mesh[name], "b").status is Status.ALIVE
+    assert mesh.agreed()
 
 
 def test_what_cannot_be_announced_changes_nothing() -> None:
