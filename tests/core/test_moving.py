@@ -51,10 +51,10 @@ def test_a_node_that_moved_is_known_at_its_new_address_at_once_and_never_suspect
 
 
 def test_who_moved_while_it_was_cut_off_is_asked_for_its_new_address_where_it_speaks_from() -> None:
-    """It knew all others, whose addresses had not changed, and spoke to each of them; they held it
-    dead for good, at the old address, and asked it there (swarm_paths seed 4425).
+    """It spoke to all others, and they held it dead for good.
 
-    Its old address was still proved, as only a request to one that is not had its record asked
+    They asked it at its old address (swarm_paths seed 4425), although it spoke from another. The
+    old address was still proved, as only a request to one that is not had its record asked
     for where the datagram came from [P96].
     """
     mesh = Mesh("a", "b", "c", "d")
