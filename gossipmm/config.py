@@ -235,6 +235,10 @@ class Config:
     #: that.
     zone_spill: int = 1
 
+    #: Keep a network coordinate, by which distances (round trips) between any two members are
+    #: estimated: for ``rtt``, for lists by distance, and for ``prefer = "near"``. 3 bytes a second.
+    distances: bool = False
+
     # -- simulation only -------------------------------------------------------------------
     #: Mechanisms switched off, to show in simulation what each is for (``gossipmm-sim ablate``).
     #: Only code can set this: no file, no environment, no flag. Never in production.

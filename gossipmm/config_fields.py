@@ -83,6 +83,7 @@ class ConfigFields(TypedDict, total=False):
     direct_checks_liveness: bool
     prefer: str
     zone_spill: int
+    distances: bool
     without: Collection[Mechanism | str]
 
 

@@ -24,6 +24,11 @@ class Mechanism(StrEnum):
     DEAD_RETRY = "dead_retry"  #: the dead are probed again, so that a split heals
     DEAF_HOLD = "deaf_hold"  #: a node that hears nobody at all holds its accusations
     DIGESTS = "digests"  #: tables are compared, which finds what broadcasts missed
+    DISTANCE_FILTER = "distance_filter"  #: of several round trips to a member the lowest counts
+    DISTANCE_HEIGHT = "distance_height"  #: a coordinate has a height beside three dimensions
+    DISTANCE_JURY = "distance_jury"  #: a coordinate that most others contradict is not believed
+    DISTANCE_NEIGHBOURS = "distance_neighbours"  #: the last samples of many members pull together
+    DISTANCE_YOUNG = "distance_young"  #: who has measured few members asks more of them
     EQUIVOCATION = "equivocation"  #: who signs two pages of one version is in no lookup
     EVERYONE_DECLARES = "everyone_declares"  #: a death heard is a suspicion, not yet a death here
     EXPECTED_SYN = "expected_syn"  #: a predecessor on the ring whose SYN does not come is probed

@@ -105,6 +105,7 @@ class Node(NodeViews):
         self.config = config
         self.table: Table = self._local.table
         self.stats: Stats = self._local.stats
+        self.distances = self._local.distances
         self._called_at = now
         #: A smaller step of the clock means nothing: it is not looked at.
         self._may_be_late = 0.5 * config.probe_time

@@ -55,6 +55,8 @@ __all__ = ("Parts", "Receiver")
 _REFUSALS: Final = ((wire.OPT_FULL, Refusal.FULL), (wire.OPT_AHEAD, Refusal.AHEAD))
 #: Bytes that may go to an unvalidated address for each byte from there [P95].
 _ALLOWED: Final = 3
+#: Bytes of a coordinate among the options of an ACK.
+_PLACE: Final = 11
 
 
 class Parts(NamedTuple):
@@ -387,7 +389,8 @@ class Receiver:
                 parts.identities.statements.answer(inbound)
         elif frame.target:
             local.stats.drop(Drop.NOT_FOR_ME)
-        room = self._room_to_reply(inbound) - 18
+        asked = frame.coordinate is not None and frame.target == local.me.key
+        room = self._room_to_reply(inbound) - (18 + _PLACE if asked else 18)
         rows, options = inbound.take_reply(room)
         if not options and frame.target in (local.me.key, 0):
             rows += self._rows_beside(inbound, room - len(rows))
@@ -395,8 +398,9 @@ class Receiver:
                 options = parts.replies.own_record(room - len(rows))
         to, source = inbound.answers_to, inbound.source
         if frame.half and frame.target == local.me.key and not options:
-            self._outbox.exchange(wire.ACK, to, source, frame.probe, rows)
+            self._outbox.exchange(wire.ACK, to, source, frame.probe, rows, asked=asked)
         else:
+            options = {**(options or {}), **self._outbox.place_options(wire.ACK, to, asked=asked)}
             self._outbox.send(
                 wire.ACK, to, address=source, probe=frame.probe, rows=rows, options=options
             )

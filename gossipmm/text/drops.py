@@ -63,6 +63,8 @@ DROPS: Mapping[Drop, str] = {
     Drop.UNPROVED_LIFE: "about later lives of live members, for which nobody has answered",
     Drop.QUESTION_RATE: "with questions, from a member that asks more often than it could use",
     Drop.CHANGES: "pages of members that changed too much of their records just before",
+    Drop.DISTANCE_FAR: "coordinates that round trips, and what most members say, contradict",
+    Drop.DISTANCE_FAST: "coordinates that moved faster than what knows where it is",
     Drop.NO_CREDIT: "accusations by members that were wrong again and again",
     Drop.UNSIGNED: "records that are not signed and have to be",
     Drop.BAD_SIGNATURE: "with a signature that does not hold",

@@ -58,7 +58,7 @@ def test_what_is_read_is_what_was_written(
     high = bool(probe & 8)
     half = fingerprint >> 32 if high else fingerprint & SHORT
     which = wire.HIGH_HALF if high else wire.LOW_HALF
-    assert frame == (kind, *keys, probe & SHORT, half, *beats, rows * ROW, {}, which)
+    assert frame == (kind, *keys, probe & SHORT, half, *beats, rows * ROW, {}, which, None)
 
 
 @given(kind=st.sampled_from([wire.SYN, wire.ACK]), me=KEYS, target=KEYS)
@@ -82,7 +82,8 @@ GOOD = encode(wire.SYN, (5, 6), 16, 0, (1, 1), ROW)
         (GOOD[:-1], Drop.MALFORMED),
         (GOOD + b"\0", Drop.MALFORMED),
         (b"\x58\x2a" + GOOD[2:-1], Drop.MALFORMED),
-        (b"\x58\x2b\x33" + GOOD[3:], Drop.VERSION),
+        (b"\x58\x2b\x43" + GOOD[3:], Drop.VERSION),
+        (b"\x58\x2b\x33" + GOOD[3:], Drop.UNKNOWN_KIND),
         (b"\x58\x2b\x23" + GOOD[3:], Drop.UNKNOWN_KIND),
         (GOOD[:3] + bytes(8) + GOOD[11:], Drop.OUT_OF_RANGE),
         (GOOD[:23] + b"\xff" * 4 + GOOD[27:], Drop.OUT_OF_RANGE),

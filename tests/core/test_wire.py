@@ -83,7 +83,7 @@ def test_what_is_read_is_what_was_written(
     head = 51 + (len(encoded) >= 24) + (len(encoded) >= 256)
     assert len(data) == head + len(encoded) + 3 * slow
     frame = wire.decode_untrusted(data, TAG)
-    assert tuple(frame) == (kind, sender, *words, *beats, encoded, options, 0)
+    assert tuple(frame) == (kind, sender, *words, *beats, encoded, options, 0, None)
     assert list(wire.rows_in(frame.rows)) == rows
 
 

@@ -20,8 +20,10 @@ def test_page_zero_announces_the_wire_version() -> None:
     """[P122]."""
     mesh = Mesh("a")
     mesh.add("old", without=OLD)
+    mesh.add("near", distances=True)
     mesh.settle()
-    assert held(mesh["old"], "a").reads == wire.WIRE_VERSION
+    assert held(mesh["old"], "near").reads == wire.WIRE_VERSION
+    assert held(mesh["old"], "a").reads == wire.WIRE_VERSION_WITHOUT
     assert held(mesh["a"], "old").reads == 1
     assert len(cbor2.loads(held(mesh["a"], "old").pages[0].raw)) == 7
 

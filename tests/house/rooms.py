@@ -50,6 +50,7 @@ CORE = (
     "wire",
     "identity",
     "sealing",
+    "distances",
     "table",
     "sending",
     "failure",

@@ -201,7 +201,9 @@ class Probes:
         slim = not probe.sent and address in self._admission.proved and short not in self._short
         probe.sent.append(local.now)
         if not slim or probe.questions:
-            told = {wire.OPT_SIGN: list(probe.questions)} if probe.questions else None
+            told = self._outbox.place_options(wire.SYN, member)
+            if probe.questions:
+                told[wire.OPT_SIGN] = list(probe.questions)
             self._outbox.send(
                 wire.SYN, member, address=address, probe=identity, rows=rows, options=told
             )
@@ -311,6 +313,8 @@ class Probes:
         stats.probe_seconds.add(local.now - probe.began)
         stats.loss += 0.05 * ((1.0 if number else 0.0) - stats.loss)
         rtt = local.now - probe.sent[number]
+        if not local.waited():
+            local.distances.measured(member.key, rtt, frame.coordinate, local.now)
         if stats.rtt:
             self._deviation += 0.25 * (abs(rtt - stats.rtt) - self._deviation)
             stats.rtt += 0.125 * (rtt - stats.rtt)

@@ -15,7 +15,13 @@ from gossipmm.core.table.member import Member
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Address, Status
 from gossipmm.core.wire import frame as wire
-from gossipmm.core.wire.slim import MAX_SLIM_ROWS, SLIM_SINCE
+from gossipmm.core.wire.slim import (
+    COORDINATE,
+    COORDINATES,
+    COORDINATES_SINCE,
+    MAX_SLIM_ROWS,
+    SLIM_SINCE,
+)
 from gossipmm.core.wire.slim import encode as encode_slim
 from gossipmm.mechanisms import Mechanism
 
@@ -23,6 +29,8 @@ __all__ = ("Outbox", "Stranger")
 
 #: Bytes around padding among the options: its key, and the head of more than 255 bytes.
 _AROUND_PADDING: Final = 1 + 3
+#: Most bytes of rows of a slim frame that brings a coordinate as well.
+_ROWS_BESIDE: Final = MAX_SLIM_ROWS - COORDINATE
 #: Steps of work to make a datagram and to seal it.
 _SENT: Final = 4
 
@@ -173,9 +181,18 @@ class Outbox:
         self._queue(wire.KIND_NAMES[wire.SYN], data, address)
 
     def exchange(
-        self, kind: int, to: Member | Stranger, address: Address, probe: int, rows: bytes
+        self,
+        kind: int,
+        to: Member | Stranger,
+        address: Address,
+        probe: int,
+        rows: bytes,
+        *,
+        asked: bool = False,
     ) -> bool:
         """Queue a SYN or ACK as a slim frame, or else in full; return whether it is slim [P125].
+
+        ``asked``: it answers one that asked for a coordinate [P179].
 
         Slim is what a member that reads it is sent while it is held alive and nothing has to be
         said that needs an option.
@@ -189,15 +206,39 @@ class Outbox:
             or not local.table.joined
             or len(rows) > MAX_SLIM_ROWS
         ):
-            self.send(kind, to, address=address, probe=probe, rows=rows)
+            options = self.place_options(kind, to, asked=asked)
+            self.send(kind, to, address=address, probe=probe, rows=rows, options=options)
             return False
         self._receivers[address] = to
         keys, beats = (local.me.key, to.key), (local.own.heartbeat, max(to.k, 0))
-        frame = encode_slim(kind, keys, probe, local.table.fingerprint, beats, rows)
+        form, where = kind, self._place(kind, to, asked=asked)
+        if where is not None and len(rows) <= _ROWS_BESIDE:
+            form, rows = COORDINATES[kind], where + rows
+        frame = encode_slim(form, keys, probe, local.table.fingerprint, beats, rows)
         kid = self._kid_for(to, address) if self.several_keys else b""
         data = self._envelope.seal(frame, address, local.now, kid)
         self._queue(wire.KIND_NAMES[kind], data, address)
         return True
+
+    def _place(self, kind: int, to: Member | Stranger, *, asked: bool) -> bytes | None:
+        """Return what an exchange says of coordinates: a question (empty), one, or nothing.
+
+        [P179]
+        """
+        local = self._local
+        if not isinstance(to, Member) or local.speaks(to) < COORDINATES_SINCE:
+            return None
+        if kind == wire.ACK:
+            return local.distances.own_bytes() if asked else None
+        asks = local.distances.asks(to.key, len(local.table.peers), local.now)
+        return b"" if asks else None
+
+    def place_options(
+        self, kind: int, to: Member | Stranger, *, asked: bool = False
+    ) -> dict[int, Any]:
+        """Return the same for an exchange in full, as options."""
+        place = self._place(kind, to, asked=asked)
+        return {} if place is None else {wire.OPT_WHERE: place}
 
     def _kid_for(self, to: Member | None, address: Address) -> bytes:
         """Return the id of a key that the receiver can read; empty: the usual one [P119].

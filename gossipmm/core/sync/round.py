@@ -89,6 +89,8 @@ class GossipRound:
         if self._turn >= _BESIDE:
             self._turn = 0
             others += 1
+        elif local.distances.is_young(len(local.table.peers)):
+            others += 1  # it takes several others to know where this node is [P180]
         if successor is None:
             others += 1  # nobody is there who is not suspected
         else:

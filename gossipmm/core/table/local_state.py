@@ -11,6 +11,7 @@ from math import inf
 from typing import Final
 
 from gossipmm.config import Config
+from gossipmm.core.distances.distances import Distances
 from gossipmm.core.table.changes import Changes
 from gossipmm.core.table.member import Member
 from gossipmm.core.table.peers import Peers
@@ -50,6 +51,7 @@ class LocalState:
         self.stats = Stats()
         self.timers = Timers()
         self.table = Table(config, self.stats)
+        self.distances = Distances(config, rng, self.stats)
         self.changes = Changes()
         self.peers = Peers(self.table, rng)
         self._publishing = Publishing(self.table, self.timers, now)

@@ -25,7 +25,7 @@ from gossipmm.core.values.types import (
     OwnRegistration,
     Registration,
 )
-from gossipmm.core.wire.frame import WIRE_VERSION
+from gossipmm.core.wire.frame import WIRE_VERSION, WIRE_VERSION_WITHOUT
 from gossipmm.core.wire.pages import (
     MAX_ADDRESSES,
     MAX_ENTRIES_NUMBER,
@@ -97,7 +97,9 @@ class SelfRecord:
         #: What it announces about its keys; None: it does not encrypt.
         self.keys: Told | None = None
         #: The wire version that it announces [P122].
-        self.reads = 1 if Mechanism.WIRE_VERSION in config.without else WIRE_VERSION
+        self.reads = WIRE_VERSION if config.distances else WIRE_VERSION_WITHOUT
+        if Mechanism.WIRE_VERSION in config.without:
+            self.reads = 1
         self.heartbeat: Heartbeat = 1
         #: True once somebody holds this generation's record: from then on a higher one is a
         #: conflict.

@@ -73,6 +73,9 @@ class Drop(StrEnum):
     NOT_CERTIFIED = "not_certified"  #: a topic or address that its owner's certificate excludes
     NO_STATEMENT = "no_statement"  #: word of a life that signs, without its signature
     CHANGES = "changes"  #: a page of a member that changed too much of its record lately
+    #: A coordinate that the round trip to its owner, and what others say of it, contradict.
+    DISTANCE_FAR = "distance_far"
+    DISTANCE_FAST = "distance_fast"  #: one that moved as none does that knows where it is
 
 
 #: Upper bounds (seconds) of the buckets of a Timing, each about twice the one before.

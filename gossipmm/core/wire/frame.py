@@ -28,6 +28,7 @@ from gossipmm.core.values.types import Generation, Heartbeat, NodeId
 from gossipmm.core.wire.option_checks import MAX_PULL as MAX_PULL
 from gossipmm.core.wire.option_checks import (
     are_questions,
+    is_coordinate,
     is_cursor,
     is_key,
     is_life,
@@ -41,8 +42,10 @@ from gossipmm.core.wire.strict import Refused, is_numbered, loads_untrusted
 
 PROTOCOL: Final = 1
 #: The highest wire version that this node reads, as its page 0 announces it. From 2 on, digests may
-#: hash the bytes of pages, and exchanges may be slim frames [P122].
-WIRE_VERSION: Final = 2
+#: hash the bytes of pages, and exchanges may be slim frames [P122]; from 3 on, those may ask for
+#: coordinates, and bring them [P179]. Who keeps none announces the one before.
+WIRE_VERSION: Final = 3
+WIRE_VERSION_WITHOUT: Final = 2
 
 #: Largest datagram read. Senders keep to Config.max_datagram, which need not be equal everywhere.
 MAX_RECEIVE: Final = 1500
@@ -96,6 +99,7 @@ OPT_ASK: Final = 19  # [what, ...], in a SYN: a question to its target itself
 OPT_TOLD: Final = 20  # [outcome, ...], in the ACK: the answer
 OPT_SIGN: Final = 21  # [+ random number], in a SYN or HELP: sign that the target lives
 OPT_REVOKED: Final = 23  # a list of revocations; empty: I have none
+OPT_WHERE: Final = 29  # a coordinate, in an ACK; empty, in a SYN: where are you?
 OPT_LIFE: Final = 22  # [record key, heartbeat, numbers, wall clock, number, signature]: it does
 
 #: Requests answered with more than a datagram, or that send something to others: only for validated
@@ -105,7 +109,7 @@ LARGE: Final = (OPT_DIGEST, OPT_BUCKETS, OPT_WANT, OPT_PULL, OPT_REVOKED)
 NO_REQUEST: Final = frozenset(
     (
         *(OPT_PAGES, OPT_KEY, OPT_SLOW, OPT_JOINING),
-        *(OPT_FULL, OPT_AHEAD, OPT_TOLD, OPT_SIGN, OPT_LIFE),
+        *(OPT_FULL, OPT_AHEAD, OPT_TOLD, OPT_SIGN, OPT_LIFE, OPT_WHERE),
     )
 )
 
@@ -133,6 +137,8 @@ class Frame(NamedTuple):
     rows: bytes
     options: dict[int, Any]
     half: int = 0  #: which half of the fingerprint a slim frame brought; 0: it was none
+    #: In an ACK, the coordinate of its sender; empty, in a SYN: it asks for that [P179].
+    coordinate: bytes | None = None
 
 
 _new = tuple.__new__
@@ -298,16 +304,19 @@ def decode_untrusted(data: bytes, tag: bytes) -> Frame:
     end = start + size
     if size % ROW_SIZE or end > len(data):
         raise Refused(Drop.MALFORMED)
+    rows = data[start:end]
+    where: bytes | None = None
     if array == 0x85:
         if end != len(data):
             raise Refused(Drop.MALFORMED)
         options: dict[int, Any] = {}
     else:
         options = options_untrusted(data[end:])
+        where = options.get(OPT_WHERE)
     # Bypasses the generated constructor, which costs half as much again as all of this.
     return _new(
         Frame,
-        (kind, sender, target, probe, fingerprint, heartbeat, known, data[start:end], options, 0),
+        (kind, sender, target, probe, fingerprint, heartbeat, known, rows, options, 0, where),
     )
 
 
@@ -426,4 +435,5 @@ _CHECKS: Final[dict[int, Callable[[Any], bool]]] = {
     OPT_SIGN: are_questions,
     OPT_LIFE: is_life,
     OPT_REVOKED: lambda value: type(value) is bytes,
+    OPT_WHERE: is_coordinate,
 }

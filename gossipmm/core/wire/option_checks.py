@@ -9,11 +9,18 @@ from gossipmm.core.values.rotation_state import register_of
 #: Datagrams that a PULL may ask for, and questions that one statement of life answers.
 MAX_PULL: Final = 12
 MAX_QUESTIONS: Final = 8
+#: Bytes of a coordinate.
+COORDINATE: Final = 8
 
 
 def is_u64(value: Any) -> bool:
     """Return whether that is a number of 64 bits."""
     return type(value) is int and 0 <= value < 1 << 64
+
+
+def is_coordinate(value: Any) -> bool:
+    """Return whether that is a coordinate, or the question for one."""
+    return type(value) is bytes and len(value) in (0, COORDINATE)
 
 
 def is_pages(value: Any) -> bool:

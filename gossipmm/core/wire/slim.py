@@ -1,10 +1,11 @@
-"""Slim frames: an exchange between two members of wire version 2, in columns alone [P125].
+"""Slim frames: an exchange between members of wire version 2 or 3, in columns alone [P125].
 
     0x58 size  version << 4 | kind  sender 8  [target 4, in a SYN]  probe 4  half fingerprint 4
-    heartbeat 4  known 4  rows
+    heartbeat 4  known 4  [coordinate 8]  rows
 
 One CBOR byte string. It has no cluster tag: the sender's key is a hash keyed by the cluster's name,
 so whoever is known by it is of this cluster. Anything with options goes in the form of ``frame``.
+In wire version 3 a SYN asks for the coordinate of its target, and an ACK brings it [P179].
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from gossipmm.core.wire.frame import (
     SYN,
     Frame,
 )
+from gossipmm.core.wire.option_checks import COORDINATE as COORDINATE
 from gossipmm.core.wire.strict import Refused
 
 _SYN: Final = Struct(">BBBQIIIII")
@@ -31,7 +33,18 @@ _ACK: Final = Struct(">BBBQIIII")
 _HEAD: Final = 0x58
 #: The wire version that has slim frames.
 SLIM_SINCE: Final = 2
-_KINDS: Final = {SLIM_SINCE << 4 | SYN: SYN, SLIM_SINCE << 4 | ACK: ACK}
+#: The wire version in which they ask for coordinates, and bring them.
+COORDINATES_SINCE: Final = 3
+_KINDS: Final = {
+    SLIM_SINCE << 4 | SYN: SYN,
+    SLIM_SINCE << 4 | ACK: ACK,
+    COORDINATES_SINCE << 4 | SYN: SYN,
+    COORDINATES_SINCE << 4 | ACK: ACK,
+}
+_ASKS: Final = COORDINATES_SINCE << 4 | SYN
+_BRINGS: Final = COORDINATES_SINCE << 4 | ACK
+#: The kinds of those that ask, and of those that bring.
+COORDINATES: Final = {SYN: _ASKS, ACK: _BRINGS}
 #: What a slim frame has of a target's key and of a probe's identity.
 SHORT: Final = 0xFFFF_FFFF
 #: The bit of a probe that says which half of the fingerprint comes: over two exchanges, both.
@@ -50,11 +63,14 @@ def encode(
     beats: tuple[Heartbeat, Heartbeat],
     rows: bytes,
 ) -> bytes:
-    """Build a SYN or ACK; ``keys``: sender and target, ``beats``: own heartbeat, and known one."""
+    """Build a SYN or ACK; ``keys``: sender and target, ``beats``: own heartbeat, and known one.
+
+    ``kind`` may be one of ``COORDINATES``: then ``rows`` begin with what an ACK brings.
+    """
     half = fingerprint >> 32 if probe & _WHICH_HALF else fingerprint & SHORT
     short = probe & SHORT
-    first = SLIM_SINCE << 4 | kind
-    if kind == SYN:
+    first = kind if kind > ACK else SLIM_SINCE << 4 | kind
+    if kind & ACK != ACK:
         size = _SYN.size - 2 + len(rows)
         target = keys[1] & SHORT
         return _SYN.pack(_HEAD, size, first, keys[0], target, short, half, *beats) + rows
@@ -80,16 +96,23 @@ def decode_slim_untrusted(
         raise Refused(Drop.MALFORMED)
     kind = _KINDS.get(data[2])
     if kind is None:
-        raise Refused(Drop.VERSION if data[2] >> 4 != SLIM_SINCE else Drop.UNKNOWN_KIND)
+        later = data[2] >> 4 not in (SLIM_SINCE, COORDINATES_SINCE)
+        raise Refused(Drop.VERSION if later else Drop.UNKNOWN_KIND)
     if kind == SYN:
         if size < _SYN.size:
             raise Refused(Drop.MALFORMED)
         _, _, _, sender, target, probe, half, heartbeat, known = _SYN.unpack_from(data)
         rows = data[_SYN.size :]
         for_me = target == me & SHORT
+        coordinate = b"" if data[2] == _ASKS else None
     else:
         _, _, _, sender, probe, half, heartbeat, known = _ACK.unpack_from(data)
-        rows = data[_ACK.size :]
+        brings = data[2] == _BRINGS
+        start = _ACK.size + COORDINATE if brings else _ACK.size
+        if size < start:
+            raise Refused(Drop.MALFORMED)
+        coordinate = data[_ACK.size : start] if brings else None
+        rows = data[start:]
         target = 0
         for_me = asked(probe)
     if len(rows) % ROW_SIZE:
@@ -101,4 +124,7 @@ def decode_slim_untrusted(
     # Of another node's key 32 bits came. Any number stands for it that differs from this node's.
     meant = me if for_me else ((me ^ 1 << 63) & ~SHORT | target) or 1
     which = HIGH_HALF if probe & _WHICH_HALF else LOW_HALF
-    return _new(Frame, (kind, sender, meant, probe, half, heartbeat, known, rows, {}, which))
+    return _new(
+        Frame,
+        (kind, sender, meant, probe, half, heartbeat, known, rows, {}, which, coordinate),
+    )

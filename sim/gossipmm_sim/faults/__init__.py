@@ -9,6 +9,7 @@ from gossipmm_sim.faults import (
     addresses,
     attacks,
     burdens,
+    distances,
     forgeries,
     helpers,
     hostile,
@@ -31,6 +32,7 @@ __all__ = ("FAULTS", "Context", "Fault", "Window", "parse_fault", "select")
 _MODULES = (
     attacks,
     burdens,
+    distances,
     network,
     addresses,
     hosts,

@@ -1,0 +1,1 @@
+"""Where members are by the round trips between them: coordinates whose distances are estimates."""
