@@ -98,8 +98,3 @@ class Distances:
         """Return the estimated round trip to a member; None: one of the two is not known."""
         own, theirs = self.own, self.of(key, now)
         return distance(own, theirs[0]) if own is not None and theirs is not None else None
-
-    def measured_rtt(self, key: int) -> float | None:
-        """Return the round trip to a member as it was measured lately; None: it was not."""
-        known = self._vivaldi.neighbours.get(key)
-        return known.rtt if known is not None else None

@@ -21,7 +21,7 @@ __all__ = ("ENOUGH", "Neighbour", "Vivaldi")
 #: Neighbours remembered, and from how many on a node knows where it is.
 _KEPT: Final = 32
 ENOUGH: Final = 16
-#: Samples of each, of which the lowest counts: what a round trip is without queues [P180].
+#: Samples of each. The lowest counts: it is what a round trip takes without queues [P180].
 _SAMPLES: Final = 4
 #: Seconds in which a neighbour's pull falls to a third; below a twentieth it is left out.
 _DECAY: Final = 20.0
@@ -147,11 +147,11 @@ class Vivaldi:
             fresh = exp((one.at - now) / _DECAY)
             springs.append((one.coordinate, one.rtt, _GIVES * trust * fresh))
         for _ in range(_SWEEPS):
-            for theirs, rtt, gives in springs:
+            for theirs, rtt, share in springs:
                 dx, dy, dz = x - theirs.x, y - theirs.y, z - theirs.z
                 apart = sqrt(dx * dx + dy * dy + dz * dz)
                 both = height + theirs.height
-                force = gives * (rtt - apart - both)
+                force = share * (rtt - apart - both)
                 if apart < _SAME:
                     dx, dy, dz = rng.random() - 0.5, rng.random() - 0.5, rng.random() - 0.5
                     pull = force / (sqrt(dx * dx + dy * dy + dz * dz) + 1e-9)

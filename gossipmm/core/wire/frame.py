@@ -43,7 +43,7 @@ from gossipmm.core.wire.strict import Refused, is_numbered, loads_untrusted
 PROTOCOL: Final = 1
 #: The highest wire version that this node reads, as its page 0 announces it. From 2 on, digests may
 #: hash the bytes of pages, and exchanges may be slim frames [P122]; from 3 on, those may ask for
-#: coordinates, and bring them [P179]. Who keeps none announces the one before.
+#: coordinates, and bring them [P179]. A node that keeps none announces 2.
 WIRE_VERSION: Final = 3
 WIRE_VERSION_WITHOUT: Final = 2
 
