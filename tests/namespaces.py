@@ -16,11 +16,13 @@ as on a real path (a rule on a host's own output makes its ``sendto`` fail).
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -38,11 +40,14 @@ __all__ = (
     "drop_above",
     "lossy",
     "missing",
+    "own_network",
 )
 
 #: Seconds that a command of iproute2 or nftables may take: they take milliseconds.
 _LIMIT = 20.0
 TOOLS = ("ip", "nft", "sysctl", "unshare", "nsenter")
+#: Of ``<sched.h>``; Python has it, and the two functions, from 3.12 on.
+_CLONE_NEWNET = 0x4000_0000
 #: A UDP header, counted by ``udp length``.
 _UDP = 8
 
@@ -60,6 +65,31 @@ def missing() -> str:
     except (OSError, subprocess.SubprocessError) as exc:
         return f"this system makes no network namespaces: {exc}"
     return ""
+
+
+@contextmanager
+def own_network() -> Iterator[None]:
+    """Put this thread, and all that it starts, into a network that has nothing but loopback.
+
+    Raises OSError.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def call(name: str, *arguments: int) -> None:
+        if getattr(libc, name)(*arguments):
+            number = ctypes.get_errno()
+            raise OSError(number, f"{name}: {os.strerror(number)}")
+
+    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        call("unshare", _CLONE_NEWNET)
+        try:
+            command("ip", "link", "set", "lo", "up")
+            yield
+        finally:
+            call("setns", before, _CLONE_NEWNET)
+    finally:
+        os.close(before)
 
 
 def command(*words: str, text: str = "") -> str:

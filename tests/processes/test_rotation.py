@@ -134,7 +134,7 @@ def test_out_of_band_each_host_reads_its_own_file(cluster):
     assert "waiting for e (it is not in its file)" in followed.stdout
     assert cluster.ring("e").keys == (old,)
     shutil.copy(cluster.file("a"), cluster.file("e"))
-    assert cluster.keys("a", "rotate").returncode == 0
+    # Not followed by "rotate": on a busy machine that began another one, as this one had ended.
     for name in NAMES:
         until(lambda name=name: cluster.ring(name).keys == (new,), f"the file of {name} written")
     assert cluster.alive("a") == list(NAMES)

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.namespaces import Host, Net, Switch
-from tests.processes.program import Program, programs, run, until
+from tests.processes.program import DEADLINE, Program, programs, run, until
 
 PORT = 7946
 
@@ -72,7 +72,7 @@ def seed(address: str) -> tuple[str, str]:
     return "--join", f"{literal}:{PORT}"
 
 
-def complete(programs: Iterable[Program], seconds: float = 15.0, key: str = "compute") -> None:
+def complete(programs: Iterable[Program], seconds: float = DEADLINE, key: str = "compute") -> None:
     """Wait until the lookup of everybody has everybody. Raises AssertionError."""
     everybody = list(programs)
     names = sorted(program.name for program in everybody)

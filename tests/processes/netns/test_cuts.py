@@ -14,12 +14,12 @@ def test_two_halves_forget_each_other_and_heal(site):
     programs = [site.agent(host, *seed("10.9.0.1")) for host in hosts]
     complete(programs)
     site.switch.rules(*cut(hosts[:3], hosts[3:]))
-    complete(programs[:3], 15)
-    complete(programs[3:], 15)
+    complete(programs[:3])
+    complete(programs[3:])
     assert site.switch.dropped()
     site.switch.rules()
     began = time.monotonic()
-    complete(programs, 10)
+    complete(programs)
     print(f"healed after {time.monotonic() - began:.2f} s")
 
 
@@ -27,6 +27,6 @@ def test_a_network_that_loses_a_fifth_of_everything_kills_nobody(site):
     hosts = [site.host(f"h{number}", f"10.9.0.{number}/24") for number in range(1, 7)]
     site.switch.rules(lossy(0.2))
     programs = [site.agent(host, *seed("10.9.0.1")) for host in hosts]
-    complete(programs, 20)
+    complete(programs)
     lasting(lambda: not any(program.told("member_died") for program in programs), "nobody dead", 10)
     assert site.switch.dropped()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
 
-from tests.namespaces import cut, drop_above
+from tests.namespaces import cut, drop_above, own_network
 from tests.processes.program import DEADLINE, ended, until
 
 MAKE = """
@@ -71,6 +72,20 @@ def test_no_host_sees_the_network_of_this_machine(site):
     assert os.stat(f"/proc/{site.switch.pid}/ns/net").st_ino != own
     shown = host.ip("-brief", "link", "show")
     assert sorted(line.split("@")[0].split()[0] for line in shown.splitlines()) == ["eth0", "lo"]
+
+
+def test_a_port_of_one_worker_is_free_for_another_which_is_back_in_the_end(site):
+    """One test's agent may stop and come back to its port: no other one has taken it meanwhile."""
+    before = os.stat("/proc/thread-self/ns/net").st_ino
+    with socket.socket() as here:
+        here.bind(("127.0.0.1", 0))
+        with own_network(), socket.socket() as there:
+            assert os.stat("/proc/thread-self/ns/net").st_ino != before
+            there.bind(here.getsockname())
+            there.listen()
+            with socket.create_connection(there.getsockname(), timeout=DEADLINE):
+                pass
+    assert os.stat("/proc/thread-self/ns/net").st_ino == before
 
 
 def test_a_cut_is_taken_back(site):
