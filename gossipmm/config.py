@@ -216,6 +216,10 @@ class Config:
     #: Tell members that ask (``gossipmm status --all``) how this agent is: its verdict, reasons as
     #: codes, its version and since when it runs. False: they are told that it does not say.
     answer_health: bool = True
+    #: Answer queries of members (``gossipmm query``): ``ping`` and ``version`` itself, ``health``
+    #: if ``answer_health`` says so too, and others where something answers them (``[[query]]``, or
+    #: a function of the program). False: they are told that it does not.
+    answer_queries: bool = True
     #: Let members take this node, or registrations of it, out of new picks, and put them back
     #: (``gossipmm drain --member``). Whoever holds the key can then do so from any host: for
     #: clusters whose hosts have one operator. Without a key only on loopback.

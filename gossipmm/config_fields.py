@@ -78,6 +78,7 @@ class ConfigFields(TypedDict, total=False):
     leave_timeout: float
     dial_back: bool
     answer_health: bool
+    answer_queries: bool
     accept_drain: bool
     seed_interval: float
     direct_checks_liveness: bool

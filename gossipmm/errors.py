@@ -21,6 +21,8 @@ __all__ = (
     "LimitError",
     "MatchMakerException",
     "PatchedError",
+    "QueryError",
+    "QueryRateError",
     "RegistrationError",
     "RingFileError",
     "SeedError",
@@ -84,6 +86,18 @@ class RegistrationError(MatchMakerException, ValueError):
 
 class LimitError(RegistrationError):
     """A value was well formed but above a documented limit; the message gives both numbers."""
+
+
+class QueryError(GossipError, ValueError):
+    """A query was refused at the door: nobody was asked."""
+
+
+class QueryRateError(QueryError):
+    """Too many queries were asked here; ``retry_after``: seconds until one more may be."""
+
+    def __init__(self, message: str, *, retry_after: float = 0.0) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
 
 
 class BindError(GossipError, OSError):

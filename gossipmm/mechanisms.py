@@ -45,6 +45,7 @@ class Mechanism(StrEnum):
     PATH_SIZES = "path_sizes"  #: where what is large does not arrive, what is told there is cut
     PINS = "pins"  #: the first key of a name is its only one
     PROVED_LIVES = "proved_lives"  #: a later life of a live member counts once it has answered
+    QUERY_RELAYS = "query_relays"  #: others pass on a query, and its answer, around a broken way
     QUIET_HEARSAY = "quiet_hearsay"  #: after false alarms, hearsay is asked about before it is told
     QUICK_RESENDS = "quick_resends"  #: an unanswered probe is sent again within the interval
     REFUTATION_BY_ANYONE = "refutation_by_anyone"  #: whoever knows better contradicts a suspicion

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from math import inf
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from gossipmm.core.failure.detector import Detector
 from gossipmm.core.failure.predecessor import ExpectedSyn
@@ -333,8 +333,8 @@ class Receiver:
         more = options.get(wire.OPT_MORE)
         if more is not None and not parts.transfer.hear_part(inbound, more):
             parts.anti_entropy.fetches.hear_burst(sender, pages=wire.OPT_PAGES in options)
-        if (ask := options.get(wire.OPT_ASK)) is not None and frame.kind == wire.SYN:
-            self._hear_question(inbound, sender, ask)
+        if wire.OPT_ASK in options or wire.OPT_RELAY in options or wire.OPT_RELAYED in options:
+            self._hear_question(inbound, sender)
         expired = options.get(wire.OPT_EXPIRE)
         if expired is not None and frame.target == self._local.me.key:
             parts.registrations.rewrite(expired[0], expired[1])
@@ -345,15 +345,16 @@ class Receiver:
             elif frame.kind == wire.HELPED and wire.OPT_REACHED in options:
                 parts.probes.helped(frame, key, sender)
 
-    def _hear_question(self, inbound: Inbound, sender: Member, ask: list[Any]) -> None:
-        """Answer a question to this life, to an address that is proved [P142]."""
+    def _hear_question(self, inbound: Inbound, sender: Member) -> None:
+        """Answer a question to this life, or pass it on, to an address that is proved [P142]."""
         if inbound.frame.target != self._local.me.key:
             return
         if self._parts.validation.missing(inbound.source):
-            self._questions.answering.prove(inbound)
+            if wire.OPT_ASK in inbound.frame.options and inbound.frame.kind == wire.SYN:
+                self._questions.answering.prove(inbound)
             self._ask_proof(inbound, inbound.source)
         else:
-            self._questions.answering.hear(inbound, sender, ask)
+            self._questions.hear(inbound, sender)
 
     def _hear_large(self, inbound: Inbound, sender: Member, budget: Budget) -> None:
         """Answer what may take many bytes, as long as its sender has a budget for that [P95]."""

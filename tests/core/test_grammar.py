@@ -10,6 +10,7 @@ from typing import Any
 import cbor2
 import pytest
 
+from gossipmm.core.values.queries import Query
 from gossipmm.core.values.types import EntryState, NodeState, Registration
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import encode_entry
@@ -32,8 +33,8 @@ ENTRIES = {2: "entry-short", 3: "entry-state", 4: "entry-full"}
 WANTS = {2: "want-all", 5: "want-part"}
 DIGESTS = {3: "digest-of-versions", 4: "digest-of-bytes"}
 BUCKETS = {3: "buckets-of-versions", 4: "buckets-of-bytes"}
-ASKS = {1: "ask-health", 4: "ask-drain"}
-TOLD = {1: "told-no", 2: "told-drain", 6: "told-health"}
+ASKS = {1: "ask-health", 4: "ask-drain", 5: "ask-query"}
+TOLD = {1: "told-no", 2: "told-drain", 4: "told-query", 6: "told-health"}
 LATER = {5: "page-of-entries", 6: "signed-page-of-entries"}
 ZEROS = {
     7: "page-zero",
@@ -82,6 +83,10 @@ def check(data: bytes, chosen: set[Hashable]) -> None:
         check_as(ASKS[len(options[wire.OPT_ASK])], options[wire.OPT_ASK])
     if wire.OPT_TOLD in options:
         check_as(TOLD[len(options[wire.OPT_TOLD])], options[wire.OPT_TOLD])
+    if wire.OPT_RELAY in options:
+        check_as("relay", options[wire.OPT_RELAY])
+    if wire.OPT_RELAYED in options:
+        check_as("relayed", options[wire.OPT_RELAYED])
     assert cbor2.dumps(fields) == data, "not in preferred serialization"
 
 
@@ -121,6 +126,7 @@ def talk() -> list[bytes]:
         early(),
         signed(),
         certified(),
+        asked(),
     ):
         said.update(dict.fromkeys(packet.data for packet in mesh.sent))
     return list(said)
@@ -233,6 +239,20 @@ def certified() -> Mesh:
     mesh = mesh_of("a", "b", "c")
     mesh["a"].identities.set_revocations(a_list(3).raw, mesh.now)
     mesh.run(20)
+    return mesh
+
+
+def asked() -> Mesh:
+    """Queries, two of which go around a broken way."""
+    mesh = Mesh("a", "b", "c")
+    mesh.settle()
+    mesh.run(1)
+    mesh["b"].questions.queried.handler = lambda query: query.name == "slow"
+    mesh.cut("a", "b")
+    for name in ("version", "slow"):
+        query = Query(name, b"x", 1.0, members=("b", "c"))
+        mesh["a"].questions.querying.ask(query, lambda _: None, mesh.now)
+    mesh.run(1)
     return mesh
 
 

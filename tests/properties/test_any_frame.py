@@ -7,15 +7,18 @@ than damaged ones do.
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from gossipmm.core.values.queries import Query
 from gossipmm.core.values.types import EntryState, NodeState, Registration
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import Page, encode_entry, encode_page, encode_page_zero
+from gossipmm.errors import QueryRateError
 from tests.helpers import Mesh, key_of
 from tests.invariants import check_node
 from tests.puppets import datagram
@@ -134,13 +137,31 @@ class AnyFrame(RuleBasedStateMachine):
             wire.OPT_REACHED: True,
             wire.OPT_PADDING: bytes(1000),
             wire.OPT_ASK: data.draw(
-                st.sampled_from([[0], [1, None, None, True], [1, "u", None, False], [1], [7, "x"]])
+                st.sampled_from(
+                    [
+                        *([0], [1, None, None, True], [1, "u", None, False], [1], [7, "x"]),
+                        *([2, "ping", b"", 500, None], [2, "q", b"x", 900, None], [2, "q", b"x"]),
+                    ]
+                )
             ),
             wire.OPT_TOLD: data.draw(
-                st.sampled_from([[0], [0, "ok", [], "1", 1, 1], [0, 1], [3], [99, {}]])
+                st.sampled_from(
+                    [
+                        *([0], [0, "ok", [], "1", 1, 1], [0, 1], [3], [99, {}]),
+                        *([9], [11, b"x", True, 3]),
+                    ]
+                )
             ),
             wire.OPT_SIGN: [7, 9],
             wire.OPT_REVOKED: data.draw(st.sampled_from([b"", b"\xd2", bytes(900)])),
+            wire.OPT_RELAY: [
+                *(self.key(sender), data.draw(st.sampled_from([key, key_of(self.node)])), 8),
+                data.draw(st.sampled_from([[2, "q", b"", 500, None], [0]])),
+            ],
+            wire.OPT_RELAYED: [
+                *(data.draw(st.sampled_from([key, key_of(self.node)])), self.key(sender)),
+                *(data.draw(st.sampled_from([8, 16])), [0, b"x", False, 0]),
+            ],
             wire.OPT_LIFE: [key, 5, [7], 0, 0, bytes(64)],
             wire.OPT_PART: data.draw(
                 st.sampled_from([[1, 8, 0, b"half"], [1, 8, 4, b"half"], [1, 9, 0, b"more"]])
@@ -174,7 +195,7 @@ class AnyFrame(RuleBasedStateMachine):
         what=st.sampled_from(
             [
                 *("register", "unregister", "drain", "doubt", "expire", "alive"),
-                *("ask", "ask to drain"),
+                *("ask", "ask to drain", "query"),
             ]
         )
     )
@@ -192,6 +213,9 @@ class AnyFrame(RuleBasedStateMachine):
             node.expire("t", self.rng.choice("hij"), now=now)
         elif what == "ask":
             node.questions.asking.health("xyzq", 0.5, self.answers.append, now)
+        elif what == "query":
+            with suppress(QueryRateError):
+                node.questions.querying.ask(Query("q", seconds=0.5), self.answers.append, now)
         elif what == "ask to drain":
             drain = (None, None, True)
             node.questions.asking.drain("x", drain, 0.5, self.answers.append, now)

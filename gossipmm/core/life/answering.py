@@ -11,6 +11,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any, Final
 
+from gossipmm.core.life.budgets import Budgets
 from gossipmm.core.life.conflict import NameConflict
 from gossipmm.core.life.registrations import Registrations
 from gossipmm.core.sending.inbound import Inbound
@@ -36,7 +37,7 @@ _FRESH: Final = 0.5
 #: Answers to one member at once, and a second: a question is asked about ten times a second.
 _BURST: Final = 24.0
 _RATE: Final = 12.0
-#: Members whose budgets, and requests whose answers, are remembered: more than a second of them.
+#: Requests whose answers are remembered: more than a second of them.
 _KEPT: Final = 256
 #: Seconds between two events of refused requests.
 _SAID_AGAIN: Final = 60.0
@@ -64,8 +65,7 @@ class Answering:
         self._told: HealthTold | None = None
         self._told_at = local.now
         self._began = local.now
-        #: Key of a member -> (answers left, when).
-        self._budgets: dict[int, tuple[float, float]] = {}
+        self._budgets = Budgets(_BURST, _RATE)
         #: (key of a member, probe id) -> the answer to a request that was acted on.
         self._acted: dict[tuple[int, int], list[Any]] = {}
         self._refused_at = local.now - _SAID_AGAIN
@@ -73,7 +73,7 @@ class Answering:
     def hear(self, inbound: Inbound, sender: Member, ask: list[Any]) -> None:
         """Answer a question of a member, whose address is proved."""
         local = self._local
-        if not self._within_budget(sender):
+        if not self._budgets.charge(sender.key, local.now):
             local.stats.drop(Drop.QUESTION_RATE)
             self._say(inbound, Outcome.BUSY, [])
             return
@@ -91,16 +91,6 @@ class Answering:
         """Say that the answer has to wait until the address is proved."""
         self._say(inbound, Outcome.PROVING, [])
 
-    def _within_budget(self, sender: Member) -> bool:
-        """Charge an answer to a member [P94]."""
-        now = self._local.now
-        left, at = self._budgets.pop(sender.key, (_BURST, now))
-        left = min(_BURST, left + (now - at) * _RATE)
-        if len(self._budgets) >= _KEPT:
-            del self._budgets[next(iter(self._budgets))]
-        self._budgets[sender.key] = (left - 1.0 if left >= 1.0 else left, now)
-        return left >= 1.0
-
     # -- health --------------------------------------------------------------------------------
 
     def _say_health(self, inbound: Inbound) -> None:
@@ -108,13 +98,20 @@ class Answering:
         if not local.config.answer_health:
             self._say(inbound, Outcome.NOT_ALLOWED, [])
             return
-        if self._told is None or local.now - self._told_at > _FRESH:
-            self._told, self._told_at = self.health(), local.now
-            local.stats.work += _WORK
-        told, age = self._told, local.now - self._told_at
+        told = self.verdict()
+        age = local.now - self._told_at
         reasons = list(told.reasons[:MAX_REASONS])
         times = [int(told.uptime + age), int(1000 * age)]
         self._say(inbound, Outcome.DONE, [told.verdict, reasons, told.version] + times)  # noqa: RUF005
+
+    def verdict(self) -> HealthTold:
+        """Return how this node is, as it was found lately."""
+        local, told = self._local, self._told
+        if told is None or local.now - self._told_at > _FRESH:
+            told = self.health()
+            self._told, self._told_at = told, local.now
+            local.stats.work += _WORK
+        return told
 
     def _own_health(self) -> HealthTold:
         """Say how this node is, as far as the core knows."""

@@ -17,6 +17,7 @@ from gossipmm.core.table.member import Member
 from gossipmm.core.values.questions import (
     ASK_DRAIN,
     ASK_HEALTH,
+    ASK_QUERY,
     MAX_REASONS,
     TOLD,
     Answered,
@@ -28,6 +29,7 @@ from gossipmm.core.values.timers import Token, cancel
 from gossipmm.core.values.trail import EvidenceKind
 from gossipmm.core.values.types import NodeId, Status
 from gossipmm.core.wire import frame as wire
+from gossipmm.mechanisms import Mechanism
 
 __all__ = ("Asking", "health_in")
 
@@ -36,20 +38,30 @@ __all__ = ("Asking", "health_in")
 _FIRST: Final = 2
 _SOON: Final = 3
 _THEN: Final = 4
+#: The same once it said that the answer to a query follows: that comes unasked, unless it is lost.
+_FETCH: Final = 16
+#: Tries of a query without any answer before others are asked to pass it on, between two times, and
+#: until others are chosen for that: those that were asked may have addresses to prove meanwhile.
+_BEFORE_RELAYS: Final = 3
+_BETWEEN_RELAYS: Final = 2
+_OTHER_RELAYS: Final = 6
 #: Questions that begin at once, and units of resends until as many more do: 1,280 a second.
 _AT_ONCE: Final = 32
 _APART: Final = 1
 #: Those that wait for their turn and are looked at in one go: most may be gone, or out of time.
 _LOOKED_AT: Final = 1024
 #: Outcomes that another try may change.
-_PASSING: Final = frozenset({Outcome.BUSY, Outcome.PROVING})
+_PASSING: Final = frozenset({Outcome.BUSY, Outcome.PROVING, Outcome.WORKING})
 _ASKED: Final = frozenset({Status.ALIVE, Status.SUSPECT, Status.PROBATION})
 
 
 class _Question:
     """A question to one member."""
 
-    __slots__ = ("began", "done", "identity", "known", "member", "stage", "timer", "until", "what")
+    __slots__ = (
+        *("began", "bridge", "chosen", "done", "identity", "known"),
+        *("member", "relays", "stage", "timer", "until", "what"),
+    )
 
     def __init__(
         self, identity: int, member: Member, what: list[Any], done: Callable[[Answered], None]
@@ -65,6 +77,10 @@ class _Question:
         self.timer: Token | None = None
         #: The best that is known of it so far.
         self.known = Outcome.NO_ANSWER
+        #: Members that are asked to pass it on; keys of all that were; and by which word came.
+        self.chosen: list[Member] = []
+        self.relays: set[int] = set()
+        self.bridge: Member | None = None
 
 
 class _Wanted(NamedTuple):
@@ -84,11 +100,14 @@ class Asking:
     def __init__(self, local: LocalState, outbox: Outbox, enter: Callable[[float], None]) -> None:
         self._local = local
         self._outbox = outbox
-        self._enter = enter
+        #: Takes the clock reading.
+        self.enter = enter
         #: Probe id -> question.
         self.open: dict[int, _Question] = {}
         self._waiting: deque[_Wanted] = deque()
         self._begins: Token | None = None
+        #: How often others were asked to pass a query on.
+        self.passed_on = 0
 
     def health(
         self,
@@ -98,7 +117,7 @@ class Asking:
         now: float,
     ) -> None:
         """Ask members how they are; ``done`` is called once for each, within so many seconds."""
-        self._enter(now)
+        self.enter(now)
         waiting, at = list(names), self._local.now
         waiting.reverse()
         self._waiting.append(_Wanted(waiting, [ASK_HEALTH], at, at + seconds, done))
@@ -113,7 +132,7 @@ class Asking:
         now: float,
     ) -> None:
         """Ask a member to drain (topic, host; None: all of it), or to take that back [P144]."""
-        self._enter(now)
+        self.enter(now)
         topic, host, draining = drain
 
         def noted(answered: Answered) -> None:
@@ -132,6 +151,22 @@ class Asking:
 
         what, at = [ASK_DRAIN, topic, host, draining], self._local.now
         self._waiting.appendleft(_Wanted([name], what, at, at + seconds, noted))
+        self._begin(None)
+
+    def query(
+        self,
+        names: Iterable[NodeId],
+        what: tuple[str, bytes, str | None],
+        seconds: float,
+        done: Callable[[Answered], None],
+        now: float,
+    ) -> None:
+        """Ask members a query: name, payload, the topic that they have to be of [P172]."""
+        self.enter(now)
+        waiting, at = list(names), self._local.now
+        waiting.reverse()
+        asked = [ASK_QUERY, what[0], what[1], 0, what[2]]
+        self._waiting.append(_Wanted(waiting, asked, at, at + seconds, done))
         self._begin(None)
 
     def _begin(self, _: object) -> None:
@@ -179,13 +214,48 @@ class Asking:
         if local.now >= question.until:
             self._end(question, question.known, [])
             return
+        if question.what[0] == ASK_QUERY:
+            question.what[3] = int(1000 * (question.until - local.now))
         options = {wire.OPT_ASK: question.what}
         probe = question.identity
         self._outbox.send(wire.SYN, question.member, probe=probe, options=options)
+        if question.what[0] == ASK_QUERY:
+            self._ask_around(question)
         question.stage += 1
         units = _FIRST if question.stage <= _SOON else _THEN
+        if question.known is Outcome.WORKING and question.bridge is None:
+            units = _FETCH
         again = min(local.now + units * local.config.resend_base, question.until)
         question.timer = local.timers.at(again, self._try, question)
+
+    def _ask_around(self, question: _Question) -> None:
+        """Have others pass a query on to a member from which nothing comes [P174]."""
+        local, bridge, key = self._local, question.bridge, question.member.key
+        if Mechanism.QUERY_RELAYS in local.without:
+            return
+        if bridge is not None:
+            question.chosen = [bridge]
+        else:
+            since = question.stage - _BEFORE_RELAYS
+            silent = question.known in (Outcome.NO_ANSWER, Outcome.OTHER_ANSWERED)
+            if since < 0 or since % _BETWEEN_RELAYS or not silent:
+                return
+            if since % _OTHER_RELAYS == 0:
+                question.chosen = local.peers.sample(local.config.helpers, {key})
+        what = [local.me.key, key, question.identity, question.what]
+        for one in question.chosen:
+            question.relays.add(one.key)
+            self._outbox.send(wire.NEWS, one, options={wire.OPT_RELAY: what})
+            self.passed_on += 1
+
+    def relayed(self, sender: Member, relayed: list[Any]) -> None:
+        """Take the answer to a query that another member passes on [P174]."""
+        question = self.open.get(relayed[2])
+        if question is None or sender.key not in question.relays:
+            return
+        if relayed[1] == question.member.key:
+            question.bridge = sender
+            self._take(question, relayed[3], sender.name)
 
     def answered(self, inbound: Inbound) -> bool:
         """Return whether an ACK answers a question of this node, and take the answer."""
@@ -202,22 +272,28 @@ class Asking:
             if frame.known:
                 self._end(question, Outcome.TOO_OLD, [])
             return True
-        number = told[0]
-        outcome = TOLD[number] if number < len(TOLD) else Outcome.NOT_ALLOWED
-        if outcome in _PASSING:
-            question.known = Outcome.BUSY if outcome is Outcome.BUSY else question.known
-            return True
-        self._end(question, outcome, told[1:])
+        question.bridge = None  # the way is not broken, or no longer
+        self._take(question, told, "")
         return True
 
-    def _end(self, question: _Question, outcome: Outcome, facts: list[Any]) -> None:
+    def _take(self, question: _Question, told: list[Any], via: NodeId) -> None:
+        number = told[0]
+        outcome = TOLD[number] if number < len(TOLD) else Outcome.NOT_ALLOWED
+        if outcome not in _PASSING:
+            self._end(question, outcome, told[1:], via)
+        elif outcome is not Outcome.PROVING and question.known is not Outcome.WORKING:
+            question.known = outcome
+
+    def _end(
+        self, question: _Question, outcome: Outcome, facts: list[Any], via: NodeId = ""
+    ) -> None:
         local = self._local
         if question.timer is not None:
             cancel(question.timer)
             question.timer = None
         self.open.pop(question.identity, None)
         took = local.now - question.began
-        question.done(Answered(question.member.name, outcome, facts, took))
+        question.done(Answered(question.member.name, outcome, facts, took, via))
 
 
 def health_in(facts: list[Any]) -> HealthTold | None:

@@ -10,6 +10,7 @@ from gossipmm.core.values.types import NodeId
 __all__ = (
     "ASK_DRAIN",
     "ASK_HEALTH",
+    "ASK_QUERY",
     "MAX_REASONS",
     "TOLD",
     "Answered",
@@ -21,6 +22,7 @@ __all__ = (
 #: What is asked, as numbers of the wire. Append only.
 ASK_HEALTH: Final = 0
 ASK_DRAIN: Final = 1
+ASK_QUERY: Final = 2
 #: Reasons of a verdict that are told, at most; the first is that of the verdict.
 MAX_REASONS: Final = 8
 #: Letters of a code, and of a version, at most.
@@ -40,6 +42,10 @@ class Outcome(StrEnum):
     BUSY = "busy"  #: it was asked too often
     PROVING = "proving"  #: it asks whether the asking node is at its address
     WRONG_ADDRESS = "wrong_address"  #: it was asked from an address that the record does not have
+    WORKING = "working"  #: it has the query, and the answer follows
+    NO_HANDLER = "no_handler"  #: nothing answers queries of that name there
+    FAILED = "failed"  #: what should answer the query failed
+    LATE = "late"  #: what should answer the query took too long
     #: What the asking node concludes.
     TOO_OLD = "too_old"  #: it answers, and does not know of questions
     NO_ANSWER = "no_answer"
@@ -60,6 +66,10 @@ TOLD: Final[tuple[Outcome, ...]] = (
     Outcome.BUSY,
     Outcome.PROVING,
     Outcome.WRONG_ADDRESS,
+    Outcome.WORKING,
+    Outcome.NO_HANDLER,
+    Outcome.FAILED,
+    Outcome.LATE,
 )
 
 
@@ -83,6 +93,8 @@ class Answered(NamedTuple):
     facts: list[Any]
     #: Seconds that it took.
     took: float
+    #: The member by which it came, because the way to the asked one is broken; empty: none.
+    via: NodeId = ""
 
 
 def is_code(text: object) -> bool:

@@ -36,6 +36,7 @@ from gossipmm.core.wire.option_checks import (
     is_pages,
     is_pair_of_text,
     is_pull,
+    is_relay,
     is_u64,
 )
 from gossipmm.core.wire.strict import Refused, is_numbered, loads_untrusted
@@ -101,6 +102,8 @@ OPT_SIGN: Final = 21  # [+ random number], in a SYN or HELP: sign that the targe
 OPT_REVOKED: Final = 23  # a list of revocations; empty: I have none
 OPT_WHERE: Final = 29  # a coordinate, in an ACK; empty, in a SYN: where are you?
 OPT_LIFE: Final = 22  # [record key, heartbeat, numbers, wall clock, number, signature]: it does
+OPT_RELAY: Final = 27  # [who asks, who is asked, probe id, the question]: pass it on
+OPT_RELAYED: Final = 28  # [who asks, who is asked, probe id, the answer]: pass it back
 
 #: Requests answered with more than a datagram, or that send something to others: only for validated
 #: addresses.
@@ -436,4 +439,6 @@ _CHECKS: Final[dict[int, Callable[[Any], bool]]] = {
     OPT_LIFE: is_life,
     OPT_REVOKED: lambda value: type(value) is bytes,
     OPT_WHERE: is_coordinate,
+    OPT_RELAY: is_relay,
+    OPT_RELAYED: is_relay,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from gossipmm.core.values.rotation_state import register_of
+from gossipmm.core.wire.strict import is_numbered
 
 #: Datagrams that a PULL may ask for, and questions that one statement of life answers.
 MAX_PULL: Final = 12
@@ -75,6 +76,16 @@ def are_questions(value: Any) -> bool:
         type(value) is list
         and 0 < len(value) <= MAX_QUESTIONS
         and all(is_u64(one) for one in value)
+    )
+
+
+def is_relay(value: Any) -> bool:
+    """Return whether that is a question, or an answer, that is passed on for another member."""
+    return (
+        type(value) is list
+        and len(value) >= 4
+        and all(is_u64(one) for one in value[:3])
+        and is_numbered(value[3])
     )
 
 
