@@ -11,6 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from gossipmm.core.values.queries import HEARD
 from gossipmm.core.values.questions import Outcome
 from gossipmm.core.values.types import (
     NO_METADATA,
@@ -209,6 +210,47 @@ class Drained(NamedTuple):
     changed: int
     #: Seconds that the answer took.
     took: float
+
+
+class QueryAnswer(NamedTuple):
+    """What one member said to a query, or why it said nothing."""
+
+    name: NodeId
+    #: ``done``, ``failed`` or ``late`` with an answer; else why there is none.
+    outcome: Outcome
+    payload: bytes = b""
+    #: It said more than an answer holds.
+    cut: bool = False
+    #: Exit status of the program that failed.
+    status: int = 0
+    #: Seconds until the answer was there, or the question was given up.
+    took: float = 0.0
+    #: The member by which it came, because the way to the asked one is broken; empty: none.
+    via: NodeId = ""
+
+    @property
+    def heard(self) -> bool:
+        """Whether the member has the question: it answers, works, or says why it does not."""
+        return self.outcome in HEARD
+
+
+class QueryResult(NamedTuple):
+    """What came of a query: one answer for each member that was asked, by name."""
+
+    name: str
+    answers: tuple[QueryAnswer, ...]
+    #: Seconds until the last answer, or the end of the query.
+    took: float
+
+    @property
+    def done(self) -> tuple[QueryAnswer, ...]:
+        """Those who answered."""
+        return tuple(one for one in self.answers if one.outcome is Outcome.DONE)
+
+    @property
+    def silent(self) -> tuple[QueryAnswer, ...]:
+        """Those of whom nothing was heard."""
+        return tuple(one for one in self.answers if not one.heard)
 
 
 class CheckStatus(NamedTuple):

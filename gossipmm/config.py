@@ -26,7 +26,7 @@ from gossipmm.names import PREFERENCES, why_not_name
 
 if TYPE_CHECKING:
     from gossipmm.config_fields import ConfigFields
-    from gossipmm.config_handlers import Handler
+    from gossipmm.config_handlers import Handler, QueryHandler
     from gossipmm.config_services import Service
 
 __all__ = ("PRESETS", "Config", "converters")
@@ -59,6 +59,8 @@ class Config:
     service: tuple[Service, ...] = ()
     #: Handlers, ``[[on]]`` in a file: programs that run when something happens.
     on: tuple[Handler, ...] = ()
+    #: Programs that answer queries (``gossipmm query``), ``[[query]]`` in a file.
+    query: tuple[QueryHandler, ...] = ()
     #: A small map of strings shown beside this node in every member list (at most 256 bytes).
     metadata: Mapping[str, str | int | bool] = field(default_factory=lambda: MappingProxyType({}))
     #: Bind to other addresses than loopback although no key is configured. Anybody who can send
@@ -381,11 +383,18 @@ def _handlers(given: Given) -> tuple[Handler, ...]:
     return handlers(given)
 
 
+def _query_handlers(given: Given) -> tuple[QueryHandler, ...]:
+    from gossipmm.config_handlers import query_handlers
+
+    return query_handlers(given)
+
+
 #: The conversion for each annotation of ``Config``.
 _READERS = {
     **CONVERTERS,
     "tuple[Service, ...]": _services,
     "tuple[Handler, ...]": _handlers,
+    "tuple[QueryHandler, ...]": _query_handlers,
 }
 
 

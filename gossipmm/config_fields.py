@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeAlias, TypedDict
 
-from gossipmm.config_handlers import Handler
+from gossipmm.config_handlers import Handler, QueryHandler
 from gossipmm.config_services import Service
 from gossipmm.mechanisms import Mechanism
 
@@ -29,6 +29,7 @@ class ConfigFields(TypedDict, total=False):
     register: Strings
     service: Sequence[Service | Mapping[str, Any]]
     on: Sequence[Handler | Mapping[str, Any]]
+    query: Sequence[QueryHandler | Mapping[str, Any]]
     metadata: Mapping[str, str | int | bool]
     insecure: bool
     state_file: str

@@ -1,9 +1,13 @@
-"""``[[on]]``: programs that run when something happens.
+"""Programs of a configuration: ``[[on]]``, which run when something happens, and ``[[query]]``.
 
 [[on]]
 event = ["host_changed"]
 topic = ["web"]
 run = ["/usr/local/bin/reload-proxy"]
+
+[[query]]
+name = "uptime"
+run = ["/usr/bin/uptime"]
 """
 
 from __future__ import annotations
@@ -23,8 +27,9 @@ from gossipmm.config_tables import (
     whole,
 )
 from gossipmm.config_values import Given
+from gossipmm.names import OWN_QUERIES, why_not_name
 
-__all__ = ("Handler", "handlers")
+__all__ = ("Handler", "QueryHandler", "handlers", "query_handlers")
 
 
 class Handler(NamedTuple):
@@ -76,6 +81,42 @@ def _handler(given: Given) -> Handler:
     return handler
 
 
+class QueryHandler(NamedTuple):
+    """A program that answers queries of a name with what it prints."""
+
+    #: The name of the queries, and the program with its arguments; no shell.
+    name: str = ""
+    run: tuple[str, ...] = ()
+    #: Seconds that a run may take; the end of the query ends it as well.
+    timeout: float = 10.0
+
+    def as_table(self) -> dict[str, Any]:
+        """Return what differs from the defaults, as a file has it."""
+        return as_table(self, self._field_defaults)
+
+
+def query_handlers(given: Given) -> tuple[QueryHandler, ...]:
+    """Read all programs that answer queries. Raises ConfigError."""
+    found = tuple(map(_query_handler, tables(given, "query")))
+    for number, one in enumerate(found):
+        if any(other.name == one.name for other in found[:number]):
+            raise refuse(given, f"two programs answer query {one.name!r}: one has to do it")
+    return found
+
+
+def _query_handler(given: Given) -> QueryHandler:
+    found = fields_of(given, _QUERY)
+    for field, example in (("name", '"uptime"'), ("run", '["/usr/bin/uptime"]')):
+        if field not in found:
+            raise refuse(given, f"does not say its {field}: give it {field} = {example}")
+    handler = QueryHandler(**found)
+    if reason := why_not_name("name of a query", handler.name):
+        raise refuse(given, reason)
+    if handler.name in OWN_QUERIES:
+        raise refuse(given, f"query {handler.name!r} is answered by every node itself")
+    return handler
+
+
 def _program(given: Given) -> tuple[str, ...]:
     if isinstance(given.value, str):
         raise refuse(given, f'is a list, not a line for a shell: write ["{given.value}"]')
@@ -105,4 +146,9 @@ _HANDLER: Mapping[str, Reader] = {
     "within": between(0.0, 3600.0),
     "timeout": between(0.1, 3600.0),
     "retry": whole(0, 100),
+}
+_QUERY: Mapping[str, Reader] = {
+    "name": text,
+    "run": _program,
+    "timeout": between(0.1, 60.0),
 }

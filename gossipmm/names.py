@@ -17,6 +17,7 @@ __all__ = (
     "MAX_METADATA_ITEMS",
     "MAX_NAME",
     "MAX_WEIGHT",
+    "OWN_QUERIES",
     "PREFERENCES",
     "changed_metadata",
     "check_registration",
@@ -45,6 +46,9 @@ DEFAULT_WEIGHT: Final = 100
 MAX_WEIGHT: Final = 1_000_000
 #: What ``prefer`` can be: any live host in turn, or those of this node's own zone first.
 PREFERENCES: Final = ("none", "zone")
+
+#: Queries that every node answers itself: which members it cannot reach, how it is, its version.
+OWN_QUERIES: Final = ("ping", "health", "version")
 
 
 # -- text ----------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from gossipmm.agent.driver import Driver, IoStats
 from gossipmm.agent.extras import Extras
 from gossipmm.agent.faults import Faults
 from gossipmm.agent.identity import Credentials
-from gossipmm.agent.others import Others
+from gossipmm.agent.queries import Queries
 from gossipmm.agent.registering import Registering
 from gossipmm.agent.seeds import SeedResolver
 from gossipmm.agent.verdict import judge
@@ -62,7 +62,7 @@ _LEAVE_GRACE = 0.5
 _JOIN_LOOK = 1.0
 
 
-class Agent(Registering, Others):
+class Agent(Registering, Queries):
     """One running agent. Built by ``open_agent``; times are core time in seconds (``now()``)."""
 
     def __init__(
@@ -92,6 +92,7 @@ class Agent(Registering, Others):
         self._closed = ""
         self._opened_at = driver.now()
         self.extras = Extras(driver, config, self.tell)
+        self.answerers = self.extras.answerers
         self._matchmaker = AgentMatchMaker(self.table, self, config)
         self._node.questions.answering.health = self._health_told
 

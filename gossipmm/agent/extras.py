@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from gossipmm.agent.driver import Driver
+from gossipmm.agent.queries import Answerers
 from gossipmm.answers import ServiceStatus
 from gossipmm.config import Config
 from gossipmm.core.values.events import Event, ServiceChanged
@@ -72,6 +73,8 @@ class Extras:
         self._services: Services | None = None
         self._handlers: Handlers | None = None
         self._nursery: trio.Nursery | None = None
+        #: What answers queries.
+        self.answerers = Answerers(driver)
         #: Where the control API is, and the id of its last event; set by who serves it.
         self.context: Callable[[], dict[str, str]] = dict
         self._config = config
@@ -82,6 +85,8 @@ class Extras:
             self.set_services(self._config)
         if self._config.on:
             self.set_handlers(self._config)
+        if self._config.query:
+            self.answerers.set_programs(self._config.query)
 
     async def run(self) -> None:
         """Run what there is, and what is added, until cancelled."""
@@ -91,6 +96,7 @@ class Extras:
                 nursery.start_soon(self._services.run)
             if self._handlers is not None:
                 nursery.start_soon(self._handlers.run)
+            nursery.start_soon(self.answerers.run)
             await trio.sleep_forever()
 
     def set_services(self, config: Config) -> list[str]:

@@ -146,17 +146,26 @@ class Others:
         self, count: int, seconds: float, ask: Callable[[Callable[[Answered], None]], None]
     ) -> Sequence[Answered]:
         """Ask, and wait until so many questions have ended."""
+        return await self._answers_of(ask, lambda: count, seconds)
+
+    async def _answers_of(
+        self,
+        ask: Callable[[Callable[[Answered], None]], None],
+        count: Callable[[], int],
+        seconds: float,
+    ) -> Sequence[Answered]:
+        """Ask, and wait until as many questions have ended as are told once they are asked."""
         found: list[Answered] = []
         over = trio.Event()
 
         def done(one: Answered) -> None:
             found.append(one)
-            if len(found) >= count:
-                over.set()
+            over.set()
 
         ask(done)
         self._driver.flush()
-        if count:
-            with trio.move_on_after(seconds + _GRACE):
+        with trio.move_on_after(seconds + _GRACE):
+            while len(found) < count():
                 await over.wait()
+                over = trio.Event()
         return found

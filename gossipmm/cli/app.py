@@ -22,6 +22,7 @@ _SECTIONS: dict[str, dict[str, str]] = {
         "why": "lookups",
         "services": "services",
         "status": "state",
+        "query": "query",
         "info": "state",
         "diff": "state",
         "watch": "watch",

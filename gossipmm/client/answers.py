@@ -24,6 +24,8 @@ from gossipmm.answers import (
     LookupStatus,
     MemberHealth,
     NodeStatus,
+    QueryAnswer,
+    QueryResult,
     RotationStatus,
     ServiceStatus,
     Verdict,
@@ -287,6 +289,25 @@ def members_health(value: Mapping[str, Any]) -> tuple[MemberHealth, ...]:
 def drained(value: Mapping[str, Any]) -> Drained:
     """Read what came of having another member drained."""
     return Drained(Outcome(value["outcome"]), value["changed"], value["took"])
+
+
+def query_result(value: Mapping[str, Any]) -> QueryResult:
+    """Read what came of a query."""
+    from base64 import b64decode  # for the one call that needs it
+
+    answers = tuple(
+        QueryAnswer(
+            name=one["name"],
+            outcome=Outcome(one["outcome"]),
+            payload=b64decode(one["payload_base64"]),
+            cut=one["cut"],
+            status=one["status"],
+            took=one["took"],
+            via=one["via"],
+        )
+        for one in value["answers"]
+    )
+    return QueryResult(value["name"], answers, value["took"])
 
 
 def joining(value: Mapping[str, Any]) -> Joining:

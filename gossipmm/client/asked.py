@@ -18,6 +18,8 @@ from gossipmm.errors import (
     InvalidKeyError,
     KeyringError,
     LimitError,
+    QueryError,
+    QueryRateError,
     RegistrationError,
     SeedError,
 )
@@ -40,6 +42,8 @@ _ERRORS: Mapping[str, type[GossipError]] = {
     "keyring-refused": KeyringError,
     "leaving": AgentClosedError,
     "limit": LimitError,
+    "query-rate": QueryRateError,
+    "query-refused": QueryError,
     "registration-refused": RegistrationError,
 }
 
@@ -92,7 +96,10 @@ def problem(status: int, value: Any) -> tuple[GossipError, str]:
     kind = str(told.get("type", "")).removeprefix(_PREFIX)
     words = str(told.get("detail") or told.get("title") or f"status {status}")
     if kind in _ERRORS:
-        return _ERRORS[kind](words), kind
+        error = _ERRORS[kind](words)
+        if isinstance(error, QueryRateError):
+            error.retry_after = float(told.get("retry_after", 1.0))
+        return error, kind
     return ControlError(words, status=status, kind=kind), kind
 
 

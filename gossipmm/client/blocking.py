@@ -134,6 +134,7 @@ class Client:
     status = waiting(calls.status)
     status_all = waiting(calls.status_all)
     drain_member = waiting(calls.drain_member)
+    query = waiting(calls.query)
     agreement = waiting(calls.agreement)
     health = waiting(calls.health)
     conflict = waiting(calls.conflict)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Lookup,
         MemberHealth,
         NodeStatus,
+        QueryResult,
         ServiceStatus,
     )
     from gossipmm.client import answers
@@ -268,6 +269,30 @@ def drain_member(
     body = {"topic": topic, "host": host, "draining": draining, "timeout": timeout}
     target = path("members", name, "drain")
     return Asked("POST", target, answers.drained, body, patience=timeout)
+
+
+def query(
+    name: str,
+    payload: bytes | str = b"",
+    *,
+    topic: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    timeout: float = 2.0,
+) -> Asked[QueryResult]:
+    """Ask all members, or those of a topic or of some metadata, and return what they say.
+
+    The agent's node is one of them. Takes at most ``timeout`` seconds, and less where all have
+    answered. Raises QueryError for what cannot be asked, QueryRateError for too many queries.
+    """
+    from base64 import b64encode
+
+    from gossipmm.core.values.queries import check_query  # as an agent in this process would
+
+    name, data, timeout = check_query(name, payload, timeout)
+    body: dict[str, Any] = {"name": name, "topic": topic, "timeout": timeout}
+    body["payload_base64"] = b64encode(data).decode()
+    body["metadata"] = None if metadata is None else dict(metadata)
+    return Asked("POST", path("query"), answers.query_result, body, patience=timeout)
 
 
 def forget(name: str) -> Asked[bool]:

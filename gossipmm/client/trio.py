@@ -92,6 +92,7 @@ class TrioClient:
     status = awaiting(calls.status)
     status_all = awaiting(calls.status_all)
     drain_member = awaiting(calls.drain_member)
+    query = awaiting(calls.query)
     agreement = awaiting(calls.agreement)
     health = awaiting(calls.health)
     conflict = awaiting(calls.conflict)

@@ -18,12 +18,14 @@ from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, Unpack
 
 from gossipmm.agent.agent import Agent
+from gossipmm.agent.queries import AnswerFunction
 from gossipmm.agent.watch import Watch
 from gossipmm.config import Config
 from gossipmm.core.table.table import Table
 from gossipmm.core.values.events import Event, LeaveFinished
 from gossipmm.core.values.stats import Stats
 from gossipmm.core.values.types import Address, TopicView
+from gossipmm.embed.answering import in_loop
 from gossipmm.embed.keys import AsyncKeys
 from gossipmm.embed.lost import OnLost, tell
 from gossipmm.embed.outcome import Outcome
@@ -205,6 +207,16 @@ class AsyncAgent:
     join = _awaited(Agent.join)
     status_all = _spawned(Agent.status_all)
     drain_member = _spawned(Agent.drain_member)
+    query = _spawned(Agent.query)
+
+    async def on_query(self, name: str, function: AnswerFunction | None) -> None:
+        """Answer queries of a name with what a function returns, from now on; None: no longer.
+
+        It is a coroutine function, called in this loop. What it raises is told as a failure, and
+        logged.
+        """
+        loop = asyncio.get_running_loop()
+        await self._call(self._agent.on_query, name, in_loop(function, loop))
 
     async def wait_joined(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109
         """Wait until the table agreed with a peer's (at once when there is nobody to join).

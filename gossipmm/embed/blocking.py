@@ -8,7 +8,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gossipmm.answers import Drained, KeysStatus, MemberHealth, NodeStatus, ServiceStatus
+from gossipmm.answers import (
+    Drained,
+    KeysStatus,
+    MemberHealth,
+    NodeStatus,
+    QueryResult,
+    ServiceStatus,
+)
 from gossipmm.config import Config
 from gossipmm.core.values.events import Event, LeaveFinished
 from gossipmm.core.values.rotation_state import KEEP
@@ -135,6 +142,17 @@ class BlockingAgent(OwnedAgent, Protocol):
         timeout: float = 2.0,
     ) -> Drained:
         """Have another member drained, or registrations of it; or put back into new picks."""
+
+    def query(
+        self,
+        name: str,
+        payload: bytes | str = b"",
+        *,
+        topic: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        timeout: float = 2.0,
+    ) -> QueryResult:
+        """Ask all members, or those of a topic or of some metadata, and return what they say."""
 
     def watch(
         self,

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
-from gossipmm.answers import Drained, MemberHealth
+from gossipmm.answers import Drained, MemberHealth, QueryResult
+from gossipmm.core.values.queries import check_query
 from gossipmm.embed.plain import restored
 
 __all__ = ("ChildOthers",)
@@ -52,6 +54,25 @@ class ChildOthers:
         """
         options = {"draining": draining, "timeout": timeout}
         found: Drained = self._long("drain_member", name, topic, host, **options)
+        return found
+
+    def query(
+        self,
+        name: str,
+        payload: bytes | str = b"",
+        *,
+        topic: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        timeout: float = 2.0,
+    ) -> QueryResult:
+        """Ask all members, or those of a topic or of some metadata, and return what they say.
+
+        This node is one of them. Takes at most ``timeout`` seconds, and less where all have
+        answered. Raises QueryError for what cannot be asked, QueryRateError for too many queries.
+        """
+        name, data, timeout = check_query(name, payload, timeout)
+        options = {"topic": topic, "metadata": dict(metadata or {}), "timeout": timeout}
+        found: QueryResult = self._long("query", name, data.decode("latin-1"), **options)
         return found
 
     def _long(self, call: str, *args: Any, **options: Any) -> Any:

@@ -113,9 +113,12 @@ def view_from(values: list[Any]) -> TopicView:
         ) from None
 
 
-def error_to(exc: Exception) -> dict[str, str]:
+def error_to(exc: Exception) -> dict[str, Any]:
     """Return an error by name and message."""
-    return {"error": type(exc).__name__, "message": str(exc)}
+    told: dict[str, Any] = {"error": type(exc).__name__, "message": str(exc)}
+    if isinstance(exc, errors.QueryRateError):
+        told["retry_after"] = exc.retry_after
+    return told
 
 
 def error_from(message: Mapping[str, Any]) -> Exception:
@@ -123,5 +126,7 @@ def error_from(message: Mapping[str, Any]) -> Exception:
     name, text = message["error"], str(message.get("message", ""))
     if name in errors.__all__:
         error: Exception = getattr(errors, name)(text)
+        if isinstance(error, errors.QueryRateError):
+            error.retry_after = float(message.get("retry_after", 1.0))
         return error
     return RuntimeError(f"in the agent's process: {name}: {text}")

@@ -66,9 +66,17 @@ def environment(**more: str) -> dict[str, str]:
 
 
 async def run(
-    argv: Sequence[str], *, within: float, stdin: bytes = b"", env: Mapping[str, str] | None = None
+    argv: Sequence[str],
+    *,
+    within: float,
+    stdin: bytes = b"",
+    env: Mapping[str, str] | None = None,
+    head: bool = False,
 ) -> Ended:
-    """Run a program to its end, or for so many seconds. Cancelled: it is killed at once."""
+    """Run a program to its end, or for so many seconds. Cancelled: it is killed at once.
+
+    ``head``: the beginning of its output is kept, not the end.
+    """
     if fault := _fault(argv[0]):
         return Ended(None, trouble=f"{argv[0]}: {fault}")
     try:
@@ -84,7 +92,7 @@ async def run(
     except (OSError, ValueError) as exc:
         why = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
         return Ended(None, trouble=f"{argv[0]}: {why}")
-    output = _Output()
+    output = _Output(head=head)
     late = False
     try:
         async with trio.open_nursery() as nursery:
@@ -123,16 +131,17 @@ def _fault(program: str) -> str:
 
 
 class _Output:
-    """What a program prints: its end is kept."""
+    """What a program prints: its end is kept, or its beginning."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, head: bool) -> None:
+        self._head = head
         self.kept = bytearray()
         self.endless = False
         self._read = 0
 
     def _add(self, data: bytes | bytearray) -> None:
         self.kept += data
-        del self.kept[:-MAX_READ]
+        del self.kept[slice(MAX_READ, None) if self._head else slice(-MAX_READ)]
         self._read += len(data)
         self.endless = self._read > _MOST
 

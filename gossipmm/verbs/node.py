@@ -155,6 +155,55 @@ NODE = (
         },
     ),
     Verb(
+        "query",
+        Scope.NODE,
+        'name: str, payload: bytes | str = b"", *, topic: str | None = None, '
+        "metadata: Mapping[str, Any] | None = None, timeout: float = 2.0",
+        "QueryResult",
+        http=("POST /v1/query",),
+        command="query",
+        absent={
+            Face.NODE: "node.questions.querying, which calls back for each member",
+            Face.MATCHMAKER: ASK_AGENT,
+            Face.SIMULATOR: ASK_CORE,
+            Face.CONSOLE: "gossipmm query, from another terminal",
+        },
+        differs={
+            Face.HTTP: Differs(
+                "bytes are given in base64",
+                takes="name: str, payload: str = '', payload_base64: str = '', "
+                "topic: str | None = None, metadata: dict[str, Any] | None = None, "
+                "timeout: float = 2.0",
+            ),
+            Face.COMMAND: Differs(
+                "metadata is pairs; - is standard input",
+                takes="name: str, payload: str = '', *, topic: str | None = None, "
+                "pairs: str, timeout: float = 2.0",
+            ),
+        },
+    ),
+    Verb(
+        "on_query",
+        Scope.NODE,
+        "name: str, function: AnswerFunction | None",
+        absent={
+            Face.NODE: "node.questions.queried.handler",
+            Face.CHILD: "a function of this process: the child has the programs of [[query]]",
+            Face.MATCHMAKER: ASK_AGENT,
+            Face.CLIENT: "a function of this process: the agent has the programs of [[query]]",
+            Face.HTTP: "[[query]] in the configuration",
+            Face.COMMAND: "[[query]] in the configuration",
+            Face.CONSOLE: "[[query]] in the configuration",
+            Face.SIMULATOR: ASK_CORE,
+        },
+        differs={
+            Face.THREAD: Differs(
+                "a function that blocks",
+                takes="name: str, function: Callable[[QueryAsked], bytes | str | None] | None",
+            ),
+        },
+    ),
+    Verb(
         "watch",
         Scope.NODE,
         "*kinds: type[Event] | str, topics: Collection[str] = (), members: Collection[str] = (), "

@@ -46,7 +46,7 @@ def answering(mesh: Mesh, name: str, after: float = 0.0, said: bytes = b"") -> l
         return True
 
     def answer(query: QueryAsked) -> None:
-        node.questions.queried.answer(query, Outcome.DONE, told)
+        node.questions.queried.answer(query, Outcome.DONE, told, mesh.now)
 
     node.questions.queried.handler = handler
     return asked
@@ -189,8 +189,8 @@ def test_a_failure_is_an_answer_with_a_status() -> None:
     queried = mesh["b"].questions.queried
 
     def fails(query: QueryAsked) -> bool:
-        queried.answer(query, Outcome.FAILED, Told(b"no such disk", status=3))
-        queried.answer(query, Outcome.DONE, Told(b"too late"))
+        queried.answer(query, Outcome.FAILED, Told(b"no such disk", status=3), mesh.now)
+        queried.answer(query, Outcome.DONE, Told(b"too late"), mesh.now)
         return True
 
     queried.handler = fails
@@ -364,7 +364,7 @@ def test_what_is_refused_is_refused_at_the_door(pair: Mesh, query: Query, words:
 def test_a_storm_is_refused_at_the_door_with_the_number_and_when_to_come_again() -> None:
     """[P176]. A program that asks in a loop."""
     mesh = settled("a", "b")
-    answering(mesh, "b")
+    answering(mesh, "b", after=1.5)
     refused: list[QueryRateError] = []
     asked = 0
     for _ in range(100):
@@ -392,6 +392,7 @@ def test_a_storm_is_refused_at_the_door_with_the_number_and_when_to_come_again()
     assert 0.0 < last.retry_after <= 0.5
     mesh.run(last.retry_after)
     assert said(ask(mesh, "a", Query("uptime")))["b"] == b"b"
+    assert not mesh["a"].questions.querying._ends
 
 
 def test_a_member_that_asks_without_end_is_answered_that_it_does() -> None:

@@ -74,8 +74,15 @@ class _Kept:
 class Queried:
     """What this node answers to queries [P172, P173]."""
 
-    def __init__(self, local: LocalState, outbox: Outbox, answering: Answering) -> None:
+    def __init__(
+        self,
+        local: LocalState,
+        outbox: Outbox,
+        answering: Answering,
+        enter: Callable[[float], None],
+    ) -> None:
         self._local = local
+        self._enter = enter
         self._outbox = outbox
         self._answering = answering
         #: Begins to answer a query, and calls ``answer`` when it has one; False: nothing here does.
@@ -188,8 +195,9 @@ class Queried:
 
     # -- answering -------------------------------------------------------------------------------
 
-    def answer(self, asked: QueryAsked, outcome: Outcome, told: Told) -> None:
+    def answer(self, asked: QueryAsked, outcome: Outcome, told: Told, now: float) -> None:
         """Say what came of a query, once; what is more than an answer holds is cut [P173]."""
+        self._enter(now)
         kept = self._open.get((asked.key, asked.identity))
         if kept is None or kept.told is not None:
             return
@@ -229,7 +237,7 @@ class Queried:
         return self._with(Outcome.DONE, Told(said.encode()))
 
     def _unreached_text(self) -> tuple[bytes, bool]:
-        """Return the members that this node does not reach, a line each; and whether there are more."""
+        """Return the members that it does not reach, a line each; and whether there are more."""
         text, cut = b"", False
         for line in self.unreached():
             more = line.encode() + b"\n"

@@ -1,4 +1,4 @@
-"""Queries that this node asks: of which members, how many at a time, and how often."""
+"""Queries of this node: the members that it asks, how many at a time, and how often."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Querying:
         self._asking = asking
         self._queried = queried
         self._budgets = Budgets(_BURST, _RATE)
-        #: Ends of the queries under way.
-        self._ends: list[float] = []
+        #: Number of a query under way -> its end.
+        self._ends: dict[int, float] = {}
         #: Queries that were asked, and that were refused because there were too many.
         self.asked = self.refused = 0
 
@@ -57,14 +57,30 @@ class Querying:
         self._check_size(name, what)
         self._check_rate()
         names = self._chosen(query)
-        self._ends.append(local.now + seconds)
         self.asked += 1
+        if names:
+            self._ends[self.asked] = local.now + seconds
+            done = self._counted(self.asked, len(names), done)
         myself = local.own.name
         others = [one for one in names if one != myself]
         self._asking.query(others, what, seconds, done, local.now)
         if len(others) < len(names):
             self._ask_myself(what, seconds, done)
         return len(names)
+
+    def _counted(
+        self, number: int, left: int, done: Callable[[Answered], None]
+    ) -> Callable[[Answered], None]:
+        """Return what hands answers on, and takes the query off the list with the last of them."""
+
+        def counted(answered: Answered) -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                self._ends.pop(number, None)
+            done(answered)
+
+        return counted
 
     def _check_size(self, name: str, what: tuple[str, bytes, str | None]) -> None:
         size = len(cbor2.dumps(what)) + wire.FRAME_SIZE + wire.ROW_SIZE + _AROUND
@@ -77,9 +93,8 @@ class Querying:
     def _check_rate(self) -> None:
         """Refuse a storm, with the number and when to come again [P176]."""
         now, me = self._local.now, self._local.me.key
-        self._ends = [end for end in self._ends if end > now]
-        wait = max(0.0, min(self._ends) - now) if len(self._ends) >= _OPEN else 0.0
-        if wait:
+        if len(self._ends) >= _OPEN:
+            wait = max(0.1, min(self._ends.values()) - now)
             reason = f"{len(self._ends)} queries are under way, as many as may be"
         elif not self._budgets.charge(me, now):
             wait = self._budgets.wait(me, now)

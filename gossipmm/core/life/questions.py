@@ -37,7 +37,7 @@ class Questions:
         self.asking = Asking(local, outbox, enter)
         self.answering = Answering(local, outbox, registrations, conflict)
         #: Queries: what this node answers, asks, and passes on for others.
-        self.queried = Queried(local, outbox, self.answering)
+        self.queried = Queried(local, outbox, self.answering, enter)
         self.querying = Querying(local, outbox, self.asking, self.queried)
         self.relaying = Relaying(local, outbox)
 

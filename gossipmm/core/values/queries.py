@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from gossipmm.core.values.questions import ASK_QUERY, Answered, Outcome
 from gossipmm.core.values.types import NodeId
 from gossipmm.errors import QueryError
-from gossipmm.names import why_not_name
+from gossipmm.names import OWN_QUERIES, why_not_name
 
 __all__ = (
     "BUILT_IN",
@@ -32,9 +32,9 @@ MAX_PAYLOAD: Final = 512
 MAX_ANSWER: Final = 900
 #: Seconds that a query may last.
 LONGEST: Final = 60.0
-#: Queries that every node answers itself: which members it cannot reach, how it is, its version.
-PING, HEALTH, VERSION = "ping", "health", "version"
-BUILT_IN: Final = (PING, HEALTH, VERSION)
+#: Queries that every node answers itself.
+BUILT_IN: Final = OWN_QUERIES
+PING, HEALTH, _ = BUILT_IN
 
 #: Outcomes with an answer behind them: what was said, whether it was cut, an exit status.
 FINAL: Final = frozenset({Outcome.DONE, Outcome.FAILED, Outcome.LATE})
@@ -52,7 +52,7 @@ HEARD: Final = FINAL | {
 
 
 class Query(NamedTuple):
-    """What is asked: of all, or of those that register a topic, have metadata, or have these names."""
+    """What is asked: of all, or of those with a topic, with metadata, or of these names."""
 
     name: str
     payload: bytes = b""

@@ -20,6 +20,7 @@ from gossipmm.sidecar.api import log as routes_log
 from gossipmm.sidecar.api import lookups as routes_lookups
 from gossipmm.sidecar.api import others as routes_others
 from gossipmm.sidecar.api import prometheus_sd
+from gossipmm.sidecar.api import queries as routes_queries
 from gossipmm.sidecar.api import registrations as routes_registrations
 from gossipmm.sidecar.api import services as routes_services
 from gossipmm.sidecar.api.problems import of_error
@@ -55,6 +56,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *routes_agent.ENDPOINTS,
     *routes_log.ENDPOINTS,
     *routes_others.ENDPOINTS,
+    *routes_queries.ENDPOINTS,
     *prometheus_sd.ENDPOINTS,
     Endpoint(
         method="GET",

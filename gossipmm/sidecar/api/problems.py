@@ -8,6 +8,8 @@ from gossipmm.errors import (
     InvalidKeyError,
     KeyringError,
     LimitError,
+    QueryError,
+    QueryRateError,
     RegistrationError,
     SeedError,
 )
@@ -22,6 +24,8 @@ _BY_ERROR: tuple[tuple[type[GossipError], int, str], ...] = (
     (LimitError, 422, "limit"),
     (RegistrationError, 422, "registration-refused"),
     (SeedError, 422, "invalid-seed"),
+    (QueryRateError, 429, "query-rate"),
+    (QueryError, 422, "query-refused"),
     (AgentClosedError, 503, "leaving"),
     (GossipError, 422, "refused"),
 )
@@ -31,5 +35,6 @@ def of_error(error: GossipError) -> ProblemError:
     """Return the problem that stands for an error of the package."""
     for kind, status, name in _BY_ERROR:
         if isinstance(error, kind):
-            return ProblemError(status, str(error), name)
+            again = error.retry_after if isinstance(error, QueryRateError) else None
+            return ProblemError(status, str(error), name, retry_after=again)
     raise AssertionError("GossipError is the last kind")

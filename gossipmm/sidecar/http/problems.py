@@ -7,6 +7,7 @@ the value, and what to do.
 from __future__ import annotations
 
 from http import HTTPStatus
+from math import ceil
 
 import msgspec
 
@@ -25,6 +26,7 @@ _BY_STATUS = {
     405: "method-not-allowed",
     408: "timeout",
     413: "too-large",
+    429: "too-many",
     431: "head-too-large",
     500: "internal",
     501: "not-implemented",
@@ -39,6 +41,8 @@ class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
     title: str
     status: int
     detail: str = ""
+    #: Seconds after which the same may be asked again; as ``Retry-After``, which has no fractions.
+    retry_after: float | None = None
 
 
 class ProblemError(Exception):
@@ -50,12 +54,16 @@ class ProblemError(Exception):
         detail: str,
         name: str = "",
         headers: tuple[tuple[str, str], ...] = (),
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.name = name or _BY_STATUS.get(status, "refused")
         self.headers = headers
+        self.retry_after = retry_after
+        if retry_after is not None:
+            self.headers = (*headers, ("retry-after", str(max(1, ceil(retry_after)))))
 
 
 def render(error: ProblemError) -> Response:
@@ -65,6 +73,7 @@ def render(error: ProblemError) -> Response:
         title=HTTPStatus(error.status).phrase,
         status=error.status,
         detail=error.detail,
+        retry_after=error.retry_after,
     )
     body = msgspec.json.encode(problem)
     return Response(body, error.status, MEDIA_TYPE, error.headers)

@@ -21,7 +21,10 @@ __all__ = ("Reloader",)
 _log = logging.getLogger(__name__)
 
 #: Fields that take effect at once.
-_CHANGES = ("join", "register", "service", "on", "metadata", "certificate", "revocations")
+_CHANGES = (
+    *("join", "register", "service", "on", "query", "metadata"),
+    *("certificate", "revocations"),
+)
 
 
 class Reloader:
@@ -86,6 +89,12 @@ class Reloader:
         return said
 
     def _handlers(self, new: Config) -> list[str]:
+        said = []
+        if self._differs(new, "query"):
+            said += self._agent.answerers.set_programs(new.query)
+        return said + self._events(new)
+
+    def _events(self, new: Config) -> list[str]:
         if not self._differs(new, "on"):
             return []
         try:
