@@ -230,7 +230,7 @@ class QueryAnswer(NamedTuple):
 
     @property
     def heard(self) -> bool:
-        """Whether the member has the question: it answers, works, or says why it does not."""
+        """True if the member has the question: it answers, works, or says why it does not."""
         return self.outcome in HEARD
 
 
@@ -249,7 +249,7 @@ class QueryResult(NamedTuple):
 
     @property
     def silent(self) -> tuple[QueryAnswer, ...]:
-        """Those of whom nothing was heard."""
+        """Those that said nothing."""
         return tuple(one for one in self.answers if not one.heard)
 
 

@@ -78,6 +78,16 @@ class Answerers:
         """Return how many runs of programs ended how."""
         return self._programs.counts if self._programs is not None else {}
 
+    def queries(self) -> Mapping[str, int]:
+        """Return how many queries were asked, refused, answered, and passed on for this node."""
+        questions = self._driver.node.questions
+        return {
+            "asked": questions.querying.asked,
+            "refused": questions.querying.refused,
+            "answered": questions.queried.answered,
+            "around": questions.asking.passed_on,
+        }
+
     def _begin(self, asked: QueryAsked) -> bool:
         """Begin to answer a query; False: nothing here does."""
         answer: _Answer | None = None

@@ -11,13 +11,13 @@ import trio
 from gossipmm.agent.queries import AnswerFunction
 from gossipmm.core.values.queries import QueryAsked
 
-__all__ = ("in_loop", "in_thread")
+__all__ = ("in_loop", "on_query")
 
 #: Threads of a function: those of one that hangs must not be all that the agent may have.
 _THREADS: Final = 4
 
 
-def in_thread(
+def _in_thread(
     function: Callable[[QueryAsked], bytes | str | None] | None,
 ) -> AnswerFunction | None:
     """Return what calls a function that blocks in a thread; one that hangs is left behind."""
@@ -56,3 +56,13 @@ def in_loop(
             future.cancel()
 
     return answer
+
+
+def on_query(
+    self: Any, name: str, function: Callable[[QueryAsked], bytes | str | None] | None
+) -> None:
+    """Answer queries of a name with what a function returns, from now on; None: no longer.
+
+    It runs in a thread of its own. What it raises is told as a failure, and logged.
+    """
+    self.call(self.agent.on_query, name, _in_thread(function))

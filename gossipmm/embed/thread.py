@@ -34,11 +34,10 @@ from gossipmm.agent.opening import open_agent
 from gossipmm.config import Config
 from gossipmm.core.table.table import Table
 from gossipmm.core.values.events import Event, LeaveFinished
-from gossipmm.core.values.queries import QueryAsked
 from gossipmm.core.values.stats import Stats
 from gossipmm.core.values.types import Address, TopicView
 from gossipmm.embed import running
-from gossipmm.embed.answering import in_thread
+from gossipmm.embed.answering import on_query
 from gossipmm.embed.job import Job, ThreadWatch, finished
 from gossipmm.embed.keys import ThreadKeys
 from gossipmm.embed.lost import OnLost, stale, tell
@@ -404,15 +403,7 @@ class ThreadAgent:
     status_all = finished(Agent.status_all)
     drain_member = finished(Agent.drain_member)
     query = finished(Agent.query)
-
-    def on_query(
-        self, name: str, function: Callable[[QueryAsked], bytes | str | None] | None
-    ) -> None:
-        """Answer queries of a name with what a function returns, from now on; None: no longer.
-
-        It runs in a thread of its own. What it raises is told as a failure, and logged.
-        """
-        self.call(self.agent.on_query, name, in_thread(function))
+    on_query = on_query
 
     def leave(self) -> LeaveFinished:
         """Leave gracefully: tell the live members, and return how many confirmed.

@@ -164,6 +164,7 @@ async def test_names_that_dashboards_use_do_not_change(autojump_clock, air):
         accusations_held members_slow probe_loss_ratio
         round_trip_seconds probes late_steps gossip_seconds probe_seconds watchers_dropped
         seed_failures faults build_info verdict isolated small_paths size_tests frames_cut
+        queries query_runs
     """
     async with agents(air, "a") as (a,):
         found = {family.name for family in families(a) if family.name.startswith("gossipmm_")}

@@ -108,6 +108,17 @@ async def test_watchers_seeds_and_the_build(agent, monkeypatch):
     assert metric(agent, "build_info", version("gossipmm")) == 1
 
 
+async def test_queries_by_what_was_done(agent, monkeypatch):
+    await agent.query("ping")
+    agent._node.questions.querying.refused = 3
+    agent._node.questions.asking.passed_on = 4
+    monkeypatch.setattr(agent.answerers, "counts", lambda: {"failed": 5})
+    found = [metric(agent, "queries_total", did) for did in ("asked", "refused", "around")]
+    assert found == [1, 3, 4]
+    assert metric(agent, "queries_total", "answered") == 1
+    assert metric(agent, "query_runs_total", "failed") == 5
+
+
 async def test_services_their_checks_and_handlers(agent, monkeypatch):
     failing = SimpleNamespace(state="unhealthy", checks=(SimpleNamespace(state="failing"),))
     registered = SimpleNamespace(state=EntryState.UNHEALTHY)

@@ -22,7 +22,7 @@ _MOST: Final = 30.0
 
 
 class QueryBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What to ask, and of whom: of all, of those of a topic, or that have some metadata."""
+    """What to ask: all members, those of a topic, or those that have some metadata."""
 
     name: str
     #: As text; or bytes, in base64.

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gossipmm.agent import Agent
 
 from gossipmm.sidecar.ops.identity_metrics import identities
-from gossipmm.sidecar.ops.service_metrics import services
+from gossipmm.sidecar.ops.service_metrics import queries, services
 
 __all__ = ("CONTENT_TYPE", "render")
 
@@ -191,6 +191,7 @@ class _Collector(Collector):
             sum(own.state.unhealthy for own in agent.registrations()),
         )
         yield from services(agent)
+        yield from queries(agent)
         yield from identities(agent)
 
     def _changes(self) -> Iterator[Metric]:

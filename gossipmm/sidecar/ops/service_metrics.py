@@ -1,4 +1,4 @@
-"""Metrics of services and their checks. No label names a service: the number of series is fixed."""
+"""Metrics of services and queries. No label names one of them: the number of series is fixed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,24 @@ from gossipmm.config_services import KINDS
 if TYPE_CHECKING:
     from gossipmm.agent import Agent
 
-__all__ = ("services",)
+__all__ = ("queries", "services")
 
 _STATES = ("starting", "up", "unhealthy", "removed")
 _CHECKS = ("starting", "passing", "failing")
 _RESULTS = ("pass", "warn", "fail")
+
+
+def queries(agent: Agent) -> Iterator[Metric]:
+    """Yield what is counted of queries: asked, answered and passed on here."""
+    counted = CounterMetricFamily("gossipmm_queries", "Queries, by what was done.", labels=("did",))
+    for did, count in agent.answerers.queries().items():
+        counted.add_metric((did,), count)
+    yield counted
+    text = "Runs of programs that answer queries, by how they ended."
+    runs = CounterMetricFamily("gossipmm_query_runs", text, labels=("result",))
+    for result in ("ok", "failed", "timeout"):
+        runs.add_metric((result,), agent.answerers.counts().get(result, 0))
+    yield runs
 
 
 def services(agent: Agent) -> Iterator[Metric]:
