@@ -17,7 +17,8 @@ def test_an_agent_goes_on_while_an_insider_sends_what_it_can(
     """One burst once ended an agent; nothing here depends on how fast this machine is."""
     found = measure(attack, seconds=1.5, rate=rate, count=count, encrypted=encrypted, every=0.2)
     print(found)
-    assert found["received"] > 100
+    assert found["sent"] > 100
+    assert found["received"] > 10  # of a burst, a busy machine reads few
     assert found["errors"] == 0
     assert found["members"]["a"] == found["members"]["x"] == "alive"
     assert set(found["members"]) == {"a", "b", "c", "x"}
