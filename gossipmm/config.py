@@ -226,6 +226,9 @@ class Config:
     #: (``gossipmm drain --member``). Whoever holds the key can then do so from any host: for
     #: clusters whose hosts have one operator. Without a key only on loopback.
     accept_drain: bool = False
+    #: Tell watchers and handlers user events that were sent before this agent began, as far as they
+    #: are remembered (60 s). False: only those sent since.
+    replay_events: bool = False
     #: Time between two resolutions of the seeds while others are known (while alone: 1 s).
     seed_interval: float = 30.0
     #: Direct keys (``topic.host``) answer only a host that is alive in the topic. In a topic that

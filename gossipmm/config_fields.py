@@ -81,6 +81,7 @@ class ConfigFields(TypedDict, total=False):
     answer_health: bool
     answer_queries: bool
     accept_drain: bool
+    replay_events: bool
     seed_interval: float
     direct_checks_liveness: bool
     prefer: str

@@ -27,6 +27,8 @@ __all__ = (
     "RingFileError",
     "SeedError",
     "StartError",
+    "UserEventError",
+    "UserEventRateError",
     "WatchOverflowError",
 )
 
@@ -96,6 +98,18 @@ class QueryRateError(QueryError):
     """Too many queries were asked here; ``retry_after``: seconds until one more may be."""
 
     def __init__(self, message: str, *, retry_after: float = 0.0) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class UserEventError(MatchMakerException, ValueError):
+    """A user event was refused at the door: nobody was told."""
+
+
+class UserEventRateError(UserEventError):
+    """This node sends more user events than it may: try again after ``retry_after`` seconds."""
+
+    def __init__(self, message: str | None = None, *, retry_after: float = 0.0) -> None:
         self.retry_after = retry_after
         super().__init__(message)
 

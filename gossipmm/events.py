@@ -47,6 +47,7 @@ from gossipmm.core.values.events import (
     SourceDiffers,
     TableFull,
 )
+from gossipmm.core.values.user_events import UserEvent, UserEventsLost, UserEventsRefused
 
 __all__ = (
     "KINDS",
@@ -87,4 +88,7 @@ __all__ = (
     "ServiceChanged",
     "SourceDiffers",
     "TableFull",
+    "UserEvent",
+    "UserEventsLost",
+    "UserEventsRefused",
 )

@@ -31,6 +31,7 @@ class Mechanism(StrEnum):
     DISTANCE_YOUNG = "distance_young"  #: who has measured few members asks more of them
     EQUIVOCATION = "equivocation"  #: who signs two pages of one version is in no lookup
     EVERYONE_DECLARES = "everyone_declares"  #: a death heard is a suspicion, not yet a death here
+    EVENT_EXCHANGES = "event_exchanges"  #: members tell which user events they hold, and fetch
     EXPECTED_SYN = "expected_syn"  #: a predecessor on the ring whose SYN does not come is probed
     EVIDENCE_AGE = "evidence_age"  #: the dead return only by evidence younger than their death here
     FIRST_HAND_DEATH = "first_hand_death"  #: nobody is declared dead who was not asked here

@@ -10,16 +10,19 @@ from collections.abc import Mapping
 from math import inf
 from typing import Any, Final
 
-from gossipmm.errors import LimitError, RegistrationError
+from gossipmm.errors import LimitError, RegistrationError, UserEventError
 
 __all__ = (
     "DEFAULT_WEIGHT",
+    "MAX_EVENT",
+    "MAX_EVENT_PAYLOAD",
     "MAX_METADATA_ITEMS",
     "MAX_NAME",
     "MAX_WEIGHT",
     "OWN_QUERIES",
     "PREFERENCES",
     "changed_metadata",
+    "check_event",
     "check_registration",
     "check_ttl",
     "check_weight",
@@ -28,6 +31,7 @@ __all__ = (
     "is_name",
     "is_text",
     "weight_of",
+    "why_not_event",
     "why_not_host",
     "why_not_name",
     "why_not_scalar",
@@ -40,6 +44,10 @@ __all__ = (
 #: Bytes of a node's or cluster's name.
 MAX_NAME: Final = 64
 MAX_METADATA_ITEMS: Final = 64
+#: Bytes of the payload of a user event, and of all that its sender says in it: it has to fit into
+#: one datagram. Serf allows 512 bytes for name and payload together.
+MAX_EVENT_PAYLOAD: Final = 512
+MAX_EVENT: Final = 800
 #: What a registration without metadata ``weight`` has, and the highest. DNS has 16 bits for one,
 #: Consul 16 as well; a million leaves room for shares that are worked out.
 DEFAULT_WEIGHT: Final = 100
@@ -141,6 +149,18 @@ def _why_not_text(what: str, value: object) -> str:
     return f"{what} {reason}" if reason else ""
 
 
+def why_not_event(name: object, topic: str, metadata: Mapping[Any, Any]) -> str:
+    """Say why a user event cannot have that name, or be meant for those members."""
+    if reason := why_not_name("event name", name):
+        return reason
+    if topic and (reason := why_not_topic(topic)):
+        return reason
+    for key, value in metadata.items():
+        if reason := _why_not_text("key of metadata", key) or why_not_scalar(value):
+            return f"an event for members with metadata {key!r}: {reason}"
+    return ""
+
+
 # -- metadata that picks go by ---------------------------------------------------------------
 
 
@@ -188,6 +208,35 @@ def check_weight(of: str, metadata: Mapping[str, str | int | bool]) -> None:
     """Refuse a weight that no pick could go by; ``of`` says whose. Raises RegistrationError."""
     if "weight" in metadata and (reason := why_not_weight(metadata["weight"])):
         raise RegistrationError(f"metadata of {of}: {reason}")
+
+
+def check_event(
+    name: object, payload: object, topic: object, metadata: object
+) -> tuple[bytes, dict[str, str | int | bool]]:
+    """Refuse a user event that nobody could be told; return its payload and metadata.
+
+    A payload that is text travels as UTF-8. Raises UserEventError.
+    """
+    if isinstance(payload, str):
+        payload = payload.encode(errors="surrogateescape")
+    if not isinstance(payload, bytes):
+        kind = type(payload).__name__
+        raise UserEventError(f"the payload of an event must be bytes or text, not {kind}")
+    if len(payload) > MAX_EVENT_PAYLOAD:
+        raise UserEventError(
+            f"the payload has {len(payload)} bytes, more than the {MAX_EVENT_PAYLOAD} allowed"
+        )
+    if topic is not None and not isinstance(topic, str):
+        raise UserEventError(why_not_string("topic", topic))
+    if metadata is not None and not isinstance(metadata, Mapping):
+        kind = type(metadata).__name__
+        raise UserEventError(f"the metadata of an event must be a map, not {kind}: {metadata!r}")
+    chosen: dict[str, str | int | bool] = dict(metadata or {})
+    if topic == "":
+        raise UserEventError("topic must not be empty: leave it out to tell all members")
+    if reason := why_not_event(name, topic or "", chosen):
+        raise UserEventError(reason)
+    return payload, chosen
 
 
 def check_registration(topic: object, host: object) -> None:

@@ -22,6 +22,11 @@ from gossipmm.client.refusal_types import (
     NameConflictTold,
     NotAdmittedTold,
 )
+from gossipmm.client.user_event_types import (
+    UserEventsLostTold,
+    UserEventsRefusedTold,
+    UserEventTold,
+)
 
 __all__ = ("Dropped", "Hello", "LogLine", "WatchedEvent")
 
@@ -438,5 +443,8 @@ WatchedEvent: TypeAlias = (
     | KeyWantedTold
     | KeyRotationTold
     | DrainAskedTold
+    | UserEventTold
+    | UserEventsLostTold
+    | UserEventsRefusedTold
     | LeaveFinishedTold
 )

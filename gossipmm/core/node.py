@@ -34,6 +34,7 @@ from gossipmm.core.life.registrations import Registrations
 from gossipmm.core.life.reply_loss import ReplyLoss
 from gossipmm.core.life.rotation import Rotation
 from gossipmm.core.life.service_health import ServiceHealth
+from gossipmm.core.messages.events import UserEvents
 from gossipmm.core.receiver import Parts, Receiver
 from gossipmm.core.sealing.admission import Admission
 from gossipmm.core.sealing.envelope import Envelope, PlainEnvelope
@@ -115,6 +116,7 @@ class Node(NodeViews):
         #: Its keys and the cluster's rotations; what the checks of its services found.
         self.keys = self._parts.rotation
         self.service_health = self._parts.service_health
+        self.event_stats = self._parts.user_events.stats
         local, outbox, parts = self._local, self._outbox, self._parts
         #: What is asked of single members, and of this one.
         self.questions = Questions(
@@ -183,6 +185,7 @@ class Node(NodeViews):
             anti_entropy=anti_entropy,
             transfer=transfer,
             joining=joining,
+            user_events=UserEvents(local, outbox, replies, admission, identities.trust),
         )
 
     # -- the five verbs ------------------------------------------------------------------------
@@ -325,6 +328,23 @@ class Node(NodeViews):
         nobody registers it.
         """
         return self._say(self._parts.registrations.expire, now, topic, host)
+
+    def send_event(
+        self,
+        name: str,
+        payload: bytes | str = b"",
+        *,
+        topic: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        now: float,
+    ) -> int:
+        """Send a user event to all live members, once; return its number in this life.
+
+        ``topic``: only to members with a registration of it; ``metadata``: only to those whose own
+        metadata has these values. Raises UserEventError, UserEventRateError: then nobody is told.
+        """
+        send = self._parts.user_events.send
+        return self._say(send, now, name, payload, topic=topic, metadata=metadata)
 
     def _say(self, verb: Callable[_P, _T], now: float, /, *args: _P.args, **opt: _P.kwargs) -> _T:
         self._advance(now)

@@ -21,6 +21,7 @@ from gossipmm.core.life.registrations import Registrations
 from gossipmm.core.life.reply_loss import ReplyLoss
 from gossipmm.core.life.rotation import Rotation
 from gossipmm.core.life.service_health import ServiceHealth
+from gossipmm.core.messages.events import UserEvents
 from gossipmm.core.sealing.admission import Admission, Budget
 from gossipmm.core.sealing.envelope import Envelope, PlainEnvelope
 from gossipmm.core.sending.address_validation import AddressValidation
@@ -89,6 +90,7 @@ class Parts(NamedTuple):
     anti_entropy: AntiEntropy
     transfer: Transfer
     joining: Joining
+    user_events: UserEvents
 
 
 class Receiver:
@@ -327,6 +329,7 @@ class Receiver:
                     parts.replies.ask(inbound.reply, sender.key)  # it may have moved
                 return
             self._hear_large(inbound, sender, parts.admission.proved[where])
+        parts.user_events.hear(inbound, sender)
         if (minimums := options.get(wire.OPT_MINIMUMS)) is not None:
             is_answer = frame.kind == wire.ACK and parts.probes.asked(frame.probe)
             parts.closed.hear_minimums(minimums, sender, is_answer=is_answer)

@@ -11,10 +11,12 @@ from gossipmm.core.values.drained import DrainAsked
 from gossipmm.core.values.events import Event
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Address, HostState, PathView, Refusal
+from gossipmm.core.values.user_events import UserEvent, UserEventsLost, UserEventsRefused
 from gossipmm.text.durations import duration
 from gossipmm.text.paths import path_mended, path_trouble
 from gossipmm.text.questions import drain_asked
 from gossipmm.text.renewal import SOMEBODY, why_renewed
+from gossipmm.text.user_events import user_event, user_events_lost, user_events_refused
 
 __all__ = ("EVENTS", "FOREIGN_TRAFFIC", "as_line", "left_line")
 
@@ -264,6 +266,9 @@ EVENTS: Mapping[type, Callable[[Any, str], str]] = {
     ),
     events.KeyRotation: lambda e, _: _rotation(e),
     DrainAsked: lambda e, _: drain_asked(e),
+    UserEvent: lambda e, me: user_event(e, me),
+    UserEventsLost: lambda e, _: user_events_lost(e),
+    UserEventsRefused: lambda e, _: user_events_refused(e),
     events.LeaveFinished: lambda e, _: left_line(e),
 }
 

@@ -56,6 +56,7 @@ CORE = (
     "failure",
     "life",
     "sync",
+    "messages",
     "receiver",
     "views",
     "node",

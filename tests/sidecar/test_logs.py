@@ -57,6 +57,9 @@ FIELDS = {
     "keys_changed": "sending held retired",
     "key_wanted": "kid",
     "key_rotation": "phase kid replaces out_of_band missing",
+    "user_event": "name event_name payload payload_text topic number age replayed",
+    "user_events_lost": "name first lost",
+    "user_events_refused": "name reason",
     "drain_asked": "name topic host draining changed refused",
 }
 A = ("10.0.0.1", 7946)

@@ -18,6 +18,7 @@ __all__ = ("Life", "Texts", "seal_of")
 
 _PAGE: Final = b"gossipmm page 1"
 _ALIVE: Final = b"gossipmm alive 1"
+_EVENT: Final = b"gossipmm event 1"
 
 
 class Life(NamedTuple):
@@ -37,12 +38,13 @@ class Life(NamedTuple):
 class Texts:
     """The texts of one cluster."""
 
-    __slots__ = ("_alive", "_page")
+    __slots__ = ("_alive", "_event", "_page")
 
     def __init__(self, cluster: str) -> None:
         digest = blake2b(cluster.encode(), digest_size=16).digest()
         self._page = _PAGE + digest
         self._alive = _ALIVE + digest
+        self._event = _EVENT + digest
 
     def of_bytes(self, unsigned: bytes) -> bytes:
         """Return the text of a page's bytes, without its signature and the head of that [P150]."""
@@ -55,6 +57,10 @@ class Texts:
     def of_life(self, life: Life) -> bytes:
         """Return the text of a statement of life."""
         return self._alive + cbor2.dumps([*life[:3], list(life.questions), *life[4:]])
+
+    def of_event(self, key: int, number: int, text: bytes) -> bytes:
+        """Return the text of a user event, of the life with that record key [P170]."""
+        return self._event + key.to_bytes(8, "big") + number.to_bytes(4, "big") + text
 
 
 def seal_of(signer: Signer, cluster: str) -> Seal:

@@ -69,6 +69,11 @@ class Identities:
                 self.statements.stated = self._stated
         return self._judge
 
+    @property
+    def trust(self) -> Trust | None:
+        """The keys of names; None: nothing is signed."""
+        return self._trust
+
     def _stated(self, member: Member, life: Life) -> None:
         """Take what a member states beside that it lives: its clock, its list of revocations."""
         if self._judge is not None and self._judge.certificates is not None:

@@ -27,6 +27,7 @@ from gossipmm.core.values.types import (
     Refusal,
     Topic,
 )
+from gossipmm.core.values.user_events import UserEvent, UserEventsLost, UserEventsRefused
 
 
 @event
@@ -414,6 +415,9 @@ Event: TypeAlias = (
     | KeyWanted
     | KeyRotation
     | DrainAsked
+    | UserEvent
+    | UserEventsLost
+    | UserEventsRefused
     | LeaveFinished
 )
 

@@ -72,6 +72,10 @@ class Drop(StrEnum):
     BAD_CERTIFICATE = "bad_certificate"  #: a certificate that does not count here, or not now
     NOT_CERTIFIED = "not_certified"  #: a topic or address that its owner's certificate excludes
     NO_STATEMENT = "no_statement"  #: word of a life that signs, without its signature
+    BAD_EVENT = "bad_event"  #: a user event whose text is none
+    EVENT_RATE = "event_rate"  #: a user event of a member that sends more than it may
+    EVENT_JUMP = "event_jump"  #: a user event with a number far above the last one
+    OWN_EVENT = "own_event"  #: a user event in this node's name that it did not send
     CHANGES = "changes"  #: a page of a member that changed too much of its record lately
     #: A coordinate that the round trip to its owner, and what others say of it, contradict.
     DISTANCE_FAR = "distance_far"

@@ -27,9 +27,12 @@ from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Generation, Heartbeat, NodeId
 from gossipmm.core.wire.option_checks import MAX_PULL as MAX_PULL
 from gossipmm.core.wire.option_checks import (
+    are_events,
+    are_missed,
     are_questions,
     is_coordinate,
     is_cursor,
+    is_held,
     is_key,
     is_life,
     is_minimums,
@@ -101,6 +104,9 @@ OPT_TOLD: Final = 20  # [outcome, ...], in the ACK: the answer
 OPT_SIGN: Final = 21  # [+ random number], in a SYN or HELP: sign that the target lives
 OPT_REVOKED: Final = 23  # a list of revocations; empty: I have none
 OPT_WHERE: Final = 29  # a coordinate, in an ACK; empty, in a SYN: where are you?
+OPT_EVENTS: Final = 24  # [* [sender key, number, age in ms, text, signature]]: user events
+OPT_HELD: Final = 25  # [is this all, [* [sender key, lowest, next, age in ms, bits]]]: held of them
+OPT_MISSED: Final = 26  # [* [sender key, * first, how many]]: send me those of them
 OPT_LIFE: Final = 22  # [record key, heartbeat, numbers, wall clock, number, signature]: it does
 OPT_RELAY: Final = 27  # [who asks, who is asked, probe id, the question]: pass it on
 OPT_RELAYED: Final = 28  # [who asks, who is asked, probe id, the answer]: pass it back
@@ -441,4 +447,7 @@ _CHECKS: Final[dict[int, Callable[[Any], bool]]] = {
     OPT_WHERE: is_coordinate,
     OPT_RELAY: is_relay,
     OPT_RELAYED: is_relay,
+    OPT_EVENTS: are_events,
+    OPT_HELD: is_held,
+    OPT_MISSED: are_missed,
 }

@@ -12,6 +12,9 @@ MAX_PULL: Final = 12
 MAX_QUESTIONS: Final = 8
 #: Bytes of a coordinate.
 COORDINATE: Final = 8
+#: Numbers of user events end below this, and so many bytes tell which of them were overtaken.
+MAX_EVENT_NUMBER: Final = 0xFFFF_0000
+MAX_BITS: Final = 64
 
 
 def is_u64(value: Any) -> bool:
@@ -97,4 +100,57 @@ def is_life(value: Any) -> bool:
         and all(is_u64(value[place]) for place in (0, 1, 3, 4))
         and are_questions(value[2])
         and type(value[5]) is bytes
+    )
+
+
+def are_events(value: Any) -> bool:
+    """Return whether that is a list of user events, their texts unread."""
+    return type(value) is list and all(
+        type(item) is list
+        and len(item) >= 5
+        and is_u64(item[0])
+        and is_number(item[1])
+        and type(item[2]) is int
+        and 0 <= item[2] < 1 << 32
+        and type(item[3]) is bytes
+        and type(item[4]) is bytes
+        for item in value
+    )
+
+
+def is_number(value: Any) -> bool:
+    """Return whether that can be the number of a user event: from 1, with room to go on."""
+    return type(value) is int and 1 <= value < MAX_EVENT_NUMBER
+
+
+def is_held(value: Any) -> bool:
+    """Return whether that says which user events somebody holds."""
+    return (
+        type(value) is list
+        and len(value) >= 2
+        and type(value[0]) is bool
+        and type(value[1]) is list
+        and all(
+            type(row) is list
+            and len(row) >= 5
+            and is_u64(row[0])
+            and is_number(row[1])
+            and is_number(row[2])
+            and type(row[3]) is int
+            and 0 <= row[3] < 1 << 32
+            and type(row[4]) is bytes
+            and len(row[4]) <= MAX_BITS
+            for row in value[1]
+        )
+    )
+
+
+def are_missed(value: Any) -> bool:
+    """Return whether that names user events that somebody wants to have."""
+    return type(value) is list and all(
+        type(item) is list
+        and len(item) >= 3
+        and is_u64(item[0])
+        and all(is_number(one) for one in item[1:])
+        for item in value
     )

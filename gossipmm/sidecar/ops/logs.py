@@ -27,6 +27,7 @@ from gossipmm.agent.event_json import as_json
 from gossipmm.core.values import events
 from gossipmm.core.values.drained import DrainAsked
 from gossipmm.core.values.events import Event
+from gossipmm.core.values.user_events import UserEventsLost, UserEventsRefused
 from gossipmm.errors import AgentClosedError, WatchOverflowError
 from gossipmm.text.events import as_line
 from gossipmm.text.terminal import printable
@@ -79,6 +80,8 @@ _LEVELS: dict[type, int] = {
     events.ForeignTraffic: logging.WARNING,
     events.KeyWanted: logging.WARNING,
     DrainAsked: logging.WARNING,
+    UserEventsLost: logging.WARNING,
+    UserEventsRefused: logging.WARNING,
 }
 
 _log = logging.getLogger(EVENTS)

@@ -221,6 +221,18 @@ class Host(Shell):
         """Close a dead member's generation by hand; False: not known, or not dead."""
         return bool(self.call("forget", name))
 
+    def send_event(
+        self,
+        name: str,
+        payload: bytes | str = b"",
+        *,
+        topic: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Send a user event to all members; its number in this life."""
+        chosen = {"topic": topic, "metadata": metadata}
+        return int(self.call("send_event", name, payload, **chosen))
+
     def call(self, verb: str, *args: Any, **keywords: Any) -> Any:
         """Call any other verb of the core with this host's time: ``call("forget", "n07")``."""
         result = getattr(self.core, verb)(*args, now=self.core_time(), **keywords)

@@ -52,6 +52,7 @@ class Core(Protocol):
     addresses: tuple[Address, ...]
     table: Any
     stats: Any
+    event_stats: Any
 
     def receive_datagram(self, data: bytes, source: Address, now: float) -> None:
         """Take a datagram; never raises on network bytes."""

@@ -22,6 +22,7 @@ from gossipmm_sim.faults import (
     probes,
     programs,
     registers,
+    user_events,
     zones,
 )
 from gossipmm_sim.faults.base import FAULTS, Context, Fault, Window, select
@@ -46,6 +47,7 @@ _MODULES = (
     forgeries,
     keys,
     registers,
+    user_events,
     zones,
 )
 

@@ -46,6 +46,10 @@ class Violation(StrEnum):
     TOO_FEW_ANSWERS = "too_few_answers"
     FIGURE_ABOVE = "figure_above"
     FIGURE_BELOW = "figure_below"
+    EVENT_TWICE = "event_twice"
+    EVENT_DISORDER = "event_disorder"
+    EVENT_LATE = "event_late"
+    EVENT_FORGED = "event_forged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,4 +170,15 @@ _WORDS: Final[Mapping[Violation, str]] = {
     ),
     Violation.FIGURE_ABOVE: "{it.subject} is {it.measured:g}, more than {it.allowed:g}",
     Violation.FIGURE_BELOW: "{it.subject} is {it.measured:g}, less than {it.allowed:g}",
+    Violation.EVENT_TWICE: "{it.observer} was told an event of {it.subject} twice",
+    Violation.EVENT_DISORDER: (
+        "{it.observer} was told an event of {it.subject} behind a later one"
+    ),
+    Violation.EVENT_LATE: (
+        "{it.observer} was told an event of {it.subject} {it.after}, not within {it.allowed:g} s"
+    ),
+    Violation.EVENT_FORGED: (
+        "{it.observer} was told an event that {it.subject} never sent ({it.measured} in all, "
+        "{it.allowed} are allowed)"
+    ),
 }

@@ -1,0 +1,1 @@
+"""Messages that programs send each other through the members: user events."""

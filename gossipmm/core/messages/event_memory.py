@@ -1,0 +1,164 @@
+"""The user events that a node remembers, by sender, and how far each sender was told here."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from math import inf
+from typing import Final
+
+import cbor2
+
+from gossipmm.core.messages.event_budget import BURST, RATE, EventBudget
+from gossipmm.core.values.types import NodeId
+from gossipmm.core.values.user_events import EventText
+from gossipmm.core.wire.option_checks import MAX_BITS
+
+__all__ = ("KEPT_FOR", "EventMemory", "EventSender", "Stored")
+
+#: Seconds for which an event is remembered, from when it was sent: what was sent on one side of a
+#: split, or before a node joined, reaches the others as long as that.
+KEPT_FOR: Final = 60.0
+#: Bytes of memory for all events, and what one takes beside its text. The member that takes most
+#: of it loses its oldest first.
+MOST_BYTES: Final = 8_388_608
+_OF_ONE: Final = 500
+#: What receivers allow a sender beyond what its own door does: what was delayed comes at once.
+_TIMES: Final = 4.0
+_OFTEN: Final = 2.0
+
+
+class Stored:
+    """One event that is remembered."""
+
+    __slots__ = ("born", "copies", "item", "number", "raw", "signature", "size", "teller", "text")
+
+    def __init__(
+        self, number: int, raw: bytes, text: EventText, signature: bytes, born: float
+    ) -> None:
+        self.number = number
+        self.raw = raw
+        self.text = text
+        self.signature = signature
+        #: When it was sent, in core time of this node.
+        self.born = born
+        #: How often it came, and from which member it came first; 0: it is this node's own.
+        self.copies = 0
+        self.teller = 0
+        #: Bytes that it takes in a datagram, at most.
+        self.size = len(raw) + len(signature) + 26
+
+    def encoded(self, key: int, now: float) -> bytes:
+        """Return the item of a datagram that tells it."""
+        age = max(0, int(1000 * (now - self.born)))
+        return cbor2.dumps([key, self.number, age, self.raw, self.signature])
+
+
+class EventSender:
+    """What is known of the events of one life of a member."""
+
+    __slots__ = (
+        *("asked", "budget", "forgotten", "held", "key", "lowest", "name", "newest", "next"),
+        *("refused_at", "size", "skips", "top", "waits_since"),
+    )
+
+    def __init__(self, key: int, name: NodeId, now: float) -> None:
+        self.key = key
+        self.name = name
+        #: The number that is told next here; 0: none of its events was seen yet.
+        self.next = 0
+        #: Events remembered, by number, those that wait for an earlier one among them.
+        self.held: dict[int, Stored] = {}
+        self.lowest = 1
+        self.top = 0
+        self.size = 0
+        #: When its newest event was sent, as far as is known here.
+        self.newest = -inf
+        #: Since when an event waits for an earlier one; None: none does.
+        self.waits_since: float | None = None
+        #: True: what is missing before its first event seen here may be older than this node.
+        self.skips = False
+        #: Number -> when somebody was asked for it.
+        self.asked: dict[int, float] = {}
+        self.budget = EventBudget(now, times=_TIMES, often=_OFTEN)
+        self.refused_at = -inf
+
+    def has(self, number: int) -> bool:
+        """Return whether an event is known: told, waiting, or given up."""
+        return number < self.next or number in self.held
+
+    def first_held(self) -> int:
+        """Return the lowest number that is remembered; the next one if none is."""
+        if not self.held:
+            return max(1, self.next)
+        if self.lowest not in self.held:
+            self.lowest = self.lowest + 1 if self.lowest + 1 in self.held else min(self.held)
+        return self.lowest
+
+    def bits(self) -> bytes:
+        """Return which numbers from the next one on are here, one bit each, the lowest first."""
+        if self.top < self.next:
+            return b""
+        found = 0
+        for number in range(self.next, min(self.top, self.next + 8 * MAX_BITS - 1) + 1):
+            if number in self.held:
+                found |= 1 << number - self.next
+        return found.to_bytes((found.bit_length() + 7) // 8, "little")
+
+
+class EventMemory:
+    """All senders of which events were seen."""
+
+    def __init__(self) -> None:
+        self.senders: dict[int, EventSender] = {}
+        self.bytes = 0
+        self._swept_at = -inf
+
+    @staticmethod
+    def may_count(seconds: float) -> int:
+        """Return how many events a sender can have sent within so many seconds [P169]."""
+        return int(BURST + RATE * seconds) + 1
+
+    def of(self, key: int, name: NodeId, now: float) -> EventSender:
+        """Return what is known of a life that is in the table; begins with nothing."""
+        sender = self.senders.get(key)
+        if sender is None:
+            sender = self.senders[key] = EventSender(key, name, now)
+        return sender
+
+    def keep_only(self, keys: Container[int]) -> None:
+        """Forget lives that are in the table no more."""
+        for key in [key for key in self.senders if key not in keys]:
+            self.bytes -= self.senders.pop(key).size
+
+    def put(self, sender: EventSender, stored: Stored) -> int:
+        """Remember an event; return how many others were forgotten to make room."""
+        sender.held[stored.number] = stored
+        sender.top = max(sender.top, stored.number)
+        if len(sender.held) == 1 or stored.number < sender.lowest:
+            sender.lowest = stored.number
+        sender.newest = max(sender.newest, stored.born)
+        sender.asked.pop(stored.number, None)
+        sender.size += stored.size + _OF_ONE
+        self.bytes += stored.size + _OF_ONE
+        forgotten = 0
+        while self.bytes > MOST_BYTES:
+            largest = max(self.senders.values(), key=lambda one: one.size)
+            self.drop(largest, largest.first_held())
+            forgotten += 1
+        return forgotten
+
+    def drop(self, sender: EventSender, number: int) -> None:
+        """Forget an event; its number stays known."""
+        stored = sender.held.pop(number)
+        sender.size -= stored.size + _OF_ONE
+        self.bytes -= stored.size + _OF_ONE
+
+    def sweep(self, now: float) -> None:
+        """Forget what is too old, at most once a second."""
+        if now - self._swept_at < 1.0:
+            return
+        self._swept_at = now
+        for sender in self.senders.values():
+            for number in [one for one in sender.held if now - sender.held[one].born > KEPT_FOR]:
+                if number < sender.next:
+                    self.drop(sender, number)

@@ -1,0 +1,213 @@
+"""User events: to every live member once, in the order of each sender, and bounded."""
+
+from __future__ import annotations
+
+import pytest
+
+from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.user_events import UserEvent, UserEventsLost, UserEventsRefused
+from gossipmm.errors import UserEventError, UserEventRateError
+from gossipmm.mechanisms import Mechanism
+from tests.helpers import Mesh, dropped
+
+
+class Open:
+    """The door of a sender that keeps to no budget."""
+
+    def wait(self, size: int, now: float) -> float:
+        return 0.0
+
+
+def names(mesh: Mesh, at: str) -> list[str]:
+    return [event.event_name for event in mesh.told(at, UserEvent)]
+
+
+def numbers(mesh: Mesh, at: str) -> list[int]:
+    return [event.number for event in mesh.told(at, UserEvent)]
+
+
+def test_an_event_reaches_all_members_once_its_sender_included() -> None:
+    """[P166, P167]: by pushes alone, within a moment."""
+    mesh = Mesh("a", "b", "c", "d", "e", "f", "g", "h")
+    mesh.settle()
+    assert mesh["c"].send_event("deploy", b"v1.2\x00\xff", now=mesh.now) == 1
+    mesh.run(0.05)
+    for name in mesh.names():
+        (told,) = mesh.told(name, UserEvent)
+        assert (told.name, told.event_name, told.payload) == ("c", "deploy", b"v1.2\x00\xff")
+        assert (told.number, told.topic, told.replayed) == (1, "", False)
+        assert 0.0 <= told.age < 0.05
+    mesh.run(120.0)
+    assert all(numbers(mesh, name) == [1] for name in mesh.names())
+
+
+def test_events_of_one_sender_come_in_its_order() -> None:
+    """[P167]: at a third of all datagrams lost, and none is missing."""
+    mesh = Mesh("a", "b", "c", "d", "e", "f", seed=4)
+    mesh.settle()
+    mesh.lose(0.33)
+    for _ in range(60):
+        mesh["a"].send_event("tick", now=mesh.now)
+        mesh["b"].send_event("tock", now=mesh.now)
+        mesh.run(0.01)
+    mesh.run(3.0)
+    for name in mesh.names():
+        for sender in "ab":
+            told = [one.number for one in mesh.told(name, UserEvent) if one.name == sender]
+            assert told == list(range(1, 61))
+
+
+def test_without_exchanges_lost_events_stay_lost_and_that_is_told() -> None:
+    """[P167, P168]: what pushes miss is closed by exchanges; without them it is given up."""
+    mesh = Mesh("a", "b", "c", seed=2, without={Mechanism.EVENT_EXCHANGES})
+    mesh.settle()
+    mesh["a"].send_event("first", now=mesh.now)
+    mesh.run(0.1)
+    mesh.cut("ab", "c")
+    mesh["a"].send_event("second", now=mesh.now)
+    mesh.run(0.1)
+    mesh.heal()
+    mesh["a"].send_event("third", now=mesh.now)
+    mesh.run(0.1)
+    assert names(mesh, "c") == ["first"]  # the third one waits for the second
+    mesh.run(4.0)
+    assert names(mesh, "c") == ["first", "third"]
+    (lost,) = mesh.told("c", UserEventsLost)
+    assert (lost.name, lost.first, lost.lost) == ("a", 2, 1)
+    assert mesh["c"].event_stats.lost == 1
+
+
+def test_what_was_sent_during_a_split_reaches_the_other_half_afterwards() -> None:
+    """[P168]: as far as it is still remembered, which is for a minute."""
+    mesh = Mesh("a", "b", "c", "d", seed=3)
+    mesh.settle()
+    mesh.cut("ab", "cd")
+    mesh["a"].send_event("forgotten", now=mesh.now)
+    mesh.run(70.0)
+    mesh["a"].send_event("left", now=mesh.now)
+    mesh["c"].send_event("right", now=mesh.now)
+    mesh.run(20.0)
+    mesh.heal()
+    mesh.run(20.0)
+    for name in "ab":
+        assert names(mesh, name) == ["forgotten", "left", "right"]
+    for name in "cd":
+        assert names(mesh, name) == ["right", "left"]
+
+
+def test_a_joiner_is_told_nothing_from_before_it_began_unless_it_asks_for_that() -> None:
+    """[P169]."""
+    mesh = Mesh("a", "b", "c")
+    mesh.settle()
+    mesh["a"].send_event("before", now=mesh.now)
+    mesh.run(10.0)
+    mesh.add("d")
+    mesh.add("e", replay_events=True)
+    mesh.run(8.0)
+    assert names(mesh, "d") == []
+    (told,) = mesh.told("e", UserEvent)
+    assert told.replayed
+    assert 10.0 <= told.age < 20.0
+    mesh["a"].send_event("after", now=mesh.now)
+    mesh.run(1.0)
+    assert names(mesh, "d") == ["after"]
+    assert names(mesh, "e") == ["before", "after"]
+    assert not mesh.told("d", UserEventsLost)
+
+
+def test_topic_and_metadata_choose_who_is_told_and_all_pass_it_on() -> None:
+    """[P169]: those it is not meant for are no gap for what follows."""
+    mesh = Mesh("a", "b", "c")
+    mesh.settle()
+    mesh["b"].register("compute", "gpu-1", now=mesh.now)
+    mesh["c"].set_metadata({"zone": "east", "rack": 7}, now=mesh.now)
+    mesh["a"].send_event("compute", topic="compute", now=mesh.now)
+    mesh["a"].send_event("east", metadata={"zone": "east", "rack": 7}, now=mesh.now)
+    mesh["a"].send_event("west", metadata={"zone": "west"}, now=mesh.now)
+    mesh["a"].send_event("all", now=mesh.now)
+    mesh.run(0.2)
+    assert names(mesh, "a") == ["all"]
+    assert names(mesh, "b") == ["compute", "all"]
+    assert names(mesh, "c") == ["east", "all"]
+    assert mesh["b"].event_stats.filtered == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"payload": b"x" * 513}, "the payload has 513 bytes, more than the 512 allowed"),
+        ({"name": "tab\there"}, "control characters"),
+        ({"name": ""}, "event name must not be empty"),
+        ({"name": "x" * 65}, "takes 65 bytes, more than the 64 allowed"),
+        ({"topic": "a.b"}, "contains a dot"),
+        ({"topic": ""}, "leave it out"),
+        ({"payload": 5}, "must be bytes or text, not int"),
+        ({"metadata": ["zone"]}, "must be a map, not list"),
+        ({"metadata": {"zone": 1.5}}, "not a string, an integer or a boolean"),
+        ({"topic": "t" * 790}, "takes 803 bytes with its name and whom it is for, more than the"),
+    ],
+)
+def test_what_nobody_could_be_told_is_refused_at_the_door(given: dict, why: str) -> None:  # type: ignore[type-arg]
+    """[P166]: with the number, and nothing is sent."""
+    mesh = Mesh("a")
+    with pytest.raises(UserEventError, match=why):
+        mesh["a"].send_event(**{"name": "deploy", **given}, now=mesh.now)
+    mesh.run(0.1)
+    assert not mesh.told("a", UserEvent)
+
+
+def test_the_door_refuses_a_flood_and_says_when_to_try_again() -> None:
+    """[P171]: 256 at once, 128 a second."""
+    mesh = Mesh("a", "b")
+    mesh.settle()
+    for _ in range(256):
+        mesh["a"].send_event("flood", now=mesh.now)
+    with pytest.raises(UserEventRateError, match="more than 128 events") as caught:
+        mesh["a"].send_event("flood", now=mesh.now)
+    assert 0.0 < caught.value.retry_after <= 1 / 128
+    assert mesh["a"].event_stats.refused == 1
+    mesh.run(1.0)
+    mesh["a"].send_event("again", now=mesh.now)
+    mesh.run(1.0)
+    assert numbers(mesh, "b") == list(range(1, 258))
+
+
+def test_a_sender_without_a_door_is_held_to_its_budget_by_everybody() -> None:
+    """[P171]: what is above is counted, told once, and passed on by nobody."""
+    mesh = Mesh("a", "b", "c")
+    mesh.settle()
+    mesh["a"]._parts.user_events.door = Open()  # type: ignore[assignment]
+    for _ in range(2000):
+        mesh["a"].send_event("flood", now=mesh.now)
+    mesh.run(1.0)
+    for name in "bc":
+        assert 1024 <= len(mesh.told(name, UserEvent)) <= 1024 + 256
+        assert dropped(mesh[name], Drop.EVENT_RATE)
+        (refused,) = mesh.told(name, UserEventsRefused)
+        assert (refused.name, refused.reason) == ("a", Drop.EVENT_RATE)
+
+
+def test_nothing_costs_a_byte_before_the_first_event_and_a_minute_after_the_last() -> None:
+    """[P168]: members that hold no event say nothing of events."""
+    loud = Mesh("a", "b", "c")
+    loud.settle()
+    loud["a"].send_event("once", now=loud.now)
+    loud.run(67.0)
+    before = len(loud.sent)
+    loud.run(30.0)
+    about = [one for one in loud.sent[before:] if {24, 25, 26} & one.frame.options.keys()]
+    assert not about
+
+
+def test_a_restarted_sender_begins_again_with_one() -> None:
+    """[P166]: numbers are of a life."""
+    mesh = Mesh("a", "b", "c")
+    mesh.settle()
+    mesh["a"].send_event("one", now=mesh.now)
+    mesh.run(1.0)
+    mesh.crash("a")
+    mesh.add("a")
+    mesh.run(5.0)
+    assert mesh["a"].send_event("two", now=mesh.now) == 1
+    mesh.run(1.0)
+    assert names(mesh, "b") == ["one", "two"]
