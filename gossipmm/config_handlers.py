@@ -44,6 +44,8 @@ class Handler(NamedTuple):
     member: tuple[str, ...] = ()
     #: Only changes of a host to these states (``gone``: to none at all); empty: all.
     state: tuple[str, ...] = ()
+    #: Only user events of these names (``gossipmm event send NAME``); empty: all.
+    user_event: tuple[str, ...] = ()
     #: Shown in logs; empty: the program's name.
     name: str = ""
     #: It runs once nothing more came for so many seconds, and at the latest ``within`` so many: a
@@ -141,6 +143,7 @@ _HANDLER: Mapping[str, Reader] = {
     "topic": _patterns,
     "member": _patterns,
     "state": _patterns,
+    "user_event": _patterns,
     "name": text,
     "quiet": between(0.0, 3600.0),
     "within": between(0.0, 3600.0),

@@ -66,10 +66,11 @@ ONLY_THERE: dict[Face, set[str]] = {
         *("send_failed", "new_boot", "set_addresses"),  # what the shell tells it
         *("name", "generation", "heartbeat", "addresses", "leaving", "left"),
         "paths",  # a part of status, which every face has
+        "event_stats",
     },
     Face.AGENT: {
         *("name", "generation", "addresses", "bound", "leaving", "table", "matchmaker"),
-        *("io_stats", "seed_failures", "seeds_tried"),
+        *("io_stats", "event_stats", "seed_failures", "seeds_tried"),
         *("faults", "seed_trouble"),  # parts of status, which every face has
         *("tell", "end"),  # what the tasks that run it say
     },

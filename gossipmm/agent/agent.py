@@ -46,6 +46,7 @@ from gossipmm.core.values.types import (
     PathFault,
     TopicView,
 )
+from gossipmm.core.values.user_events import UserEventStats
 from gossipmm.errors import AgentClosedError
 from gossipmm.text.paths import no_path, path_troubles
 from gossipmm.text.picks import NO_ZONE
@@ -161,6 +162,11 @@ class Agent(Registering, Queries):
     def stats(self) -> Stats:
         """The core's counters (``gossipmm.core.values.stats.Stats``)."""
         return self._node.stats
+
+    @property
+    def event_stats(self) -> UserEventStats:
+        """Counters of user events."""
+        return self._node.event_stats
 
     @property
     def io_stats(self) -> IoStats:

@@ -94,6 +94,24 @@ class Registering:
         """
         return self._told(self._node.set_metadata(changes, topic, host, now=self._open()))
 
+    def send_event(
+        self,
+        name: str,
+        payload: bytes | str = b"",
+        *,
+        topic: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Send a user event to all live members, this one included, once; return its number.
+
+        ``topic``: only to members with a registration of it; ``metadata``: only to those whose own
+        metadata has these values. Raises UserEventError, or UserEventRateError: nobody is told.
+        """
+        now = self._open()
+        return self._told(
+            self._node.send_event(name, payload, topic=topic, metadata=metadata, now=now)
+        )
+
     def services(self) -> tuple[ServiceStatus, ...]:
         """Return the services of this agent's configuration, and what their checks found."""
         return self.extras.statuses()

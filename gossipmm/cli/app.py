@@ -39,6 +39,7 @@ _SECTIONS: dict[str, dict[str, str]] = {
         "drain": "drains",
         "undrain": "drains",
         "metadata": "metadata",
+        "event": "user_events",
         "check": "services",
         "join": "operations",
         "leave": "operations",

@@ -38,6 +38,8 @@ report_failure TOPIC=HOST
                        a host did not answer: it is probed now, others are preferred
 expire TOPIC=HOST      hide a registration here, and ask its owner
 forget NAME            remove a dead or left member everywhere
+send_event NAME [PAYLOAD]
+                       tell all members, once
 join SEED...           add seeds (HOST:PORT)
 help                   this"""
 
@@ -61,6 +63,7 @@ class Console:
             "register": self._register,
             "registrations": self._registrations,
             "report_failure": self._report_failure,
+            "send_event": self._send_event,
             "topics": self._topics,
             "undrain": self._undrain,
             "unregister": self._unregister,
@@ -175,6 +178,11 @@ class Console:
     def _forget(self, name: str) -> tuple[Any, str]:
         closed = self._agent.forget(name)
         return closed, "forgotten" if closed else f"no dead or left member is called {name!r}"
+
+    def _send_event(self, text: str) -> tuple[Any, str]:
+        name, _, payload = text.partition(" ")
+        number = self._agent.send_event(name, payload)
+        return number, f"event {name} is on its way (number {number})"
 
     def _join(self, seeds: str) -> tuple[Any, str]:
         self._agent.join(*seeds.split())

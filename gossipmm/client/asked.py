@@ -22,6 +22,8 @@ from gossipmm.errors import (
     QueryRateError,
     RegistrationError,
     SeedError,
+    UserEventError,
+    UserEventRateError,
 )
 
 __all__ = ("Asked", "Late", "awaiting", "clock", "path", "problem", "waiting")
@@ -45,6 +47,8 @@ _ERRORS: Mapping[str, type[GossipError]] = {
     "query-rate": QueryRateError,
     "query-refused": QueryError,
     "registration-refused": RegistrationError,
+    "event-refused": UserEventError,
+    "event-rate": UserEventRateError,
 }
 
 
@@ -97,7 +101,7 @@ def problem(status: int, value: Any) -> tuple[GossipError, str]:
     words = str(told.get("detail") or told.get("title") or f"status {status}")
     if kind in _ERRORS:
         error = _ERRORS[kind](words)
-        if isinstance(error, QueryRateError):
+        if isinstance(error, (QueryRateError, UserEventRateError)):
             error.retry_after = float(told.get("retry_after", 1.0))
         return error, kind
     return ControlError(words, status=status, kind=kind), kind

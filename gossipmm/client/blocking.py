@@ -126,6 +126,7 @@ class Client:
     ack_alive = waiting(calls.ack_alive)
     report_failure = waiting(calls.report_failure)
     expire = waiting(calls.expire)
+    send_event = waiting(calls.send_event)
 
     members = waiting(calls.members)
     member = waiting(calls.member)

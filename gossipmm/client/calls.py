@@ -7,11 +7,18 @@ what was named and is not there is None, False or empty, never an exception.
 
 from __future__ import annotations
 
+from binascii import b2a_base64
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gossipmm.client.asked import Asked, Late, path
-from gossipmm.names import changed_metadata, check_registration, check_ttl, checked_metadata
+from gossipmm.names import (
+    changed_metadata,
+    check_event,
+    check_registration,
+    check_ttl,
+    checked_metadata,
+)
 
 if TYPE_CHECKING:
     from gossipmm.answers import (
@@ -181,6 +188,24 @@ def set_metadata(
     changed_metadata("the change", {}, changes)
     body = {"changes": dict(changes), "topic": topic, "host": host}
     return Asked("POST", path("metadata"), lambda value: int(value["changed"]), body)
+
+
+def send_event(
+    name: str,
+    payload: bytes | str = b"",
+    *,
+    topic: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> Asked[int]:
+    """Send a user event to all live members, the agent's own included, once; return its number.
+
+    ``topic``: only to members with a registration of it; ``metadata``: only to those whose own
+    metadata has these values. Raises UserEventError, or UserEventRateError: nobody is told.
+    """
+    data, chosen = check_event(name, payload, topic, metadata)
+    text = b2a_base64(data, newline=False).decode()
+    body = {"name": name, "payload_base64": text, "topic": topic, "metadata": chosen}
+    return Asked("POST", path("events"), lambda value: int(value["number"]), body)
 
 
 def services() -> Asked[tuple[ServiceStatus, ...]]:

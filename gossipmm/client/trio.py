@@ -84,6 +84,7 @@ class TrioClient:
     ack_alive = awaiting(calls.ack_alive)
     report_failure = awaiting(calls.report_failure)
     expire = awaiting(calls.expire)
+    send_event = awaiting(calls.send_event)
 
     members = awaiting(calls.members)
     member = awaiting(calls.member)

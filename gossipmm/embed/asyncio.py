@@ -188,6 +188,7 @@ class AsyncAgent:
     drain = _awaited(Agent.drain)
     undrain = _awaited(Agent.undrain)
     set_metadata = _awaited(Agent.set_metadata)
+    send_event = _awaited(Agent.send_event)
     services = _awaited(Agent.services)
     check = _awaited(Agent.check)
     renew = _awaited(Agent.renew)

@@ -100,6 +100,16 @@ class BlockingAgent(OwnedAgent, Protocol):
     ) -> bool:
         """Say how a service is that has a check of kind ttl: ``pass``, ``warn`` or ``fail``."""
 
+    def send_event(
+        self,
+        name: str,
+        payload: bytes | str = b"",
+        *,
+        topic: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Send a user event to all live members, this one included, once; return its number."""
+
     def members(self) -> tuple[MemberView, ...]:
         """Return all known members, this one included, sorted by name."""
 

@@ -14,6 +14,7 @@ from typing import Any
 from gossipmm.answers import Drained, MemberHealth, QueryResult
 from gossipmm.core.values.queries import check_query
 from gossipmm.embed.plain import restored
+from gossipmm.names import check_event
 
 __all__ = ("ChildOthers",)
 
@@ -74,6 +75,22 @@ class ChildOthers:
         options = {"topic": topic, "metadata": dict(metadata or {}), "timeout": timeout}
         found: QueryResult = self._long("query", name, data.decode("latin-1"), **options)
         return found
+
+    def send_event(
+        self,
+        name: str,
+        payload: bytes | str = b"",
+        *,
+        topic: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Send a user event to all live members, this one included, once; return its number.
+
+        ``topic``: only to members with a registration of it; ``metadata``: only to those whose own
+        metadata has these values. Raises UserEventError, or UserEventRateError: nobody is told.
+        """
+        data, chosen = check_event(name, payload, topic, metadata)
+        return int(self._ask("send_event", name, data.hex(), topic, chosen))
 
     def _long(self, call: str, *args: Any, **options: Any) -> Any:
         number = self._ask("begin", call, list(args), options)

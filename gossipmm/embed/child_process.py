@@ -51,6 +51,7 @@ _CALLS = frozenset(
         *("conflict", "stats", "watch", "watched", "unwatch"),
         *("joined", "is_up", "topics", "view"),
         *("begin", "ended"),
+        "send_event",
     )
 )
 
@@ -77,6 +78,13 @@ class _Calls:
         if name not in _VERBS:
             raise AttributeError(f"{name!r} is not a call")
         return getattr(self._agent, name)
+
+    def send_event(
+        self, name: str, payload: str, topic: str | None, metadata: dict[str, Any]
+    ) -> int:
+        """Send a user event, whose payload comes in hexadecimal."""
+        data = bytes.fromhex(payload)
+        return self._agent.send_event(name, data, topic=topic, metadata=metadata)
 
     def conflict(self) -> list[Address]:
         """Return the addresses of another live process with this node's name."""

@@ -116,7 +116,7 @@ def view_from(values: list[Any]) -> TopicView:
 def error_to(exc: Exception) -> dict[str, Any]:
     """Return an error by name and message."""
     told: dict[str, Any] = {"error": type(exc).__name__, "message": str(exc)}
-    if isinstance(exc, errors.QueryRateError):
+    if isinstance(exc, (errors.QueryRateError, errors.UserEventRateError)):
         told["retry_after"] = exc.retry_after
     return told
 
@@ -126,7 +126,7 @@ def error_from(message: Mapping[str, Any]) -> Exception:
     name, text = message["error"], str(message.get("message", ""))
     if name in errors.__all__:
         error: Exception = getattr(errors, name)(text)
-        if isinstance(error, errors.QueryRateError):
+        if isinstance(error, (errors.QueryRateError, errors.UserEventRateError)):
             error.retry_after = float(message.get("retry_after", 1.0))
         return error
     return RuntimeError(f"in the agent's process: {name}: {text}")

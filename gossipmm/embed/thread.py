@@ -370,6 +370,7 @@ class ThreadAgent:
     drain = _waited(Agent.drain)
     undrain = _waited(Agent.undrain)
     set_metadata = _waited(Agent.set_metadata)
+    send_event = _waited(Agent.send_event)
     services = _waited(Agent.services)
     check = _waited(Agent.check)
     renew = _waited(Agent.renew)

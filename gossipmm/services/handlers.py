@@ -19,6 +19,7 @@ from gossipmm.config_handlers import Handler
 from gossipmm.config_values import nearest
 from gossipmm.core.values.events import KINDS, Event
 from gossipmm.core.values.types import HostState
+from gossipmm.core.values.user_events import UserEvent
 from gossipmm.errors import ConfigError
 from gossipmm.services import programs
 from gossipmm.services.output import tail
@@ -84,6 +85,9 @@ class _One:
         if handler.event and not _any(handler.event, _NAMES[type(event)]):
             return False
         if handler.state and not _any(handler.state, _state_of(event)):
+            return False
+        called = event.event_name if isinstance(event, UserEvent) else None
+        if handler.user_event and not _any(handler.user_event, called):
             return False
         if handler.topic or handler.member:
             topic, name = getattr(event, "topic", None), getattr(event, "name", None)

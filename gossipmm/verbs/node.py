@@ -238,6 +238,28 @@ NODE = (
         },
     ),
     Verb(
+        "send_event",
+        Scope.NODE,
+        "name: str, payload: bytes | str = b'', *, topic: str | None = None, "
+        "metadata: Mapping[str, Any] | None = None",
+        "int",
+        http=("POST /v1/events",),
+        command="event send",
+        absent={Face.MATCHMAKER: ASK_AGENT},
+        differs={
+            Face.HTTP: Differs(
+                "JSON has no bytes: text, or base64",
+                takes="name: str, payload: str = '', *, payload_base64: str | None = None, "
+                "topic: str | None = None, metadata: dict[str, Any] = {}",
+            ),
+            Face.COMMAND: Differs(
+                "an argument is text: bytes come from standard input",
+                takes="name: str, payload: str = '', *, topic: str, metadata: str",
+            ),
+            Face.CONSOLE: Differs("the rest of the line is payload", takes="name: str"),
+        },
+    ),
+    Verb(
         "join",
         Scope.NODE,
         "*seeds: str",

@@ -35,6 +35,7 @@ DIGESTS = {3: "digest-of-versions", 4: "digest-of-bytes"}
 BUCKETS = {3: "buckets-of-versions", 4: "buckets-of-bytes"}
 ASKS = {1: "ask-health", 4: "ask-drain", 5: "ask-query"}
 TOLD = {1: "told-no", 2: "told-drain", 4: "told-query", 6: "told-health"}
+EVENTS = {3: "event-for-all", 4: "event-for-topic", 5: "event-for-some"}
 LATER = {5: "page-of-entries", 6: "signed-page-of-entries"}
 ZEROS = {
     7: "page-zero",
@@ -81,6 +82,9 @@ def check(data: bytes, chosen: set[Hashable]) -> None:
             check_as(rules[len(options[option])], options[option])
     if wire.OPT_ASK in options:
         check_as(ASKS[len(options[wire.OPT_ASK])], options[wire.OPT_ASK])
+    for item in options.get(wire.OPT_EVENTS, ()):
+        text = cbor2.loads(item[3])
+        check_as(EVENTS[len(text)], text)
     if wire.OPT_TOLD in options:
         check_as(TOLD[len(options[wire.OPT_TOLD])], options[wire.OPT_TOLD])
     if wire.OPT_RELAY in options:
@@ -124,6 +128,7 @@ def talk() -> list[bytes]:
         full(),
         small(),
         early(),
+        telling(),
         signed(),
         certified(),
         asked(),
@@ -195,6 +200,25 @@ def large() -> Mesh:
     mesh.run(0.4)
     mesh.heal()
     mesh.run(4)
+    return mesh
+
+
+def telling() -> Mesh:
+    """User events of every shape, some of them lost, and one that comes after a split."""
+    mesh = Mesh("a", "b", "c")
+    mesh.settle()
+    mesh.lose(0.3)
+    for number in range(12):
+        mesh["a"].send_event("e", b"x" * number, now=mesh.now)
+        mesh["b"].send_event("e", topic="t", now=mesh.now)
+        mesh["c"].send_event("e", metadata={"zone": "b", "n": number}, now=mesh.now)
+        mesh.run(0.05)
+    mesh.heal()
+    mesh.cut("a", "b")
+    mesh["a"].send_event("e", now=mesh.now)
+    mesh.run(1)
+    mesh.heal()
+    mesh.run(3)
     return mesh
 
 

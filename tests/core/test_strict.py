@@ -145,6 +145,21 @@ BAD_OPTIONS: dict[int, list[object]] = {
     wire.OPT_SLOW: [False, 1, None, []],
     wire.OPT_EXPIRE: [["t"], ["t", 1], [b"t", b"h"], "th"],
     wire.OPT_REACHED: [False, 1, None],
+    wire.OPT_EVENTS: [
+        [[1, 0, 0, b"", b""]],
+        [[1, 1, -1, b"", b""]],
+        [[1, 2**32, 0, b"", b""]],
+        [[1, 1, 0, b""]],
+        [[1, 1, 0, "", b""]],
+        1,
+    ],
+    wire.OPT_HELD: [
+        [1, []],
+        [True, [[1, 1, 0, 0, b""]]],
+        [True, [[1, 1, 1, 0, bytes(65)]]],
+        [True],
+    ],
+    wire.OPT_MISSED: [[[1]], [[1, 1]], [[1, 0, 1]], [["k", 1, 1]], {}],
 }
 
 

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from gossipmm.core.identity.keys import IdentityMode
+from gossipmm.core.identity.signed import Texts
 from gossipmm.core.values.stats import Drop
-from gossipmm.core.values.user_events import UserEvent, UserEventsLost, UserEventsRefused
+from gossipmm.core.values.user_events import EventText, UserEvent, UserEventsLost, UserEventsRefused
+from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.event_text import encode_event
 from gossipmm.errors import UserEventError, UserEventRateError
 from gossipmm.mechanisms import Mechanism
-from tests.helpers import Mesh, dropped
+from gossipmm_sim.engine.signing import StandInSigner
+from tests.helpers import Mesh, dropped, key_of
+from tests.identities import seal, signed_mesh
+from tests.puppets import Puppet
 
 
 class Open:
@@ -20,6 +27,12 @@ class Open:
 
 def names(mesh: Mesh, at: str) -> list[str]:
     return [event.event_name for event in mesh.told(at, UserEvent)]
+
+
+def told_of(mesh: Mesh, since: int) -> set[int]:
+    """Options about events in what was sent."""
+    about = {wire.OPT_EVENTS, wire.OPT_HELD, wire.OPT_MISSED}
+    return {key for one in mesh.sent[since:] for key in one.frame.options if key in about}
 
 
 def numbers(mesh: Mesh, at: str) -> list[int]:
@@ -195,8 +208,14 @@ def test_nothing_costs_a_byte_before_the_first_event_and_a_minute_after_the_last
     loud.run(67.0)
     before = len(loud.sent)
     loud.run(30.0)
-    about = [one for one in loud.sent[before:] if {24, 25, 26} & one.frame.options.keys()]
-    assert not about
+    assert told_of(loud, 0) == {wire.OPT_EVENTS, wire.OPT_HELD}
+    assert not told_of(loud, before)
+    loud.cut("a", "bc")
+    loud["a"].send_event("again", now=loud.now)
+    loud.run(1.0)
+    loud.heal()
+    loud.run(5.0)
+    assert wire.OPT_MISSED in told_of(loud, before)
 
 
 def test_a_restarted_sender_begins_again_with_one() -> None:
@@ -211,3 +230,108 @@ def test_a_restarted_sender_begins_again_with_one() -> None:
     assert mesh["a"].send_event("two", now=mesh.now) == 1
     mesh.run(1.0)
     assert names(mesh, "b") == ["one", "two"]
+
+
+def item(
+    mesh: Mesh, sender: str, number: int, signer: StandInSigner | None = None, *, name: str = "evil"
+) -> list[object]:
+    """An event in somebody's name."""
+    raw, key = encode_event(EventText(number, name, b"rm -rf")), key_of(mesh[sender])
+    signed = Texts("gossipmm").of_event(key, number, raw)
+    return [key, number, 0, raw, signer.sign(signed) if signer is not None else b""]
+
+
+def insider(mesh: Mesh, signs: bool) -> Puppet:
+    """A member that relays what it likes."""
+    x = mesh.puppet("x")
+    x.seal = seal("x") if signs else None
+    return x.introduce()
+
+
+def test_a_relay_cannot_invent_an_event_in_the_name_of_one_that_signs() -> None:
+    """[P170]: unsigned, by its own key or by rubbish; and what the sender signed it may relay."""
+    mesh = signed_mesh("a", "b", "c", mode=IdentityMode.REQUIRE)
+    x = insider(mesh, signs=True)
+    mesh.run(1)
+    x.say("b", options={wire.OPT_EVENTS: [item(mesh, "a", 1)]})
+    assert dropped(mesh["b"], Drop.UNSIGNED) == 1
+    x.say("b", options={wire.OPT_EVENTS: [item(mesh, "a", 1, StandInSigner("x"))]})
+    assert dropped(mesh["b"], Drop.BAD_SIGNATURE) == 1
+    assert not mesh.told("b", UserEvent)
+    (refused,) = mesh.told("b", UserEventsRefused)
+    assert (refused.name, refused.reason) == ("a", Drop.UNSIGNED)
+    x.say("b", options={wire.OPT_EVENTS: [item(mesh, "a", 1, StandInSigner("a"), name="good")]})
+    assert names(mesh, "b") == ["good"]
+    mesh["c"].send_event("own", now=mesh.now)
+    mesh.run(0.1)
+    assert names(mesh, "b") == ["good", "own"]
+
+
+def test_while_identities_are_announced_members_without_a_key_send_events() -> None:
+    """[P170]: as their records are taken."""
+    mesh = signed_mesh("a", "b", mode=IdentityMode.ANNOUNCE)
+    x = insider(mesh, signs=False)
+    mesh.run(1)
+    raw = encode_event(EventText(1, "plain", b""))
+    x.say("b", options={wire.OPT_EVENTS: [[x.key, 1, 0, raw, b""]]})
+    assert names(mesh, "b") == ["plain"]
+
+
+def test_a_node_goes_on_above_a_number_used_in_its_name() -> None:
+    """[P170]: without identities; its next event would be taken for a repetition."""
+    mesh = Mesh("a", "b", "c")
+    mesh.settle()
+    x = insider(mesh, signs=False)
+    x.say("b", options={wire.OPT_EVENTS: [item(mesh, "a", 1)]})
+    mesh.run(1.0)
+    assert names(mesh, "b") == ["evil"]
+    assert dropped(mesh["a"], Drop.OWN_EVENT) >= 1
+    assert mesh["a"].send_event("true", now=mesh.now) == 2
+    mesh.run(0.1)
+    assert names(mesh, "b") == ["evil", "true"]
+
+
+def test_forged_and_senseless_events_are_refused() -> None:
+    """[P166, P171]: what is no text, and a number that leaves no room for others."""
+    mesh = Mesh("a", "b", "c")
+    mesh.settle()
+    x = insider(mesh, signs=False)
+    mesh["a"].send_event("first", now=mesh.now)
+    mesh.run(0.1)
+    key = key_of(mesh["a"])
+    for raw in (b"", b"\xff", encode_event(EventText(9, "e", b"")), bytes(801)):
+        x.say("b", options={wire.OPT_EVENTS: [[key, 2, 0, raw, b""]]})
+    assert dropped(mesh["b"], Drop.BAD_EVENT) == 4
+    x.say("b", options={wire.OPT_EVENTS: [item(mesh, "a", 100_000)]})
+    assert dropped(mesh["b"], Drop.EVENT_JUMP) == 1
+    assert names(mesh, "b") == ["first"]
+
+
+def test_what_an_insider_says_it_holds_costs_little_and_hides_nothing() -> None:
+    """[P168, P169]: a joiner begins where the sender says, not where somebody else does."""
+    mesh = Mesh("a", "b", "c")
+    mesh.settle()
+    x = insider(mesh, signs=False)
+    key = key_of(mesh["a"])
+    for _ in range(50):
+        before = mesh["b"].stats.work
+        x.say("b", options={wire.OPT_HELD: [True, [[key, 1, 4_000_000_000, 0, bytes(64)]]]})
+        x.say("b", options={wire.OPT_HELD: [True, [[key, 1, 4_000_000_000, 90_000, b""]]]})
+        assert mesh["b"].stats.work - before < 200
+    mesh["a"].send_event("heard", now=mesh.now)
+    mesh.run(0.1)
+    assert names(mesh, "b") == ["heard"]
+
+
+def test_events_of_many_senders_take_bounded_memory() -> None:
+    """[P168]: the sender that takes most loses its oldest, and everybody was told them."""
+    mesh = Mesh("a", "b")
+    mesh.settle()
+    for node in "ab":
+        mesh[node]._parts.user_events.door = Open()  # type: ignore[assignment]
+    memory = mesh["a"]._parts.user_events._memory
+    mesh["b"].send_event("small", now=mesh.now)
+    for _ in range(9000):
+        mesh["a"].send_event("large", bytes(512), now=mesh.now)
+    assert memory.bytes <= 8_388_608
+    assert mesh["a"].event_stats.forgotten > 0

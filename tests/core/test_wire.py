@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from gossipmm.config import Config
 from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.user_events import EventText
 from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.event_text import encode_event
 from gossipmm.core.wire.strict import Refused
 from tests.helpers import Mesh
 from tests.puppets import datagram
@@ -30,6 +32,11 @@ SIZES = {
     "a line of a digest": (wire.digest_row(2**64 - 1, 1, wire.ALIVE, 255, b"123456"), 20),
     "one page in a vector": (wire.vector({65535: 2**32 - 1}), 6),
     "the option 'slow'": (cbor2.dumps({wire.OPT_SLOW: True}), 3),
+    "a small user event": (
+        cbor2.dumps([2**64 - 1, 9, 9, encode_event(EventText(1, "deploy", b"v1.2")), b""]),
+        28,
+    ),
+    "what is held of a sender": (cbor2.dumps([2**64 - 1, 100, 110, 500, b""]), 18),
     "a target": (cbor2.dumps({wire.OPT_TARGET: 2**64 - 1}), 11),
 }
 
@@ -161,6 +168,8 @@ def test_options_of_a_later_version_are_skipped() -> None:
         (wire.OPT_PULL, [0, 0, "later"]),
         (wire.OPT_MORE, [0, 1, "later"]),
         (wire.OPT_EXPIRE, ["t", "h", "later"]),
+        (wire.OPT_EVENTS, [[1, 1, 0, b"", b"", "later"]]),
+        (wire.OPT_HELD, [True, [[1, 1, 1, 0, b"", "later"]], "later"]),
     ],
 )
 def test_arrays_in_options_may_grow_at_their_end(option: int, value: object) -> None:

@@ -10,6 +10,7 @@ import random
 from contextlib import suppress
 from typing import Any
 
+import cbor2
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -40,6 +41,9 @@ entries = st.lists(
     ),
     max_size=1,
 )
+
+#: What members say in user events, the last two of which are none.
+EVENT_TEXTS = [cbor2.dumps([1, "e", b"x"]), cbor2.dumps([3, "e", b"", "t"]), b"\xff", b""]
 
 
 class AnyFrame(RuleBasedStateMachine):
@@ -163,6 +167,15 @@ class AnyFrame(RuleBasedStateMachine):
                 *(data.draw(st.sampled_from([8, 16])), [0, b"x", False, 0]),
             ],
             wire.OPT_LIFE: [key, 5, [7], 0, 0, bytes(64)],
+            wire.OPT_EVENTS: [
+                [key, number, 5, data.draw(st.sampled_from(EVENT_TEXTS)), b""]
+                for number in data.draw(st.lists(st.integers(1, 9), max_size=4))
+            ],
+            wire.OPT_HELD: [
+                data.draw(st.booleans()),
+                [[key, 1, data.draw(st.integers(1, 1 << 31)), 0, b"\x05\xff"]],
+            ],
+            wire.OPT_MISSED: [[key, 1, 1 << 31], [7, 1, 1, 2]],
             wire.OPT_PART: data.draw(
                 st.sampled_from([[1, 8, 0, b"half"], [1, 8, 4, b"half"], [1, 9, 0, b"more"]])
             ),

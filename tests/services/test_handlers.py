@@ -135,6 +135,24 @@ async def test_only_what_was_asked_for_is_told(autojump_clock, runs, air, on, to
             assert [event for events in runs.told() for event in events] == told
 
 
+async def test_a_handler_is_told_user_events_by_their_names(autojump_clock, runs, air):
+    """With any payload: as base64, and as text where it is some."""
+    on = {"user_event": ["deploy*"], "quiet": 0.0, "run": ["/on/deploy"]}
+    async with open_agent(config(on), network=air.host()) as agent:
+        agent.send_event("deploy-web", b"v1.2")
+        agent.send_event("other", b"x")
+        agent.register("deploy", "h")
+        await trio.sleep(1)
+    ((_, program, read, _),) = runs.all
+    (event,) = read["events"]
+    assert (program, event["event"], event["event_name"]) == (
+        "/on/deploy",
+        "user_event",
+        "deploy-web",
+    )
+    assert (event["payload"], event["payload_text"]) == ("djEuMg==", "v1.2")
+
+
 async def test_a_handler_runs_once_at_a_time_and_few_at_once(autojump_clock, runs, air):
     """A handler that hangs would have stopped the others, or been started again and again."""
     runs.takes = 20.0

@@ -74,6 +74,7 @@ VALUES = {
     "tuple[str, ...]": ("01", "02"),
     "Address": A,
     "str": "words",
+    "bytes": b"v1.2",
     "Drop": Drop.UNKNOWN_KEY,
     "PathFault": PathFault.NO_PATH,
     "Refusal": Refusal.AHEAD,

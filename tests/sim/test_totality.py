@@ -62,6 +62,46 @@ RUNS: tuple[tuple[str, Mapping[str, Any]], ...] = (
 
 #: What no run above makes happen -> the test that does: (file, function).
 BY_TEST: dict[str, tuple[str, str]] = {
+    "Drop.BAD_EVENT": (
+        "core/test_user_events.py",
+        "test_forged_and_senseless_events_are_refused",
+    ),
+    "Drop.EVENT_JUMP": (
+        "core/test_user_events.py",
+        "test_forged_and_senseless_events_are_refused",
+    ),
+    "Drop.OWN_EVENT": (
+        "core/test_user_events.py",
+        "test_a_node_goes_on_above_a_number_used_in_its_name",
+    ),
+    "Drop.EVENT_RATE": (
+        "core/test_user_events.py",
+        "test_a_sender_without_a_door_is_held_to_its_budget_by_everybody",
+    ),
+    "UserEvent": (
+        "core/test_user_events.py",
+        "test_an_event_reaches_all_members_once_its_sender_included",
+    ),
+    "UserEventsLost": (
+        "core/test_user_events.py",
+        "test_without_exchanges_lost_events_stay_lost_and_that_is_told",
+    ),
+    "UserEventsRefused": (
+        "core/test_user_events.py",
+        "test_a_sender_without_a_door_is_held_to_its_budget_by_everybody",
+    ),
+    "OPT_EVENTS": (
+        "core/test_user_events.py",
+        "test_nothing_costs_a_byte_before_the_first_event_and_a_minute_after_the_last",
+    ),
+    "OPT_HELD": (
+        "core/test_user_events.py",
+        "test_nothing_costs_a_byte_before_the_first_event_and_a_minute_after_the_last",
+    ),
+    "OPT_MISSED": (
+        "core/test_user_events.py",
+        "test_nothing_costs_a_byte_before_the_first_event_and_a_minute_after_the_last",
+    ),
     "Drop.BAD_CERTIFICATE": (
         "core/test_certified_nodes.py",
         "test_nobody_writes_the_page_of_a_certificate_for_another_one",

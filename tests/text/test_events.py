@@ -23,6 +23,7 @@ def example(kind):
         float: 1.5,
         bool: True,
         str: "host-b",
+        bytes: b"v1.2",
         Drop: Drop.UNKNOWN_KEY,
         PathFault: PathFault.NO_PATH,
         Refusal: Refusal.AHEAD,

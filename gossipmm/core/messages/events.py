@@ -188,9 +188,7 @@ class UserEvents:
         if self._local.table.minimum_of_key(key) is None:
             self._replies.ask(inbound.reply, key)
 
-    def _hear_new(
-        self, mine: EventSender, member: Member, teller: Member, item: list[Any]
-    ) -> None:
+    def _hear_new(self, mine: EventSender, member: Member, teller: Member, item: list[Any]) -> None:
         local = self._local
         number, age, raw, signature = item[1], item[2] / 1000, item[3], item[4]
         local.stats.work += _TAKEN

@@ -23,6 +23,7 @@ from gossipmm.sidecar.api import prometheus_sd
 from gossipmm.sidecar.api import queries as routes_queries
 from gossipmm.sidecar.api import registrations as routes_registrations
 from gossipmm.sidecar.api import services as routes_services
+from gossipmm.sidecar.api import user_events as routes_events
 from gossipmm.sidecar.api.problems import of_error
 from gossipmm.sidecar.api.state import State
 from gossipmm.sidecar.http.messages import Answer, Application, Request, Response, Stream
@@ -57,6 +58,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *routes_log.ENDPOINTS,
     *routes_others.ENDPOINTS,
     *routes_queries.ENDPOINTS,
+    *routes_events.ENDPOINTS,
     *prometheus_sd.ENDPOINTS,
     Endpoint(
         method="GET",

@@ -12,6 +12,8 @@ from gossipmm.errors import (
     QueryRateError,
     RegistrationError,
     SeedError,
+    UserEventError,
+    UserEventRateError,
 )
 from gossipmm.sidecar.http.problems import ProblemError
 
@@ -23,6 +25,8 @@ _BY_ERROR: tuple[tuple[type[GossipError], int, str], ...] = (
     (KeyringError, 422, "keyring-refused"),
     (LimitError, 422, "limit"),
     (RegistrationError, 422, "registration-refused"),
+    (UserEventRateError, 429, "event-rate"),
+    (UserEventError, 422, "event-refused"),
     (SeedError, 422, "invalid-seed"),
     (QueryRateError, 429, "query-rate"),
     (QueryError, 422, "query-refused"),
@@ -35,6 +39,7 @@ def of_error(error: GossipError) -> ProblemError:
     """Return the problem that stands for an error of the package."""
     for kind, status, name in _BY_ERROR:
         if isinstance(error, kind):
-            again = error.retry_after if isinstance(error, QueryRateError) else None
+            rates = (QueryRateError, UserEventRateError)
+            again = error.retry_after if isinstance(error, rates) else None
             return ProblemError(status, str(error), name, retry_after=again)
     raise AssertionError("GossipError is the last kind")
