@@ -35,7 +35,8 @@ from gossipmm.core.life.reply_loss import ReplyLoss
 from gossipmm.core.life.rotation import Rotation
 from gossipmm.core.life.service_health import ServiceHealth
 from gossipmm.core.messages.events import UserEvents
-from gossipmm.core.receiver import Parts, Receiver
+from gossipmm.core.parts import Parts
+from gossipmm.core.receiver import Receiver
 from gossipmm.core.sealing.admission import Admission
 from gossipmm.core.sealing.envelope import Envelope, PlainEnvelope
 from gossipmm.core.sending.address_validation import AddressValidation

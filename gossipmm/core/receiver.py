@@ -6,40 +6,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from math import inf
-from typing import Final, NamedTuple
+from typing import Final
 
-from gossipmm.core.failure.detector import Detector
-from gossipmm.core.failure.predecessor import ExpectedSyn
-from gossipmm.core.failure.probes import Probes
-from gossipmm.core.life.closed_generations import ClosedGenerations
-from gossipmm.core.life.conflict import NameConflict
-from gossipmm.core.life.generation import OwnGenerations
-from gossipmm.core.life.later_lives import LaterLives
-from gossipmm.core.life.leaving import Leaving
 from gossipmm.core.life.questions import Questions
-from gossipmm.core.life.registrations import Registrations
-from gossipmm.core.life.reply_loss import ReplyLoss
-from gossipmm.core.life.rotation import Rotation
-from gossipmm.core.life.service_health import ServiceHealth
-from gossipmm.core.messages.events import UserEvents
-from gossipmm.core.sealing.admission import Admission, Budget
-from gossipmm.core.sealing.envelope import Envelope, PlainEnvelope
-from gossipmm.core.sending.address_validation import AddressValidation
-from gossipmm.core.sending.broadcasts import BroadcastQueue
-from gossipmm.core.sending.foreign_traffic import FOREIGN, ForeignTraffic
+from gossipmm.core.parts import Parts
+from gossipmm.core.sealing.admission import Budget
+from gossipmm.core.sealing.envelope import PlainEnvelope
+from gossipmm.core.sending.foreign_traffic import FOREIGN
 from gossipmm.core.sending.inbound import Inbound
 from gossipmm.core.sending.outbox import Outbox
 from gossipmm.core.sending.parts import Parts as FrameParts
-from gossipmm.core.sending.paths import Paths
-from gossipmm.core.sending.replies import Replies
-from gossipmm.core.sending.size_tests import SizeTests
-from gossipmm.core.sync.anti_entropy import AntiEntropy
-from gossipmm.core.sync.claims import Claims
-from gossipmm.core.sync.fingerprints import Fingerprints
-from gossipmm.core.sync.identities import Identities
-from gossipmm.core.sync.joining import Joining
-from gossipmm.core.sync.records import Records
-from gossipmm.core.sync.transfer import Transfer
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values.purpose import Purpose
@@ -50,7 +26,7 @@ from gossipmm.core.wire.pages import Page, pages_untrusted
 from gossipmm.core.wire.slim import decode_slim_untrusted, is_slim
 from gossipmm.core.wire.strict import FromMyself, Refused
 
-__all__ = ("Parts", "Receiver")
+__all__ = ("Receiver",)
 
 #: Options that say why their sender does not admit this node.
 _REFUSALS: Final = ((wire.OPT_FULL, Refusal.FULL), (wire.OPT_AHEAD, Refusal.AHEAD))
@@ -58,39 +34,6 @@ _REFUSALS: Final = ((wire.OPT_FULL, Refusal.FULL), (wire.OPT_AHEAD, Refusal.AHEA
 _ALLOWED: Final = 3
 #: Bytes of a coordinate among the options of an ACK.
 _PLACE: Final = 11
-
-
-class Parts(NamedTuple):
-    """The parts of the core that a datagram may concern: made by ``Node``, for ``Receiver``."""
-
-    admission: Admission
-    envelope: Envelope
-    paths: Paths
-    foreign_traffic: ForeignTraffic
-    validation: AddressValidation
-    size_tests: SizeTests
-    broadcasts: BroadcastQueue
-    replies: Replies
-    detector: Detector
-    probes: Probes
-    expected: ExpectedSyn
-    own_generations: OwnGenerations
-    closed: ClosedGenerations
-    conflict: NameConflict
-    identities: Identities
-    later_lives: LaterLives
-    leaving: Leaving
-    registrations: Registrations
-    service_health: ServiceHealth
-    reply_loss: ReplyLoss
-    rotation: Rotation
-    claims: Claims
-    records: Records
-    fingerprints: Fingerprints
-    anti_entropy: AntiEntropy
-    transfer: Transfer
-    joining: Joining
-    user_events: UserEvents
 
 
 class Receiver:

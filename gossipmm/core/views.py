@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gossipmm.core.failure.self_health import health_of
-from gossipmm.core.receiver import Parts
+from gossipmm.core.parts import Parts
 from gossipmm.core.sending.paths import Paths
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member

@@ -57,6 +57,7 @@ CORE = (
     "life",
     "sync",
     "messages",
+    "parts",
     "receiver",
     "views",
     "node",

@@ -15,6 +15,8 @@ import pytest
 
 from gossipmm.core.values.events import HostChanged, MemberDied, MemberReturned
 from gossipmm.core.values.types import HostState, Status
+from gossipmm.core.values.user_events import UserEvent
+from gossipmm_sim.faults.user_events import event_log
 from gossipmm_sim.judge import CHECKS, Breach, Violation
 from gossipmm_sim.runs.run import Run, run
 from gossipmm_sim.runs.scenario import Scenario
@@ -69,6 +71,31 @@ def told(make: Callable[[Run], tuple[int, Any]]) -> Callable[[Run], None]:
 
 def strange(run: Run) -> tuple[int, Any]:
     return 1, HostChanged(run.cluster.now, "compute", "stranger", HostState.LIVE, None)
+
+
+def forged_event(run: Run) -> tuple[int, Any]:
+    event_log(run)
+    return 1, UserEvent(run.cluster.now, "n2", "rm", b"", "", 1, 0.0, False)
+
+
+def event_told_twice(run: Run) -> None:
+    event_log(run).send(run.cluster[0], 8)
+    event = UserEvent(0.0, "n0", "test", bytes(4), "", 1, 0.0, False)
+    for _ in range(2):
+        run.cluster.on_event(run.cluster[1], event)
+
+
+def event_told_too_early(run: Run) -> None:
+    """Let n1 be told the second event of n0 before the first."""
+    log = event_log(run)
+    for _ in range(2):
+        log.send(run.cluster[0], 8)
+    log.sent[0].told.clear()
+    for number in (1, 0):
+        payload = number.to_bytes(4, "big")
+        event = UserEvent(0.0, "n0", "test", payload, "", 1 + number, 0.0, False)
+        run.cluster.on_event(run.cluster[3], event)
+    log.doubled.clear()
 
 
 def back_from_the_dead(run: Run) -> tuple[int, Any]:
@@ -326,6 +353,22 @@ BROKEN = (
         "at_most figure=bytes_per_second value=1",
         Violation.FIGURE_ABOVE,
         "more than 1",
+    ),
+    Broken(
+        "events_told within=0.0001",
+        Violation.EVENT_LATE,
+        "not within 0.0001 s",
+        faults=("user_events at=1 until=2",),
+    ),
+    Broken("events_told within=2", Violation.EVENT_TWICE, "n1 was told", act=event_told_twice),
+    Broken(
+        "events_told within=2", Violation.EVENT_DISORDER, "a later one", act=event_told_too_early
+    ),
+    Broken(
+        "no_forged_events",
+        Violation.EVENT_FORGED,
+        "n1 was told an event that n2 never sent",
+        act=told(forged_event),
     ),
     Broken(
         "at_least figure=core.bulk_datagrams value=1e9",

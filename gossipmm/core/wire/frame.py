@@ -38,6 +38,7 @@ from gossipmm.core.wire.option_checks import (
     is_minimums,
     is_pages,
     is_pair_of_text,
+    is_part,
     is_pull,
     is_relay,
     is_u64,
@@ -410,17 +411,6 @@ def _are_digests(value: Any, pages: int) -> bool:
     return type(value) is bytes and len(value) == _DIGEST.size * pages
 
 
-def _is_part(value: Any) -> bool:
-    if type(value) is not list or len(value) < 4 or type(value[3]) is not bytes:
-        return False
-    number, size, start, piece = value[:4]
-    return (
-        all(type(one) is int for one in (number, size, start))
-        and 0 <= number < 1 << 32
-        and 0 <= start < start + len(piece) <= size <= MAX_RECEIVE
-    )
-
-
 _CHECKS: Final[dict[int, Callable[[Any], bool]]] = {
     OPT_PAGES: is_pages,
     OPT_DIGEST: _is_digest,
@@ -437,7 +427,7 @@ _CHECKS: Final[dict[int, Callable[[Any], bool]]] = {
     OPT_JOINING: lambda value: value is True,
     OPT_FULL: lambda value: value is True,
     OPT_PADDING: lambda value: type(value) is bytes,
-    OPT_PART: _is_part,
+    OPT_PART: lambda value: is_part(value, MAX_RECEIVE),
     OPT_AHEAD: lambda value: value is True,
     OPT_ASK: is_numbered,
     OPT_TOLD: is_numbered,

@@ -154,3 +154,15 @@ def are_missed(value: Any) -> bool:
         and all(is_number(one) for one in item[1:])
         for item in value
     )
+
+
+def is_part(value: Any, most: int) -> bool:
+    """Return whether that is a part of a frame of at most so many bytes."""
+    if type(value) is not list or len(value) < 4 or type(value[3]) is not bytes:
+        return False
+    number, size, start, piece = value[:4]
+    return (
+        all(type(one) is int for one in (number, size, start))
+        and 0 <= number < 1 << 32
+        and 0 <= start < start + len(piece) <= size <= most
+    )

@@ -89,6 +89,14 @@ ABLATIONS: dict[str, Ablation] = {
             duration=10,
         ),
         _case(
+            Mechanism.EVENT_EXCHANGES,
+            "what was sent during a split, or missed by pushes, is told all the same",
+            ("events_told within=12 healed=5",),
+            ("cut at=1 until=5 on=half to=rest", "user_events at=2 until=5 rate=2"),
+            nodes=8,
+            duration=20,
+        ),
+        _case(
             Mechanism.EVERYONE_DECLARES,
             "a death heard is only a suspicion: one mute accuser convinces nobody",
             ("kept by=all",),
