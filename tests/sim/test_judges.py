@@ -16,7 +16,7 @@ import pytest
 from gossipmm.core.values.events import HostChanged, MemberDied, MemberReturned
 from gossipmm.core.values.types import HostState, Status
 from gossipmm.core.values.user_events import UserEvent
-from gossipmm_sim.faults.user_events import event_log
+from gossipmm_sim.faults.user_events import Sent, event_log
 from gossipmm_sim.judge import CHECKS, Breach, Violation
 from gossipmm_sim.runs.run import Run, run
 from gossipmm_sim.runs.scenario import Scenario
@@ -88,14 +88,11 @@ def event_told_twice(run: Run) -> None:
 def event_told_too_early(run: Run) -> None:
     """Let n1 be told the second event of n0 before the first."""
     log = event_log(run)
-    for _ in range(2):
-        log.send(run.cluster[0], 8)
-    log.sent[0].told.clear()
-    for number in (1, 0):
-        payload = number.to_bytes(4, "big")
-        event = UserEvent(0.0, "n0", "test", payload, "", 1 + number, 0.0, False)
-        run.cluster.on_event(run.cluster[3], event)
-    log.doubled.clear()
+    log.sent += [Sent(run.cluster.now, (0, 1), number, frozenset()) for number in (1, 2)]
+    for place in (1, 0):
+        payload = place.to_bytes(4, "big")
+        event = UserEvent(0.0, "n0", "test", payload, "", 1 + place, 0.0, False)
+        run.cluster.on_event(run.cluster[1], event)
 
 
 def back_from_the_dead(run: Run) -> tuple[int, Any]:
