@@ -142,13 +142,6 @@ class UserEvents(Window):
         )
 
 
-class _Open:
-    """The door of a sender that keeps to no budget."""
-
-    def wait(self, size: int, now: float) -> float:
-        return 0.0
-
-
 @fault("flood_events")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FloodEvents(Window):
@@ -173,7 +166,7 @@ class FloodEvents(Window):
                 continue
             if not self.kept:
                 core: Any = host.core
-                core._parts.user_events.door = _Open()
+                core._parts.user_events.keeps_budget = False
             try:
                 host.send_event("flood", bytes(self.size))
             except UserEventRateError:
