@@ -32,7 +32,7 @@ from gossipmm.core.wire import frame as wire
 __all__ = ("Queried",)
 
 #: Tries of queries that a member is answered at once, and a second: with one query under way it
-#: tries ten times a second at first, and each 0.4 s once it is told that the answer follows.
+#: tries ten times a second at first, and each 0.2 s once it is told that the answer follows.
 _BURST: Final = 48.0
 _RATE: Final = 24.0
 #: Queries that are kept: of one member, and of all. Those are 1 MB with their answers.

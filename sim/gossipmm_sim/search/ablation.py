@@ -298,6 +298,13 @@ ABLATIONS: dict[str, Ablation] = {
             duration=90,
         ),
         _case(
+            Mechanism.QUERY_RELAYS,
+            "a query and its answer go around a way that is broken",
+            ("at_most figure=query_missing value=0",),
+            ("cut at=0.5 on=5 to=0 way=out", "ask_all at=1 on=0"),
+            duration=10,
+        ),
+        _case(
             Mechanism.SUSPECT_REPORTER,
             "who is itself suspected is not believed against others",
             # Each of the five deaf ones suspects the 55 others, and nobody else does.
