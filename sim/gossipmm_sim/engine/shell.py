@@ -53,6 +53,7 @@ class Core(Protocol):
     table: Any
     stats: Any
     event_stats: Any
+    questions: Any
 
     def receive_datagram(self, data: bytes, source: Address, now: float) -> None:
         """Take a datagram; never raises on network bytes."""
