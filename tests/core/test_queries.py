@@ -468,9 +468,19 @@ def test_a_question_that_makes_no_sense_is_answered_that_it_is_not_known(
 
 
 def test_a_member_of_an_older_version_is_told_from_a_silent_one() -> None:
-    mesh = settled("a", "b")
-    mesh["b"].questions.hear = lambda *_: None  # type: ignore[method-assign]
-    assert ask(mesh, "a", Query("uptime"))["b"].outcome is Outcome.TOO_OLD
+    mesh = Mesh("a")
+    old = mesh.puppet("old")
+    old.introduce()
+    mesh.run(0.1)
+    found: list[Answered] = []
+    query = Query("uptime", members=("old",))
+    mesh["a"].questions.querying.ask(query, found.append, mesh.now)
+    mesh.flush("a")
+    asked = frame_of(mesh.sent[-1].data)
+    assert asked.options[wire.OPT_ASK][:3] == [2, "uptime", b""]
+    data = old.frame(wire.ACK, key_of(mesh["a"]), probe=asked.probe, known=1)
+    mesh.deliver(data, old.addresses[0], "a")
+    assert [one.outcome for one in found] == [Outcome.TOO_OLD]
 
 
 # -- many hosts ------------------------------------------------------------------------------------
