@@ -30,7 +30,7 @@ def payload_text(payload: bytes) -> str | None:
 
 
 def user_event(event: UserEvent, me: str) -> str:
-    """Say which event came, from whom, with what."""
+    """Say which event came, its sender, and what is in it."""
     sender = "this node" if event.name == me else f"member {event.name}"
     said = f"event {event.event_name} from {sender}"
     if event.topic:

@@ -150,7 +150,7 @@ def test_topic_and_metadata_choose_who_is_told_and_all_pass_it_on() -> None:
         ({"payload": 5}, "must be bytes or text, not int"),
         ({"metadata": ["zone"]}, "must be a map, not list"),
         ({"metadata": {"zone": 1.5}}, "not a string, an integer or a boolean"),
-        ({"topic": "t" * 790}, "takes 803 bytes with its name and whom it is for, more than the"),
+        ({"topic": "t" * 790}, "takes 803 bytes with its name and its filters, more than the"),
     ],
 )
 def test_what_nobody_could_be_told_is_refused_at_the_door(given: dict, why: str) -> None:  # type: ignore[type-arg]

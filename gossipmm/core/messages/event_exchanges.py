@@ -33,7 +33,7 @@ _OLDER: Final = 4.0
 _LONGEST: Final = 5.0
 #: For so many seconds after members came or went, as when a split heals, it is as if young.
 _CHANGED: Final = 3.0
-#: Every so many seconds all senders of which something is held are named, else those of late.
+#: Every so many seconds all senders that something is held of are named, else those of late.
 _ALL: Final = 5.0
 #: Senders in one exchange, those that sent last.
 _ROWS: Final = 24
@@ -97,7 +97,7 @@ class EventExchanges:
             return
         period = self._period(local.now - newest)
         # Whoever lacks a young event is named its sender by all others; what is old is compared as
-        # a whole, and rarely, by whom members that are new are told.
+        # a whole, and rarely: so members that are new are told.
         old = local.now - self._all_at >= _ALL or local.now - self._changed_at < period
         if old:
             self._all_at = local.now
@@ -183,6 +183,8 @@ class EventExchanges:
         """
         local = self._local
         newest = local.now - row[3] / 1000
+        if local.now < mine.not_before:
+            return False
         return bool(mine.next) or local.config.replay_events or newest >= self._began
 
     def _missing(self, mine: EventSender, row: list[Any], most: int) -> list[int]:

@@ -58,7 +58,7 @@ class EventSender:
 
     __slots__ = (
         *("asked", "budget", "forgotten", "held", "key", "lowest", "name", "newest", "next"),
-        *("refused_at", "size", "skips", "top", "waits_since"),
+        *("not_before", "refused_at", "size", "skips", "top", "waits_since"),
     )
 
     def __init__(self, key: int, name: NodeId, now: float) -> None:
@@ -81,6 +81,8 @@ class EventSender:
         self.asked: dict[int, float] = {}
         self.budget = EventBudget(now, times=_TIMES, often=_OFTEN)
         self.refused_at = -inf
+        #: Nobody is asked for its events before, because it sent more than it may.
+        self.not_before = -inf
 
     def has(self, number: int) -> bool:
         """Return whether an event is known: told, waiting, or given up."""
@@ -106,7 +108,7 @@ class EventSender:
 
 
 class EventMemory:
-    """All senders of which events were seen."""
+    """All senders whose events were seen."""
 
     def __init__(self) -> None:
         self.senders: dict[int, EventSender] = {}

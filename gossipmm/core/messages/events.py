@@ -47,6 +47,8 @@ _EXCHANGE: Final = 12.0
 _PUSHED_FOR: Final = 2.0
 #: A number more than this above the next one is refused.
 _JUMP: Final = 65_536
+#: Seconds for which nobody is asked for events of a sender that has spent its budget.
+_REFILLED: Final = 1.0
 #: Seconds between two events that tell that events of one sender are refused.
 _SAID_AGAIN: Final = 60.0
 #: Steps of work (2.5 us) to look at an event, and to take one.
@@ -131,7 +133,7 @@ class UserEvents:
         most = min(MAX_EVENT, self._outbox.room - wire.FRAME_SIZE - _AROUND - signature)
         if len(raw) > most:
             raise UserEventError(
-                f"the event takes {len(raw)} bytes with its name and whom it is for, more than the "
+                f"the event takes {len(raw)} bytes with its name and its filters, more than the "
                 f"{most} allowed"
             )
 
@@ -213,6 +215,7 @@ class UserEvents:
             self._refuse(mine, Drop.BAD_EVENT)
             return
         if mine.budget.wait(len(raw), local.now):
+            mine.not_before = local.now + _REFILLED
             self._refuse(mine, Drop.EVENT_RATE)
             return
         stored = Stored(number, raw, text, signature, local.now - age)
