@@ -77,6 +77,7 @@ DROPS: Mapping[Drop, str] = {
     Drop.NO_CERTIFICATE: "records signed with a key that has no certificate here",
     Drop.BAD_CERTIFICATE: "certificates that do not count here",
     Drop.NOT_CERTIFIED: "topics and addresses that their owner's certificate excludes",
+    Drop.ASKED_IN_VAIN: "claims of records that their teller did not have before",
     Drop.NO_STATEMENT: "word of members that sign, without their signature",
 }
 

@@ -33,6 +33,7 @@ import cbor2
 
 from gossipmm.client import Client
 from gossipmm.config import Config
+from gossipmm.core.identity.keys import Identity
 from gossipmm.core.life.generation import OwnGenerations
 from gossipmm.core.node import Node
 from gossipmm.core.sealing.envelope import CoseEnvelope, PlainEnvelope
@@ -51,7 +52,16 @@ HOSTS = 10_000
 class Insider(threading.Thread):
     """A member of the cluster that also says what it should not."""
 
-    def __init__(self, name: str, target: Address, ring: Keyring | None, hosts: int = 0) -> None:
+    def __init__(
+        self,
+        name: str,
+        target: Address,
+        ring: Keyring | None,
+        hosts: int = 0,
+        *,
+        config: Config | None = None,
+        identity: Identity | None = None,
+    ) -> None:
         super().__init__(daemon=True)
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.bind(("127.0.0.1", 0))
@@ -59,7 +69,8 @@ class Insider(threading.Thread):
         self.target = target
         self.address: Address = self.sock.getsockname()
         self.rng = random.Random(1)
-        self.config = Config.preset("local")
+        self.config = config or Config.preset("local")
+        self.identity = identity
         self.node = Node(
             self.config,
             name=name,
@@ -70,6 +81,8 @@ class Insider(threading.Thread):
             envelope=CoseEnvelope(ring, "gossipmm", random.SystemRandom())
             if ring
             else PlainEnvelope(),
+            wall_ms=int(time.time() * 1000) if identity is not None else None,
+            identity=identity,
         )
         for number in range(hosts):
             self.node.register("many", f"host-{number}", now=time.monotonic())

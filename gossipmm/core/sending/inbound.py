@@ -21,9 +21,11 @@ __all__ = ("Inbound", "Reply")
 class Reply:
     """Gathers what a datagram makes this node say to its sender, into one reply."""
 
-    __slots__ = ("ahead", "full", "life", "minimums", "pages", "rows", "told", "wants")
+    __slots__ = ("ahead", "full", "life", "minimums", "pages", "rows", "to", "told", "wants")
 
-    def __init__(self) -> None:
+    def __init__(self, to: Address) -> None:
+        #: Where the datagram came from.
+        self.to = to
         self.rows: list[bytes] = []
         self.wants: list[list[Any]] = []
         self.minimums: list[list[object]] = []
@@ -123,7 +125,7 @@ class Inbound:
     def reply(self) -> Reply:
         """The reply, to be added to."""
         if self.said is None:
-            self.said = Reply()
+            self.said = Reply(self.source)
         return self.said
 
     def first_hand(self, sender: Member) -> EvidenceTime:

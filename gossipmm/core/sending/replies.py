@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from gossipmm.core.sending.asked_in_vain import AskedInVain
 from gossipmm.core.sending.inbound import Reply
 from gossipmm.core.sending.packing import claim_rows
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
+from gossipmm.core.values.stats import Drop
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import in_order
+from gossipmm.mechanisms import Mechanism
 
 #: Pages named in one WANT: 10 bytes each. A record with more is compared part by part.
 MOST_NAMED: Final = 100
@@ -28,6 +31,8 @@ class Replies:
     def __init__(self, local: LocalState) -> None:
         self._local = local
         self._asked: dict[int, float] = {}
+        self._in_vain = AskedInVain(local)
+        self._accounts = Mechanism.ASKED_IN_VAIN not in local.without
         self._most = min(MOST_NAMED, (local.config.max_datagram - _BESIDE) // 10)
 
     def parts(self, member: Member) -> int:
@@ -79,11 +84,17 @@ class Replies:
             self.ask(reply, key)
 
     def ask(self, reply: Reply, key: int) -> None:
-        """Ask the sender of this datagram for a record, not more often than every 0.1 s [P40]."""
+        """Ask the sender of this datagram for a record, not more often than every 0.1 s [P40].
+
+        Nor one that was asked in vain again and again, where all sign [P186].
+        """
         local = self._local
         if local.now < local.unproved.get(key, local.now):
             return  # it is here, and has to answer first; or nobody has
         if local.now - self._asked.get(key, -1e9) < _AGAIN * local.config.resend_base:
+            return
+        if local.all_sign and self._accounts and not self._in_vain.may_ask(reply.to, key):
+            local.stats.drop(Drop.ASKED_IN_VAIN)
             return
         if len(self._asked) > 4096:
             self._asked.clear()

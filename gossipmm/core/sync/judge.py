@@ -7,6 +7,7 @@ change nothing is not verified, and whoever tells what does not hold is charged 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import Final
 
 from gossipmm.core.failure.detector import Detector
@@ -32,6 +33,9 @@ __all__ = ("Judge",)
 
 #: Intervals for which the owner of a provisional key may answer, before another one replaces it.
 _PATIENCE: Final = 2
+#: Seconds after a proof against a name within which nothing of it is pushed on, and names
+#: remembered.
+_HUSHED, _PROVED = 60.0, 1024
 
 
 class Judge:
@@ -60,6 +64,8 @@ class Judge:
             )
         self.certificates = self._certificates
         self._pins = Mechanism.PINS not in local.without
+        #: Name -> when a proof against it was last seen here.
+        self._proofs: dict[NodeId, float] = {}
         self._proves = Mechanism.EQUIVOCATION not in local.without
 
     # -- pages -------------------------------------------------------------------------------
@@ -248,9 +254,17 @@ class Judge:
         member.note(local.now, EvidenceKind.EQUIVOCATED, member.name, page=one.number)
         local.events.append(events.Equivocating(local.now, member.name, key_id(key), one.number))
         local.table.refresh(member, local.now)
-        self._tell_proof([one.raw, other.raw])
-        again = local.now + local.config.second_push
-        local.timers.at(again, self._tell_proof, [one.raw, other.raw])
+        is_known = self.is_hushed(member.name)
+        self._proofs.pop(member.name, None)
+        if len(self._proofs) >= _PROVED:
+            del self._proofs[next(iter(self._proofs))]
+        self._proofs[member.name] = local.now
+        if not is_known:
+            self._tell_proof([one.raw, other.raw])
+
+    def is_hushed(self, name: NodeId) -> bool:
+        """Return whether its owner said two things lately: no more of that is pushed on [P187]."""
+        return self._local.now - self._proofs.get(name, -inf) < _HUSHED
 
     def _tell_proof(self, raws: list[bytes]) -> None:
         """Push both pages once, in one datagram where they fit: then they prove it to anybody."""

@@ -89,7 +89,7 @@ class Records:
                 self._local.changes.taken(member, page, self._local.now)
             if not member.complete:
                 inbound.reply.wants.append([member.key, wire.vector(member.versions)])
-            if wire.OPT_MORE not in inbound.frame.options:
+            if wire.OPT_MORE not in inbound.frame.options and not self._is_hushed(member):
                 self._broadcasts.page(member, page.number)
         elif put is Put.KNOWN and member is not None:
             if member.pages[page.number].version == page.version:
@@ -101,6 +101,9 @@ class Records:
             self._closed.capacity.refused(inbound, page)
         elif put is Put.CLOSED:
             inbound.reply.closed(page.name, table.minimum_generations[page.name])
+
+    def _is_hushed(self, member: Member) -> bool:
+        return self._judge is not None and self._judge.is_hushed(member.name)
 
     def _is_proved(self, page: Page) -> bool:
         return self._judge is not None and self._judge.is_proved(page)

@@ -284,6 +284,14 @@ ABLATIONS: dict[str, Ablation] = {
             identity="require",
         ),
         _case(
+            Mechanism.ASKED_IN_VAIN,
+            "who tells of lives that there are not has nobody ask for them without end",
+            ("at_most figure=bytes_per_second value=900",),
+            ("later_life at=1 until=40 by=3-7",),
+            identity="require",
+            duration=45,
+        ),
+        _case(
             Mechanism.SIGNED_ENDS,
             "a floor that nobody signed a life for makes nobody begin another one",
             ("at_most figure=core.renewals value=0",),
