@@ -35,6 +35,7 @@ class Mechanism(StrEnum):
     EVENT_EXCHANGES = "event_exchanges"  #: members tell which user events they hold, and fetch
     EXPECTED_SYN = "expected_syn"  #: a predecessor on the ring whose SYN does not come is probed
     EVIDENCE_AGE = "evidence_age"  #: the dead return only by evidence younger than their death here
+    FEW_CORRECTIONS = "few_corrections"  #: who was told often that it is wrong is told more seldom
     FIRST_HAND_DEATH = "first_hand_death"  #: nobody is declared dead who was not asked here
     FIRST_HAND_REFUTES = "first_hand_refutes"  #: an answer to this node outweighs any accusation
     FLAP_DAMPING = "flap_damping"  #: a member that returns again and again is put on probation

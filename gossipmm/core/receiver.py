@@ -209,6 +209,7 @@ class Receiver:
             self._answer_syn(inbound)
         elif frame.kind == wire.ACK and not proves:
             self._hear_ack(inbound)
+        parts.replies.corrections.limit(inbound)
         if inbound.said is not None and inbound.said:
             rows, given = inbound.take_reply(self._room_to_reply(inbound) - 8)
             self._outbox.send(

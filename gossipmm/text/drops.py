@@ -78,6 +78,7 @@ DROPS: Mapping[Drop, str] = {
     Drop.BAD_CERTIFICATE: "certificates that do not count here",
     Drop.NOT_CERTIFIED: "topics and addresses that their owner's certificate excludes",
     Drop.ASKED_IN_VAIN: "claims of records that their teller did not have before",
+    Drop.CORRECTED: "claims that are over or refuted, by who was told so again and again",
     Drop.NO_STATEMENT: "word of members that sign, without their signature",
 }
 

@@ -168,3 +168,15 @@ def test_only_its_own_key_ends_a_life_that_is_signed(on: bool) -> None:
     x.say("b", rows=wire.row(key_of(net["b"]), 1, wire.LEFT))
     net.run(1)
     assert (net["b"].generation == before) is on
+
+
+@OFF_AND_ON
+def test_who_was_told_often_that_it_is_wrong_is_told_more_seldom(on: bool) -> None:
+    net = mesh(Mechanism.FEW_CORRECTIONS, on, "a", "b", identity=signing())
+    x = with_insider(net)
+    net.run(5)
+    before = net.puppet("before", generation=net["b"].generation - (1 << 16))
+    before.name, before.seal = "b", seal("b")
+    for _ in range(20):
+        x.say("a", pages=[before.page_zero()])
+    assert dropped(net["a"], Drop.CORRECTED) == (12 if on else 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from gossipmm.core.sending.asked_in_vain import AskedInVain
+from gossipmm.core.sending.corrections import Corrections
 from gossipmm.core.sending.inbound import Reply
 from gossipmm.core.sending.packing import claim_rows
 from gossipmm.core.table.local_state import LocalState
@@ -31,6 +32,7 @@ class Replies:
     def __init__(self, local: LocalState) -> None:
         self._local = local
         self._asked: dict[int, float] = {}
+        self.corrections = Corrections(local)
         self._in_vain = AskedInVain(local)
         self._accounts = Mechanism.ASKED_IN_VAIN not in local.without
         self._most = min(MOST_NAMED, (local.config.max_datagram - _BESIDE) // 10)

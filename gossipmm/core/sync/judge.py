@@ -92,7 +92,7 @@ class Judge:
         if page.generation <= table.minimum_generations.get(page.name, -1) or (
             held is not None and page.generation < held.generation
         ):
-            return page  # the table refuses it
+            return page if self._may_be_old(page) else None  # the table refuses it
         known = None
         if held is not None and held.generation == page.generation:
             known = held.pages.get(page.number)
@@ -110,6 +110,19 @@ class Judge:
         if known is not None and known.version == page.version:
             self._compare(known, page, verified=True)
         return page if self._certificates is None else self._certificates.limited(page)
+
+    def _may_be_old(self, page: Page) -> bool:
+        """Return whether the key of a name signed a page of an earlier life of it [P188]."""
+        trust = self._trust
+        key = trust.key_of(page.name)
+        if key is None or page.number == MAX_PAGE_NUMBER or not trust.require:
+            return True
+        reason = Drop.OTHER_KEY if page.number == 0 and page.signer != key else None
+        if reason is None and not (page.signed and trust.holds(page, key)):
+            reason = Drop.BAD_SIGNATURE
+        if reason is not None:
+            self._local.stats.drop(reason)
+        return reason is None
 
     def _why_not(self, inbound: Inbound, page: Page, held: Member | None) -> Drop | None:
         """Return why a page that would change something does not count; None: it does."""

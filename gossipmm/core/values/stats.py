@@ -77,6 +77,7 @@ class Drop(StrEnum):
     EVENT_JUMP = "event_jump"  #: a user event with a number far above the last one
     OWN_EVENT = "own_event"  #: a user event in this node's name that it did not send
     ASKED_IN_VAIN = "asked_in_vain"  #: told by one that was asked for such records in vain
+    CORRECTED = "corrected"  #: not answered: its teller was set right too often lately
     CHANGES = "changes"  #: a page of a member that changed too much of its record lately
     #: A coordinate that the round trip to its owner, and what others say of it, contradict.
     DISTANCE_FAR = "distance_far"
