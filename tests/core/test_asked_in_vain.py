@@ -27,7 +27,7 @@ def with_insider(**fields: Any) -> tuple[Mesh, Puppet]:
 
 
 def asked(packets: list[Packet], key: int) -> bool:
-    """Whether one of them asks for a record."""
+    """Return whether one of them asks for a record."""
     wants = [want for one in packets for want in one.frame.options.get(wire.OPT_WANT, ())]
     return any(want[0] == key for want in wants)
 

@@ -1,4 +1,4 @@
-"""Who was asked for records and had none: an account by address, where all sign [P186].
+"""An account of each address: what it was asked for and did not have, where all sign [P186].
 
 Whoever tells of lives that there are not has everybody ask for them, each time under another key.
 """
