@@ -209,8 +209,7 @@ class Receiver:
             self._answer_syn(inbound)
         elif frame.kind == wire.ACK and not proves:
             self._hear_ack(inbound)
-        parts.replies.corrections.limit(inbound)
-        if inbound.said is not None and inbound.said:
+        if parts.replies.corrections.leave(inbound):
             rows, given = inbound.take_reply(self._room_to_reply(inbound) - 8)
             self._outbox.send(
                 wire.NEWS, inbound.answers_to, address=inbound.source, rows=rows, options=given

@@ -29,14 +29,24 @@ class Corrections:
         self._accounts: dict[Address, Charges] = {}
         self._counts = Mechanism.FEW_CORRECTIONS not in local.without
 
-    def limit(self, inbound: Inbound) -> None:
-        """Leave out of the reply to news what only corrects its teller, who was told enough."""
+    def leave(self, inbound: Inbound) -> bool:
+        """Take out of the reply to news what only corrects its teller, if it was told enough.
+
+        Returns whether there is anything to reply.
+        """
+        said = inbound.said
+        if said is not None and self._is_enough(inbound):
+            self._local.stats.drop(Drop.CORRECTED)
+            said.rows, said.pages, said.minimums = [], [], []
+        return bool(said)
+
+    def _is_enough(self, inbound: Inbound) -> bool:
         said, frame, local = inbound.said, inbound.frame, self._local
         if said is None or not (said.rows or said.pages or said.minimums):
-            return
+            return False
         asks = any(key in frame.options for key in wire.LARGE)
         if frame.kind != wire.NEWS or asks or not (local.all_sign and self._counts):
-            return
+            return False
         account = self._accounts.get(inbound.source)
         if account is None:
             if len(self._accounts) >= _KEPT:
@@ -44,6 +54,5 @@ class Corrections:
             account = self._accounts[inbound.source] = Charges(_EVERY)
         if account.room(local.now, _AT_ONCE):
             account.add(local.now, _AT_ONCE)
-            return
-        local.stats.drop(Drop.CORRECTED)
-        said.rows, said.pages, said.minimums = [], [], []
+            return False
+        return True
