@@ -101,6 +101,7 @@ BY_TEST: dict[str, tuple[str, str]] = {
     "OPT_MISSED": (
         "core/test_user_events.py",
         "test_nothing_costs_a_byte_before_the_first_event_and_a_minute_after_the_last",
+    ),
     "Drop.ASKED_IN_VAIN": (
         "core/test_asked_in_vain.py",
         "test_who_was_asked_in_vain_is_asked_no_more_for_a_while",
