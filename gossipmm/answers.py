@@ -40,6 +40,7 @@ __all__ = (
     "MemberHealth",
     "NodeStatus",
     "RotationStatus",
+    "Rtt",
     "ServiceStatus",
 )
 
@@ -251,6 +252,19 @@ class QueryResult(NamedTuple):
     def silent(self) -> tuple[QueryAnswer, ...]:
         """Those that said nothing."""
         return tuple(one for one in self.answers if not one.heard)
+
+
+class Rtt(NamedTuple):
+    """The estimated round trip between two members, by their coordinates."""
+
+    #: ``done``, or why there is none.
+    outcome: Outcome
+    #: Seconds; None: there is no estimate.
+    seconds: float | None = None
+    #: Share by which such an estimate is usually off, as the less sure of the two says: 0 to 1.5.
+    error: float | None = None
+    #: Which of the two did not say where it is; empty: none.
+    of: str = ""
 
 
 class CheckStatus(NamedTuple):

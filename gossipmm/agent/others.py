@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 import trio
 
 from gossipmm.agent.driver import Driver
-from gossipmm.answers import Drained, MemberHealth, NodeStatus
-from gossipmm.core.life.asking import health_in
+from gossipmm.answers import Drained, MemberHealth, NodeStatus, Rtt
+from gossipmm.core.distances.coordinate import Coordinate, distance, unpack
+from gossipmm.core.life.asking import health_in, place_in
 from gossipmm.core.node import Node
 from gossipmm.core.table.peers import agreement_with
 from gossipmm.core.values.questions import Answered, HealthTold, Outcome
@@ -141,6 +142,45 @@ class Others:
         answered = found[0] if found else Answered(name, Outcome.NO_ANSWER, [], seconds)
         changed = next((fact for fact in answered.facts if type(fact) is int), 0)
         return Drained(answered.outcome, changed, answered.took)
+
+    async def rtt(
+        self,
+        name: str,
+        to: str | None = None,
+        timeout: float = 2.0,  # noqa: ASYNC109
+    ) -> Rtt:
+        """Return the estimated round trip between a member and another one; None: this node.
+
+        Each of the two is asked for its coordinate, unless it told it lately; nothing is sent
+        between them. ``outcome`` says why there is no estimate, and ``of`` whose coordinate is
+        missing. Takes at most ``timeout`` seconds.
+        """
+        self._open()
+        node, seconds = self._node, min(max(timeout, _LEAST), _MOST)
+        pair = (name, node.name if to is None else to)
+        places: dict[str, Coordinate] = {}
+        if (own := node.distances.own) is not None:
+            places[node.name] = own
+        elif node.name in pair:
+            # It keeps no coordinate, or has measured nobody yet.
+            why = Outcome.NO_ANSWER if node.distances.on else Outcome.NOT_ALLOWED
+            return Rtt(why, of=node.name)
+        asked = [one for one in dict.fromkeys(pair) if one != node.name]
+
+        def ask(done: Callable[[Answered], None]) -> None:
+            node.questions.asking.place(asked, seconds, done, self._driver.now())
+
+        found = {one.name: one for one in await self._answers(len(asked), seconds, ask)}
+        for one in asked:
+            answered = found.get(one, Answered(one, Outcome.NO_ANSWER, [], seconds))
+            told = place_in(answered.facts)
+            if answered.outcome is not Outcome.DONE or told is None:
+                done = answered.outcome is Outcome.DONE
+                return Rtt(Outcome.UNKNOWN_QUESTION if done else answered.outcome, of=one)
+            places[one] = unpack(told)
+        a, b = places[pair[0]], places[pair[1]]
+        trip = 0.0 if pair[0] == pair[1] else distance(a, b)
+        return Rtt(Outcome.DONE, trip, max(a.error, b.error))
 
     async def _answers(
         self, count: int, seconds: float, ask: Callable[[Callable[[Answered], None]], None]

@@ -20,6 +20,7 @@ _SECTIONS: dict[str, dict[str, str]] = {
         "topics": "lookups",
         "members": "members",
         "why": "lookups",
+        "rtt": "distances",
         "services": "services",
         "status": "state",
         "query": "query",

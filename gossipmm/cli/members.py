@@ -14,7 +14,9 @@ from gossipmm.cli.base import (
     duration,
     names_of_members,
     names_of_topics,
+    number,
     output_option,
+    say,
     show_json,
     state_text,
     table,
@@ -60,6 +62,7 @@ _ZONE = "zone"
 @click.option(
     "--metadata", multiple=True, metavar="KEY=VALUE", help="Only those with this metadata."
 )
+@click.option("--near", is_flag=True, help="The nearest first, those of unknown distance last.")
 @talks
 @output_option
 def members(
@@ -68,7 +71,7 @@ def members(
     names: tuple[str, ...],
     topics: tuple[str, ...],
     metadata: tuple[str, ...],
-    as_json: bool,
+    **shown: bool,
 ) -> None:
     """Show members and how they are.
 
@@ -79,7 +82,9 @@ def members(
     gossipmm members --status dead --status suspect
     gossipmm members --name 'web-*' --metadata zone=eu
     gossipmm members --topic compute
+    gossipmm members --near
     """
+    near, as_json = shown["near"], shown["as_json"]
     found = client.get("members")["members"]
     pairs = [_pair(text) for text in metadata]
     if statuses:
@@ -91,12 +96,25 @@ def members(
         found = [member for member in found if member["name"] in nodes]
     if pairs:
         found = [m for m in found if all(_has(m["metadata"], *pair) for pair in pairs)]
+    if near:
+        found = sorted(found, key=_distance)
     if as_json:
         show_json(found)
     if not found and (statuses or names or topics or pairs):
         absent("no member passes these filters")
     if not as_json:
         _show(found)
+        unknown = sum(m.get("rtt") is None and not m["self"] for m in found)
+        if near and unknown:
+            say(f"{number(unknown, 'member')} of unknown distance: gossipmm rtt NAME", err=True)
+
+
+def _distance(member: dict[str, Any]) -> tuple[bool, float]:
+    """Put the agent itself first, then the nearest; those of whom nothing is known last."""
+    if member["self"]:
+        return False, -1.0
+    rtt = member.get("rtt")  # an agent of an older version does not say
+    return rtt is None, 0.0 if rtt is None else rtt
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -126,8 +144,9 @@ def _show(found: list[dict[str, Any]]) -> None:
     # An agent of an older version does not say.
     mixed = len({member.get("wire_version", 1) for member in found}) > 1
     signed = any(member.get("key") for member in found)
+    placed = any(member.get("rtt") is not None for member in found)
     head = ["NAME", "STATUS", "FOR", "HEARD AGO", "ADDRESS", "REGISTERS"]
-    head += ["ZONE"] * zoned + ["WIRE"] * mixed
+    head += ["ZONE"] * zoned + ["DISTANCE"] * placed + ["WIRE"] * mixed
     head += ["IDENTITY", "KEY"] * signed + ["NOTES"]
     rows = []
     for member in found:
@@ -146,6 +165,8 @@ def _show(found: list[dict[str, Any]]) -> None:
             str(member["registrations"]),
         ]
         row += [str(member["metadata"].get(_ZONE, ""))] * zoned
+        rtt = member.get("rtt")
+        row += ["" if rtt is None else f"{1000 * rtt:.1f} ms"] * placed
         row += [f"v{member.get('wire_version', 1)}"] * mixed
         row += [member.get("identity", ""), member.get("key", "")] * signed
         rows.append([*row, "; ".join(note for note in notes if note)])

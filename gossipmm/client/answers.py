@@ -27,6 +27,7 @@ from gossipmm.answers import (
     QueryAnswer,
     QueryResult,
     RotationStatus,
+    Rtt,
     ServiceStatus,
     Verdict,
 )
@@ -92,6 +93,7 @@ def member(value: Mapping[str, Any]) -> MemberView:
         unhealthy=value.get("unhealthy", 0),  # an older agent does not tell
         identity=IdentityState(value.get("identity", IdentityState.UNSIGNED)),
         key=value.get("key", ""),
+        rtt=value.get("rtt"),
     )
 
 
@@ -308,6 +310,11 @@ def query_result(value: Mapping[str, Any]) -> QueryResult:
         for one in value["answers"]
     )
     return QueryResult(value["name"], answers, value["took"])
+
+
+def rtt(value: Mapping[str, Any]) -> Rtt:
+    """Read an estimated round trip."""
+    return Rtt(Outcome(value["outcome"]), value["seconds"], value["error"], value["of"])
 
 
 def joining(value: Mapping[str, Any]) -> Joining:

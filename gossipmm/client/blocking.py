@@ -136,6 +136,7 @@ class Client:
     status_all = waiting(calls.status_all)
     drain_member = waiting(calls.drain_member)
     query = waiting(calls.query)
+    rtt = waiting(calls.rtt)
     agreement = waiting(calls.agreement)
     health = waiting(calls.health)
     conflict = waiting(calls.conflict)

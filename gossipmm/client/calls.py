@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         MemberHealth,
         NodeStatus,
         QueryResult,
+        Rtt,
         ServiceStatus,
     )
     from gossipmm.client import answers
@@ -318,6 +319,16 @@ def query(
     body["payload_base64"] = b64encode(data).decode()
     body["metadata"] = None if metadata is None else dict(metadata)
     return Asked("POST", path("query"), answers.query_result, body, patience=timeout)
+
+
+def rtt(name: str, to: str | None = None, timeout: float = 2.0) -> Asked[Rtt]:
+    """Estimate the round trip between a member and another one; None: the agent's node.
+
+    ``outcome`` says why there is no estimate, and ``of`` whose coordinate is missing. Takes at most
+    ``timeout`` seconds.
+    """
+    target = path("members", name, "rtt", to=to, timeout=f"{timeout:g}")
+    return Asked("GET", target, answers.rtt, patience=timeout)
 
 
 def forget(name: str) -> Asked[bool]:

@@ -94,6 +94,7 @@ class TrioClient:
     status_all = awaiting(calls.status_all)
     drain_member = awaiting(calls.drain_member)
     query = awaiting(calls.query)
+    rtt = awaiting(calls.rtt)
     agreement = awaiting(calls.agreement)
     health = awaiting(calls.health)
     conflict = awaiting(calls.conflict)

@@ -90,6 +90,8 @@ class NodeViews:
         view = member.view()
         if member is self._local.me:
             view = view._replace(heartbeat=self._local.own.heartbeat, heard=self._local.now)
+        elif self._local.distances.on:
+            view = view._replace(rtt=self._local.distances.rtt(member.key, self._local.now))
         return self._parts.identities.view(view, member)
 
     def why(self, name: NodeId) -> tuple[Evidence, ...]:

@@ -208,6 +208,7 @@ class AsyncAgent:
     join = _awaited(Agent.join)
     status_all = _spawned(Agent.status_all)
     drain_member = _spawned(Agent.drain_member)
+    rtt = _spawned(Agent.rtt)
     query = _spawned(Agent.query)
 
     async def on_query(self, name: str, function: AnswerFunction | None) -> None:

@@ -14,6 +14,7 @@ from gossipmm.answers import (
     MemberHealth,
     NodeStatus,
     QueryResult,
+    Rtt,
     ServiceStatus,
 )
 from gossipmm.config import Config
@@ -163,6 +164,9 @@ class BlockingAgent(OwnedAgent, Protocol):
         timeout: float = 2.0,
     ) -> QueryResult:
         """Ask all members, or those of a topic or of some metadata, and return what they say."""
+
+    def rtt(self, name: str, to: str | None = None, timeout: float = 2.0) -> Rtt:
+        """Return the estimated round trip between a member and another one; None: this node."""
 
     def watch(
         self,

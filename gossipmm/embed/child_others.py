@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
-from gossipmm.answers import Drained, MemberHealth, QueryResult
+from gossipmm.answers import Drained, MemberHealth, QueryResult, Rtt
 from gossipmm.core.values.queries import check_query
 from gossipmm.embed.plain import restored
 from gossipmm.names import check_event
@@ -91,6 +91,16 @@ class ChildOthers:
         """
         data, chosen = check_event(name, payload, topic, metadata)
         return int(self._ask("send_event", name, data.hex(), topic, chosen))
+
+    def rtt(self, name: str, to: str | None = None, timeout: float = 2.0) -> Rtt:
+        """Return the estimated round trip between a member and another one; None: this node.
+
+        Each of the two is asked for its coordinate, unless it told it lately; nothing is sent
+        between them. ``outcome`` says why there is no estimate, and ``of`` whose coordinate is
+        missing. Takes at most ``timeout`` seconds.
+        """
+        found: Rtt = self._long("rtt", name, to, timeout)
+        return found
 
     def _long(self, call: str, *args: Any, **options: Any) -> Any:
         number = self._ask("begin", call, list(args), options)

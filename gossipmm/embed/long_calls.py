@@ -28,6 +28,7 @@ class LongCalls:
             "status_all": agent.status_all,
             "drain_member": agent.drain_member,
             "query": self._query,
+            "rtt": agent.rtt,
         }
         self._agent = agent
         self._nursery = nursery

@@ -405,6 +405,7 @@ class ThreadAgent:
     drain_member = finished(Agent.drain_member)
     query = finished(Agent.query)
     on_query = on_query
+    rtt = finished(Agent.rtt)
 
     def leave(self) -> LeaveFinished:
         """Leave gracefully: tell the live members, and return how many confirmed.

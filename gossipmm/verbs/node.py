@@ -204,6 +204,21 @@ NODE = (
         },
     ),
     Verb(
+        "rtt",
+        Scope.NODE,
+        "name: str, to: str | None = None, timeout: float = 2.0",
+        "Rtt",
+        http=("GET /v1/members/{name}/rtt",),
+        command="rtt",
+        absent={**_ASKED_BY_SHELL, Face.CONSOLE: "gossipmm rtt, from another terminal"},
+        differs={
+            Face.COMMAND: Differs(
+                "an option for the time",
+                takes="name: str, to: str | None = None, *, timeout: float = 2.0",
+            ),
+        },
+    ),
+    Verb(
         "watch",
         Scope.NODE,
         "*kinds: type[Event] | str, topics: Collection[str] = (), members: Collection[str] = (), "

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from gossipmm.core.distances.coordinate import Coordinate, distance, pack, unpack
 from gossipmm.core.distances.vivaldi import Vivaldi
+from gossipmm.core.life.asking import place_in
+from gossipmm.core.values.questions import Answered, Outcome
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.slim import COORDINATES, decode_slim_untrusted, encode, is_slim
@@ -185,3 +187,29 @@ def test_anything_but_eight_bytes_is_refused_as_an_option(value: object) -> None
     with pytest.raises(Refused) as caught:
         wire.decode_untrusted(data, b"tag!")
     assert caught.value.reason in (Drop.BAD_OPTION, Drop.MALFORMED)
+
+
+def test_a_member_tells_its_coordinate_when_it_is_asked() -> None:
+    """[P182] A member that is met once in an hour was not known; `rtt` asks it."""
+    mesh = Mesh("a", "b", distances=True)
+    mesh.add("none", distances=False)
+    mesh.settle()
+    mesh.run(10)
+    found: list[Answered] = []
+    a = mesh["a"]
+    a.questions.asking.place(["b", "none", "nobody"], 1.0, found.append, mesh.now)
+    mesh.run(1.5)
+    by_name = {one.name: one for one in found}
+    assert by_name["b"].outcome is Outcome.DONE
+    told = place_in(by_name["b"].facts)
+    known = a.distances.of(mesh["b"]._local.me.key, mesh.now)
+    assert known is not None
+    assert known[0] == unpack(told or b"")
+    assert by_name["none"].outcome is Outcome.NOT_ALLOWED
+    assert by_name["nobody"].outcome is Outcome.UNKNOWN_MEMBER
+
+
+@pytest.mark.parametrize("facts", [[], [b"1234567"], [b"123456789"], [1.5], ["12345678"], [None]])
+def test_an_answer_that_is_no_place_is_none(facts: list[object]) -> None:
+    """[P182]."""
+    assert place_in(facts) is None

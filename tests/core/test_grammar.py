@@ -33,9 +33,9 @@ ENTRIES = {2: "entry-short", 3: "entry-state", 4: "entry-full"}
 WANTS = {2: "want-all", 5: "want-part"}
 DIGESTS = {3: "digest-of-versions", 4: "digest-of-bytes"}
 BUCKETS = {3: "buckets-of-versions", 4: "buckets-of-bytes"}
-ASKS = {1: "ask-health", 4: "ask-drain", 5: "ask-query"}
-TOLD = {1: "told-no", 2: "told-drain", 4: "told-query", 6: "told-health"}
 EVENTS = {3: "event-for-all", 4: "event-for-topic", 5: "event-for-some"}
+ASKS = {1: "ask-health", 2: "ask-place", 4: "ask-drain", 5: "ask-query"}
+TOLD = {1: "told-no", 2: "told-drain", 3: "told-place", 4: "told-query", 6: "told-health"}
 LATER = {5: "page-of-entries", 6: "signed-page-of-entries"}
 ZEROS = {
     7: "page-zero",
@@ -166,6 +166,7 @@ def busy(seed: int) -> Mesh:
     mesh["d"].leave(mesh.now)
     mesh.run(8)
     mesh["a"].questions.asking.health(mesh.names(), 1.0, lambda _: None, mesh.now)
+    mesh["a"].questions.asking.place(mesh.names(), 1.0, lambda _: None, mesh.now)
     for what in ((None, None, True), ("t", None, False)):
         mesh["b"].questions.asking.drain("a", what, 1.0, lambda _: None, mesh.now)
     mesh["a"].forget("e", now=mesh.now)

@@ -54,6 +54,11 @@ def test_programs_that_block_drain_another_one(agent: BlockingAgent, peer: Threa
         agent.status_all()
 
 
+def test_programs_that_block_ask_how_far_it_is(agent: BlockingAgent) -> None:
+    found = agent.rtt("peer", timeout=SOON)
+    assert (found.outcome, found.of) == (Outcome.NOT_ALLOWED, "me")
+
+
 def test_programs_of_asyncio_do_both(peer: ThreadAgent) -> None:
     async def main() -> None:
         host, port = peer.agent.bound

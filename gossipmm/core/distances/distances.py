@@ -17,8 +17,6 @@ __all__ = ("Distances",)
 #: Intervals after which a member is asked for its coordinate again: on the ring in each fourth
 #: exchange, and in those beside the ring nearly always.
 _AGAIN: Final = 4
-#: Seconds for which the coordinate of somebody who is not measured is taken as it was told.
-OLD: Final = 600.0
 #: A coordinate that was told, and when: 12 bytes, for thousands of members.
 _TOLD: Final = Struct(">8sf")
 #: Round trips that are believed, in seconds: a probe lasts no longer.
@@ -45,6 +43,11 @@ class Distances:
         """Where this node is; None: it keeps no coordinate, or has measured nothing yet."""
         vivaldi = self._vivaldi
         return vivaldi.own if self.on and vivaldi.met else None
+
+    @property
+    def met(self) -> int:
+        """How many members this node has measured."""
+        return self._vivaldi.met
 
     def own_bytes(self) -> bytes | None:
         """Return where this node is, as it is told; None: it keeps no coordinate.

@@ -22,6 +22,7 @@ from gossipmm.core.values.drained import DrainAsked
 from gossipmm.core.values.questions import (
     ASK_DRAIN,
     ASK_HEALTH,
+    ASK_PLACE,
     MAX_REASONS,
     TOLD,
     HealthTold,
@@ -79,6 +80,8 @@ class Answering:
             return
         if ask[0] == ASK_HEALTH:
             self._say_health(inbound)
+        elif ask[0] == ASK_PLACE:
+            self._say_place(inbound)
         elif ask[0] == ASK_DRAIN and _is_drain(ask):
             self._drain(inbound, sender, ask)
         else:
@@ -90,6 +93,15 @@ class Answering:
     def prove(self, inbound: Inbound) -> None:
         """Say that the answer has to wait until the address is proved."""
         self._say(inbound, Outcome.PROVING, [])
+
+    def _say_place(self, inbound: Inbound) -> None:
+        """Tell where this node is, and how many members that was found by [P182]."""
+        distances = self._local.distances
+        own = distances.own_bytes()
+        if own is None:
+            self._say(inbound, Outcome.NOT_ALLOWED, [])
+        else:
+            self._say(inbound, Outcome.DONE, [own, distances.met])
 
     # -- health --------------------------------------------------------------------------------
 

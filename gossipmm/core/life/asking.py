@@ -17,6 +17,7 @@ from gossipmm.core.table.member import Member
 from gossipmm.core.values.questions import (
     ASK_DRAIN,
     ASK_HEALTH,
+    ASK_PLACE,
     ASK_QUERY,
     MAX_REASONS,
     TOLD,
@@ -29,6 +30,7 @@ from gossipmm.core.values.timers import Token, cancel
 from gossipmm.core.values.trail import EvidenceKind
 from gossipmm.core.values.types import NodeId, Status
 from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.option_checks import COORDINATE
 from gossipmm.mechanisms import Mechanism
 
 __all__ = ("Asking", "health_in")
@@ -125,6 +127,28 @@ class Asking:
         waiting, at = list(names), self._local.now
         waiting.reverse()
         self._waiting.append(_Wanted(waiting, [ASK_HEALTH], at, at + seconds, done))
+        self._begin(None)
+
+    def place(
+        self,
+        names: Iterable[NodeId],
+        seconds: float,
+        done: Callable[[Answered], None],
+        now: float,
+    ) -> None:
+        """Ask members for their coordinates, as ``health``; what they say is remembered [P182]."""
+        self.enter(now)
+
+        def noted(answered: Answered) -> None:
+            member = self._local.table.by_name.get(answered.name)
+            told = place_in(answered.facts)
+            if member is not None and told is not None:
+                self._local.distances.told(member.key, told, self._local.now)
+            done(answered)
+
+        waiting, at = list(names), self._local.now
+        waiting.reverse()
+        self._waiting.append(_Wanted(waiting, [ASK_PLACE, None], at, at + seconds, noted))
         self._begin(None)
 
     def drain(
@@ -299,6 +323,13 @@ class Asking:
         self.open.pop(question.identity, None)
         took = local.now - question.began
         question.done(Answered(question.member.name, outcome, facts, took, via))
+
+
+def place_in(facts: list[Any]) -> bytes | None:
+    """Read where a member said to be; None: it makes no sense [P182]."""
+    if not facts or type(facts[0]) is not bytes or len(facts[0]) != COORDINATE:
+        return None
+    return facts[0]
 
 
 def health_in(facts: list[Any]) -> HealthTold | None:

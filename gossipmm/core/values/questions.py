@@ -11,6 +11,7 @@ __all__ = (
     "ASK_DRAIN",
     "ASK_HEALTH",
     "ASK_QUERY",
+    "ASK_PLACE",
     "MAX_REASONS",
     "TOLD",
     "Answered",
@@ -23,6 +24,7 @@ __all__ = (
 ASK_HEALTH: Final = 0
 ASK_DRAIN: Final = 1
 ASK_QUERY: Final = 2
+ASK_PLACE: Final = 8
 #: Reasons of a verdict that are told, at most; the first is that of the verdict.
 MAX_REASONS: Final = 8
 #: Letters of a code, and of a version, at most.

@@ -244,6 +244,9 @@ class MemberView(NamedTuple):
     #: What stands behind its name, and the id of its key; empty: none.
     identity: IdentityState = IdentityState.UNSIGNED
     key: str = ""
+    #: Estimated round trip from this node, in seconds; None: one of the two coordinates is not
+    #: known here [P182].
+    rtt: float | None = None
 
 
 class Evidence(NamedTuple):

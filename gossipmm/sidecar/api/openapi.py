@@ -84,6 +84,10 @@ _QUERY: dict[str, tuple[str, dict[str, Any]]] = {
         f"Kinds of events, separated by commas: {', '.join(sorted(KINDS))}.",
         {"type": "string", "pattern": f"^({_KIND}(,{_KIND})*)?$"},
     ),
+    "to": (
+        "The other one of the two members; default: the agent's own node.",
+        {"type": "string"},
+    ),
     "timeout": (
         "Seconds that it may take; default 2.",
         {"type": "number", "format": "double", "exclusiveMinimum": 0, "maximum": 30},

@@ -15,7 +15,14 @@ from gossipmm.sidecar.http.problems import ProblemError
 from gossipmm.sidecar.http.router import Call, Endpoint
 from gossipmm.text.questions import OUTCOMES, reason
 
-__all__ = ("ENDPOINTS", "DrainMemberBody", "DrainedMember", "EveryStatus", "MemberStatus")
+__all__ = (
+    "ENDPOINTS",
+    "DrainMemberBody",
+    "DrainedMember",
+    "EveryStatus",
+    "MemberStatus",
+    "RoundTrip",
+)
 
 #: The most seconds that questions may take.
 _MOST: Final = 30.0
@@ -68,6 +75,21 @@ class DrainedMember(msgspec.Struct, kw_only=True):
     why: str
     changed: Count
     took: float
+
+
+class RoundTrip(msgspec.Struct, kw_only=True):
+    """The estimated round trip between two members, or why there is none."""
+
+    name: str
+    to: str
+    seconds: float | None
+    #: Share by which such an estimate is usually off.
+    error: float | None
+    #: ``done``, or why there is none, as a code and in words.
+    outcome: str
+    why: str
+    #: Which of the two did not say where it is; empty: none.
+    of: str
 
 
 async def status_all(state: State, call: Call) -> EveryStatus:
@@ -123,7 +145,31 @@ async def drain_member(state: State, call: Call) -> DrainedMember:
     )
 
 
+async def rtt(state: State, call: Call) -> RoundTrip:
+    """Estimate the round trip between two members, each asked for its coordinate."""
+    name, to = call.path["name"], call.query.get("to")
+    found = await state.agent.rtt(name, to, _seconds(call.query.get("timeout")))
+    return RoundTrip(
+        name=name,
+        to=state.agent.name if to is None else to,
+        seconds=None if found.seconds is None else round(found.seconds, 6),
+        error=None if found.error is None else round(found.error, 3),
+        outcome=found.outcome.value,
+        why="" if found.outcome is Outcome.DONE else OUTCOMES[found.outcome],
+        of=found.of,
+    )
+
+
 ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/v1/members/{name}/rtt",
+        handler=rtt,
+        summary="The estimated round trip between a member and another one",
+        answer=RoundTrip,
+        query=("to", "timeout"),
+        problems=(503,),
+    ),
     Endpoint(
         method="GET",
         path="/v1/status/all",

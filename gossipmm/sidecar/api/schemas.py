@@ -120,6 +120,8 @@ class Member(msgspec.Struct, kw_only=True):
     key: str
     #: This is the answering agent itself.
     own: bool = msgspec.field(name="self")
+    #: Estimated round trip from the answering agent; null: not known here (``distances``).
+    rtt: Seconds | None = None
 
 
 class Members(msgspec.Struct, kw_only=True):

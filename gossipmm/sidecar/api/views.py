@@ -64,6 +64,7 @@ def member(state: State, view: MemberView, now: float) -> schemas.Member:
         identity=view.identity.value,
         key=view.key,
         own=view.name == state.agent.name,
+        rtt=None if view.rtt is None else round(view.rtt, 6),
     )
 
 

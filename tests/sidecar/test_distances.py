@@ -1,0 +1,44 @@
+"""Distances over the control API: between any two members, and of each member."""
+
+import pytest
+import trio
+
+from tests.sidecar.api import apis
+
+
+async def test_the_round_trip_between_two_members_is_estimated(autojump_clock):
+    """[P182]."""
+    async with apis("a", "b", "c", distances=True) as (a, _, __):
+        await trio.sleep(10)
+        found = await a.get("/v1/members/b/rtt")
+        assert (found["name"], found["to"], found["outcome"], found["of"]) == ("b", "a", "done", "")
+        assert 0 < found["seconds"] < 0.05
+        assert 0 <= found["error"] <= 1.5
+        both = await a.get("/v1/members/b/rtt?to=c&timeout=1")
+        assert (both["to"], both["outcome"], both["why"]) == ("c", "done", "")
+        same = await a.get("/v1/members/b/rtt?to=b")
+        assert same["seconds"] == 0
+        told = {one["name"]: one["rtt"] for one in (await a.get("/v1/members"))["members"]}
+        assert told["a"] is None
+        assert 0 < told["b"] < 0.05
+
+
+@pytest.mark.parametrize("target", ["nobody/rtt", "b/rtt?to=nobody"])
+async def test_a_member_that_is_not_there_is_named(autojump_clock, target):
+    async with apis("a", "b", distances=True) as (a, _):
+        await trio.sleep(5)
+        found = await a.get(f"/v1/members/{target}")
+        assert (found["outcome"], found["of"]) == ("unknown_member", "nobody")
+        assert found["seconds"] is None
+        assert found["why"] == "no other member has that name"
+
+
+async def test_where_no_coordinates_are_kept_the_answer_says_whose_is_missing(autojump_clock):
+    async with apis("a", "b") as (a, _):
+        await trio.sleep(5)
+        found = await a.get("/v1/members/b/rtt")
+        assert (found["outcome"], found["of"]) == ("not_allowed", "a")
+        for text in ("0", "x", "31", "nan"):
+            assert (await a.ask("GET", f"/v1/members/b/rtt?timeout={text}"))[0] == 400
+        told = (await a.get("/v1/members"))["members"]
+        assert {one["rtt"] for one in told} == {None}
