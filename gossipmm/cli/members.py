@@ -110,7 +110,7 @@ def members(
 
 
 def _distance(member: dict[str, Any]) -> tuple[bool, float]:
-    """Put the agent itself first, then the nearest; those of whom nothing is known last."""
+    """Put the agent itself first, then the nearest; members of unknown distance last."""
     if member["self"]:
         return False, -1.0
     rtt = member.get("rtt")  # an agent of an older version does not say
