@@ -193,8 +193,7 @@ class _Collector(Collector):
         )
         yield from services(agent)
         yield from queries(agent)
-        yield from identities(agent)
-        yield from user_events(agent)
+        yield from (*identities(agent), *user_events(agent))
 
     def _changes(self) -> Iterator[Metric]:
         stats, told = self._agent.stats, self._agent.io_stats.events
