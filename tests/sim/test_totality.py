@@ -161,6 +161,14 @@ BY_TEST: dict[str, tuple[str, str]] = {
         "test_nobody_is_drained_unless_its_configuration_says_so",
     ),
     "Drop.ANSWERS": ("core/test_bytes_of_answers.py", "test_few_bytes_do_not_bring_many"),
+    "Drop.DISTANCE_FAR": (
+        "core/test_distances.py",
+        "test_a_member_far_from_where_it_says_to_be_moves_nobody",
+    ),
+    "Drop.DISTANCE_FAST": (
+        "core/test_distances.py",
+        "test_a_member_that_jumps_about_while_it_is_sure_of_itself_is_not_followed",
+    ),
     "Drop.CHANGES": (
         "core/test_changes_of_one.py",
         "test_that_it_left_is_believed_of_who_changed_too_much",
@@ -238,6 +246,10 @@ BY_TEST: dict[str, tuple[str, str]] = {
     "OPT_EXPIRE": (
         "core/test_index.py",
         "test_expire_hides_a_registration_here_until_its_owner_writes_it_anew",
+    ),
+    "OPT_WHERE": (
+        "core/test_distances.py",
+        "test_anything_but_eight_bytes_is_refused_as_an_option",
     ),
     "OPT_KEY": ("transcripts/scenes.py", "a_key_is_rotated"),
     "stats.conflicts": (
