@@ -11,7 +11,6 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from gossipmm.core.failure.probes import TRY
 from gossipmm.core.sealing import cose
 from gossipmm.core.sealing.envelope import MARK_SIZE
 from gossipmm.core.sealing.keyring import KEY_SIZE, Key
@@ -19,6 +18,7 @@ from gossipmm.core.sealing.sessions import COOKIE_SIZE
 from gossipmm.core.values.rotation_state import Phase, Told, register_of
 from gossipmm.core.values.types import EntryState, HostState, NodeState
 from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.frame import TRY
 from gossipmm.core.wire.pages import Page, page_untrusted
 from gossipmm.core.wire.slim import SHORT
 

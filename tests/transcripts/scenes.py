@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gossipmm.core.failure.probes import TRY
 from gossipmm.core.values import events
 from gossipmm.core.values.types import Status
 from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.frame import TRY
 from gossipmm.core.wire.pages import page_untrusted
 from tests.core.sealed_mesh import NEW, OLD, SealedMesh
 from tests.helpers import Mesh, held, picks

@@ -36,9 +36,6 @@ from gossipmm.mechanisms import Mechanism
 _TROUBLE: Final = 2
 #: Units by which a timer must be late to give the probe that time back.
 _LATE: Final = 2
-#: Low bits of a probe's identity that number the try and come back in its answer, so that the round
-#: trip is known however many tries were under way, as with QUIC's packet numbers [P66].
-TRY: Final = 7
 
 #: Unanswered probes remembered, and for how many intervals a late answer makes this node consider
 #: what it reads as old as that.
@@ -134,7 +131,7 @@ class Probes:
         ):
             return None
         local, unit = self._local, unit_of(purpose, self._local, self._deviation)
-        identity = local.rng.getrandbits(64) & ~TRY or 1 + TRY
+        identity = local.probe_id()
         order = self._paths.order(member)
         probe = Probe(identity, member, purpose, order, local.now, unit)
         probe.ends = local.now + self.lasts(purpose)
@@ -197,7 +194,7 @@ class Probes:
         if not probe.sent and not quiet:
             room = self._outbox.room_on(address) - wire.FRAME_SIZE - 32
             rows = self._broadcasts.exchange_rows(member, room)
-        identity, short = probe.identity + min(len(probe.sent), TRY), probe.identity & SHORT
+        identity, short = probe.identity + min(len(probe.sent), wire.TRY), probe.identity & SHORT
         slim = not probe.sent and address in self._admission.proved and short not in self._short
         probe.sent.append(local.now)
         if not slim or probe.questions:
@@ -212,7 +209,7 @@ class Probes:
 
     def asked(self, probe_id: int) -> bool:
         """Return whether this life of the node waits for an answer to a probe, in full or short."""
-        probe = self._short.get(probe_id) or self._open.get(probe_id & ~TRY)
+        probe = self._short.get(probe_id) or self._open.get(probe_id & ~wire.TRY)
         return probe is not None and probe.generation == self._local.own.generation
 
     def send_failed(self, member: Member, address: Address) -> None:
@@ -276,11 +273,11 @@ class Probes:
         """Take an ACK. True when the target of an open probe answered it, in time [P64, P69]."""
         local, identity, told = self._local, frame.probe, frame.options.get(wire.OPT_LIFE)
         short = self._short.get(identity)
-        probe = short or self._open.get(identity & ~TRY)
-        number = identity & TRY
+        probe = short or self._open.get(identity & ~wire.TRY)
+        number = identity & wire.TRY
         if probe is None or number >= len(probe.sent):
             local.stats.drop(Drop.LATE_ACK)
-            began = self._unanswered.get(identity & SHORT & ~TRY)
+            began = self._unanswered.get(identity & SHORT & ~wire.TRY)
             if began is not None:
                 local.is_behind(
                     local.now - began, local.now + _BEHIND_FOR * local.config.gossip_interval

@@ -230,7 +230,7 @@ class Asking:
         if outcome is not None or member is None:
             done(Answered(name, outcome or Outcome.NO_TIME, [], local.now - asked_at))
             return 0
-        question = _Question(local.rng.getrandbits(61) << 3 or 8, member, what, done)
+        question = _Question(local.probe_id(), member, what, done)
         question.began, question.until = asked_at, until
         self.open[question.identity] = question
         self._try(question)

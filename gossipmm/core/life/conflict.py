@@ -149,9 +149,7 @@ class NameConflict:
         if held is not None and held.lived and not is_held:
             return  # a mere page does not hide who answers
         key = wire.record_key(local.config.cluster, page.name, page.generation)
-        self._held = Conflict(
-            page, key, local.own.generation, local.now, local.rng.getrandbits(64) or 1
-        )
+        self._held = Conflict(page, key, local.own.generation, local.now, local.probe_id())
         if held is not None and held.confirmed:
             self._held.confirmed = True
         elif is_held:

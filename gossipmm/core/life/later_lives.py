@@ -152,7 +152,7 @@ class LaterLives:
             if of_name >= _OF_A_NAME or len(self._lives) >= _IN_ALL:
                 return None
         self._make_room(page.name)
-        probe = local.rng.getrandbits(64) or 1
+        probe = local.probe_id()
         life = _Life(page.name, page.generation, key, probe, local.now)
         self._lives[key] = self._by_probe[probe] = life
         over = local.now + _WAITS * local.config.gossip_interval

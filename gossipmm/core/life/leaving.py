@@ -40,7 +40,7 @@ class Leaving:
         if local.own.leaving:
             return
         local.table.replace_page(local.me, local.own.set_state(NodeState.LEFT), local.now)
-        self._probe = local.rng.getrandbits(64) or 1
+        self._probe = local.probe_id()
         self._told = dict(local.table.peers) if self._conflict.current is None else {}
         if not local.table.peers and self._conflict.current is None:
             self._seeds.tell(self._probe)  # one may hold this record since the last join probe

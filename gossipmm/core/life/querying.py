@@ -151,7 +151,7 @@ class Querying:
                 cancel(open_until)
                 done(answered(local.own.name, said, local.now - began))
 
-        identity = local.rng.getrandbits(61) << 3 or 8
+        identity = local.probe_id()
         asked = QueryAsked(what[0], what[1], local.own.name, until, me, identity)
         self._queried.own(asked, what[2], told)
 

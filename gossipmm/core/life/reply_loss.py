@@ -20,12 +20,12 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from gossipmm.core.failure.probes import TRY
 from gossipmm.core.life.generation import OwnGenerations
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values import events
 from gossipmm.core.values.trail import EvidenceKind
+from gossipmm.core.wire.frame import TRY
 from gossipmm.core.wire.slim import SHORT
 from gossipmm.mechanisms import Mechanism
 

@@ -114,7 +114,7 @@ class EventExchanges:
         """Return what names an exchange: who brings it back from an address receives there."""
         if len(self._names) >= _NAMES:
             del self._names[next(iter(self._names))]
-        name = self._local.rng.getrandbits(64) or 1
+        name = self._local.probe_id()
         self._names[name] = address
         return name
 

@@ -82,7 +82,7 @@ class AddressValidation:
                 self._forget(question)
             elif len(self._by_address) >= _ADDRESSES:
                 self._forget(next(iter(self._by_address.values())))
-            question = _Question(address, local.rng.getrandbits(64) or 1, local.now)
+            question = _Question(address, local.probe_id(), local.now)
             self._by_address[address] = question
             self.open[question.identity] = question
         if request is not None and len(question.requests) < _REQUESTS:

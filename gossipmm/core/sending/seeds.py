@@ -109,7 +109,7 @@ class Seeds:
         """Return what names the join probe of a seed: a random number, the same for each try."""
         probe = self._probes.get(address)
         if probe is None:
-            probe = self._probes[address] = self._local.rng.getrandbits(64) or 1
+            probe = self._probes[address] = self._local.probe_id()
         return probe
 
     def ask(self, address: Address, probe: int = 0) -> None:

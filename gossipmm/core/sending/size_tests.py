@@ -188,7 +188,7 @@ class SizeTests:
             return
         test.pairs += 1
         for size in test.asks:
-            name = local.rng.getrandbits(64) & ~7 or 8
+            name = local.probe_id()
             test.names[name] = size
             self.open[name] = test
             most = (0, self._sizes.size, local.config.max_datagram)[size]

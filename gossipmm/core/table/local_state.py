@@ -150,6 +150,13 @@ class LocalState:
         """Return this node's heartbeat as a row."""
         return wire.row(self.me.key, self.own.heartbeat, wire.ALIVE, 0)
 
+    def probe_id(self) -> int:
+        """Return 61 random bits above three of 0: what names a question, in its first try [P66].
+
+        Whoever is asked counts the tries before one that it hears as lost (P90).
+        """
+        return self.rng.getrandbits(64) & ~wire.TRY or 1 + wire.TRY
+
     def chance(self, probability: float) -> bool:
         """Return True with the given probability."""
         return probability >= 1.0 or self.rng.random() < probability

@@ -69,6 +69,10 @@ HELP: Final = 4
 HELPED: Final = 5
 KIND_NAMES: Final = {SYN: "syn", ACK: "ack", NEWS: "news", HELP: "help", HELPED: "helped"}
 
+#: Low bits of a probe's identity that number the try and come back in its answer, so that the round
+#: trip is known however many tries were under way, as with QUIC's packet numbers [P66].
+TRY: Final = 7
+
 #: Which half of a fingerprint came.
 LOW_HALF: Final = 1
 HIGH_HALF: Final = 2
