@@ -183,7 +183,9 @@ def test_anything_but_eight_bytes_is_refused_as_an_option(value: object) -> None
     """[P179] As a light year is: there is no room for one."""
     import cbor2
 
-    data = wire.encode(b"tag!", wire.ACK, 5, 7, 8, 0, 1, 1, b"", cbor2.dumps({29: value}))
+    data = wire.encode(
+        b"tag!", wire.ACK, 5, 7, 8, 0, 1, 1, b"", cbor2.dumps({wire.OPT_WHERE: value})
+    )
     with pytest.raises(Refused) as caught:
         wire.decode_untrusted(data, b"tag!")
     assert caught.value.reason in (Drop.BAD_OPTION, Drop.MALFORMED)

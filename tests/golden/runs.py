@@ -97,6 +97,8 @@ def trails(run: Run) -> Iterator[str]:
             shown = plain(member)
             if member.identity is IdentityState.UNSIGNED:
                 del shown["identity"], shown["key"]  # as before there were any
+            if member.rtt is None:
+                del shown["rtt"]
             yield f"{host.label} {shown}"
             for line in host.why(member.name):
                 yield f"{host.label}     {plain(line)}"
