@@ -236,8 +236,10 @@ class Config:
     #: topic, or a member to have its name. False: always, as the classical matchmaker did.
     direct_checks_liveness: bool = True
     #: Which hosts a topic is answered with: ``none``: any live one in turn. ``zone``: those of this
-    #: node's own zone (``metadata.zone``) first. Weights (metadata ``weight`` of a registration,
-    #: 100 without) count either way. Each call of ``queues`` and ``lookup`` may say otherwise.
+    #: node's own zone (``metadata.zone``) first. ``near``: those at most twice as far as the
+    #: nearest and 5 ms more, which takes ``distances``. Weights (metadata ``weight`` of a
+    #: registration, 100 without) count either way. Each call of ``queues`` and ``lookup`` may say
+    #: otherwise.
     prefer: str = "none"
     #: Live hosts of its own zone below which a node that prefers it picks from all zones. With 1 a
     #: zone's last host gets all of its work; with as many as it takes to do it, others help before

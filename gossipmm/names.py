@@ -52,8 +52,9 @@ MAX_EVENT: Final = 800
 #: Consul 16 as well; a million leaves room for shares that are worked out.
 DEFAULT_WEIGHT: Final = 100
 MAX_WEIGHT: Final = 1_000_000
-#: What ``prefer`` can be: any live host in turn, or those of this node's own zone first.
-PREFERENCES: Final = ("none", "zone")
+#: What ``prefer`` can be: any live host in turn, those of this node's own zone first, or those that
+#: are estimated to be nearest.
+PREFERENCES: Final = ("none", "zone", "near")
 
 #: Queries that every node answers itself: which members it cannot reach, how it is, its version.
 OWN_QUERIES: Final = ("ping", "health", "version")

@@ -49,7 +49,7 @@ from gossipmm.core.values.types import (
 from gossipmm.core.values.user_events import UserEventStats
 from gossipmm.errors import AgentClosedError
 from gossipmm.text.paths import no_path, path_troubles
-from gossipmm.text.picks import NO_ZONE
+from gossipmm.text.picks import NO_DISTANCES, NO_ZONE
 from gossipmm.version import installed_version
 
 if TYPE_CHECKING:
@@ -199,6 +199,8 @@ class Agent(Registering, Queries):
             found["no_path"] = no_path(lost)
         if self.config.prefer == "zone" and not self.table.zone:
             found["no_zone"] = NO_ZONE
+        if self.config.prefer == "near" and not self.config.distances:
+            found["no_distances"] = NO_DISTANCES
         return found
 
     def seeds_tried(self, *seeds: str) -> bool:

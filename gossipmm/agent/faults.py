@@ -15,8 +15,9 @@ __all__ = ("CODES", "Faults")
 #: Every code: an announced address that the machine no longer has; no datagram leaves the machine;
 #: others suspect this node again and again; the state file, or the file of keys, cannot be written;
 #: no path leads to a member that others reach; the table has no room for newcomers; others have
-#: none for this node; it prefers its own zone, and has none; somebody uses a name with another key,
-#: said two things, or is refused here as unsigned; this node's own certificate ends soon.
+#: none for this node; it prefers its own zone, and has none, or near hosts, and keeps no
+#: coordinate; somebody uses a name with another key, said two things, or is refused here as
+#: unsigned; this node's own certificate ends soon.
 CODES = (
     "address_gone",
     "sends_fail",
@@ -27,6 +28,7 @@ CODES = (
     "table_full",
     "not_admitted",
     "no_zone",
+    "no_distances",
     "identity",
     "certificate",
 )

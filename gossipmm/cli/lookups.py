@@ -42,7 +42,8 @@ _NOBODY = {
 _prefer = click.option(
     "--prefer",
     type=click.Choice(PREFERENCES),
-    help="Own zone first (zone), or any (none); without: as the agent's setting prefer says.",
+    help="Own zone first (zone), the nearest (near), or any (none); without: as the agent's "
+    "setting prefer says.",
 )
 
 

@@ -83,7 +83,7 @@ def queues(
 ) -> Asked[list[tuple[str, str | None]]]:
     """Return the (queue key, host) tuples of a key; empty: nobody (``lookup`` says why).
 
-    ``prefer``: ``zone`` (the agent's own first) or ``none``, in place of its setting.
+    ``prefer``: ``zone`` (the agent's own first), ``near`` or ``none``, in place of its setting.
     """
     name = "routing_key_hex" if isinstance(routing_key, bytes) else "routing_key"
     text = routing_key.hex() if isinstance(routing_key, bytes) else routing_key

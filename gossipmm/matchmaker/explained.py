@@ -12,7 +12,7 @@ from gossipmm.core.values.types import HostEntry, HostState, TopicView
 from gossipmm.matchmaker.placed import Picked
 from gossipmm.matchmaker.protocols import AgentControl
 from gossipmm.names import weight_of, why_not_weight
-from gossipmm.text.picks import why_not_picked, zones_in_words
+from gossipmm.text.picks import why_far, why_not_picked, zones_in_words
 
 __all__ = ("Explained", "Question")
 
@@ -38,6 +38,10 @@ class Question(NamedTuple):
     picked: Picked | None = None
     #: True if this node's own zone is preferred.
     by_zone: bool = False
+    #: What a preference for near hosts did, in words; empty: none is preferred.
+    words: str = ""
+    #: Seconds to each host whose distance is known, where near ones are preferred.
+    far: Mapping[str, float] | None = None
 
 
 class Explained:
@@ -92,7 +96,9 @@ class Explained:
 
     @property
     def zones(self) -> str:
-        """Which zones' hosts these are, in words; empty: no zone is preferred."""
+        """What a preference for a zone or near hosts did, in words; empty: there is none."""
+        if self._question.words:
+            return self._question.words
         picked = self._question.picked
         if picked is None or not self._question.by_zone:
             return ""
@@ -132,7 +138,10 @@ class Explained:
         if host in self._hosts:
             return why
         zone = "" if picked.spilled else picked.place.zone
-        return "; ".join(filter(None, (why_not_picked(entry, weight, zone), why)))
+        instead = why_not_picked(entry, weight, zone)
+        if not instead and self._question.far is not None:
+            instead = why_far(self._question.far.get(host))
+        return "; ".join(filter(None, (instead, why)))
 
     def _found(self, host: str, entry: HostEntry | None, heard: Mapping[str, float]) -> FoundHost:
         queue = f"{self._question.prefix}{self._question.topic}.{host}"

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from gossipmm.core.values.types import HostEntry, HostState, TopicView
 from gossipmm.matchmaker.exchanges import Exchange, Match
 from gossipmm.matchmaker.explained import Explained, Question
-from gossipmm.matchmaker.keys import FANOUT, check_preference, fanout_topic, split_direct
+from gossipmm.matchmaker.keys import FANOUT, fanout_topic, split_direct
 from gossipmm.matchmaker.placed import NOWHERE, Picked, Place, picked
 from gossipmm.matchmaker.protocols import AgentControl, TableReader
 from gossipmm.matchmaker.ring import Ring
@@ -42,10 +42,21 @@ class TableExchange(Exchange):
         self.ring = ring
         #: Topic -> hosts of table and ring, as last answered: an equal answer is the same tuple.
         self._merged: dict[str, Sequence[str]] = {}
+        #: The same with other preferences, for calls that ask for one.
+        self.twins: dict[str, TableExchange] = {}
+        self._name = ""
 
     def attach(self, reader: TableReader, name: str) -> None:
         """Read another table from now on: that of the agent of node ``name``."""
         self.reader = reader
+        self._name = name
+        self.twins = {}
+
+    def keep(self, prefer: str, twin: TableExchange) -> TableExchange:
+        """Keep the exchange of another preference, over the same table."""
+        twin.attach(self.reader, self._name)
+        # Threads that are here at the same time may make one each: one of them stays.
+        return self.twins.setdefault(prefer, twin)
 
     def topic_of(self, key: str) -> str:
         """Return the topic that a key for this exchange names."""
@@ -106,8 +117,8 @@ class TableExchange(Exchange):
 class TableTopicExchange(TableExchange):
     """One live host of the topic: the next in turn, or the one that a routing key belongs to.
 
-    Weights count, and with ``zone`` this node's own zone comes first. The hosts of a ring file have
-    neither: for as long as they stand in, all take turns.
+    Weights count, and with ``prefer="zone"`` this node's own zone comes first. The hosts of a ring
+    file have neither: for as long as they stand in, all take turns.
     """
 
     def __init__(
@@ -115,11 +126,13 @@ class TableTopicExchange(TableExchange):
         reader: TableReader,
         ring: Ring | None = None,
         *,
-        zone: bool = False,
+        prefer: str = "none",
         spill: int = 1,
     ) -> None:
         super().__init__(reader, ring)
-        self.zone = zone
+        self.prefer = prefer
+        self.zone = prefer == "zone"
+        self._any = prefer == "none"
         self.spill = spill
         self._turns = RoundRobin()
         self._routes = Routes(known=lambda: self.reader.topics)
@@ -127,30 +140,15 @@ class TableTopicExchange(TableExchange):
         self._limit = 64
         self._place = NOWHERE
         self._zone = ""
-        self._name = ""
-        #: The same with the other preference, for calls that ask for it.
-        self._twin: TableTopicExchange | None = None
 
     def attach(self, reader: TableReader, name: str) -> None:
         """Read another table, beginning each topic at a position that depends on ``name``."""
         super().attach(reader, name)
-        self._name = name
         self._turns = RoundRobin(name, known=lambda: self.reader.topics)
-        self._twin = None
-
-    def other(self) -> TableTopicExchange:
-        """Return the exchange of the other preference, which has turns of its own."""
-        twin = self._twin
-        if twin is None:
-            twin = TableTopicExchange(self.reader, self.ring, zone=not self.zone, spill=self.spill)
-            twin.attach(self.reader, self._name)
-            # Threads that are here at the same time may make one each: one of them stays.
-            self._twin = twin
-        return twin
 
     def candidates(self, key: str, topic: str, view: TopicView | None) -> Sequence[str]:
         """Return live hosts; suspects only while nobody is live; else stale ones."""
-        if view is not None and not view.weighted and not self.zone:
+        if view is not None and not view.weighted and self._any:
             return view.picks
         found = self.picked(topic, view)
         return found.hosts if found is not None else _NOTHING
@@ -227,7 +225,7 @@ class TableTopicExchange(TableExchange):
         """Return the host of a routing key, the same one for as long as it is picked."""
         view = self.reader.topics.get(key)
         weights: Sequence[int] | None = None
-        if view is not None and not (view.weighted or self.zone or self.ring):
+        if view is not None and self._any and not (view.weighted or self.ring):
             hosts = view.picks
         else:
             found = self.picked(key, view)
@@ -237,19 +235,6 @@ class TableTopicExchange(TableExchange):
             return []
         host = self._routes.pick(key, hosts, routing_key, weights)
         return [(f"{key}.{host}", host)]
-
-
-def preferring(exchange: Exchange, prefer: str | None) -> Exchange:
-    """Return the exchange to ask in place of this one, with a preference; None: this one.
-
-    Preferences are for topics. Raises InvalidKeyError.
-    """
-    if prefer is None:
-        return exchange
-    check_preference(prefer)
-    if isinstance(exchange, TableTopicExchange) and exchange.zone is not (prefer == "zone"):
-        return exchange.other()
-    return exchange
 
 
 class TableDirectExchange(TableExchange):

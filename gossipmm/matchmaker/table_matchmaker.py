@@ -27,15 +27,14 @@ from gossipmm.matchmaker.keys import (
     topic_of,
     without_topic,
 )
+from gossipmm.matchmaker.near import fanout_exchange, preferring, topic_exchange
 from gossipmm.matchmaker.protocols import AgentControl, TableReader
 from gossipmm.matchmaker.ring import load_ring, ring_of
 from gossipmm.matchmaker.table import (
     NoTable,
     TableDirectExchange,
     TableExchange,
-    TableFanoutExchange,
     TableTopicExchange,
-    preferring,
 )
 from gossipmm.names import changed_metadata, check_ttl, checked_metadata
 
@@ -89,11 +88,9 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
         self._pid = 0
         ring = load_ring(config.ring_file) if config.ring_file else None
         no_table: TableReader = NoTable()
-        self._fanout = TableFanoutExchange(no_table, ring)
+        self._fanout = fanout_exchange(no_table, ring, config.prefer)
         self._direct = TableDirectExchange(no_table, ring, config.direct_checks_liveness)
-        self._topic = TableTopicExchange(
-            no_table, ring, zone=config.prefer == "zone", spill=config.zone_spill
-        )
+        self._topic = topic_exchange(no_table, ring, config.prefer, config.zone_spill)
         self.add_binding(FanoutBinding(), self._fanout)
         self.add_binding(DirectBinding(), self._direct)
         self.add_binding(TopicBinding(), self._topic)
@@ -187,8 +184,8 @@ class TableMatchMaker(HeartbeatMatchMakerBase):
         as it is live. ``topic.host``: that host if it is alive. ``fanout~topic``: all live hosts.
         An empty list means nobody; ``lookup`` says which kind of nobody.
 
-        ``prefer`` is for a topic, in place of the setting of that name: ``zone`` is this node's own
-        zone first, ``none`` any.
+        ``prefer`` is in place of the setting of that name: ``zone`` is this node's own zone first,
+        ``near`` (also of a fanout) the hosts that are estimated to be nearest, ``none`` any.
         """
         if self._opened != _forks:
             self._ready()

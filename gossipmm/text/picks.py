@@ -1,4 +1,4 @@
-"""Why a host is picked or not, and what a preference for a zone did: in words."""
+"""Why a host is picked or not, and what a preference for a zone or near hosts did: in words."""
 
 from __future__ import annotations
 
@@ -7,12 +7,25 @@ from itertools import islice
 
 from gossipmm.core.values.types import HostEntry, HostState
 
-__all__ = ("NO_ZONE", "why_not_picked", "zones_in_words")
+__all__ = (
+    "NO_DISTANCES",
+    "NO_ZONE",
+    "nearest_first",
+    "only_near",
+    "why_far",
+    "why_not_picked",
+    "zones_in_words",
+)
 
 #: What is wrong with a node that prefers a zone which it does not have.
 NO_ZONE = (
     "this node prefers hosts of its own zone (prefer = zone) and has none, so it picks from all: "
     "gossipmm metadata set zone=NAME gives it one"
+)
+#: What is wrong with a node that prefers near hosts and knows no distance to any.
+NO_DISTANCES = (
+    "this node prefers near hosts (prefer = near) and knows no distance to any, so it picks from "
+    "all: distances = true, at all members, has them estimated"
 )
 
 #: Why hosts of these states are not picked while others are.
@@ -55,3 +68,27 @@ def zones_in_words(zone: str, near: int, spill: int, zones: Collection[str], mea
     hosts = "1 live host" if near == 1 else f"{near} live hosts"
     why = f"{zone}, this node's own, has {hosts} to pick, and zone_spill is {spill}"
     return f"all zones are picked from: {why}"
+
+
+def only_near(nearest: float, limit: float) -> str:
+    """Say what the preference for near hosts did, with both distances in seconds."""
+    return (
+        f"only hosts within {_ms(limit)} of this node are picked from: the nearest is "
+        f"{_ms(nearest)} away (estimated)"
+    )
+
+
+def nearest_first(nearest: float) -> str:
+    """Say in which order the hosts of a fanout are."""
+    return f"the nearest first: {_ms(nearest)} away (estimated)"
+
+
+def why_far(seconds: float | None) -> str:
+    """Say why a host that could be picked is not, so many seconds away; None: not known."""
+    if seconds is None:
+        return "how far it is is not known here: others are near"
+    return f"{_ms(seconds)} away: others are nearer"
+
+
+def _ms(seconds: float) -> str:
+    return f"{1000 * seconds:.3g} ms"

@@ -53,6 +53,7 @@ REASONS: Final[Mapping[str, str]] = {
     "identity": "a member is not who it says, or is refused because it does not sign",
     "certificate": "its certificate ends within a week, or has ended",
     "no_zone": "it prefers hosts of its own zone, and has none",
+    "no_distances": "it prefers near hosts, and keeps no coordinate",
     "impaired": "most of what it sends or is sent is lost",
     "slow": "its timers fire late: its machine is too busy",
     "differs": "the table of a live member has differed from its own for a minute",

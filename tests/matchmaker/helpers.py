@@ -54,6 +54,8 @@ class FakeTable:
         self.joined = joined
         #: The node's own zone.
         self.zone = ""
+        #: What is known of distances (``RoundTrips``); None: nothing.
+        self.round_trips: Any = None
         #: Names of members that are up.
         self.members: set[str] = set()
         for topic, hosts in (topics or {}).items():

@@ -195,9 +195,11 @@ def test_an_unknown_preference_is_refused_with_the_one_meant() -> None:
     mm, _ = of(live("a"))
     for call in (mm.queues, mm.lookup):
         for key in ("t", "fanout~t", "t.a"):
-            with pytest.raises(InvalidKeyError, match="'zne' is not none or zone; did you mean zo"):
+            with pytest.raises(InvalidKeyError, match="'zne' is not none or zone or near"):
                 call(key, prefer="zne")
-    with pytest.raises(ConfigError, match="'zne' is not none or zone; did you mean zone") as caught:
+    with pytest.raises(
+        ConfigError, match="'zne' is not none or zone or near; did you mean zone"
+    ) as caught:
         Config(prefer="zne")
     assert caught.value.path == "prefer"
     with pytest.raises(ConfigError, match="0 is not between 1 and 1000000"):

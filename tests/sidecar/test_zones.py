@@ -48,7 +48,10 @@ async def test_a_preference_and_a_weight_that_mean_nothing_are_refused(autojump_
             for what in ("queues", "lookup"):
                 status, problem = await a.ask("GET", f"/v1/{what}/{key}?prefer=zne")
                 assert (status, problem["type"]) == (400, "urn:gossipmm:invalid-key")
-                assert problem["detail"] == "prefer 'zne' is not none or zone; did you mean zone?"
+                assert (
+                    problem["detail"]
+                    == "prefer 'zne' is not none or zone or near; did you mean zone?"
+                )
         for weight in ("abc", -1, 10**9):
             body = {"metadata": {"weight": weight}}
             status, problem = await a.ask("PUT", "/v1/registrations/web/a", body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from math import inf
 from struct import Struct
 from typing import Final
 
@@ -36,6 +37,8 @@ class Distances:
         self._vivaldi = Vivaldi(rng, config.without)
         #: Record key -> the coordinate that it told, and when, the newest last.
         self._told: dict[int, bytes] = {}
+        #: Core time of the last news of any coordinate, this node's own included.
+        self.changed_at = -inf
         self._packed: tuple[Coordinate, bytes] | None = None
 
     @property
@@ -88,6 +91,7 @@ class Distances:
         if len(self._told) >= self._most:
             del self._told[next(iter(self._told))]
         self._told[key] = _TOLD.pack(told, now)
+        self.changed_at = now
 
     def of(self, key: int, now: float) -> tuple[Coordinate, float] | None:
         """Return where a member said to be, and the age of that; None: not known here."""

@@ -16,6 +16,7 @@ from gossipmm.core.table.changes import Changes
 from gossipmm.core.table.member import Member
 from gossipmm.core.table.peers import Peers
 from gossipmm.core.table.publishing import Publishing
+from gossipmm.core.table.round_trips import RoundTrips
 from gossipmm.core.table.self_record import SelfRecord
 from gossipmm.core.table.table import Table
 from gossipmm.core.values.events import Event
@@ -52,6 +53,7 @@ class LocalState:
         self.timers = Timers()
         self.table = Table(config, self.stats)
         self.distances = Distances(config, rng, self.stats)
+        self.table.round_trips = RoundTrips(own.name, self.table.by_name, self.distances)
         self.changes = Changes()
         self.peers = Peers(self.table, rng)
         self._publishing = Publishing(self.table, self.timers, now)

@@ -18,6 +18,7 @@ from gossipmm.core.table.index import Index
 from gossipmm.core.table.member import Member, PastLife
 from gossipmm.core.table.memory import A_CLOSED, A_MEMBER, A_PAGE, A_TOPIC, of_page
 from gossipmm.core.table.order import PageOrder
+from gossipmm.core.table.round_trips import RoundTrips
 from gossipmm.core.values.events import HostChanged
 from gossipmm.core.values.stats import Drop, Stats
 from gossipmm.core.values.types import (
@@ -78,6 +79,8 @@ class Table:
         self.me: Member | None = None
         #: This node's zone, by its metadata; empty: none.
         self.zone = ""
+        #: How far others are, for those who pick hosts.
+        self.round_trips: RoundTrips | None = None
         #: Places of all pages, by (page number, record key), sorted: the order of transfers.
         self._order = PageOrder()
         self.order = self._order.pages

@@ -47,5 +47,5 @@ class Lookup(msgspec.Struct, kw_only=True):
     hosts: list[FoundHost]
     #: Other hosts of the topic: draining, or suspected while others are live, ...
     others: list[FoundHost]
-    #: In words which zones are picked from; empty: none is preferred.
+    #: In words which zones, or how near hosts, are picked from; empty: none are preferred.
     zones: str

@@ -68,7 +68,8 @@ _QUERY: dict[str, tuple[str, dict[str, Any]]] = {
         {"type": "string", "pattern": "^([0-9a-fA-F]{2})*$"},
     ),
     "prefer": (
-        "The zone to pick from: `zone` is the agent's own first; default: its setting `prefer`.",
+        "What to pick from: `zone` is the agent's own first, `near` are the nearest hosts; "
+        "default: its setting `prefer`.",
         {"type": "string", "enum": list(PREFERENCES)},
     ),
     "port_from": (
