@@ -24,7 +24,7 @@ from gossipmm.matchmaker.ring import Ring
 from gossipmm.matchmaker.table import TableFanoutExchange, TableTopicExchange
 from gossipmm.text.picks import NO_DISTANCES, nearest_first, only_near
 
-__all__ = ("fanout_exchange", "preferring", "topic_exchange")
+__all__ = ("NearTopicExchange", "fanout_exchange", "preferring", "topic_exchange")
 
 #: How far from this node near hosts may be: so many times the nearest one's distance, and so many
 #: seconds more, by which estimates within one data center are off.
@@ -130,8 +130,9 @@ class NearTopicExchange(TableTopicExchange):
 
     def picked(self, topic: str, view: TopicView | None) -> Picked | None:
         """Return which hosts of a view are picked, by distance and weight; None without a view."""
-        if view is None:
-            return None
+        return self._of(topic, view) if view is not None else None
+
+    def _of(self, topic: str, view: TopicView) -> Picked:
         far = self._distances.of(topic, view)
         known = self._nearest.get(topic)
         if known is not None and known[0] is far:
@@ -141,6 +142,13 @@ class NearTopicExchange(TableTopicExchange):
         found = _near(view, far.rtts, known[1] if known is not None else None)
         self._nearest[topic] = (far, found)
         return found
+
+    def offered(self, topic: str, view: TopicView) -> tuple[Picked, float, Mapping[str, float]]:
+        """Return who is picked, how far near hosts may be (infinite: any), how far hosts are."""
+        found = self._of(topic, view)
+        rtts = self._distances.of(topic, view).rtts
+        nearest = min((rtts[host] for host in found.hosts if host in rtts), default=inf)
+        return found, _TIMES * nearest + _MORE, rtts
 
     def asked(self, question: Question) -> Question:
         """Add which hosts are picked, and how far the others are."""

@@ -2,6 +2,7 @@
 
 import random
 import re
+from types import SimpleNamespace
 
 import pytest
 
@@ -101,3 +102,32 @@ def quiet(caplog):
     """Nothing here is worth a line in the log."""
     yield
     assert not caplog.records
+
+
+def test_near_hosts_have_the_lower_priority_number():
+    """[P183]: SRV records of hosts further away are for when none of the near ones answers."""
+    hosts = {**HOSTS, "e": ("", {"port": 5, "weight": 0})}
+    mesh, zone = zone_with(hosts, prefer="near")
+    assert {priority for priority, _ in services(zone).values()} == {0}, "no distance is known"
+    rtts = {"a": 0.0, "b": 0.004, "c": 0.08, "d": 0.001, "e": 0.09}
+    known = SimpleNamespace(
+        changed_at=1.0, of=lambda names: {one: rtts[one] for one in names if one in rtts}
+    )
+    mesh["a"].table.round_trips = known
+    assert services(zone) == {
+        "a": (0, 25_600),
+        "b": (0, 12_800),
+        "c": (1, 0),
+        "d": (0, 0),
+        "e": (1, 0),
+    }
+    assert addresses(zone) == ["10.0.0.1", "10.0.0.2"]
+    mesh["a"].table.round_trips.of = lambda names: {"b": 0.04, "c": 0.2, "d": 0.001, "e": 0.06}
+    known.changed_at += 60
+    assert services(zone)["e"] == (0, 0), "near is by those that are picked, not by weight 0"
+    assert services(zone)["c"] == (1, 0)
+    rtts = {"c": 0.08, "e": 0.09}
+    known.of = lambda names: {one: rtts[one] for one in names if one in rtts}
+    known.changed_at += 60
+    assert services(zone)["c"] == (0, 1), "those that are not known come last"
+    assert addresses(zone) == ["10.0.0.3"]

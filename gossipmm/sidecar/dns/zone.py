@@ -11,9 +11,10 @@
   the datagram that the client takes loses its additional records first; then it is cut, in an order
   that stays the same for a client, and marked as truncated: over TCP it is whole (``fitting.py``).
 * The hosts are those of a round-robin pick: draining ones are left out, suspected ones come only
-  while nobody is live. Addresses are those of this node's own zone, where it prefers that, without
-  hosts of weight 0; services are all, with a priority and a weight each (``weights.py``). A host's
-  address is that of the member of this name; without one, that of the nodes that register it.
+  while nobody is live. Addresses are those of this node's own zone, or near ones, where it prefers
+  that, without hosts of weight 0; services are all, with a priority and a weight each
+  (``weights.py``). A host's address is that of the member of this name; without one, that of the
+  nodes that register it.
 * A topic that nobody live serves is NODATA; one that no record has is NXDOMAIN, or SERVFAIL while
   the table is not yet joined (then a missing topic proves nothing). Outside the zone: REFUSED.
 * DNS ignores the case of ASCII letters: topics that differ only in it are one name, and so are
@@ -47,6 +48,7 @@ from dns.rdtypes.IN.SRV import SRV
 
 from gossipmm.core.values.types import HostEntry, MemberView, Status, TopicView
 from gossipmm.errors import ConfigError
+from gossipmm.matchmaker.near import NearTopicExchange
 from gossipmm.matchmaker.placed import place_of
 from gossipmm.sidecar.dns.fitting import fitted
 from gossipmm.sidecar.dns.weights import Offer, offers
@@ -116,6 +118,7 @@ class Zone:
         self._rng = rng
         self._index = _Index(float("-inf"), {}, {}, set(), {})
         self._said_too_large = False
+        self._near = NearTopicExchange(agent.table)
         #: Collisions of members' DNS names that have been logged.
         self._said: set[tuple[str, ...]] = set()
         self._name, self._below_nodes = names_of(zone)
@@ -286,9 +289,10 @@ class Zone:
         """Return the hosts that a caller may pick, in random order, the preferred ones first."""
         config = self._agent.config
         place = place_of(config.prefer, self._agent.table.zone, config.zone_spill)
-        found = [each for view in views for each in offers(view, place)]
+        near = self._near if config.prefer == "near" else None
+        found = [each for view in views for each in offers(view, place, near)]
         self._rng.shuffle(found)
-        return sorted(found, key=lambda each: each.priority) if place.zone else found
+        return sorted(found, key=lambda each: each.priority) if place.zone or near else found
 
     def _some_addresses(
         self, rdtype: dns.rdatatype.RdataType, *hosts: Iterable[str]
