@@ -49,7 +49,7 @@ _VERBS = frozenset(
 _CALLS = frozenset(
     (
         *("conflict", "stats", "watch", "watched", "unwatch"),
-        *("joined", "is_up", "topics", "view"),
+        *("joined", "is_up", "round_trips", "topics", "view"),
         *("begin", "ended"),
         "send_event",
     )
@@ -120,6 +120,11 @@ class _Calls:
     def is_up(self, name: str) -> bool:
         """Return whether a host is up in any topic, or a member of that name is."""
         return self._agent.table.is_up(name)
+
+    def round_trips(self, names: list[str]) -> dict[str, float]:
+        """Return the estimated seconds to those of these nodes whose distance is known."""
+        known = self._agent.table.round_trips
+        return known.of(names) if known is not None else {}
 
     def topics(self) -> list[str]:
         """Return all known topics."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -34,6 +34,7 @@ class ChildTable:
     def __init__(self, agent: _Child) -> None:
         self._agent = agent
         self.topics = _Topics(agent)
+        self.round_trips = _RoundTrips(agent)
 
     @property
     def joined(self) -> bool:
@@ -54,6 +55,25 @@ class ChildTable:
             return bool(self._agent._ask("is_up", name))
         except AgentLostError:
             return self.topics.knew(name)
+
+
+class _RoundTrips:
+    """How far other members are, as the child knows it; nothing while there is no child."""
+
+    def __init__(self, agent: _Child) -> None:
+        self._agent = agent
+
+    @property
+    def changed_at(self) -> float:
+        """Now: when the last news was is not worth a question of its own."""
+        return time.monotonic()
+
+    def of(self, names: Iterable[str]) -> dict[str, float]:
+        """Return the estimated seconds to those of these nodes whose distance is known."""
+        try:
+            return dict(self._agent._ask("round_trips", list(names)))
+        except AgentLostError:
+            return {}
 
 
 class _Held(NamedTuple):

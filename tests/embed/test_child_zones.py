@@ -1,5 +1,6 @@
-"""Zones and weights where the agent is another process: its table has them, its program picks."""
+"""Zones, weights and distances where the agent is another process: its program picks by them."""
 
+import time
 from collections import Counter
 
 from gossipmm.embed.child import ChildMatchMaker
@@ -25,3 +26,23 @@ def test_a_child_knows_zones_and_weights(peer: ThreadAgent) -> None:
         mm.agent.set_metadata({"zone": "us"})
         until(peer, lambda: mm.queues("t") == [("t.in-us", "in-us")])
         assert len({host for _ in range(9) for _, host in mm.queues("t", prefer="none")}) == 3
+
+
+def test_a_child_knows_which_hosts_are_near() -> None:
+    """[P183]: the estimates are its agent's, and are asked for when a pick goes by them."""
+    peer = ThreadAgent(config("peer", distances=True))
+    peer.start()
+    settings = config("child", peer.agent.bound, distances=True)
+    try:
+        with ChildMatchMaker(config=settings) as mm:
+            assert mm.wait_joined(SOON)
+            peer.register("t", "a-peer")
+            mm.register("t", "child")
+            nearest: list[str | None] = []
+            end = time.monotonic() + SOON
+            while nearest != ["child", "a-peer"] and time.monotonic() < end:
+                nearest = [host for _, host in mm.queues("fanout~t", prefer="near")]
+                time.sleep(0.05)
+            assert nearest == ["child", "a-peer"], "this node's own host is at 0"
+    finally:
+        peer.close()
