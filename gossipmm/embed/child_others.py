@@ -95,7 +95,7 @@ class ChildOthers:
     def rtt(self, name: str, to: str | None = None, timeout: float = 2.0) -> Rtt:
         """Return the estimated round trip between a member and another one; None: this node.
 
-        Each of the two is asked for its coordinate, unless it told it lately; nothing is sent
+        Each of the two is asked for its coordinate; nothing is sent
         between them. ``outcome`` says why there is no estimate, and ``of`` whose coordinate is
         missing. Takes at most ``timeout`` seconds.
         """
