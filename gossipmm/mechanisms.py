@@ -18,10 +18,10 @@ __all__ = ("Mechanism", "mechanisms")
 class Mechanism(StrEnum):
     """A part of the protocol that ``Config.without`` switches off. Values are stable names."""
 
-    ASKED_IN_VAIN = "asked_in_vain"  #: who told of what there is not is asked no more for a while
     ACCUSED_IS_TOLD = "accused_is_told"  #: an accused member hears of it with the next datagram
-    CLOCK_BOUND = "clock_bound"  #: no life begins more than a day ahead of this node's clock
     ACCUSERS_CREDIT = "accusers_credit"  #: who brought wrong accusations is not believed
+    ASKED_IN_VAIN = "asked_in_vain"  #: who told of what there is not is asked no more for a while
+    CLOCK_BOUND = "clock_bound"  #: no life begins more than a day ahead of this node's clock
     DEAD_RETRY = "dead_retry"  #: the dead are probed again, so that a split heals
     DEAF_HOLD = "deaf_hold"  #: a node that hears nobody at all holds its accusations
     DIGESTS = "digests"  #: tables are compared, which finds what broadcasts missed

@@ -20,7 +20,7 @@ from gossipmm import matchmaker
 from gossipmm.client import event_types
 from gossipmm.config import Config
 from gossipmm.config_fields import ConfigFields, Settings, Strings
-from gossipmm.config_handlers import Handler
+from gossipmm.config_handlers import Handler, QueryHandler
 from gossipmm.config_services import Service
 from gossipmm.core.values import events
 from gossipmm.mechanisms import Mechanism
@@ -172,6 +172,7 @@ def test_the_keywords_are_the_fields_of_the_configuration() -> None:
         "frozenset[Mechanism]": Collection[Mechanism | str],
         "tuple[Service, ...]": Sequence[Service | Mapping[str, Any]],
         "tuple[Handler, ...]": Sequence[Handler | Mapping[str, Any]],
+        "tuple[QueryHandler, ...]": Sequence[QueryHandler | Mapping[str, Any]],
     }
     assert hints == {name: taken[str(kind)] for name, kind in fields.items()}
     assert list(ConfigFields.__annotations__) == list(fields)
@@ -198,6 +199,7 @@ def test_a_clients_events_are_typed_as_the_control_api_writes_them() -> None:
         "tuple[Address, ...]": "list[str]",
         "tuple[NodeId, ...]": "list[str]",
         "tuple[str, ...]": "list[str]",
+        "bytes": text,
     }
     typed = {
         get_args(get_type_hints(kind)["event"])[0]: kind
@@ -210,6 +212,8 @@ def test_a_clients_events_are_typed_as_the_control_api_writes_them() -> None:
             for each in dataclasses.fields(kind)
             if each.name != "at"
         }
+        if name == "user_event":
+            shown["payload_text"] = "str | None"  # the payload, where it is UTF-8
         found = {key: hint.__forward_arg__ for key, hint in typed[name].__annotations__.items()}
         del found["event"]
         assert found == {"time": "float", "text": text, **shown}, name

@@ -370,7 +370,7 @@ def test_completion(run, shell):
 def test_names_are_completed_by_the_agent(run, monkeypatch, capsys):
     monkeypatch.setenv("_GOSSIPMM_COMPLETE", "bash_complete")
     for words, number, found in (
-        ("gossipmm qu", 1, "plain,queues\n"),
+        ("gossipmm queues", 1, "plain,queues\n"),
         ("gossipmm queues vol", 2, "plain,volume\n"),
         ("gossipmm why b", 2, "plain,b\n"),
     ):

@@ -158,6 +158,7 @@ async def test_names_that_dashboards_use_do_not_change(autojump_clock, air):
         registrations own_registrations own_registrations_unhealthy services checks check_runs
         service_flaps handler_runs member_events member_flaps own_refutations
         later_lives_asked host_changes
+        user_events
         registrations_expired udp_sent_bytes udp_sent_datagrams messages_sent udp_received_bytes
         udp_received_datagrams messages_received packets_dropped udp_send_errors
         udp_receive_errors queue_depth health_score impaired unheard_ratio missed_ratio

@@ -21,7 +21,9 @@ from gossipmm_sim.loops.agents import AsyncioAgent, TrioAgent
 #: What a simulated agent has not, and where that is.
 ABSENT = {
     **dict.fromkeys(["status", "faults", "seed_trouble", "seed_failures"], "of a machine"),
-    **dict.fromkeys(["keys", "io_stats", "bound", "addresses", "generation"], "the host"),
+    **dict.fromkeys(
+        ["keys", "io_stats", "event_stats", "bound", "addresses", "generation"], "the host"
+    ),
     **dict.fromkeys(["join", "seeds_tried"], "host.seeds"),
     **dict.fromkeys(["tell", "end", "leaving", "registration"], "of those that run an agent"),
 }

@@ -247,6 +247,14 @@ BY_TEST: dict[str, tuple[str, str]] = {
         "core/test_index.py",
         "test_expire_hides_a_registration_here_until_its_owner_writes_it_anew",
     ),
+    "OPT_RELAY": (
+        "core/test_queries.py",
+        "test_nobody_passes_on_what_is_asked_in_the_name_of_others",
+    ),
+    "OPT_RELAYED": (
+        "core/test_queries.py",
+        "test_answers_that_nobody_asked_for_are_neither_taken_nor_passed_on",
+    ),
     "OPT_WHERE": (
         "core/test_distances.py",
         "test_anything_but_eight_bytes_is_refused_as_an_option",

@@ -10,8 +10,8 @@ from gossipmm.core.values.types import NodeId
 __all__ = (
     "ASK_DRAIN",
     "ASK_HEALTH",
-    "ASK_QUERY",
     "ASK_PLACE",
+    "ASK_QUERY",
     "MAX_REASONS",
     "TOLD",
     "Answered",
