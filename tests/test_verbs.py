@@ -70,7 +70,7 @@ ONLY_THERE: dict[Face, set[str]] = {
     },
     Face.AGENT: {
         *("name", "generation", "addresses", "bound", "leaving", "table", "matchmaker"),
-        *("io_stats", "event_stats", "seed_failures", "seeds_tried"),
+        *("io_stats", "coordinate", "event_stats", "seed_failures", "seeds_tried"),
         *("faults", "seed_trouble"),  # parts of status, which every face has
         *("tell", "end"),  # what the tasks that run it say
     },

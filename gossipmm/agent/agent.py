@@ -34,6 +34,7 @@ from gossipmm.agent.verdict import judge
 from gossipmm.agent.watch import Wanted, Watch, Watchers
 from gossipmm.answers import NodeStatus
 from gossipmm.config import Config
+from gossipmm.core.distances.coordinate import Coordinate
 from gossipmm.core.table.table import Table
 from gossipmm.core.values.events import Event, Joined, LeaveFinished
 from gossipmm.core.values.stats import Stats
@@ -162,6 +163,11 @@ class Agent(Registering, Queries):
     def stats(self) -> Stats:
         """The core's counters (``gossipmm.core.values.stats.Stats``)."""
         return self._node.stats
+
+    @property
+    def coordinate(self) -> Coordinate | None:
+        """Where this node is by its round trips; None: it keeps none, or has measured nobody."""
+        return self._node.distances.own
 
     @property
     def event_stats(self) -> UserEventStats:

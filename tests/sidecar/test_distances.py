@@ -3,6 +3,7 @@
 import pytest
 import trio
 
+from gossipmm.sidecar.ops import metrics
 from tests.sidecar.api import apis
 
 
@@ -42,3 +43,16 @@ async def test_where_no_coordinates_are_kept_the_answer_says_whose_is_missing(au
             assert (await a.ask("GET", f"/v1/members/b/rtt?timeout={text}"))[0] == 400
         told = (await a.get("/v1/members"))["members"]
         assert {one["rtt"] for one in told} == {None}
+
+
+async def test_how_far_an_agent_trusts_its_coordinate_is_a_metric(autojump_clock):
+    """An operator saw estimates, and not how good they were; without coordinates there is none."""
+    async with apis("a", "b", distances=True) as (a, _):
+        await trio.sleep(10)
+        own = a.agent.coordinate
+        text = metrics.render(a.agent).decode()
+        assert f"gossipmm_distance_error_ratio {own.error}\n" in text
+        assert f"gossipmm_distance_height_seconds {own.height}\n" in text
+    async with apis("a", "b") as (a, _):
+        await trio.sleep(10)
+        assert "gossipmm_distance" not in metrics.render(a.agent).decode()

@@ -22,7 +22,8 @@ from gossipmm_sim.loops.agents import AsyncioAgent, TrioAgent
 ABSENT = {
     **dict.fromkeys(["status", "faults", "seed_trouble", "seed_failures"], "of a machine"),
     **dict.fromkeys(
-        ["keys", "io_stats", "event_stats", "bound", "addresses", "generation"], "the host"
+        ["keys", "io_stats", "event_stats", "coordinate", "bound", "addresses", "generation"],
+        "the host",
     ),
     **dict.fromkeys(["join", "seeds_tried"], "host.seeds"),
     **dict.fromkeys(["tell", "end", "leaving", "registration"], "of those that run an agent"),

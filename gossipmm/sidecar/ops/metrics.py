@@ -33,6 +33,7 @@ from gossipmm.version import installed_version
 if TYPE_CHECKING:
     from gossipmm.agent import Agent
 
+from gossipmm.sidecar.ops.distance_metrics import distances
 from gossipmm.sidecar.ops.event_metrics import user_events
 from gossipmm.sidecar.ops.identity_metrics import identities
 from gossipmm.sidecar.ops.service_metrics import queries, services
@@ -193,7 +194,7 @@ class _Collector(Collector):
         )
         yield from services(agent)
         yield from queries(agent)
-        yield from (*identities(agent), *user_events(agent))
+        yield from (*identities(agent), *user_events(agent), *distances(agent))
 
     def _changes(self) -> Iterator[Metric]:
         stats, told = self._agent.stats, self._agent.io_stats.events
