@@ -102,6 +102,9 @@ class Browser:
 
     def open(self, url: str) -> None:
         """Go to a page, and wait until it is there."""
+        # The page before is left first: on a busy machine it asked its own agent once more.
+        self.call("Page.navigate", url="about:blank")
+        self.until("location.href === 'about:blank' && document.readyState === 'complete'")
         self.events.clear()
         self.call("Page.navigate", url=url)
         self.until(f"location.href === {url!r} && document.readyState === 'complete'")

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import trio
 
 from gossipmm.agent import Agent
 from gossipmm.agent.faults import CODES
@@ -133,6 +134,18 @@ async def test_services_their_checks_and_handlers(agent, monkeypatch):
     assert metric(agent, "handler_runs_total", "timeout") == 2
     assert metric(agent, "service_flaps_total") == 3
     assert metric(agent, "own_registrations_unhealthy") == 1
+
+
+async def test_user_events_by_what_became_of_them(agent):
+    """[P171]."""
+    told = {"sent": 1, "delivered": 1, "filtered": 0, "lost": 0, "refused": 0, "forgotten": 0}
+    assert {metric(agent, "user_events_total", result) for result in told} == {0}
+    agent.send_event("deploy", b"v1")
+    await trio.sleep(1)
+    assert {result: metric(agent, "user_events_total", result) for result in told} == told
+    agent.send_event("deploy", topic="of-nobody")
+    await trio.sleep(1)
+    assert metric(agent, "user_events_total", "filtered") == 1
 
 
 @pytest.mark.parametrize("code", CODES)
