@@ -124,10 +124,7 @@ class Asking:
     ) -> None:
         """Ask members how they are; ``done`` is called once for each, within so many seconds."""
         self.enter(now)
-        waiting, at = list(names), self._local.now
-        waiting.reverse()
-        self._waiting.append(_Wanted(waiting, [ASK_HEALTH], at, at + seconds, done))
-        self._begin(None)
+        self._ask_each(names, [ASK_HEALTH], seconds, done)
 
     def place(
         self,
@@ -146,9 +143,19 @@ class Asking:
                 self._local.distances.told(member.key, told, self._local.now)
             done(answered)
 
+        self._ask_each(names, [ASK_PLACE, None], seconds, noted)
+
+    def _ask_each(
+        self,
+        names: Iterable[NodeId],
+        what: list[Any],
+        seconds: float,
+        done: Callable[[Answered], None],
+    ) -> None:
+        """Have each asked in its turn, behind those that wait already."""
         waiting, at = list(names), self._local.now
         waiting.reverse()
-        self._waiting.append(_Wanted(waiting, [ASK_PLACE, None], at, at + seconds, noted))
+        self._waiting.append(_Wanted(waiting, what, at, at + seconds, done))
         self._begin(None)
 
     def drain(
