@@ -9,6 +9,7 @@ from gossipmm.core.values.types import Address, Status
 from gossipmm.core.wire import frame as wire
 from gossipmm.errors import ConfigError, LimitError
 from tests.helpers import Mesh, held, key_of
+from tests.puppets import frame_of
 
 NEW: Address = ("10.7.7.7", 7946)
 
@@ -70,6 +71,16 @@ def test_who_moved_while_it_was_cut_off_is_asked_for_its_new_address_where_it_sp
         assert held(mesh[name], "b").addresses == (NEW,)
         assert held(mesh[name], "b").status is Status.ALIVE
     assert mesh.agreed()
+
+
+def test_who_lives_and_sends_from_elsewhere_is_not_asked_for_its_record_each_time() -> None:
+    """Behind a translator that rewrites ports each exchange would cost a question more [P96]."""
+    mesh = Mesh("a")
+    x = mesh.puppet("x").introduce()
+    sent = x.say("a", wire.SYN, probe=8, source=NEW)
+    answers = [frame_of(packet.data) for packet in sent if packet.target == NEW]
+    assert [frame.kind for frame in answers] == [wire.ACK]
+    assert not any(wire.OPT_WANT in frame.options for frame in answers)
 
 
 def test_what_cannot_be_announced_changes_nothing() -> None:

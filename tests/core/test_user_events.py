@@ -284,6 +284,43 @@ def test_a_node_goes_on_above_a_number_used_in_its_name() -> None:
     assert names(mesh, "b") == ["evil", "true"]
 
 
+def test_each_gap_is_told_as_lost_before_what_comes_after_it() -> None:
+    """A sender that forgot what was missed: events that waited behind it come in order [P167]."""
+    mesh = Mesh("a", "b", "c", without={Mechanism.EVENT_EXCHANGES})
+    mesh.settle()
+    x = insider(mesh, signs=False)
+    mesh["a"].send_event("first", now=mesh.now)
+    mesh.run(0.1)
+    key = key_of(mesh["a"])
+    for number, base in ((4, 1), (7, 7)):
+        raw = encode_event(EventText(base, f"event {number}", b""))
+        x.say("b", options={wire.OPT_EVENTS: [[key, number, 0, raw, b""]]})
+    mesh.flush("b")
+    told = [one for one in mesh.events["b"] if isinstance(one, UserEvent | UserEventsLost)]
+    assert [
+        (one.first, one.lost) if isinstance(one, UserEventsLost) else one.number for one in told
+    ] == [1, (2, 2), 4, (5, 2), 7]
+
+
+def test_a_second_gap_is_waited_for_as_long_as_the_first() -> None:
+    """From when the first was closed: it may have been opened by the same loss [P167]."""
+    mesh = Mesh("a", "b", "c", without={Mechanism.EVENT_EXCHANGES})
+    mesh.settle()
+    x = insider(mesh, signs=False)
+    mesh["a"].send_event("first", now=mesh.now)
+    mesh.run(0.1)
+    for number in (3, 5):
+        raw = encode_event(EventText(1, "late", b""))
+        x.say("b", options={wire.OPT_EVENTS: [[key_of(mesh["a"]), number, 0, raw, b""]]})
+    mesh.run(2.0)
+    raw = encode_event(EventText(1, "filled", b""))
+    x.say("b", options={wire.OPT_EVENTS: [[key_of(mesh["a"]), 2, 0, raw, b""]]})
+    mesh.run(2.0)
+    assert numbers(mesh, "b") == [1, 2, 3]
+    mesh.run(2.0)
+    assert numbers(mesh, "b") == [1, 2, 3, 5]
+
+
 def test_forged_and_senseless_events_are_refused() -> None:
     """[P166, P171]: what is no text, and a number that leaves no room for others."""
     mesh = Mesh("a", "b", "c")
