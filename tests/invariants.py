@@ -52,9 +52,10 @@ def check_table(table: Table, node: Node) -> None:
         _copy(member, fresh)
     assert table.ring == sorted(table.peers)
     assert table.gone_since == sorted((one.gone_at, key) for key, one in table.gone.items())
-    assert [*table.unheard] == [
-        k for k, one in table.by_key.items() if one.status is Status.UNKNOWN
-    ]
+    unheard = [one for one in table.by_key.values() if one.status is Status.UNKNOWN]
+    assert table.unheard.keys() == {one.key for one in unheard}
+    since = [one.since for one in table.unheard.values()]
+    assert since == sorted(since), "the reaper looks at the first alone"
     impaired = (k for k, one in table.peers.items() if one.node_state is NodeState.IMPAIRED)
     assert table.impaired == set(impaired)
     fresh.publish()

@@ -240,3 +240,19 @@ def test_a_closed_life_that_knocks_is_told_so_once() -> None:
     x.answers = True
     (reply,) = x.say("a", kind=wire.SYN, pages=[x.page_zero(), x.page(1, Registration("t", "h"))])
     assert reply.frame.options[wire.OPT_MINIMUMS] == [["x", x.generation]]
+
+
+def test_who_was_never_heard_alive_and_takes_its_leaving_back_is_forgotten_like_others() -> None:
+    """Story: two pages 0 at one version, LEFT, then UP: nobody reaped the record, ever [P46].
+
+    It had left the list of the gone and was not put back into that of the never heard.
+    """
+    mesh = Mesh("a", reap_after=REAP)
+    x, y = mesh.puppet("x"), mesh.puppet("y").introduce("a")
+    x.answers = False
+    pages = [x.page_zero(state, version=1) for state in (NodeState.LEFT, NodeState.UP)]
+    for page in sorted(pages, key=lambda page: page.digest):
+        y.say("a", pages=[page], options={wire.OPT_MORE: []})
+    assert held(mesh["a"], "x").status is Status.UNKNOWN
+    mesh.run(2 * REAP)
+    assert mesh["a"].member("x") is None

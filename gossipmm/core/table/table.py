@@ -284,6 +284,8 @@ class Table:
                 self._no_peer(member)
         if before is Status.UNKNOWN:
             self.unheard.pop(member.key, None)
+        elif after is Status.UNKNOWN:
+            self.unheard[member.key] = member
         if (after in _GONE) != (before in _GONE):
             if after in _GONE:
                 self.gone[member.key] = member
