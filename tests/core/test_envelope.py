@@ -31,7 +31,7 @@ frames = st.binary(max_size=1100).map(lambda body: b"\x85" + body)
 # -- what opens --------------------------------------------------------------------------------
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(frames)
 def test_what_is_sealed_opens_unchanged_and_fits(frame: bytes) -> None:
     a, b = pair()
@@ -55,7 +55,7 @@ def test_no_flipped_bit_of_a_datagram_opens() -> None:
     assert b.open_untrusted(data, A, 0.0) == FRAME, "and nothing of it was remembered"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(frame=frames, data=st.data())
 def test_no_mutated_datagram_opens(frame: bytes, data: st.DataObject) -> None:
     a, b = pair()
@@ -69,7 +69,7 @@ def test_no_mutated_datagram_opens(frame: bytes, data: st.DataObject) -> None:
     assert b.open_untrusted(sealed, A, 0.0) == frame
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_refused(data: bytes) -> None:
     refusal(pair()[1], data)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from math import gcd
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gossipmm.matchmaker.turns import RoundRobin, rendezvous
@@ -79,7 +79,6 @@ def test_at_any_moment_each_host_has_nearly_its_share(weights: list[int], spread
     ),
     st.integers(1, 5),
 )
-@settings(deadline=None)
 def test_nobody_starves_while_hosts_come_and_go(plans: list[dict[str, int]], stay: int) -> None:
     """A walk that began again at each change gave all turns to whoever comes first in it."""
     plans = [dict(sorted(plan.items())) for plan in plans]

@@ -260,5 +260,5 @@ class AnyFrame(RuleBasedStateMachine):
             check_node(self.node)
 
 
-AnyFrame.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+AnyFrame.TestCase.settings = settings(max_examples=40, stateful_step_count=25)
 TestAnyFrame: Any = AnyFrame.TestCase

@@ -287,5 +287,5 @@ def copy_liveness(source: Member, target: Member) -> None:
     target.declared_dead_at = source.declared_dead_at
 
 
-OneHolder.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+OneHolder.TestCase.settings = settings(max_examples=60, stateful_step_count=30)
 TestOneHolder: Any = OneHolder.TestCase

@@ -343,7 +343,7 @@ def checked(zone, data):
     assert zone.failures == []
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=600))
 @example(b"")
 @example(b"\x00" * 12)
@@ -355,7 +355,7 @@ def test_garbage_never_raises(lonely, data):
     checked(lonely, data)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(
     st.lists(st.tuples(st.integers(0, len(QUERY) - 1), st.integers(0, 255)), min_size=1, max_size=6)
 )
