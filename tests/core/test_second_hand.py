@@ -5,6 +5,8 @@ One real node, ``a``; everybody else is a puppet whose words the test chooses.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from gossipmm.core.table.local_state import LocalState
@@ -19,19 +21,20 @@ from tests.puppets import Puppet
 class Scene:
     """Node ``a``, puppet ``x`` that others speak of, and eight others, among them the liar."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **fields: Any) -> None:
         monkeypatch.setattr(LocalState, "chance", lambda self, probability: False)
-        self.mesh = Mesh("a")
+        self.mesh = Mesh("a", **fields)
         self.x, self.liar, *self.others = self.mesh.puppets("x", *(f"y{n}" for n in range(8)))
         self.mesh.run(1)
 
     def status(self) -> Status:
         return held(self.mesh["a"], "x").status
 
-    def tell(self, by: Puppet, ahead: int = 1) -> None:
+    def tell(self, by: Puppet, age: float = 0.0) -> None:
         """Tell that x lives, at a heartbeat above all that was said of it."""
         x = held(self.mesh["a"], "x")
-        by.say("a", rows=wire.row(self.x.key, max(x.k, x.s, x.d) + ahead, wire.ALIVE))
+        beat, code = max(x.k, x.s, x.d) + 1, wire.age_up(age)
+        by.say("a", rows=wire.row(self.x.key, beat, wire.ALIVE, code))
 
     def accuse(self, by: Puppet) -> None:
         by.say("a", rows=wire.row(self.x.key, held(self.mesh["a"], "x").k, wire.SUSPECT))
@@ -99,6 +102,26 @@ def test_death_waits_for_the_help_of_whoever_says_that_the_member_lives(
     bridge.say("a", wire.HELPED, probe=asked.probe, options=options)
     assert scene.status() is Status.ALIVE
     assert scene.mesh.told("a", MemberDied, "x") == []
+
+
+def test_the_helper_is_who_tells_the_youngest_evidence_and_not_who_tells_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two bridges, 41 hosts: one host was held dead by one that asked only those who were told.
+
+    What passed from hand to hand is older than what a bridge tells [P138].
+    """
+    scene = Scene(monkeypatch, helpers=1)
+    bridge, told = scene.others[3], scene.others[4]
+    scene.x.answers = False
+    scene.accuse(scene.others[0])
+    scene.mesh.until(lambda: held(scene.mesh["a"], "x").failed_at is not None)
+    scene.mesh.run(0.05)
+    scene.mesh.sent.clear()
+    scene.tell(bridge)
+    scene.tell(told, age=0.04)
+    scene.mesh.run(0.3)
+    assert scene.helped() == {bridge.name}
 
 
 def test_one_held_dead_here_is_asked_and_not_taken_back_on_the_word_of_others(

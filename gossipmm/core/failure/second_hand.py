@@ -70,8 +70,10 @@ class SecondHand:
         if lifts and not member.contested:
             return evidence
         member.merge(heartbeat, heartbeat)
-        member.vouched_by = self._key_of(reporter)
-        member.vouched_at = max(member.vouched_at, evidence.at)
+        if evidence.at >= member.vouched_at:
+            # Whoever tells the youngest evidence is nearest to it: perhaps one that reached it.
+            member.vouched_at = evidence.at
+            member.vouched_by = self._key_of(reporter)
         if not member.contested:
             self._ask(member)
         return None
