@@ -11,6 +11,9 @@ from typing import Final, TypeAlias, get_args
 
 from gossipmm.core.values.drained import DrainAsked
 from gossipmm.core.values.event import event
+from gossipmm.core.values.key_events import KeyRotation as KeyRotation
+from gossipmm.core.values.key_events import KeysChanged as KeysChanged
+from gossipmm.core.values.key_events import KeyWanted as KeyWanted
 from gossipmm.core.values.name_events import Equivocating as Equivocating
 from gossipmm.core.values.name_events import IdentityConflict as IdentityConflict
 from gossipmm.core.values.name_events import NameClaimed as NameClaimed
@@ -331,43 +334,6 @@ class ForeignTraffic:
     source: Address
     reason: Drop
     kid: str
-
-
-@event
-class KeysChanged:
-    """This node's keys, or its part in a rotation, changed: the shell has to write them.
-
-    Ids (hex) only: the keys themselves are in ``Node.keys.ring``.
-    """
-
-    at: float
-    sending: str
-    held: tuple[str, ...]
-    retired: tuple[str, ...]
-
-
-@event
-class KeyWanted:
-    """A rotation out of band needs the key of this id from this node's own file."""
-
-    at: float
-    kid: str
-
-
-@event
-class KeyRotation:
-    """A rotation of keys begins a phase here: ``add``, ``use`` or ``done``.
-
-    ``missing``: members that had not come as far when this node ended the previous phase; they need
-    the new key by hand. Empty where another node ended it.
-    """
-
-    at: float
-    phase: str
-    kid: str
-    replaces: str
-    out_of_band: bool
-    missing: tuple[NodeId, ...]
 
 
 @event
