@@ -21,6 +21,7 @@ from gossipmm import secretfile
 from gossipmm.core.identity.certificates import Certificate, Wanted, encode_certificate
 from gossipmm.core.identity.keys import Ed25519Signer
 from gossipmm.core.identity.revocations import encode_revocations
+from gossipmm.core.values.rotation_order import RotationOrder, order_of_text
 from gossipmm.errors import IdentityError
 from gossipmm.identityfile import CERTIFICATE, REVOCATIONS, create_key, dump, load_key
 from gossipmm.names import why_not_name
@@ -165,28 +166,55 @@ class Authority:
         Names whose revoked certificates have ended since leave the list.
         """
         with self._locked() as state:
-            least = dict(state["revocations"]["least"])
-            rows = [_issued(row) for row in state["issued"]]
-            for name in names:
-                mine = [one.issue for one in rows if one.name == name]
-                if not mine:
-                    raise IdentityError(
-                        f"{name}: no certificate of it was issued here: gossipmm ca show lists all"
-                    )
-                least[name] = max(mine) + 1
-            ends: dict[str, float] = {}
-            for one in rows:
-                if one.issue < least.get(one.name, 0):
-                    # Those that hold it keep it for a day and some minutes after its end.
-                    ends[one.name] = max(ends.get(one.name, 0), one.expires + 2 * _DAY)
-            least = {name: least[name] for name in least if ends.get(name, 0) > wall}
-            number = state["revocations"]["number"] + 1
-            made = encode_revocations(
-                self.signer(), cluster=state["cluster"], number=number, least=least
-            )
-            state["revocations"] = {"number": number, "least": least}
-            secretfile.replace(self._ledger, _text(state), _LEDGER)
-            _publish(self.revocations_file, dump(REVOCATIONS, made.raw))
+            return self._publish_list(state, names, wall, _order(state))
+
+    def order(self, order: RotationOrder, wall: float) -> tuple[int, str]:
+        """Order a rotation of the gossip key, instead of the last one; return as ``revoke``."""
+        with self._locked() as state:
+            last = _order(state)
+            if last is not None and order[:2] < last[:2]:
+                raise IdentityError(
+                    f"{order.text()}: is of an earlier rotation than the last that was ordered, "
+                    f"{last.text()}: take the word that an agent gives now (gossipmm keys rotate)"
+                )
+            return self._publish_list(state, (), wall, order)
+
+    def ordered(self) -> RotationOrder | None:
+        """Return the rotation of keys that was ordered last; None: none was."""
+        return _order(self._state())
+
+    def _publish_list(
+        self,
+        state: dict[str, Any],
+        names: Iterable[str],
+        wall: float,
+        order: RotationOrder | None,
+    ) -> tuple[int, str]:
+        """Write the next list: the names revoked so far and ``names``, and the order."""
+        least = dict(state["revocations"]["least"])
+        rows = [_issued(row) for row in state["issued"]]
+        for name in names:
+            mine = [one.issue for one in rows if one.name == name]
+            if not mine:
+                raise IdentityError(
+                    f"{name}: no certificate of it was issued here: gossipmm ca show lists all"
+                )
+            least[name] = max(mine) + 1
+        ends: dict[str, float] = {}
+        for one in rows:
+            if one.issue < least.get(one.name, 0):
+                # Those that hold it keep it for a day and some minutes after its end.
+                ends[one.name] = max(ends.get(one.name, 0), one.expires + 2 * _DAY)
+        least = {name: least[name] for name in least if ends.get(name, 0) > wall}
+        number = state["revocations"]["number"] + 1
+        made = encode_revocations(
+            self.signer(), cluster=state["cluster"], number=number, least=least, order=order
+        )
+        state["revocations"] = {"number": number, "least": least}
+        if order is not None:
+            state["rotation"] = order.text()
+        secretfile.replace(self._ledger, _text(state), _LEDGER)
+        _publish(self.revocations_file, dump(REVOCATIONS, made.raw))
         return number, self.revocations_file
 
     # -- the ledger ----------------------------------------------------------------------------
@@ -215,6 +243,7 @@ class Authority:
                 raise ValueError
             if not all(isinstance(each, int) for each in (*least.values(), _number(state))):
                 raise ValueError
+            _order(state)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise IdentityError(
                 f"{self._ledger}: is damaged: put a copy of it back; without one, write "
@@ -227,6 +256,12 @@ class Authority:
 def _kept(wanted: tuple[str, ...] | None, last: tuple[str, ...] | None) -> tuple[str, ...] | None:
     """Return what a certificate shall say: a renewal takes nothing away that was not named."""
     return last if wanted is None else wanted
+
+
+def _order(state: dict[str, Any]) -> RotationOrder | None:
+    """Read the rotation that was ordered last. Raises ValueError or AttributeError."""
+    word = state.get("rotation")
+    return None if word is None else order_of_text(word)
 
 
 def _number(state: dict[str, Any]) -> object:

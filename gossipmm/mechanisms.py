@@ -53,6 +53,7 @@ class Mechanism(StrEnum):
     QUICK_RESENDS = "quick_resends"  #: an unanswered probe is sent again within the interval
     REFUTATION_BY_ANYONE = "refutation_by_anyone"  #: whoever knows better contradicts a suspicion
     RING = "ring"  #: each interval's exchange is with the successor on the ring of record keys
+    ROTATION_ORDERS = "rotation_orders"  #: where there is an authority, it orders rotations of keys
     SECOND_PUSH = "second_push"  #: broadcasts are pushed twice
     SECOND_HAND_ASKS = "second_hand_asks"  #: others' word of a life asks, and does not undo silence
     SIGNED_ENDS = "signed_ends"  #: floors and leaves of members that sign count by what they signed

@@ -7,7 +7,14 @@ from __future__ import annotations
 
 import logging
 
-from gossipmm.core.values.events import Event, Isolated, NotAdmitted, SelfSuspected, TableFull
+from gossipmm.core.values.events import (
+    Event,
+    Isolated,
+    NotAdmitted,
+    RotationUnordered,
+    SelfSuspected,
+    TableFull,
+)
 from gossipmm.text.events import as_line
 
 __all__ = ("CODES", "Faults")
@@ -15,9 +22,9 @@ __all__ = ("CODES", "Faults")
 #: Every code: an announced address that the machine no longer has; no datagram leaves the machine;
 #: others suspect this node again and again; the state file, or the file of keys, cannot be written;
 #: no path leads to a member that others reach; the table has no room for newcomers; others have
-#: none for this node; it prefers its own zone, and has none, or near hosts, and keeps no
-#: coordinate; somebody uses a name with another key, said two things, or is refused here as
-#: unsigned; this node's own certificate ends soon.
+#: none for this node; members tell of a rotation of keys that was not ordered; it prefers its own
+#: zone, and has none, or near hosts, and keeps no coordinate; somebody uses a name with another
+#: key, said two things, or is refused here as unsigned; this node's own certificate ends soon.
 CODES = (
     "address_gone",
     "sends_fail",
@@ -27,13 +34,19 @@ CODES = (
     "no_path",
     "table_full",
     "not_admitted",
+    "rotation_unordered",
     "no_zone",
     "no_distances",
     "identity",
     "certificate",
 )
 #: What the core says of this node -> its code.
-_EVENTS = {SelfSuspected: "suspected", TableFull: "table_full", NotAdmitted: "not_admitted"}
+_EVENTS = {
+    SelfSuspected: "suspected",
+    TableFull: "table_full",
+    NotAdmitted: "not_admitted",
+    RotationUnordered: "rotation_unordered",
+}
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +76,7 @@ class Faults:
         """Take an event of the core, which is logged as all events are."""
         if isinstance(event, Isolated):
             self.alarmed = event.active
-        if isinstance(event, (SelfSuspected, TableFull, NotAdmitted)):
+        if isinstance(event, (SelfSuspected, TableFull, NotAdmitted, RotationUnordered)):
             code = _EVENTS[type(event)]
             if event.active:
                 self.set(code, as_line(event, ""), log=False)

@@ -128,6 +128,37 @@ def revoke(names: tuple[str, ...], folder: str, as_json: bool) -> None:
 
 
 @ca.command()
+@click.argument("word")
+@_folder_option
+@output_option
+def rotate(word: str, folder: str, as_json: bool) -> None:
+    """Order a rotation of the gossip key: without that none begins where there is an authority.
+
+    WORD is what gossipmm keys rotate (or keys rotate --cancel) asks for on an agent. Prints the
+    file of all that is revoked and ordered: name it as ``revocations`` on that agent, reload that,
+    and repeat the command there.
+    """
+    from gossipmm.authority import Authority
+    from gossipmm.core.values.rotation_order import order_of_text
+
+    try:
+        order = order_of_text(word)
+    except ValueError:
+        raise click.BadParameter(
+            f"{word!r} orders no rotation: copy the word that gossipmm keys rotate prints on an "
+            "agent, as 0.5.12.3600.1a2b3c4d.any",
+            param_hint="WORD",
+        ) from None
+    count, path = Authority(folder).order(order, time.time())
+    if as_json:
+        show_json({"file": path, "number": count, "order": order.text()})
+        return
+    what = f"to key {order.new.hex()}, out of band" if order.new else "to a new key"
+    say(f"{path}: list {count} orders rotation {order.epoch}, from key {order.old.hex()} {what}")
+    say(f'in the configuration of that agent: revocations = "{path}"; reload it, and repeat')
+
+
+@ca.command()
 @click.argument("file", type=click.Path(), required=False)
 @_folder_option
 @output_option
@@ -147,14 +178,17 @@ def show(file: str | None, folder: str, as_json: bool) -> None:
         return
     authority = Authority(folder)
     cluster, text = authority.cluster, public_key_text(authority.signer().public)
-    issued, revoked = authority.issued(), authority.revoked()
+    issued, revoked, order = authority.issued(), authority.revoked(), authority.ordered()
     if as_json:
         rows = [{**one.row(), "revoked": _is_revoked(one, revoked)} for one in issued]
         facts = {"folder": folder, "cluster": cluster, "authority": text}
-        show_json({**facts, "issued": rows, "revoked": revoked})
+        word = None if order is None else order.text()
+        show_json({**facts, "issued": rows, "revoked": revoked, "rotation": word})
         return
     say(f"{folder}: an authority for the cluster {cluster}")
     say(f'authority = ["{text}"]')
+    if order is not None:
+        say(f"the last rotation of the gossip key that it ordered: {order.text()}")
     if issued:
         click.echo()
         head = ("NAME", "KEY", "ISSUE", "ENDS", "TOPICS", "NETWORKS")

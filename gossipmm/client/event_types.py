@@ -13,7 +13,12 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias, TypedDict, final
 
-from gossipmm.client.key_event_types import KeyRotationTold, KeysChangedTold, KeyWantedTold
+from gossipmm.client.key_event_types import (
+    KeyRotationTold,
+    KeysChangedTold,
+    KeyWantedTold,
+    RotationUnorderedTold,
+)
 from gossipmm.client.refusal_types import (
     DrainAskedTold,
     EquivocatingTold,
@@ -406,6 +411,7 @@ WatchedEvent: TypeAlias = (
     | ForeignTrafficTold
     | KeysChangedTold
     | KeyWantedTold
+    | RotationUnorderedTold
     | KeyRotationTold
     | DrainAskedTold
     | UserEventTold

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict, final
 
-__all__ = ("KeyRotationTold", "KeyWantedTold", "KeysChangedTold")
+__all__ = ("KeyRotationTold", "KeyWantedTold", "KeysChangedTold", "RotationUnorderedTold")
 
 
 @final
@@ -27,6 +27,19 @@ class KeyWantedTold(TypedDict):
     time: float
     text: str
     kid: str
+
+
+@final
+class RotationUnorderedTold(TypedDict):
+    """Members tell of a rotation of keys that the authority has not ordered, or no longer do."""
+
+    event: Literal["rotation_unordered"]
+    time: float
+    text: str
+    active: bool
+    kid: str
+    by: list[str]
+    order: str
 
 
 @final

@@ -24,6 +24,7 @@ _LEVELS: dict[type[events.Event], int] = {
     events.GenerationAhead: logging.WARNING,
     events.ForeignTraffic: logging.WARNING,
     events.KeyWanted: logging.WARNING,
+    events.RotationUnordered: logging.WARNING,
 }
 #: For whoever runs several workers of one server, the most frequent cause.
 _WORKERS = (

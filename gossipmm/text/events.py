@@ -169,6 +169,17 @@ def _foreign(event: events.ForeignTraffic) -> str:
     return FOREIGN_TRAFFIC[event.reason].format(key=key)
 
 
+def _unordered(event: events.RotationUnordered) -> str:
+    if not event.active:
+        return "nobody tells of a rotation of keys any longer that the authority has not ordered"
+    who = ", ".join(event.by) or "somebody"
+    return (
+        f"{who} told this node of a rotation to key {event.kid} that the authority has not "
+        "ordered: it does not begin here. If none of your people began it, find out who did; if it "
+        f"is meant, run gossipmm ca rotate {event.order} where the authority's folder is"
+    )
+
+
 def _rotation(event: events.KeyRotation) -> str:
     what = f"key rotation from {event.replaces} to {event.kid}"
     if event.out_of_band:
@@ -264,6 +275,7 @@ EVENTS: Mapping[type, Callable[[Any, str], str]] = {
     events.KeyWanted: lambda e, _: (
         f"a rotation out of band needs key {e.kid}: put it into this node's file of keys"
     ),
+    events.RotationUnordered: lambda e, _: _unordered(e),
     events.KeyRotation: lambda e, _: _rotation(e),
     DrainAsked: lambda e, _: drain_asked(e),
     UserEvent: lambda e, me: user_event(e, me),

@@ -236,3 +236,29 @@ def test_a_damaged_ledger_says_how_to_go_on(run, tmp_path):
     for text in ("", "[]", '{"cluster": 1}', '{"cluster": "x", "revocations": {}, "issued": []}'):
         ledger.write_text(text)
         assert "ledger.json: is damaged: put a copy of it back" in run("ca", "show", status=2)
+
+
+def test_a_rotation_is_ordered_beside_what_was_revoked_and_never_an_earlier_one(run, tmp_path):
+    """Each list has the last order as well: a later revocation takes it away from nobody."""
+    asked(run, "ca", "init", "--cluster", "prod")
+    asked(run, "ca", "issue", "b", "--key", public_key_text(NODE))
+    first = asked(run, "ca", "rotate", "0.4.12.3600.1a2b.any")
+    assert (first["number"], first["order"]) == (1, "0.4.12.3600.1a2b.any")
+    text = run("ca", "rotate", "1.5.12.3600.1a2b.3c4d")
+    assert "list 2 orders rotation 5, from key 1a2b to key 3c4d, out of band" in text
+    assert "reload it, and repeat" in text
+    asked(run, "ca", "revoke", "b")
+    raw = identityfile.load_revocations(str(tmp_path / "gossipmm-authority" / "revocations.pem"))
+    read = revocations_untrusted(getattr(raw, "raw", raw))
+    assert (read.number, set(read.least), read.order.text()) == (3, {"b"}, "1.5.12.3600.1a2b.3c4d")
+    assert "an earlier rotation than the last" in run(
+        "ca", "rotate", "0.4.12.3600.1a2b.any", status=2
+    )
+    assert asked(run, "ca", "show")["rotation"] == "1.5.12.3600.1a2b.3c4d"
+    assert "ordered: 1.5.12.3600.1a2b.3c4d" in run("ca", "show")
+
+
+def test_a_word_that_orders_nothing_is_refused_where_it_was_typed(run):
+    asked(run, "ca", "init", "--cluster", "prod")
+    assert "'0.4.12' orders no rotation: copy the word" in run("ca", "rotate", "0.4.12", status=2)
+    assert not authorities.Authority("gossipmm-authority").ordered()

@@ -41,7 +41,9 @@ class SealedMesh(Mesh):
             generation=self.new_generation(),
             rng=rng,
             now=self.now,
+            wall_ms=self.wall_ms() if self._knows_wall else None,
             envelope=CoseEnvelope(ring, self.config.cluster, rng),
+            identity=self._identity(name),
         )
         seeds = [self[first].addresses[0] for first in self.names()[:3]]
         self._put(name, address, node)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -201,3 +202,47 @@ def test_a_wrong_certificate_is_refused_in_words_at_both_ends(cluster: Cluster) 
             f"{name} says so",
         )
     assert cluster.alive("a") == cluster.alive("b") == ["a", "b"]
+
+
+def test_a_rotation_of_keys_begins_once_the_authority_has_ordered_it(cluster: Cluster) -> None:
+    """Whoever runs the command is told what to run where the authority is, and then it goes."""
+    ca = ("--folder", cluster.path("ca", "folder"))
+    made = json.loads(run("ca", "init", "--cluster", "gossipmm", *ca, "-o", "json").stdout)
+    keyring = cluster.path("first", "json")
+    assert run("keygen", keyring).returncode == 0
+    settings: dict[str, dict[str, Any]] = {}
+    for name in "ab":
+        shutil.copy(keyring, cluster.path(name, "json"))
+        file = cluster.config(name, state_file=cluster.path(name, "state"))
+        new = run("identity", "new", "--config", file, "-o", "json").stdout
+        issue = ("ca", "issue", name, "--out", cluster.path(name, "pem"), *ca)
+        assert run(*issue, "--key", json.loads(new)["public"]).returncode == 0
+        settings[name] = {
+            "identity": "require",
+            "authority": [made["authority"]],
+            "certificate": cluster.path(name, "pem"),
+            "keyring": cluster.path(name, "json"),
+        }
+        cluster.start(name, **settings[name])
+    for name in "ab":
+        until(lambda name=name: cluster.alive(name) == ["a", "b"], f"both known to {name}")
+    rotate = ("keys", "rotate", "--control", cluster.path("a", "sock"))
+    refused = run(*rotate)
+    assert refused.returncode == 2, refused
+    assert "the authority of this cluster has not ordered this rotation" in refused.stderr
+    word = refused.stderr.partition("gossipmm ca rotate ")[2].partition(",")[0]
+    wrong = run("ca", "rotate", word[:-1], *ca)
+    assert wrong.returncode == 2
+    assert "orders no rotation: copy the word" in wrong.stderr
+    ordered = json.loads(run("ca", "rotate", word, *ca, "-o", "json").stdout)
+    assert ordered["order"] == word
+    before = cluster.ask("a", "keys", "list")["keys"]
+    cluster.config("a", **settings["a"], revocations=ordered["file"])
+    cluster.programs["a"].signal(signal.SIGHUP)
+    done = until(lambda: (found := run(*rotate)).returncode == 0 and found, "rotated")
+    assert "done; 2 of 2 members" in done.stdout
+    for name in "ab":
+        held = cluster.ask(name, "keys", "list")["keys"]
+        assert len(held) == 1
+        assert held != before
+    assert word in run("ca", "show", *ca).stdout

@@ -301,6 +301,10 @@ BY_TEST: dict[str, tuple[str, str]] = {
         "core/test_capacity.py",
         "test_who_is_refused_is_told_why_and_both_sides_say_so_once",
     ),
+    "RotationUnordered": (
+        "core/test_rotation_orders.py",
+        "test_a_rotation_that_one_member_begins_is_taken_part_in_by_nobody",
+    ),
     "SelfSuspected": (
         "core/test_moving.py",
         "test_who_is_suspected_ten_times_in_a_minute_says_so_once_and_takes_it_back",

@@ -19,6 +19,7 @@ from gossipmm.core.identity.certificates import (
 from gossipmm.core.identity.keys import Identity, Verify
 from gossipmm.core.identity.revocations import Revocations, revocations_untrusted
 from gossipmm.core.values.fault import Fault
+from gossipmm.core.values.rotation_order import RotationOrder
 from gossipmm.core.values.types import NodeId
 from gossipmm.core.wire.pages import Page
 
@@ -168,6 +169,11 @@ class Certified:
     def number(self) -> int:
         """The number of that list; 0: there is none."""
         return 0 if self._revoked is None else self._revoked.number
+
+    @property
+    def order(self) -> RotationOrder | None:
+        """The rotation of keys that the authority's list allows; None: it has not ordered any."""
+        return None if self._revoked is None else self._revoked.order
 
     def take_revocations(self, raw: bytes) -> Fault | None:
         """Take a list of revocations; say why it does not count, or is not a newer one [P165]."""

@@ -1,10 +1,12 @@
-"""Revocations: an authority says which certificates no longer count [P162].
+"""The list of an authority: what certificates no longer count, what rotation may begin.
 
 The list is signed as a certificate is, with a content type of its own::
 
-    { 3: cluster, -70004: number, -70005: {name: least issue that counts} }
+    { 3: cluster, -70004: number, -70005: {name: least issue that counts},
+      ? -70006: [evictions, epoch, members, keep, old kid, new kid] }
 
-The highest number of a cluster counts, and replaces the list before as a whole.
+The highest number of a cluster counts, and replaces the list before as a whole [P162]. Versions
+that know no orders [P185] skip the last claim.
 """
 
 from __future__ import annotations
@@ -12,12 +14,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from gossipmm.core.identity.certificates import Certificate
 from gossipmm.core.identity.keys import Signer, Verify
 from gossipmm.core.identity.sign1 import Signed, seal, signed_untrusted, why_not_signed
 from gossipmm.core.values.fault import Fault
+from gossipmm.core.values.rotation_order import RotationOrder, order_of
 from gossipmm.core.values.types import NodeId
 from gossipmm.core.wire.frame import MAX_COUNTER
 from gossipmm.errors import IdentityError
@@ -32,7 +35,7 @@ __all__ = (
 
 #: Bytes: it travels whole in one datagram, beside a frame. Some 35 names of 20 characters.
 MAX_REVOCATIONS: Final = 1000
-_AUD, _NUMBER, _LEAST = 3, -70004, -70005
+_AUD, _NUMBER, _LEAST, _ORDER = 3, -70004, -70005, -70006
 _CONTENT: Final = "gossipmm-revocations"
 
 
@@ -44,6 +47,8 @@ class Revocations(NamedTuple):
     number: int
     #: Name: certificates with a lower issue number do not count.
     least: Mapping[NodeId, int]
+    #: The rotation of keys that may begin; None: the authority has not ordered any.
+    order: RotationOrder | None
     signed: Signed
     #: As it was issued, and travels.
     raw: bytes
@@ -62,13 +67,20 @@ class Revocations(NamedTuple):
 
 
 def encode_revocations(
-    signer: Signer, *, cluster: str, number: int, least: Mapping[str, int]
+    signer: Signer,
+    *,
+    cluster: str,
+    number: int,
+    least: Mapping[str, int],
+    order: RotationOrder | None = None,
 ) -> Revocations:
     """Sign a list of revocations. Raises IdentityError for what cannot be one."""
     for name in least:
         if reason := why_not_name("node name", name):
             raise IdentityError(reason)
-    claims = {_AUD: cluster, _NUMBER: number, _LEAST: dict(sorted(least.items()))}
+    claims: dict[int, Any] = {_AUD: cluster, _NUMBER: number, _LEAST: dict(sorted(least.items()))}
+    if order is not None:
+        claims[_ORDER] = list(order)
     raw = seal(claims, signer, _CONTENT)
     if len(raw) > MAX_REVOCATIONS:
         raise IdentityError(
@@ -92,7 +104,8 @@ def revocations_untrusted(raw: bytes) -> Revocations | Fault:
         return Fault.MALFORMED
     if not (is_name(cluster) and 0 < number < MAX_COUNTER and all(map(_is_entry, least.items()))):
         return Fault.MALFORMED
-    return Revocations(cluster, number, MappingProxyType(least), signed, raw)
+    order = order_of(signed.claims[_ORDER]) if _ORDER in signed.claims else None
+    return Revocations(cluster, number, MappingProxyType(least), order, signed, raw)
 
 
 def _is_entry(item: tuple[object, object]) -> bool:

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from gossipmm.core.life.generation import OwnGenerations
 from gossipmm.core.life.rotation_hearsay import believed, higher, one_step, told_by_most
+from gossipmm.core.life.rotation_orders import RotationOrders
 from gossipmm.core.life.rotation_progress import (
     Progress,
     Straggler,
@@ -65,9 +66,11 @@ class Rotation:
         envelope: Envelope,
         enter: Callable[[float], None],
         own_generations: OwnGenerations,
+        orders: RotationOrders,
     ) -> None:
         self._local = local
         self._outbox = outbox
+        self._orders = orders
         self._envelope = envelope
         self._own = own_generations
         self._enter = enter
@@ -121,6 +124,8 @@ class Rotation:
             return
         self._doubts = True
         if isinstance(step, RotationState):
+            if not (step.is_same(ring.rotation) or self._orders.allows(step)):
+                return
             new = believed(self._local.table, ring, step, self._without)
             if new is not None:
                 self._adopt(new)
@@ -137,6 +142,7 @@ class Rotation:
         table = self._local.table
         told = higher(table, ring)
         self._doubts = bool(told)
+        self._orders.watch(ring.rotation, told)
         if not told:
             self._lacks = b""
             return
@@ -304,6 +310,7 @@ class Rotation:
             members,
             int(keep),
         )
+        register = self._orders.ordered(register)
         self._adopt(replace(ring, rotation=register))
 
     def leave_behind(self, names: Iterable[NodeId], now: float) -> None:

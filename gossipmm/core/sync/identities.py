@@ -24,6 +24,7 @@ from gossipmm.core.sync.revocations import RevocationList
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values.fault import Fault
+from gossipmm.core.values.rotation_order import RotationOrder
 from gossipmm.core.values.types import MemberView, NodeId
 from gossipmm.mechanisms import Mechanism
 
@@ -173,6 +174,15 @@ class Identities:
     def revoked(self) -> tuple[NodeId, ...]:
         """Return names whose certificate is revoked, of those that are known here."""
         return () if self._certified is None else self._certified.revoked()
+
+    @property
+    def orders_rotations(self) -> bool:
+        """True where an authority has to order a rotation of keys before it may begin [P185]."""
+        return self._certified is not None and Mechanism.ROTATION_ORDERS not in self._local.without
+
+    def rotation_order(self) -> RotationOrder | None:
+        """Return the last rotation of keys that the authority ordered; None: not any yet."""
+        return None if self._certified is None else self._certified.order
 
     def revocations(self) -> bytes | None:
         """Return the list of revocations held, for the state file [P165]."""

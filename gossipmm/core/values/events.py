@@ -14,6 +14,7 @@ from gossipmm.core.values.event import event
 from gossipmm.core.values.key_events import KeyRotation as KeyRotation
 from gossipmm.core.values.key_events import KeysChanged as KeysChanged
 from gossipmm.core.values.key_events import KeyWanted as KeyWanted
+from gossipmm.core.values.key_events import RotationUnordered as RotationUnordered
 from gossipmm.core.values.name_events import Equivocating as Equivocating
 from gossipmm.core.values.name_events import IdentityConflict as IdentityConflict
 from gossipmm.core.values.name_events import NameClaimed as NameClaimed
@@ -379,6 +380,7 @@ Event: TypeAlias = (
     | ForeignTraffic
     | KeysChanged
     | KeyWanted
+    | RotationUnordered
     | KeyRotation
     | DrainAsked
     | UserEvent

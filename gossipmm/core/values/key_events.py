@@ -5,7 +5,7 @@ from __future__ import annotations
 from gossipmm.core.values.event import event
 from gossipmm.core.values.types import NodeId
 
-__all__ = ("KeyRotation", "KeyWanted", "KeysChanged")
+__all__ = ("KeyRotation", "KeyWanted", "KeysChanged", "RotationUnordered")
 
 
 @event
@@ -27,6 +27,21 @@ class KeyWanted:
 
     at: float
     kid: str
+
+
+@event
+class RotationUnordered:
+    """Members tell of a rotation of keys that the authority has not ordered, or no longer do.
+
+    It does not begin here. ``by``: some of those that tell of it. ``order``: the word with which
+    the authority would order it.
+    """
+
+    at: float
+    active: bool
+    kid: str
+    by: tuple[NodeId, ...]
+    order: str
 
 
 @event

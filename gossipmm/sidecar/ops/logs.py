@@ -79,6 +79,7 @@ _LEVELS: dict[type, int] = {
     events.MemberImpaired: logging.WARNING,
     events.ForeignTraffic: logging.WARNING,
     events.KeyWanted: logging.WARNING,
+    events.RotationUnordered: logging.WARNING,
     DrainAsked: logging.WARNING,
     UserEventsLost: logging.WARNING,
     UserEventsRefused: logging.WARNING,

@@ -11,7 +11,7 @@ from gossipmm.core.values.types import NodeState
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import encode_page_zero
 from gossipmm_sim.faults.base import Context, Window, fault, select
-from gossipmm_sim.faults.hostile import Insider
+from gossipmm_sim.faults.hostile import Insider, own_seal
 
 if TYPE_CHECKING:
     from gossipmm_sim.engine.host import Host
@@ -69,7 +69,9 @@ class Registers(Insider):
         state = _register(self.what, ring.rotation.epoch, phase)
         keys = Told(tuple(one.kid for one in ring.keys), state)
         page = encode_page_zero(
-            liar.node_name, core.generation, told[0], NodeState.UP, core.addresses, {}, keys
+            *(liar.node_name, core.generation, told[0], NodeState.UP, core.addresses, {}),
+            keys=keys,
+            seal=own_seal(run, liar),
         )
         return [(b"", {wire.OPT_PAGES: [page.raw]})]
 

@@ -52,6 +52,8 @@ def _case(
     warmup: float = 5.0,
     hosts_per_topic: int = 32,
     identity: str = "off",
+    trust: str = "pin",
+    encrypted: bool = False,
     **config: object,
 ) -> Ablation:
     scenario = Scenario(
@@ -63,6 +65,8 @@ def _case(
         duration=duration,
         hosts_per_topic=hosts_per_topic,
         identity=identity,
+        trust=trust,
+        encrypted=encrypted,
         faults=faults,
         checks=checks,
         config=config,
@@ -297,6 +301,15 @@ ABLATIONS: dict[str, Ablation] = {
             ("at_most figure=core.renewals value=0",),
             ("later_life at=1 until=10 by=3 what=floor",),
             identity="require",
+        ),
+        _case(
+            Mechanism.ROTATION_ORDERS,
+            "no rotation of keys begins that the authority has not ordered",
+            ("at_most figure=events.KeyRotation value=0",),
+            ("registers at=1 until=10 by=3 what=next rate=2",),
+            identity="require",
+            trust="authority",
+            encrypted=True,
         ),
         _case(
             Mechanism.IMPAIRED,
