@@ -170,10 +170,10 @@ class Liveness:
         #: When the word of others last ended a suspicion of it here; -inf once it was reached. How
         #: often such a word has made this holder ask again in this suspicion
         #: (``failure/second_hand.py``).
-        self.lifted_at: float = -inf
+        self.lifted_at: float = LONG_AGO
         self.contested = 0
         #: How young the evidence is that others told meanwhile, and the key of who told it last.
-        self.vouched_at: float = -inf
+        self.vouched_at: float = LONG_AGO
         self.vouched_by = 0
 
     @property
@@ -291,7 +291,7 @@ class Liveness:
         """Note that this holder's own probe was answered at ``at``, whatever the heartbeat."""
         self.heard = max(self.heard, at)
         self.failed_at = None
-        self.lifted_at = -inf
+        self.lifted_at = LONG_AGO
 
     def answered(self) -> None:
         """End the suspicion of a member that answered this holder, whatever was accused [P132]."""
