@@ -6,7 +6,7 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from gossipmm.core.table.liveness import LONG_AGO, Liveness
-from gossipmm.core.table.memory import A_MEMBER, of_page
+from gossipmm.core.table.memory import A_MEMBER, of_metadata, of_pages
 from gossipmm.core.table.path import Path
 from gossipmm.core.values.timers import Token
 from gossipmm.core.values.trail import EvidenceKind
@@ -72,8 +72,8 @@ class Member(Liveness):
         "joining",
         "key",
         "looping",
-        "memory",
         "metadata",
+        "metadata_memory",
         "name",
         "node_state",
         "page_hash",
@@ -111,9 +111,8 @@ class Member(Liveness):
         #: XOR of a hash of (number, version) over all pages: what wire version 1 compares.
         self.versions_hash = 0
         self.reads = 1  # the highest wire version that it announces
-        #: Bytes of all pages, their entries, and the memory that all of it takes.
-        self.size = self.registered = 0
-        self.memory = A_MEMBER
+        #: Bytes of all pages, their entries, and the memory that their metadata takes.
+        self.size = self.registered = self.metadata_memory = 0
         self.addresses: tuple[Address, ...] = ()
         #: What was measured of them; None: nothing yet, or there is one and nothing wrong with it.
         self.path: Path | None = None
@@ -166,6 +165,12 @@ class Member(Liveness):
         return self.helped_at > self.seen_at
 
     @property
+    def memory(self) -> int:
+        """Bytes that the record takes here, by what is counted of it; kept, it took 32 more."""
+        pages = of_pages(len(self.pages), self.size, self.registered)
+        return A_MEMBER + pages + self.metadata_memory
+
+    @property
     def versions(self) -> dict[int, int]:
         """Page number -> version held."""
         return {number: page.version for number, page in self.pages.items()}
@@ -182,10 +187,10 @@ class Member(Liveness):
             self.versions_hash ^= _hash_version(page.number, old.version)
             self.size -= len(old.raw)
             self.registered -= len(old.entries)
-            self.memory -= of_page(old)
+            self.metadata_memory -= of_metadata(old)
         self.size += len(page.raw)
         self.registered += len(page.entries)
-        self.memory += of_page(page)
+        self.metadata_memory += of_metadata(page)
         self.page_hash ^= page.digest >> 16
         self.versions_hash ^= _hash_version(page.number, page.version)
         self.pages[page.number] = page

@@ -10,7 +10,7 @@ from typing import Final
 
 from gossipmm.core.wire.pages import Page
 
-__all__ = ("A_CLOSED", "A_MEMBER", "A_PAGE", "A_TOPIC", "of_page")
+__all__ = ("A_CLOSED", "A_MEMBER", "A_PAGE", "A_TOPIC", "of_metadata", "of_page", "of_pages")
 
 #: A record without pages: its object, trail, and places in the table's dicts.
 A_MEMBER: Final = 1900
@@ -31,9 +31,17 @@ A_CLOSED: Final = 300
 
 def of_page(page: Page) -> int:
     """Return the bytes that a page takes, its topics apart."""
-    taken = A_PAGE + A_BYTE * len(page.raw) + AN_ENTRY * len(page.entries)
-    if page.metadata:
-        taken += A_DICT + AN_ITEM * len(page.metadata)
+    return of_pages(1, len(page.raw), len(page.entries)) + of_metadata(page)
+
+
+def of_pages(pages: int, size: int, entries: int) -> int:
+    """Return the bytes that so many pages take, their metadata apart; ``size``: theirs as sent."""
+    return A_PAGE * pages + A_BYTE * size + AN_ENTRY * entries
+
+
+def of_metadata(page: Page) -> int:
+    """Return the bytes that the metadata of a page takes, beside its bytes as sent."""
+    taken = A_DICT + AN_ITEM * len(page.metadata) if page.metadata else 0
     for entry in page.entries:
         if entry.metadata:
             taken += A_DICT + AN_ITEM * len(entry.metadata)
