@@ -18,7 +18,9 @@ from gossipmm.core.identity.keys import (
     Signer,
     verify_ed25519,
 )
+from gossipmm.core.identity.revocations import encode_revocations
 from gossipmm.core.identity.signed import seal_of
+from gossipmm.core.values.rotation_order import order_of_text
 
 if TYPE_CHECKING:
     from gossipmm.core.wire.pages import Seal
@@ -27,6 +29,8 @@ __all__ = ("MODES", "SIGNATURES", "TRUSTS", "Keys", "StandInSigner", "verify_sta
 
 #: How far the hosts of a cluster go, what binds a key to a name, and what signs.
 MODES: Final = ("off", *(str(mode) for mode in IdentityMode))
+#: None that a node can have, so that nobody else has its key.
+_AUTHORITY: Final = "/authority"
 TRUSTS: Final = ("pin", "authority")
 SIGNATURES: Final = ("stand_in", "ed25519")
 
@@ -74,6 +78,15 @@ class Keys:
         """Return what signs pages with that key, whoever they are of."""
         return seal_of(self.signer(name, number), self.cluster)
 
+    def order(self, word: str, number: int) -> bytes:
+        """Return the authority's list with that number, which orders a rotation of keys."""
+        order = order_of_text(word)
+        signer = self.signer(_AUTHORITY)
+        made = encode_revocations(
+            signer, cluster=self.cluster, number=number, least={}, order=order
+        )
+        return made.raw
+
     def identity(
         self, name: str, mode: str, pins: Mapping[str, bytes], wall_ms: int, lists: bytes | None
     ) -> Identity:
@@ -82,8 +95,7 @@ class Keys:
         authorities: tuple[bytes, ...] = ()
         certificate: bytes | None = None
         if self.trust == "authority":
-            # Its name is none that a node can have, so that nobody else has its key.
-            authority, now = self.signer("/authority"), wall_ms // 1000
+            authority, now = self.signer(_AUTHORITY), wall_ms // 1000
             wanted = Wanted(
                 name, self.cluster, signer.public, max(1, now // 60), now - _LASTS, now + _LASTS
             )

@@ -10,6 +10,7 @@ from gossipmm.core.values.rotation_state import Phase, RotationState, Told
 from gossipmm.core.values.types import NodeState
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import encode_page_zero
+from gossipmm.errors import KeyringError
 from gossipmm_sim.faults.base import Context, Window, fault, select
 from gossipmm_sim.faults.hostile import Insider, own_seal
 
@@ -81,6 +82,8 @@ class Registers(Insider):
 class Rotate(Window):
     """The operator of host ``on`` begins a rotation to the key ``kid``, which goes by gossip.
 
+    Where there is an authority, that orders it first.
+
     From ``at`` to ``until`` every host writes its keys to its file whenever they change; with
     ``start=0`` nothing else happens. ``keys_lost`` is how many hosts lack ``kid`` at ``until``, and
     ``keys_kept`` how many have any other key then.
@@ -108,13 +111,21 @@ class Rotate(Window):
         if begun or not host.up:
             return
         register = core.keys.ring.rotation
-        if register.active:
-            if core.keys.ring.find(register.old) is not None:  # else it is being taken back
-                core.keys.cancel(host.core_time())
-        else:
-            begun.append(True)
-            new = Key(self.kid.encode(), self.kid[-1:].encode() * 32)
-            core.keys.start(new, host.core_time())
+        try:
+            if register.active:
+                if core.keys.ring.find(register.old) is not None:  # else it is being taken back
+                    core.keys.cancel(host.core_time())
+            else:
+                new = Key(self.kid.encode(), self.kid[-1:].encode() * 32)
+                core.keys.start(new, host.core_time())
+                begun.append(True)
+        except KeyringError as exc:
+            # The authority orders it, by what the refusal says; it is begun at the next look.
+            word = str(exc).partition("ca rotate ")[2].partition(",")[0]
+            ordered = run.memory("rotations ordered", list)
+            ordered.append(word)
+            raw = run.cluster.keys.order(word, len(ordered))
+            core.identities.set_revocations(raw, host.core_time())
         host.pump()
 
     def end(self, run: Context, key: str) -> None:
