@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gossipmm.core.values.types import IdentityState
 from gossipmm_sim.engine.cluster import Cluster
 from gossipmm_sim.errors import UsageError
+from gossipmm_sim.faults import parse_fault
 from gossipmm_sim.runs.run import run
 from gossipmm_sim.runs.scenario import Scenario, find
 
@@ -29,6 +32,18 @@ def test_without_keys_the_same_lie_moves_a_host():
     scenario = find("insiders_against_keys").with_settings({"lie": lie, "identity": "off"})
     result = run(scenario, seed=1)
     assert any(v.check.startswith("intact") for v in result.failures)
+
+
+def test_without_the_roll_out_the_same_lie_is_believed():
+    """The scenario of a roll-out under attack is green because hosts sign, and not for its lie."""
+    scenario = find("identities_are_rolled_out_under_attack")
+    result = run(replace(scenario, faults=("$lie",)), seed=1)
+    assert any(v.check.startswith("listed") for v in result.failures)
+
+
+def test_a_restart_with_a_mode_that_there_is_not_is_refused_with_those_there_are():
+    with pytest.raises(ValueError, match="identity='signed' is none of off, announce, require"):
+        parse_fault("restart at=1 on=0 identity=signed")
 
 
 @pytest.mark.parametrize(

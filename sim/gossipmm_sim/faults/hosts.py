@@ -7,6 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from gossipmm_sim.engine.shell import INBOX
+from gossipmm_sim.engine.signing import MODES
 from gossipmm_sim.faults.base import Context, Fault, Window, fault, select
 
 if TYPE_CHECKING:
@@ -109,6 +110,13 @@ class Restart(Each):
     lose_state: bool = False
     #: Seconds by which the wall clock is stepped meanwhile.
     wall: float = 0.0
+    #: How far the new process goes with identities (off, announce, require); empty: as before.
+    identity: str = ""
+
+    def __post_init__(self) -> None:
+        super(Restart, self).__post_init__()
+        if self.identity and self.identity not in MODES:
+            raise ValueError(f"identity={self.identity!r} is none of {', '.join(MODES)}")
 
     @property
     def last(self) -> float:
@@ -125,6 +133,7 @@ class Restart(Each):
 
     def _again(self, host: Host, _: object) -> None:
         if not host.up:
+            host.identity = self.identity or host.identity
             host.restart(new_address=self.new_address, lose_state=self.lose_state, wall=self.wall)
 
 
