@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 
-from gossipmm.sidecar.api import schemas
+from gossipmm.sidecar.api import schemas, status_schemas
 from gossipmm.sidecar.api.others import EveryStatus, MemberStatus
 from gossipmm.sidecar.http.messages import Request
 from gossipmm.sidecar.http.problems import ProblemError
@@ -39,11 +39,11 @@ class FakeAgent:
         self.started = time.monotonic()
         self.members: dict[str, schemas.Member] = {}
         self.topics: dict[str, schemas.Topic] = {}
-        self.differ: list[schemas.Peer] = []
+        self.differ: list[status_schemas.Peer] = []
         self.conflict: list[str] = []
         self.trouble: dict[str, str] = {}
         self.faults: dict[str, str] = {}
-        self.identity = schemas.Identity(
+        self.identity = status_schemas.Identity(
             mode="off",
             key="",
             public="",
@@ -155,7 +155,7 @@ class FakeAgent:
         self.topics["billing"] = schemas.Topic(
             topic="billing", stale=False, picks=[], fanout=[], hosts=[]
         )
-        self.differ = [schemas.Peer(name=name, since_ago=1.4) for name in some[:2]]
+        self.differ = [status_schemas.Peer(name=name, since_ago=1.4) for name in some[:2]]
 
     def tell(self, kind: str, text: str, **fields: Any) -> None:
         """Let an event happen."""
@@ -176,7 +176,7 @@ class FakeAgent:
         """Name of the node that answers."""
         return next(name for name, member in self.members.items() if member.own)
 
-    def status(self) -> schemas.StatusAnswer:
+    def status(self) -> status_schemas.StatusAnswer:
         """GET /v1/status."""
         now = time.monotonic()
         self._bytes += (now - self._counted) * self.rng.uniform(280, 420)
@@ -186,7 +186,7 @@ class FakeAgent:
             *(f"another live process is called {self.name}, at {at}" for at in self.conflict),
             *self.faults.values(),
         ]
-        return schemas.StatusAnswer(
+        return status_schemas.StatusAnswer(
             verdict="conflict" if self.conflict else "degraded" if reasons else "ok",
             reasons=reasons,
             reason_codes=["conflict"] * len(self.conflict) + list(self.faults),
@@ -200,7 +200,7 @@ class FakeAgent:
             leaving=False,
             conflict=self.conflict,
             impaired=False,
-            health=schemas.SelfHealth(
+            health=status_schemas.SelfHealth(
                 slow=False,
                 deaf=False,
                 held=0,
@@ -223,7 +223,7 @@ class FakeAgent:
             members=dict(Counter(member.status for member in self.members.values())),
             topics=len(self.topics),
             registrations=3,
-            traffic=schemas.Traffic(
+            traffic=status_schemas.Traffic(
                 sent_bytes=int(self._bytes),
                 received_bytes=int(self._bytes * 1.07),
                 sent_datagrams=int(self._bytes / 86),

@@ -13,7 +13,7 @@ from gossipmm.config import Config
 from gossipmm.config_tables import plain
 from gossipmm.core.values.events import KINDS
 from gossipmm.core.values.types import Status
-from gossipmm.sidecar.api import schemas, views
+from gossipmm.sidecar.api import schemas, status_schemas, views
 from gossipmm.sidecar.api.state import State
 from gossipmm.sidecar.api.watch import MAX_WATCHERS, Wanted
 from gossipmm.sidecar.http.messages import Response, Sender, Stream
@@ -30,7 +30,7 @@ _LOOK = 0.05
 _DEFAULT = Config()
 
 
-def status(state: State, call: Call) -> schemas.StatusAnswer:
+def status(state: State, call: Call) -> status_schemas.StatusAnswer:
     """Show the state of this agent."""
     return views.status(state)
 
@@ -155,7 +155,7 @@ ENDPOINTS = (
         path="/v1/status",
         handler=status,
         summary="How this agent is, and how far others agree with its table",
-        answer=schemas.StatusAnswer,
+        answer=status_schemas.StatusAnswer,
     ),
     Endpoint(
         method="GET",

@@ -37,13 +37,11 @@ from typing import Annotated, Any
 
 import msgspec
 
-from gossipmm.answers import VerdictName
-
 __all__ = (
-    "Acknowledged", "Changed", "DrainBody", "DrainOneBody", "Evidence", "Health",
+    "Acknowledged", "Changed", "Count", "DrainBody", "DrainOneBody", "Evidence", "Health",
     "Host", "JoinBody", "Joining", "Left", "LogLevel", "Member", "Members", "Own",
-    "OwnRegistrations", "Peer", "RegisterBody", "Ring", "SelfHealth",
-    "Setting", "Settings", "Stats", "StatusAnswer", "Topic", "Topics", "Traffic", "Why",
+    "OwnRegistrations", "RegisterBody", "Ring", "Seconds",
+    "Setting", "Settings", "Stats", "Topic", "Topics", "Why",
 )  # fmt: skip
 
 #: Values that metadata can hold.
@@ -276,120 +274,6 @@ class Changed(msgspec.Struct, kw_only=True):
 
 
 # -- the agent -------------------------------------------------------------------------------------
-
-
-class Peer(msgspec.Struct, kw_only=True):
-    """A live peer whose table differs from this one."""
-
-    name: str
-    since_ago: Seconds
-
-
-class Traffic(msgspec.Struct, kw_only=True):
-    """Gossip since the start. Bytes are UDP payload; add 28 a datagram for IPv4 and UDP headers."""
-
-    sent_bytes: Count
-    received_bytes: Count
-    sent_datagrams: Count
-    received_datagrams: Count
-    #: Datagrams, or parts of them, that were refused; by reason.
-    dropped: dict[str, int]
-    #: Smoothed round trip of a probe (0: none yet), and share of probes that needed a second try.
-    rtt: Seconds
-    loss: float
-
-
-class SelfHealth(msgspec.Struct, kw_only=True):
-    """How well this node itself is, as its failure detector goes by it."""
-
-    #: Its own timers fired late; it heard nobody; members whose accusation it holds back for that.
-    slow: bool
-    deaf: bool
-    held: Count
-    #: Share of answered probes that needed more than one try, and the smoothed round trip.
-    loss: float
-    rtt: Seconds
-    #: Most of what it sends or is sent is lost: the others hold it on probation.
-    impaired: bool
-    #: Share of the last probes of this node whose sender asked a third time.
-    unheard: float
-    #: Share of what is sent to this node that is lost, by the tries of probes that did not arrive.
-    missed: float
-    #: Members about which broadcasts wait, peers whose last answers said that they are slow, and
-    #: paths on which large datagrams are lost.
-    broadcasts: Count
-    slow_peers: Count
-    small_paths: Count
-
-
-class Identity(msgspec.Struct, kw_only=True):
-    """How far this agent goes with identities, and who is not as far."""
-
-    #: off, announce or require.
-    mode: str
-    #: Id of this node's key, and the key as text; empty: it has none.
-    key: str
-    public: str
-    #: Ids of the authorities whose certificates count; empty: the first key of a name does.
-    authorities: list[str]
-    #: Issue number and end (seconds since 1970) of its own certificate; null: it has none.
-    issue: Count | None
-    expires: Seconds | None
-    #: Live members, this one included, by what stands behind their names.
-    members: dict[str, int]
-    #: Members that agents with require refuse: they do not sign, or have no certificate.
-    not_ready: list[str]
-    #: Name that somebody uses with another key than it has -> the id of that key.
-    conflicts: dict[str, str]
-    #: Members that signed two pages of one version.
-    equivocating: list[str]
-    revoked: list[str]  #: names whose certificate was revoked
-    #: Member whose certificate ends within a week, or has ended -> seconds since 1970.
-    ending: dict[str, Seconds]
-    clock_ahead: float  #: of most members, in seconds; 0: within five minutes
-
-
-class StatusAnswer(msgspec.Struct, kw_only=True):
-    """The state of this agent, and how far the others agree with its table."""
-
-    #: What to take it for, in a word; and why, in words: empty when all is well.
-    verdict: VerdictName
-    reasons: list[str]
-    reason_codes: list[str]
-    name: str
-    cluster: str
-    version: str
-    generation: str
-    addresses: list[str]
-    uptime: Seconds
-    #: The table agreed with a peer's at least once, or there is nobody to join.
-    joined: bool
-    leaving: bool
-    #: Addresses of another live process with this node's name.
-    conflict: list[str]
-    #: Most of its replies are being lost: the others hold it on probation.
-    impaired: bool
-    health: SelfHealth
-    #: Seed -> what is wrong with it, or with this node as the seed sees it.
-    trouble: dict[str, str]
-    faults: dict[str, str]  #: code -> what is wrong with this node or its machine now
-    paths: dict[str, str]  #: member -> what is wrong with the path to it now
-    fingerprint: str
-    #: Live peers by what was last heard of their fingerprint: equal, nothing since this table last
-    #: changed, different.
-    agree: Count
-    unheard: Count
-    differ: list[Peer]
-    #: Members by status; a status that nobody has is left out.
-    members: dict[str, int]
-    topics: Count
-    registrations: Count
-    traffic: Traffic
-    watchers: Count
-    process: int
-    control: list[str]
-    event_id: str
-    identity: Identity
 
 
 #: Every counter of the core, by name (``gossipmm.core.values.stats.Stats.as_dict``).

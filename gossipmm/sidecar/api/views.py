@@ -21,7 +21,7 @@ from gossipmm.core.values.types import (
     TopicView,
 )
 from gossipmm.matchmaker.explained import Explained
-from gossipmm.sidecar.api import lookup_schemas, schemas
+from gossipmm.sidecar.api import lookup_schemas, schemas, status_schemas
 from gossipmm.sidecar.api.listing import listed
 from gossipmm.sidecar.api.state import State, ago
 from gossipmm.text.members import why_status
@@ -203,13 +203,13 @@ def own(entry: OwnRegistration) -> schemas.Own:
     )
 
 
-def status(state: State) -> schemas.StatusAnswer:
+def status(state: State) -> status_schemas.StatusAnswer:
     """Show the state of the agent, and how far others agree."""
     agent = state.agent
     now = agent.now()
     found = agent.status()
     stats = agent.stats
-    return schemas.StatusAnswer(
+    return status_schemas.StatusAnswer(
         verdict=found.verdict.name,
         reasons=list(found.verdict.reasons),
         reason_codes=list(found.verdict.codes),
@@ -223,7 +223,7 @@ def status(state: State) -> schemas.StatusAnswer:
         leaving=found.leaving,
         conflict=[format_address(address) for address in found.conflict],
         impaired=found.health.impaired,
-        health=schemas.SelfHealth(**found.health._asdict()),
+        health=status_schemas.SelfHealth(**found.health._asdict()),
         trouble=dict(found.trouble),
         faults=dict(found.faults),
         paths=dict(found.paths),
@@ -231,7 +231,7 @@ def status(state: State) -> schemas.StatusAnswer:
         agree=found.agreement.agree,
         unheard=found.agreement.unheard,
         differ=[
-            schemas.Peer(name=peer.name, since_ago=ago(now, peer.since))
+            status_schemas.Peer(name=peer.name, since_ago=ago(now, peer.since))
             for peer in sorted(found.agreement.differ)
         ],
         members={
@@ -239,7 +239,7 @@ def status(state: State) -> schemas.StatusAnswer:
         },
         topics=found.topics,
         registrations=found.registrations,
-        traffic=schemas.Traffic(
+        traffic=status_schemas.Traffic(
             sent_bytes=stats.sent_bytes,
             received_bytes=stats.received_bytes,
             sent_datagrams=stats.sent_datagrams,
@@ -256,8 +256,8 @@ def status(state: State) -> schemas.StatusAnswer:
     )
 
 
-def _identity(found: IdentityStatus) -> schemas.Identity:
-    return schemas.Identity(
+def _identity(found: IdentityStatus) -> status_schemas.Identity:
+    return status_schemas.Identity(
         mode=found.mode,
         key=found.key,
         public=found.public,
