@@ -11,6 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from gossipmm.core.values.event_status import UserEventsStatus
 from gossipmm.core.values.queries import HEARD
 from gossipmm.core.values.questions import Outcome
 from gossipmm.core.values.types import (
@@ -178,6 +179,7 @@ class NodeStatus(NamedTuple):
     process: int
     verdict: Verdict = Verdict()
     identity: IdentityStatus = IdentityStatus()
+    user_events: UserEventsStatus = UserEventsStatus()
 
 
 class MemberHealth(NamedTuple):

@@ -300,6 +300,7 @@ class Agent(Registering, Queries):
             registrations=own.registrations if own is not None else 0,
             process=os.getpid(),
             identity=self.identity.status(),
+            user_events=self._node.event_status(self.now()),
         )
         return status._replace(verdict=judge(status, self.now(), alarmed=self._faults.alarmed))
 

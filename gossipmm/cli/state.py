@@ -19,6 +19,7 @@ from gossipmm.cli.base import (
     talks,
     timeout_option,
 )
+from gossipmm.cli.event_rows import event_rows
 from gossipmm.cli.identity_rows import identity_rows
 from gossipmm.client import Client
 from gossipmm.text.drops import counted
@@ -113,6 +114,7 @@ def _show_status(found: dict[str, Any]) -> None:
             f"round trip {1000 * traffic['rtt']:.2g} ms, {100 * traffic['loss']:.2g} % asked twice",
         )
     )
+    rows += event_rows(found)
     if traffic["dropped"]:
         rows.append(("refused", counted(traffic["dropped"])))
     width = max(len(name) for name, _ in rows)

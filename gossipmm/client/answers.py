@@ -32,6 +32,7 @@ from gossipmm.answers import (
     Verdict,
 )
 from gossipmm.client.asked import clock
+from gossipmm.core.values.event_status import UserEventsStatus
 from gossipmm.core.values.questions import Outcome
 from gossipmm.core.values.trail import EvidenceKind
 from gossipmm.core.values.types import (
@@ -258,6 +259,7 @@ def node_status(value: Mapping[str, Any]) -> NodeStatus:
             tuple(value.get("reason_codes", ())),
         ),
         identity=_identity(value.get("identity", {})),  # an older agent does not tell
+        user_events=_user_events(value.get("user_events", {})),
     )
 
 
@@ -266,6 +268,10 @@ def _identity(value: Mapping[str, Any]) -> IdentityStatus:
     known = [(name, value[name]) for name in IdentityStatus._fields if name in value]
     told: dict[str, Any] = {n: tuple(one) if isinstance(one, list) else one for n, one in known}
     return IdentityStatus(**told)
+
+
+def _user_events(value: Mapping[str, Any]) -> UserEventsStatus:
+    return UserEventsStatus(**{n: value[n] for n in UserEventsStatus._fields if n in value})
 
 
 def members_health(value: Mapping[str, Any]) -> tuple[MemberHealth, ...]:

@@ -119,6 +119,7 @@ class Node(NodeViews):
         self.keys = self._parts.rotation
         self.service_health = self._parts.service_health
         self.event_stats = self._parts.user_events.stats
+        self.event_status = self._parts.user_events.status
         local, outbox, parts = self._local, self._outbox, self._parts
         #: What is asked of single members, and of this one.
         self.questions = Questions(

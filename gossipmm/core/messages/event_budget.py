@@ -27,12 +27,14 @@ class EventBudget:
         self._bytes = times * BYTES_BURST
         self._at = now
 
+    def left(self, now: float) -> tuple[int, int]:
+        """Return how many events, and bytes of them, may come at once now."""
+        self._refill(now)
+        return int(self._events), int(self._bytes)
+
     def wait(self, size: int, now: float) -> float:
         """Charge one event of so many bytes; or return for how many seconds it has to wait."""
-        passed = self._often * (now - self._at)
-        self._at = now
-        self._events = min(self._times * BURST, self._events + passed * RATE)
-        self._bytes = min(self._times * BYTES_BURST, self._bytes + passed * BYTES_RATE)
+        self._refill(now)
         if self._events >= 1.0 and self._bytes >= size:
             self._events -= 1.0
             self._bytes -= size
@@ -41,3 +43,9 @@ class EventBudget:
             (1.0 - self._events) / (self._often * RATE),
             (size - self._bytes) / (self._often * BYTES_RATE),
         )
+
+    def _refill(self, now: float) -> None:
+        passed = self._often * (now - self._at)
+        self._at = now
+        self._events = min(self._times * BURST, self._events + passed * RATE)
+        self._bytes = min(self._times * BYTES_BURST, self._bytes + passed * BYTES_RATE)

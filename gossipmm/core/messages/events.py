@@ -21,6 +21,7 @@ from gossipmm.core.sending.outbox import Outbox
 from gossipmm.core.sending.replies import Replies
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
+from gossipmm.core.values.event_status import UserEventsStatus
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.user_events import (
     EventText,
@@ -84,6 +85,7 @@ class UserEvents:
         self.keeps_budget = True
         self._began = local.now
         self.stats = UserEventStats()
+        self._over_budget = 0
 
     # -- sending -----------------------------------------------------------------------------
 
@@ -114,6 +116,7 @@ class UserEvents:
         wait = self._door.wait(len(raw), local.now) if self.keeps_budget else 0.0
         if wait:
             self.stats.refused += 1
+            self._over_budget += 1
             raise UserEventRateError(
                 f"this node sends more than {RATE:g} events or {BYTES_RATE:,.0f} bytes of them a "
                 f"second ({BURST:g} and {BYTES_BURST:,.0f} at once): try again in {wait:.3f} s",
@@ -126,6 +129,14 @@ class UserEvents:
         self.stats.sent += 1
         self._take(mine, Stored(number, raw, text, signature, local.now))
         return number
+
+    def status(self, now: float) -> UserEventsStatus:
+        """Return what became of events here, and what this node may send now [P171]."""
+        room, room_bytes = self._door.left(now)
+        counts = self.stats.as_dict()
+        return UserEventsStatus(
+            over_budget=self._over_budget, room=room, room_bytes=room_bytes, **counts
+        )
 
     def _check_size(self, raw: bytes) -> None:
         """Refuse what does not fit into a datagram."""

@@ -7,7 +7,7 @@ import msgspec
 from gossipmm.answers import VerdictName
 from gossipmm.sidecar.api.schemas import Count, Seconds
 
-__all__ = ("Identity", "Peer", "SelfHealth", "StatusAnswer", "Traffic")
+__all__ = ("Identity", "Peer", "SelfHealth", "StatusAnswer", "Traffic", "UserEvents")
 
 
 class Peer(msgspec.Struct, kw_only=True):
@@ -81,6 +81,28 @@ class Identity(msgspec.Struct, kw_only=True):
     clock_ahead: float  #: of most members, in seconds; 0: within five minutes
 
 
+class UserEvents(msgspec.Struct, kw_only=True):
+    """What became of user events here since the start, and what this node may send now."""
+
+    sent: Count
+    #: Given to this node's watchers and handlers, its own events among them.
+    delivered: Count
+    #: Meant for members with another topic or other metadata.
+    filtered: Count
+    #: Heard more than once, and told once.
+    repeated: Count
+    #: Did not come in time.
+    lost: Count
+    #: At this node's own door (``over_budget`` of them), or those of others.
+    refused: Count
+    #: Before they were asked for, for want of memory.
+    forgotten: Count
+    over_budget: Count
+    #: Events, and bytes of them, that it may send at once now.
+    room: Count
+    room_bytes: Count
+
+
 class StatusAnswer(msgspec.Struct, kw_only=True):
     """The state of this agent, and how far the others agree with its table."""
 
@@ -122,3 +144,4 @@ class StatusAnswer(msgspec.Struct, kw_only=True):
     control: list[str]
     event_id: str
     identity: Identity
+    user_events: UserEvents

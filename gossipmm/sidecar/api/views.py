@@ -11,6 +11,7 @@ import trio
 
 from gossipmm.addresses import format_address
 from gossipmm.answers import FoundHost, IdentityStatus, Lookup
+from gossipmm.core.values.event_status import UserEventsStatus
 from gossipmm.core.values.types import (
     HostEntry,
     HostState,
@@ -253,6 +254,22 @@ def status(state: State) -> status_schemas.StatusAnswer:
         control=list(state.control),
         event_id=state.hub.event_id,
         identity=_identity(found.identity),
+        user_events=_user_events(found.user_events),
+    )
+
+
+def _user_events(found: UserEventsStatus) -> status_schemas.UserEvents:
+    return status_schemas.UserEvents(
+        sent=found.sent,
+        delivered=found.delivered,
+        filtered=found.filtered,
+        repeated=found.repeated,
+        lost=found.lost,
+        refused=found.refused,
+        forgotten=found.forgotten,
+        over_budget=found.over_budget,
+        room=found.room,
+        room_bytes=found.room_bytes,
     )
 
 

@@ -71,6 +71,7 @@ async function readStatus() {
   try {
     status = await get("/v1/status");
     traffic.show(status.traffic);
+    events.counted(status.user_events);
     broken = "";
   } catch (error) {
     broken = error.message;
