@@ -10,8 +10,12 @@ from gossipmm.core.values.types import HostEntry, HostState
 __all__ = (
     "NO_DISTANCES",
     "NO_ZONE",
+    "by_distance",
     "nearest_first",
+    "no_estimates",
+    "nowhere_known",
     "only_near",
+    "unknown_origin",
     "why_far",
     "why_not_picked",
     "zones_in_words",
@@ -88,6 +92,37 @@ def why_far(seconds: float | None) -> str:
     if seconds is None:
         return "how far it is is not known here: others are near"
     return f"{_ms(seconds)} away: others are nearer"
+
+
+def by_distance(origin: str, unknown: int) -> str:
+    """Say by which distances a list is ordered, and how many of it are not known."""
+    last = f"; {unknown} of unknown distance last" if unknown else ""
+    return f"by the estimated round trip from {_quoted(origin)}{last}"
+
+
+def unknown_origin(origin: str) -> str:
+    """Say that a list cannot be ordered by distance from a name that nobody has."""
+    return f"not by distance: no member is called {_quoted(origin)}"
+
+
+def no_estimates(zone: str) -> str:
+    """Say that distances are off, and what a list is ordered by instead."""
+    return f"not by distance: this agent estimates none (distances = false){_instead(zone)}"
+
+
+def nowhere_known(origin: str, zone: str) -> str:
+    """Say that no distance from a node is known, and what a list is ordered by instead."""
+    why = f"not by distance: none from {_quoted(origin)} is known here"
+    return f"{why}{_instead(zone)}"
+
+
+def _instead(zone: str) -> str:
+    return f"; zone {_quoted(zone)} first" if zone else ""
+
+
+def _quoted(name: str) -> str:
+    """Return a name as a header can have it, whatever somebody typed."""
+    return ascii(name[:64])
 
 
 def _ms(seconds: float) -> str:

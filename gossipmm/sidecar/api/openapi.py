@@ -80,6 +80,11 @@ _QUERY: dict[str, tuple[str, dict[str, Any]]] = {
         "Only hosts in this state.",
         {"type": "string", "enum": [state.label for state in HostState]},
     ),
+    "near": (
+        "The nearest first, by the estimated round trip from this member, or from the agent's own "
+        "node (`_agent`); `x-gossipmm-order` says what the list is ordered by.",
+        {"type": "string", "examples": ["_agent"]},
+    ),
     "since": ("The id of the last event known; `Last-Event-ID` does the same.", {"type": "string"}),
     "kind": (
         f"Kinds of events, separated by commas: {', '.join(sorted(KINDS))}.",

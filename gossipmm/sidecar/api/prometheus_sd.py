@@ -3,18 +3,21 @@
 Prometheus takes a whole answer or none: while nothing is certain (not joined, cut off) the answer
 is a 503, so that it keeps its last targets; an empty list takes all of them away. A topic that
 nobody registers is an empty list. Every label is text. Draining hosts are listed, for they are
-still to be scraped; ``state`` filters.
+still to be scraped; ``state`` filters. ``near`` puts the nearest first, which means nothing to
+Prometheus, but to other programs that read such lists; a header says what they are ordered by
+[P182].
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 
 import msgspec
 
 from gossipmm.addresses import format_address
+from gossipmm.agent.near import nearest_first
 from gossipmm.core.table.member import Member
 from gossipmm.core.values.types import HostEntry, HostState, Status, TopicView
 from gossipmm.sidecar.api.listing import listed
@@ -70,10 +73,7 @@ async def _answer(state: State, call: Call, views: list[TopicView]) -> Response:
             entry = view.entries[host]
             if wanted is not None and entry.state is not _STATES[wanted]:
                 continue
-            # A host that is a member is scraped at its own address, whoever registers it.
-            member = members.get(host)
-            if member is None and host not in entry.nodes:
-                member = members.get(next(iter(entry.nodes), ""))
+            member = _scraped(members, entry)
             target = _target(member, entry.metadata.get(key))
             if target and member is not None:
                 yield TargetGroup(targets=[target], labels=_labels(entry, member.name))
@@ -81,9 +81,32 @@ async def _answer(state: State, call: Call, views: list[TopicView]) -> Response:
                 without += 1
 
     hosts = [(view, host) for view in views for host in sorted(view.entries)]
+    order = ""
+    if near := call.query.get("near"):
+        hosts, order = nearest_first(agent, near, hosts, partial(_where, members))
     groups = await listed(hosts, show)
-    headers = (("x-gossipmm-without-port", str(without)),)
-    return Response(msgspec.json.encode(groups), headers=headers)
+    headers = [("x-gossipmm-without-port", str(without))]
+    if order:
+        headers.append(("x-gossipmm-order", order))
+    return Response(msgspec.json.encode(groups), headers=tuple(headers))
+
+
+def _where(members: Mapping[str, Member], host: tuple[TopicView, str]) -> tuple[str, str]:
+    """Return the node at which a host is scraped, and its zone."""
+    entry = host[0].entries[host[1]]
+    member = _scraped(members, entry)
+    return "" if member is None else member.name, entry.zone
+
+
+def _scraped(members: Mapping[str, Member], entry: HostEntry) -> Member | None:
+    """Return the member at whose address a host is scraped.
+
+    One that is a member is scraped at its own, whoever registers it.
+    """
+    member = members.get(entry.host)
+    if member is None and entry.host not in entry.nodes:
+        member = members.get(next(iter(entry.nodes), ""))
+    return member
 
 
 def _target(member: Member | None, port: object) -> str:
@@ -122,7 +145,7 @@ ENDPOINTS = tuple(
         summary=summary,
         operation=operation,
         answer=list[TargetGroup],
-        query=("port_from", "state"),
+        query=("port_from", "state", "near"),
         problems=(503,),
     )
     for path, handler, summary, operation in (

@@ -2,7 +2,9 @@
 
 Its clients repeat parameters and send ones that mean nothing here (``stale``, ``cached``, ``ns``,
 ``dc``, ``token`` ...): those are ignored. ``filter`` is refused, since whoever sent it would be
-given hosts that it excluded. Errors are text, as these clients show them.
+given hosts that it excluded. ``near`` orders by estimated round trips from a node, or from this one
+(``_agent``), as there; a header says what a list is ordered by [P182]. Errors are text, as these
+clients show them.
 """
 
 from __future__ import annotations
@@ -10,12 +12,14 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
 from gossipmm.agent import Agent
+from gossipmm.agent.near import nearest_first
+from gossipmm.names import zone_of
 from gossipmm.sidecar.consul.catalog import (
     MOST_WAITING,
     Catalog,
@@ -47,8 +51,17 @@ _encode = msgspec.json.encode
 
 _Query = list[tuple[str, str]]
 _Resource = Callable[[], Awaitable[Found]]
-_Show = Callable[[Found], bytes]
-_Shown = TypeVar("_Shown", Node, Made)
+_Shown = TypeVar("_Shown", Node, Made, Check)
+
+
+class _Body(NamedTuple):
+    """What is shown of a resource, and in words what it is ordered by, if that was asked for."""
+
+    body: bytes
+    order: str = ""
+
+
+_Show = Callable[[Found], _Body]
 
 
 def application(
@@ -137,30 +150,52 @@ class _Router:
             case ["v1", "catalog", "services"]:
                 return catalog.services, _whole
             case ["v1", "catalog", "nodes"]:
-                return catalog.nodes, lambda found: _encode(_near(found.value, query, self._zone()))
+                return catalog.nodes, lambda found: self._listed(found.value, query)
             case ["v1", "health", "service", name] if name:
                 return lambda: catalog.service(name), lambda found: self._health(found, query)
             case ["v1", "catalog", "service", name] if name:
                 return lambda: catalog.service(name), lambda found: self._flat(found, query)
             case ["v1", "health", "node", name] if name:
-                return catalog.checks, lambda found: _checks(found, lambda c: c.node == name)
+                return catalog.checks, lambda found: self._listed(
+                    [check for check in found.value if check.node == name], query
+                )
             case ["v1", "health", "checks", name] if name:
-                return catalog.checks, lambda found: _checks(
-                    found, lambda c: c.service_name == name
+                return catalog.checks, lambda found: self._listed(
+                    [check for check in found.value if check.service_name == name], query
                 )
             case ["v1", "health", "state", state] if state in _STATES:
-                return catalog.checks, lambda found: _checks(
-                    found, lambda c: state in ("any", c.status)
+                return catalog.checks, lambda found: self._listed(
+                    [check for check in found.value if state in ("any", check.status)], query
                 )
         return None
 
-    def _health(self, found: Found, query: _Query) -> bytes:
+    def _health(self, found: Found, query: _Query) -> _Body:
         if not _CHOOSING & {name for name, _ in query}:
-            return found.body
-        return joined(made.encoded for made in self._chosen(found.value, query))
+            return _Body(found.body)
+        chosen, order = self._near(self._chosen(found.value, query), query)
+        return _Body(joined(made.encoded for made in chosen), order)
 
-    def _flat(self, found: Found, query: _Query) -> bytes:
-        return _encode([flat(made.entry) for made in self._chosen(found.value, query)])
+    def _flat(self, found: Found, query: _Query) -> _Body:
+        chosen, order = self._near(self._chosen(found.value, query), query)
+        return _Body(_encode([flat(made.entry) for made in chosen]), order)
+
+    def _listed(self, found: list[_Shown], query: _Query) -> _Body:
+        shown, order = self._near(found, query)
+        return _Body(_encode(shown), order)
+
+    def _near(self, found: list[_Shown], query: _Query) -> tuple[list[_Shown], str]:
+        """Put the nearest first, if that is asked for; say what they are ordered by."""
+        near = next((value for name, value in query if name == "near"), "")
+        return nearest_first(self._agent, near, found, self._where) if near else (found, "")
+
+    def _where(self, shown: Node | Made | Check) -> tuple[str, str]:
+        """Return the node at which something is, and its zone."""
+        if isinstance(shown, Made):
+            return shown.entry.node.name, shown.host.zone
+        if isinstance(shown, Node):
+            return shown.name, shown.meta.get("zone", "")
+        member = self._agent.table.by_name.get(shown.node)
+        return shown.node, zone_of(member.metadata) if member is not None else ""
 
     def _chosen(self, found: list[Made], query: _Query) -> list[Made]:
         tags = {value for name, value in query if name == "tag"}
@@ -175,10 +210,7 @@ class _Router:
             passing = [made for made in chosen if made.entry.status == PASSING]
             # The promise of our picks: while somebody may live, the answer is not nobody.
             chosen = passing or [_passed(made) for made in chosen if made.entry.status == WARNING]
-        return _near(chosen, query, self._zone())
-
-    def _zone(self) -> str:
-        return self._agent.table.zone
+        return chosen
 
     def _blocking(self, query: _Query) -> tuple[int, float]:
         """Return the index that a client has, and how many seconds it would wait for another."""
@@ -200,12 +232,8 @@ def _seconds(wait: str) -> float:
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
-def _whole(found: Found) -> bytes:
-    return found.body
-
-
-def _checks(found: Found, wanted: Callable[[Check], bool]) -> bytes:
-    return _encode([check for check in found.value if wanted(check)])
+def _whole(found: Found) -> _Body:
+    return _Body(found.body)
 
 
 def _passed(made: Made) -> Made:
@@ -215,24 +243,15 @@ def _passed(made: Made) -> Made:
     return made._replace(entry=entry, encoded=_encode(entry))
 
 
-def _near(found: list[_Shown], query: _Query, zone: str) -> list[_Shown]:
-    """Put what is in this agent's own zone first, if that is asked for."""
-    if not zone or not any(name == "near" for name, _ in query):
-        return found
-    return sorted(found, key=lambda each: _zone_of(each) != zone)
-
-
-def _zone_of(shown: Node | Made) -> str:
-    return shown.host.zone if isinstance(shown, Made) else shown.meta.get("zone", "")
-
-
 def _shown(found: Found, show: _Show) -> Response:
     headers = (
         ("x-consul-index", str(found.index)),
         ("x-consul-knownleader", "true"),
         ("x-consul-lastcontact", "0"),
     )
-    return Response(show(found), headers=headers)
+    shown = show(found)
+    ordered = (("x-gossipmm-order", shown.order),) if shown.order else ()
+    return Response(shown.body, headers=(*headers, *ordered))
 
 
 def text(status: int, words: str) -> Response:
