@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from gossipmm_sim.engine.cluster import Cluster
     from gossipmm_sim.engine.host import Host
+    from gossipmm_sim.faults.embedding import Embedding
 
 __all__ = ("FAULTS", "Context", "Fault", "Window", "fault", "select")
 
@@ -43,6 +44,8 @@ class Context(Protocol):
     zero: float
     #: Figures that faults leave behind.
     measured: dict[str, float]
+    #: How well coordinates embed round trips, by the name of who measured it.
+    embeddings: dict[str, Embedding]
 
     def stream(self, name: str) -> Random:
         """Return the stream of that name; the same object for the same name."""

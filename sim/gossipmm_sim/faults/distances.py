@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gossipmm.core.distances.coordinate import Coordinate, distance, pack, unpack
 from gossipmm.core.wire.slim import COORDINATE, is_slim
 from gossipmm_sim.faults.base import Context, Fault, Window, fault, select
+from gossipmm_sim.faults.embedding import Embedding
 from gossipmm_sim.faults.network import LinkFault
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ _REGIONS: Final = 6
 _REGION, _CONTINENT, _NEARER, _FAR = 0.0005, 0.04, 0.08, 0.15
 #: Where the bytes of a slim ACK of wire version 3 say so, and where its coordinate begins.
 _KIND, _BRINGS, _BEGINS = 2, 0x32, 27
+#: Seconds between two looks at how well round trips are embedded, and pairs that one looks at.
+_LOOK, _LOOKS_AT = 1.0, 400
 
 
 def region_of(index: int) -> int:
@@ -99,28 +102,62 @@ class MeasureDistances(Window):
         """It disturbs nothing."""
         return 0.0
 
+    def prepare(self, run: Context, key: str) -> None:
+        """Look now and then, from the boot on: that changes nothing in the run."""
+        run.cluster.clock.at(_LOOK, self._look, run, key)
+
+    def _look(self, run: Context, key: str) -> None:
+        now = run.cluster.now
+        if run.zero and now >= run.zero + self.until:
+            return
+        known = self._known(run)
+        if len(known) > 2:
+            every = 1 + len(known) * (len(known) - 1) // 2 // _LOOKS_AT
+            run.embeddings.setdefault(self.name, Embedding()).errors.append(
+                (now, *_shares(_pairs(run.cluster.network, known)[::every]))
+            )
+        run.cluster.clock.at(now + _LOOK, self._look, run, key)
+
     def act(self, run: Context, key: str) -> None:
         """Wait."""
 
     def end(self, run: Context, key: str) -> None:
         """Leave the figures."""
+        known = self._known(run)
+        pairs = _pairs(run.cluster.network, known)
+        off = [abs(estimate - true) for true, estimate in pairs]
+        shares = [abs(estimate - true) / true for true, estimate in pairs]
+        found = run.embeddings.setdefault(self.name, Embedding())
+        found.pairs = pairs
+        found.errors.append((run.cluster.now, *_shares(pairs)))
+        run.measured[f"{self.name}_error"] = median(shares)
+        run.measured[f"{self.name}_error_p90"] = quantiles(shares, n=10)[-1]
+        run.measured[f"{self.name}_ms"] = 1000 * median(off)
+        run.measured[f"{self.name}_near"] = _near(known)
+
+    def _known(self, run: Context) -> list[tuple[Host, Coordinate]]:
+        """Return the hosts that have a coordinate, and where they say to be."""
         known: list[tuple[Host, Coordinate]] = []
         for host in select(run, self.on):
             told = _own(host) if host.up else None
             if told is not None:
                 known.append((host, unpack(told)))
-        network = run.cluster.network
-        off: list[float] = []
-        shares: list[float] = []
-        for place, (one, here) in enumerate(known):
-            for other, there in known[:place]:
-                true = true_rtt(network, one, other)
-                off.append(abs(distance(here, there) - true))
-                shares.append(off[-1] / true)
-        run.measured[f"{self.name}_error"] = median(shares)
-        run.measured[f"{self.name}_error_p90"] = quantiles(shares, n=10)[-1]
-        run.measured[f"{self.name}_ms"] = 1000 * median(off)
-        run.measured[f"{self.name}_near"] = _near(known)
+        return known
+
+
+def _pairs(network: Network, known: list[tuple[Host, Coordinate]]) -> list[tuple[float, float]]:
+    """Return the simulated and the estimated round trip of each pair."""
+    return [
+        (true_rtt(network, one, other), distance(here, there))
+        for place, (one, here) in enumerate(known)
+        for other, there in known[:place]
+    ]
+
+
+def _shares(pairs: list[tuple[float, float]]) -> tuple[float, float]:
+    """Return the median of the shares by which estimates are off, and their 90 % quantile."""
+    shares = [abs(estimate - true) / true for true, estimate in pairs]
+    return median(shares), quantiles(shares, n=10)[-1]
 
 
 def _own(host: Host) -> bytes | None:

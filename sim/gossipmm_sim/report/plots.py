@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import matplotlib
 
 from gossipmm_sim.report.colours import BAD, INK, LINE, SOFT, THIRD
+from gossipmm_sim.report.distances import embedded, errors_over_time
 from gossipmm_sim.report.drawing import STYLE, new, shade, svg
 from gossipmm_sim.report.timeline import timeline
 from gossipmm_sim.runs.result import Result
@@ -27,6 +28,8 @@ def figures(results: Sequence[Result]) -> list[tuple[str, str, str]]:
             _bytes(results[0]),
             _convergence(results),
             _false_deaths(results),
+            embedded(results[0]),
+            errors_over_time(results),
         ]
     return [one for one in found if one is not None]
 

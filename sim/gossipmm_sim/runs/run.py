@@ -21,6 +21,7 @@ from gossipmm_sim.engine.cluster import Cluster
 from gossipmm_sim.engine.host import Host
 from gossipmm_sim.errors import UsageError
 from gossipmm_sim.faults import Fault
+from gossipmm_sim.faults.embedding import Embedding
 from gossipmm_sim.judge import SAFETY, Breach, Check, Violation, parse_check
 from gossipmm_sim.judge.owners import first_difference
 from gossipmm_sim.judge.tracker import Tracker
@@ -81,6 +82,7 @@ class Run:
         self.figures: dict[str, Any] = {}
         #: Figures that faults leave behind, and what they remember meanwhile.
         self.measured: dict[str, float] = {}
+        self.embeddings: dict[str, Embedding] = {}
         self._memory: dict[str, Any] = {}
         #: (virtual time, live members each host knows), every half second.
         self.views: list[tuple[float, list[int]]] = []
@@ -289,6 +291,13 @@ def _collect(run: Run, verdicts: tuple[Verdict, ...], wall: float, cpu: float) -
             "registration_known_to_all": [one.all_seen for one in news][:1000],
         },
         "hosts": [host.label for host in cluster],
+        "embeddings": {
+            name: {
+                "pairs": one.pairs,
+                "errors": [(at - run.zero, *shares) for at, *shares in one.errors],
+            }
+            for name, one in run.embeddings.items()
+        },
     }
     return Result(
         scenario=run.scenario,
