@@ -29,6 +29,7 @@ from gossipmm.names import DEFAULT_WEIGHT
 
 __all__ = (
     "CheckStatus",
+    "DistancesStatus",
     "Drained",
     "FoundHost",
     "IdentityStatus",
@@ -147,6 +148,15 @@ class IdentityStatus(NamedTuple):
     clock_ahead: float = 0.0
 
 
+class DistancesStatus(NamedTuple):
+    """How far an agent trusts the estimates of its distances."""
+
+    #: False: it keeps no coordinate.
+    on: bool = False
+    #: Share by which its own estimates are usually off; None: it has measured nobody yet.
+    error: float | None = None
+
+
 class NodeStatus(NamedTuple):
     """How an agent is, and how far the others agree with its table."""
 
@@ -180,6 +190,7 @@ class NodeStatus(NamedTuple):
     verdict: Verdict = Verdict()
     identity: IdentityStatus = IdentityStatus()
     user_events: UserEventsStatus = UserEventsStatus()
+    distances: DistancesStatus = DistancesStatus()
 
 
 class MemberHealth(NamedTuple):

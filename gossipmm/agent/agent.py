@@ -32,7 +32,7 @@ from gossipmm.agent.registering import Registering
 from gossipmm.agent.seeds import SeedResolver
 from gossipmm.agent.verdict import judge
 from gossipmm.agent.watch import Wanted, Watch, Watchers
-from gossipmm.answers import NodeStatus
+from gossipmm.answers import DistancesStatus, NodeStatus
 from gossipmm.config import Config
 from gossipmm.core.distances.coordinate import Coordinate
 from gossipmm.core.table.table import Table
@@ -279,7 +279,7 @@ class Agent(Registering, Queries):
 
     def status(self) -> NodeStatus:
         """Return how this agent is, and how far others agree with its table."""
-        own = self.member(self.name)
+        own, place = self.member(self.name), self.coordinate
         status = NodeStatus(
             name=self.name,
             cluster=self.config.cluster,
@@ -301,6 +301,7 @@ class Agent(Registering, Queries):
             process=os.getpid(),
             identity=self.identity.status(),
             user_events=self._node.event_status(self.now()),
+            distances=DistancesStatus(self._node.distances.on, place and place.error),
         )
         return status._replace(verdict=judge(status, self.now(), alarmed=self._faults.alarmed))
 

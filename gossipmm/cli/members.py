@@ -117,6 +117,14 @@ def _distance(member: dict[str, Any]) -> tuple[bool, float]:
     return rtt is None, 0.0 if rtt is None else rtt
 
 
+def _far(member: dict[str, Any]) -> str:
+    """Say how far a member is, and by which share that may be off; nothing if it is not known."""
+    rtt, error = member.get("rtt"), member.get("rtt_error")
+    if rtt is None:
+        return ""
+    return f"{1000 * rtt:.1f} ms" + (f" ±{error:.0%}" if error is not None else "")
+
+
 def _pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not key or not equals:
@@ -165,8 +173,7 @@ def _show(found: list[dict[str, Any]]) -> None:
             str(member["registrations"]),
         ]
         row += [str(member["metadata"].get(_ZONE, ""))] * zoned
-        rtt = member.get("rtt")
-        row += ["" if rtt is None else f"{1000 * rtt:.1f} ms"] * placed
+        row += [_far(member)] * placed
         row += [f"v{member.get('wire_version', 1)}"] * mixed
         row += [member.get("identity", ""), member.get("key", "")] * signed
         rows.append([*row, "; ".join(note for note in notes if note)])

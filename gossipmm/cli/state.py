@@ -115,11 +115,22 @@ def _show_status(found: dict[str, Any]) -> None:
         )
     )
     rows += event_rows(found)
+    rows += _distances(found)
     if traffic["dropped"]:
         rows.append(("refused", counted(traffic["dropped"])))
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
         say(f"{name:<{width}}  {text}")
+
+
+def _distances(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Say how far the agent trusts its estimates; nothing where there are none."""
+    told = found.get("distances", {})  # an agent of an older version does not tell
+    if not told.get("on"):
+        return []
+    if told["error"] is None:
+        return [("distances", "on; nobody was measured yet")]
+    return [("distances", f"on; estimates from here are usually {told['error']:.0%} off")]
 
 
 @click.command()

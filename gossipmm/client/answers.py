@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gossipmm.addresses import parse_address
 from gossipmm.answers import (
     CheckStatus,
+    DistancesStatus,
     Drained,
     FoundHost,
     IdentityStatus,
@@ -95,6 +96,7 @@ def member(value: Mapping[str, Any]) -> MemberView:
         identity=IdentityState(value.get("identity", IdentityState.UNSIGNED)),
         key=value.get("key", ""),
         rtt=value.get("rtt"),
+        rtt_error=value.get("rtt_error"),
     )
 
 
@@ -260,6 +262,7 @@ def node_status(value: Mapping[str, Any]) -> NodeStatus:
         ),
         identity=_identity(value.get("identity", {})),  # an older agent does not tell
         user_events=_user_events(value.get("user_events", {})),
+        distances=_distances(value.get("distances", {})),
     )
 
 
@@ -268,6 +271,10 @@ def _identity(value: Mapping[str, Any]) -> IdentityStatus:
     known = [(name, value[name]) for name in IdentityStatus._fields if name in value]
     told: dict[str, Any] = {n: tuple(one) if isinstance(one, list) else one for n, one in known}
     return IdentityStatus(**told)
+
+
+def _distances(value: Mapping[str, Any]) -> DistancesStatus:
+    return DistancesStatus(value.get("on", False), value.get("error"))
 
 
 def _user_events(value: Mapping[str, Any]) -> UserEventsStatus:

@@ -91,7 +91,8 @@ class NodeViews:
         if member is self._local.me:
             view = view._replace(heartbeat=self._local.own.heartbeat, heard=self._local.now)
         elif self._local.distances.on:
-            view = view._replace(rtt=self._local.distances.rtt(member.key, self._local.now))
+            rtt, error = self._local.distances.estimate(member.key, self._local.now)
+            view = view._replace(rtt=rtt, rtt_error=error)
         return self._parts.identities.view(view, member)
 
     def why(self, name: NodeId) -> tuple[Evidence, ...]:

@@ -1,6 +1,7 @@
 """``gossipmm rtt`` and ``members --near``, as an operator types them."""
 
 import json
+import re
 import time
 
 import pytest
@@ -44,4 +45,8 @@ def test_distances_are_shown(run):
     status, out, err = run("members", "--near")
     assert [line.split()[0] for line in out.splitlines()] == ["NAME", "a", "b", "c"]
     assert "DISTANCE" in out
+    assert re.search(r"^b .* \d+\.\d ms ±\d+% ", out, re.M)
+    assert re.search(
+        r"^distances +on; estimates from here are usually \d+% off$", run("status")[1], re.M
+    )
     assert "1 member of unknown distance" in err

@@ -98,7 +98,7 @@ def trails(run: Run) -> Iterator[str]:
             if member.identity is IdentityState.UNSIGNED:
                 del shown["identity"], shown["key"]  # as before there were any
             if member.rtt is None:
-                del shown["rtt"]
+                del shown["rtt"], shown["rtt_error"]
             yield f"{host.label} {shown}"
             for line in host.why(member.name):
                 yield f"{host.label}     {plain(line)}"

@@ -62,6 +62,7 @@ class FakeAgent:
         self.user_events = status_schemas.UserEvents(
             **dict.fromkeys(UserEventsStatus._fields, 0),
         )
+        self.distances = status_schemas.Distances(on=False, error=None)
         self.down = False
         self.events: list[tuple[str, dict[str, Any]]] = []
         self._watchers: list[queue.SimpleQueue[bytes | None]] = []
@@ -242,6 +243,7 @@ class FakeAgent:
             event_id=self.event_id,
             identity=self.identity,
             user_events=self.user_events,
+            distances=self.distances,
         )
 
     def why(self, name: str) -> schemas.Why:

@@ -19,9 +19,14 @@ async def test_the_round_trip_between_two_members_is_estimated(autojump_clock):
         assert (both["to"], both["outcome"], both["why"]) == ("c", "done", "")
         same = await a.get("/v1/members/b/rtt?to=b")
         assert same["seconds"] == 0
-        told = {one["name"]: one["rtt"] for one in (await a.get("/v1/members"))["members"]}
-        assert told["a"] is None
-        assert 0 < told["b"] < 0.05
+        members = (await a.get("/v1/members"))["members"]
+        told = {one["name"]: (one["rtt"], one["rtt_error"]) for one in members}
+        assert told["a"] == (None, None)
+        assert 0 < told["b"][0] < 0.05
+        assert told["b"][1] == pytest.approx(found["error"], abs=0.2)
+        assert told["b"][1] == pytest.approx(a.agent.member("b").rtt_error, abs=1e-4)
+        status = (await a.get("/v1/status"))["distances"]
+        assert status == {"on": True, "error": pytest.approx(a.agent.coordinate.error, abs=1e-4)}
 
 
 @pytest.mark.parametrize("target", ["nobody/rtt", "b/rtt?to=nobody"])
@@ -42,7 +47,8 @@ async def test_where_no_coordinates_are_kept_the_answer_says_whose_is_missing(au
         for text in ("0", "x", "31", "nan"):
             assert (await a.ask("GET", f"/v1/members/b/rtt?timeout={text}"))[0] == 400
         told = (await a.get("/v1/members"))["members"]
-        assert {one["rtt"] for one in told} == {None}
+        assert {(one["rtt"], one["rtt_error"]) for one in told} == {(None, None)}
+        assert (await a.get("/v1/status"))["distances"] == {"on": False, "error": None}
 
 
 async def test_how_far_an_agent_trusts_its_coordinate_is_a_metric(autojump_clock):

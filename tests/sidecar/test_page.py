@@ -418,6 +418,40 @@ def test_a_lost_agent_is_said_and_found_again_without_a_gap(chromium, cluster):
     assert "meanwhile" in chromium.run("document.querySelector('#event-list li').textContent")
 
 
+SHOWN = "[...document.querySelectorAll('#rows tr')].map((row) => row.cells[6].textContent)"
+COLUMN = "document.querySelector('th.distance').offsetWidth > 0"
+
+
+@needs_chromium
+def test_distances_have_a_column_with_their_error_and_off_is_told(chromium, cluster):
+    """The page showed no distances at all, whether or not an agent estimates them."""
+    agent = cluster(5)
+    opened(chromium, agent)
+    assert chromium.run("document.getElementById('distances').offsetWidth") > 0
+    assert chromium.text("distances") == "distances: off"
+    assert chromium.run(COLUMN) is False
+    agent.distances.on = True
+    for name, far, error in (("host-b", 0.0824, 0.054), ("host-c", 0.0023, 1.5)):
+        agent.members[name].rtt, agent.members[name].rtt_error = far, error
+    chromium.until(f"{COLUMN} && {SHOWN}.includes('82.4 ms ±5 %')")
+    assert chromium.run("document.getElementById('distances').offsetWidth") == 0
+    assert chromium.run(SHOWN) == [
+        "\u2013",
+        "82.4 ms ±5 %",
+        "2.3 ms ±150 %",
+        "not known",
+        "not known",
+    ]
+    chromium.run("document.querySelector('th[data-sort=rtt] button').click()")
+    assert chromium.run(NAMES) == ["host-a", "host-c", "host-b", "host-d", "host-e"]
+    chromium.run("document.querySelector('th[data-sort=rtt] button').click()")
+    assert chromium.run(NAMES)[-1] == "host-a"
+    assert chromium.complaints() == []
+    for width in (360, 800, 1280):
+        opened(chromium, agent, width, 740)
+        assert chromium.run("document.documentElement.scrollWidth <= innerWidth")
+
+
 @needs_chromium
 def test_what_an_operator_must_know_stands_on_top(chromium, cluster):
     agent = cluster(5)
@@ -471,14 +505,18 @@ def test_a_real_agent_serves_it_and_a_real_death_is_seen(chromium):
         port = free.getsockname()[1]
     with programs() as start:
         control = ("--control", "none")
-        a = start("a", *control, "--control-port", str(port), "--register", "compute")
-        start("b", *control, "--join", a.address, "--register", "compute")
+        placed = ("--set", "distances=true")
+        a = start("a", *control, "--control-port", str(port), "--register", "compute", *placed)
+        start("b", *control, "--join", a.address, "--register", "compute", *placed)
         c = start("c", *control, "--join", a.address, "--register", "compute")
         chromium.look(1440, 900)
         chromium.open(f"http://127.0.0.1:{port}/")
         chromium.until("document.querySelectorAll('#rows tr[data-state=alive]').length === 3")
         chromium.until("document.body.dataset.link === 'live'")
         chromium.until("document.getElementById('agree').textContent === '2'")
+        # b is measured within some rounds; c keeps no coordinate.
+        chromium.until(f"/^[0-9.]+ ms ±[0-9]+ %$/.test({SHOWN}[1])")
+        assert chromium.run(SHOWN)[2] == "not known"
         c.signal(signal.SIGKILL)
         chromium.until("document.querySelector('[data-name=c]').dataset.state === 'dead'")
         chromium.until("document.getElementById('event-list').textContent.includes('c is dead')")

@@ -105,3 +105,10 @@ class Distances:
         """Return the estimated round trip to a member; None: one of the two is not known."""
         own, theirs = self.own, self.of(key, now)
         return distance(own, theirs[0]) if own is not None and theirs is not None else None
+
+    def estimate(self, key: int, now: float) -> tuple[float | None, float | None]:
+        """Return the estimated round trip to a member, and the share by which it may be off."""
+        own, theirs = self.own, self.of(key, now)
+        if own is None or theirs is None:
+            return None, None
+        return distance(own, theirs[0]), max(own.error, theirs[0].error)

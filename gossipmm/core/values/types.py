@@ -247,6 +247,8 @@ class MemberView(NamedTuple):
     #: Estimated round trip from this node, in seconds; None: one of the two coordinates is not
     #: known here [P182].
     rtt: float | None = None
+    #: Share by which that is usually off, as the less sure of the two says.
+    rtt_error: float | None = None
 
 
 class Evidence(NamedTuple):

@@ -120,6 +120,8 @@ class Member(msgspec.Struct, kw_only=True):
     own: bool = msgspec.field(name="self")
     #: Estimated round trip from the answering agent; null: not known here (``distances``).
     rtt: Seconds | None = None
+    #: Share by which that is usually off, as the less sure of the two says; null: as above.
+    rtt_error: float | None = None
 
 
 class Members(msgspec.Struct, kw_only=True):

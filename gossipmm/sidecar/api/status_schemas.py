@@ -7,7 +7,7 @@ import msgspec
 from gossipmm.answers import VerdictName
 from gossipmm.sidecar.api.schemas import Count, Seconds
 
-__all__ = ("Identity", "Peer", "SelfHealth", "StatusAnswer", "Traffic", "UserEvents")
+__all__ = ("Distances", "Identity", "Peer", "SelfHealth", "StatusAnswer", "Traffic", "UserEvents")
 
 
 class Peer(msgspec.Struct, kw_only=True):
@@ -103,6 +103,15 @@ class UserEvents(msgspec.Struct, kw_only=True):
     room_bytes: Count
 
 
+class Distances(msgspec.Struct, kw_only=True):
+    """How far this agent trusts the estimates of its distances."""
+
+    #: False: it keeps no coordinate.
+    on: bool
+    #: Share by which its own estimates are usually off; null: it has measured nobody yet.
+    error: float | None
+
+
 class StatusAnswer(msgspec.Struct, kw_only=True):
     """The state of this agent, and how far the others agree with its table."""
 
@@ -145,3 +154,4 @@ class StatusAnswer(msgspec.Struct, kw_only=True):
     event_id: str
     identity: Identity
     user_events: UserEvents
+    distances: Distances

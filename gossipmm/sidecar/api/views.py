@@ -66,7 +66,12 @@ def member(state: State, view: MemberView, now: float) -> schemas.Member:
         key=view.key,
         own=view.name == state.agent.name,
         rtt=None if view.rtt is None else round(view.rtt, 6),
+        rtt_error=_share(view.rtt_error),
     )
+
+
+def _share(share: float | None) -> float | None:
+    return None if share is None else round(share, 4)
 
 
 async def members(state: State) -> schemas.Members:
@@ -255,6 +260,9 @@ def status(state: State) -> status_schemas.StatusAnswer:
         event_id=state.hub.event_id,
         identity=_identity(found.identity),
         user_events=_user_events(found.user_events),
+        distances=status_schemas.Distances(
+            on=found.distances.on, error=_share(found.distances.error)
+        ),
     )
 
 

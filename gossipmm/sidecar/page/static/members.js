@@ -15,12 +15,14 @@ const KEYS_OFFERED = 12;
 const MOST = 1000;
 
 const collator = new Intl.Collator("en", { numeric: true });
+const far = (member) => (member.self ? -1 : member.rtt ?? Infinity);
 const KEYS = {
   state: (a, b) => RANK.indexOf(a.shown) - RANK.indexOf(b.shown),
   name: () => 0,
   heard: (a, b) => (a.heard_ago ?? Infinity) - (b.heard_ago ?? Infinity) || 0,
   since: (a, b) => a.since_ago - b.since_ago,
   registrations: (a, b) => a.registrations - b.registrations,
+  rtt: (a, b) => far(a) - far(b) || 0,
 };
 
 const rows = new Map();
@@ -111,7 +113,7 @@ function grouped(found) {
     const states = {};
     for (const member of by.get(value)) states[member.shown] = (states[member.shown] ?? 0) + 1;
     let line = groups.get(value);
-    if (!line) groups.set(value, line = make("tr", { class: "group" }, make("th", { colspan: "7", scope: "rowgroup" }, make("bdi"), make("span", { class: "quiet" }))));
+    if (!line) groups.set(value, line = make("tr", { class: "group" }, make("th", { colspan: "8", scope: "rowgroup" }, make("bdi"), make("span", { class: "quiet" }))));
     const [head, counted] = line.firstChild.children;
     say(head, value ? `${group} ${value}` : `without ${group}`);
     say(counted, ` ${RANK.filter((state) => states[state]).map((state) => `${states[state]} ${state}`).join(", ")}`);
@@ -137,11 +139,11 @@ function rowOf(member) {
     const name = make("td", { class: "name" }, nameOf(member.name));
     if (member.self) name.append(make("span", { class: "self" }, "this node"));
     const cell = (kind) => make("td", { class: kind });
-    row = make("tr", { "data-name": member.name, tabindex: "-1" }, cell("shown"), name, cell("address"), cell("number heard"), cell("number since"), cell("number count"), cell("why"));
+    row = make("tr", { "data-name": member.name, tabindex: "-1" }, cell("shown"), name, cell("address"), cell("number heard"), cell("number since"), cell("number count"), cell("number distance"), cell("why"));
     if (known) row.className = "changed";
     rows.set(member.name, row);
   }
-  const [shown, , address, , , count, why] = row.cells;
+  const [shown, , address, , , count, distance, why] = row.cells;
   if (row.dataset.state !== member.shown) {
     if (row.dataset.state) {
       row.classList.remove("changed");
@@ -153,10 +155,25 @@ function rowOf(member) {
   }
   say(address, member.addresses.join(" "));
   say(count, String(member.registrations));
+  say(distance, distanceOf(member));
   say(why, member.remarks);
   mark(why, "title", member.remarks || null);
   drawAges(row, member);
   return row;
+}
+
+/** "23.4 ms ±8 %", or why there is none. */
+function distanceOf(member) {
+  if (member.self) return "–";
+  if (member.rtt === null || member.rtt === undefined) return "not known";
+  const error = member.rtt_error === null || member.rtt_error === undefined ? "" : ` ±${Math.round(100 * member.rtt_error)} %`;
+  return `${(1000 * member.rtt).toFixed(1)} ms${error}`;
+}
+
+/** Say whether distances are estimated here; an agent of an older version does not tell. */
+export function distances(told) {
+  byId("distances").hidden = !told || told.on;
+  document.body.classList.toggle("placed", Boolean(told?.on));
 }
 
 function drawAges(row, member) {

@@ -72,6 +72,7 @@ async function readStatus() {
     status = await get("/v1/status");
     traffic.show(status.traffic);
     events.counted(status.user_events);
+    members.distances(status.distances);
     broken = "";
   } catch (error) {
     broken = error.message;
