@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gossipmm.agent import Agent, Watch, open_agent
     from gossipmm.config import PRESETS, Config
+    from gossipmm.core.values.queries import QueryAsked
     from gossipmm.core.values.types import (
         EntryState,
         HostEntry,
@@ -71,6 +72,7 @@ __all__ = (
     "MatchMakerGossip",
     "MemberView",
     "NodeState",
+    "QueryAsked",
     "Registration",
     "RegistrationError",
     "SeedError",
@@ -88,6 +90,7 @@ __all__ = (
 _MODULES = {
     "gossipmm.agent": "Agent Watch open_agent",
     "gossipmm.config": "PRESETS Config",
+    "gossipmm.core.values.queries": "QueryAsked",
     "gossipmm.core.values.types": (
         "EntryState HostEntry HostState MemberView NodeState Registration Status TopicView"
     ),

@@ -25,6 +25,7 @@ from tests.processes.program import DEADLINE, environment, until
 
 #: They change nothing, so that they can be asked again.
 LOOKS = ("members", "status", "queues", "lookup", "topics", "why", "registrations", "keys list")
+LOOKS += ("query", "rtt")
 END = "-- end of the answer --"
 #: ``gossipmm`` is the program of this checkout, and ``/run`` is empty. Each job is a group of
 #: processes, the shell of the function and the agent in it, and all of them end with the shell.
