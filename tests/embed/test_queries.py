@@ -11,10 +11,9 @@ from gossipmm.core.values.queries import QueryAsked
 from gossipmm.core.values.questions import Outcome
 from gossipmm.embed import asyncio as embed
 from gossipmm.embed.blocking import BlockingAgent
-from gossipmm.embed.child import ChildAgent
 from gossipmm.embed.thread import ThreadAgent
 from gossipmm.errors import QueryError, QueryRateError
-from tests.embed.helpers import SOON, config, until
+from tests.embed.helpers import SOON, config
 
 
 @pytest.fixture
@@ -24,16 +23,6 @@ def peer() -> Iterator[ThreadAgent]:
     thread.on_query("echo", lambda asked: b"echo of " + asked.payload)
     yield thread
     thread.close()
-
-
-@pytest.fixture(params=[ThreadAgent, ChildAgent], ids=["thread", "child"])
-def agent(request: pytest.FixtureRequest, peer: ThreadAgent) -> Iterator[BlockingAgent]:
-    agent = request.param(config("me", peer.agent.bound))
-    agent.start()
-    assert agent.wait_joined(SOON)
-    until(peer, lambda: peer.reader.joined and len(peer.agent.members()) == 2)
-    yield agent
-    agent.close()
 
 
 def test_programs_that_block_ask_and_answer(agent: BlockingAgent, peer: ThreadAgent) -> None:
