@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gossipmm.config import Config
 from gossipmm.core.distances.coordinate import Coordinate, distance, pack, unpack
+from gossipmm.core.distances.distances import Distances
 from gossipmm.core.distances.vivaldi import Vivaldi
 from gossipmm.core.life.asking import place_in
 from gossipmm.core.values.questions import Answered, Outcome
-from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.stats import Drop, Stats
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.slim import COORDINATES, decode_slim_untrusted, encode, is_slim
 from gossipmm.core.wire.strict import Refused
@@ -215,3 +217,61 @@ def test_a_member_tells_its_coordinate_when_it_is_asked() -> None:
 def test_an_answer_that_is_no_place_is_none(facts: list[object]) -> None:
     """[P182]."""
     assert place_in(facts) is None
+
+
+class _Watched(dict[int, bytes]):
+    """What a thread that reads at the worst moment sees: each time that a key goes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gone: list[int] = []
+
+    def pop(self, key: int, *default: object) -> object:
+        if key in self:
+            self.gone.append(key)
+        return super().pop(key, *default)
+
+    def __delitem__(self, key: int) -> None:
+        self.gone.append(key)
+        super().__delitem__(key)
+
+
+def told_to(most: int) -> Distances:
+    return Distances(Config(distances=True, max_members=most), random.Random(1), Stats())
+
+
+def test_a_coordinate_that_is_told_again_is_never_missing_meanwhile() -> None:
+    """It was taken out and put back.
+
+    A pick in another thread that looked between the two put the member's hosts last [P183].
+    """
+    distances, watched = told_to(16), _Watched()
+    distances._told = watched
+    for at in range(3):
+        distances.told(7, pack(Coordinate(0.01 * at, 0.0, 0.0, 1e-5, 0.1)), float(at))
+    assert watched.gone == []
+    found = distances.of(7, 5.0)
+    assert found is not None
+    assert found[0].x == pytest.approx(0.02)
+    assert found[1] == 3.0
+
+
+def test_what_was_told_longest_ago_is_forgotten_first() -> None:
+    """However many names come and go, no more coordinates are kept than members may be."""
+    distances, place = told_to(16), pack(Coordinate(0.0, 0.0, 0.0, 1e-5, 0.1))
+    for key in range(16):
+        distances.told(key, place, float(key))
+    distances.told(0, place, 20.0)
+    before = distances._told
+    for key in range(16, 40):
+        distances.told(key, place, float(key + 10))
+        assert len(distances._told) <= 16
+        assert distances.of(key, 99.0) is not None
+    assert 0 in before, "who reads the old ones goes on reading them"
+    assert distances.of(1, 99.0) is None
+    assert distances.of(39, 99.0) is not None
+    distances = told_to(16)
+    for key in range(17):
+        distances.told(key, place, float(-key))
+    assert distances.of(0, 99.0) is not None
+    assert distances.of(15, 99.0) is None

@@ -35,7 +35,7 @@ class Distances:
         self._again = _AGAIN * config.gossip_interval
         self._most = config.max_members
         self._vivaldi = Vivaldi(rng, config.without)
-        #: Record key -> the coordinate that it told, and when, the newest last.
+        #: Record key -> the coordinate that it told, and when.
         self._told: dict[int, bytes] = {}
         #: Core time of the last news of any coordinate, this node's own included.
         self.changed_at = -inf
@@ -87,11 +87,16 @@ class Distances:
 
     def told(self, key: int, told: bytes, now: float) -> None:
         """Remember where a member says to be."""
-        self._told.pop(key, None)
-        if len(self._told) >= self._most:
-            del self._told[next(iter(self._told))]
+        if len(self._told) >= self._most and key not in self._told:
+            self._forget()
+        # Replaced, and never missing meanwhile: other threads read it.
         self._told[key] = _TOLD.pack(told, now)
         self.changed_at = now
+
+    def _forget(self) -> None:
+        """Forget the eighth that was told longest ago."""
+        newest = sorted(self._told.items(), key=_told_at)
+        self._told = dict(newest[1 + len(newest) // 8 :])
 
     def of(self, key: int, now: float) -> tuple[Coordinate, float] | None:
         """Return where a member said to be, and the age of that; None: not known here."""
@@ -112,3 +117,9 @@ class Distances:
         if own is None or theirs is None:
             return None, None
         return distance(own, theirs[0]), max(own.error, theirs[0].error)
+
+
+def _told_at(item: tuple[int, bytes]) -> float:
+    """Return when a coordinate was told."""
+    at: float = _TOLD.unpack(item[1])[1]
+    return at
