@@ -99,8 +99,8 @@ class Lookup(NamedTuple):
     #: Other known hosts of the topic, which this key does not answer with (draining, suspected
     #: while others are live, ...). None for a direct key, which is about one host.
     others: tuple[FoundHost, ...] = ()
-    #: In words which zones, or how near hosts, are picked from; empty: none are preferred, or the
-    #: key names no topic.
+    #: In words what the preference did: from which zones, or from how near hosts, is picked (it is
+    #: called after the first of the two). Empty: there is none, or the key names no topic.
     zones: str = ""
 
 

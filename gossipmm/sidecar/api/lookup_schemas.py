@@ -47,5 +47,6 @@ class Lookup(msgspec.Struct, kw_only=True):
     hosts: list[FoundHost]
     #: Other hosts of the topic: draining, or suspected while others are live, ...
     others: list[FoundHost]
-    #: In words which zones, or how near hosts, are picked from; empty: none are preferred.
+    #: In words what the preference did: from which zones, or from how near hosts, is picked (it is
+    #: called after the first of the two). Empty: there is none.
     zones: str
