@@ -7,7 +7,7 @@ export const KINDS = [
   "key_rotation", "key_wanted", "keys_changed", "leave_finished",
   "member_crash_looping", "member_died", "member_impaired", "member_joined", "member_left", "member_reaped", "member_refuted",
   "member_restarted", "member_returned", "member_suspected", "name_claimed", "name_conflict", "not_admitted", "path_trouble", "probation_ended",
-  "registration_expired", "self_impaired", "self_slow", "self_suspected", "service_changed", "source_differs", "table_full",
+  "registration_expired", "rotation_unordered", "self_impaired", "self_slow", "self_suspected", "service_changed", "source_differs", "table_full",
   "user_event", "user_events_lost", "user_events_refused",
 ];
 
