@@ -33,7 +33,6 @@ from gossipmm.core.life.questions import Questions
 from gossipmm.core.life.registrations import Registrations
 from gossipmm.core.life.reply_loss import ReplyLoss
 from gossipmm.core.life.rotation import Rotation
-from gossipmm.core.life.rotation_orders import RotationOrders
 from gossipmm.core.life.service_health import ServiceHealth
 from gossipmm.core.messages.events import UserEvents
 from gossipmm.core.parts import Parts
@@ -150,9 +149,7 @@ class Node(NodeViews):
         joining = Joining(local, admission, seeds, transfer, founding)
         claims = Claims(local, detector, own, replies, conflict, closed.capacity)
         anti_entropy = AntiEntropy(local, outbox, claims, replies, broadcasts)
-        order = identities.rotation_order if identities.orders_rotations else None
-        orders = RotationOrders(local, order)
-        rotation = Rotation(local, outbox, self._envelope, self._advance, own, orders)
+        rotation = Rotation(local, outbox, self._envelope, self._advance, own, identities.orders)
         reaper = Reaper(local, detector, own, closed, probes, seeds)
         silence, expected = Silence(local, detector, probes), ExpectedSyn(local, probes)
         later = LaterLives(local, *told, lambda *proved: records.accept(*proved))

@@ -170,9 +170,8 @@ class Certified:
         """The number of that list; 0: there is none."""
         return 0 if self._revoked is None else self._revoked.number
 
-    @property
-    def order(self) -> RotationOrder | None:
-        """The rotation of keys that the authority's list allows; None: it has not ordered any."""
+    def last_order(self) -> RotationOrder | None:
+        """Return the rotation of keys that the authority's list allows; None: there is not any."""
         return None if self._revoked is None else self._revoked.order
 
     def take_revocations(self, raw: bytes) -> Fault | None:

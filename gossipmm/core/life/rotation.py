@@ -34,6 +34,7 @@ from gossipmm.core.sealing.keyring import Key, Keyring, applied, merged
 from gossipmm.core.sending.outbox import Outbox
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.values import events
+from gossipmm.core.values.rotation_order import RotationOrder
 from gossipmm.core.values.rotation_state import (
     NEVER,
     Phase,
@@ -66,11 +67,12 @@ class Rotation:
         envelope: Envelope,
         enter: Callable[[float], None],
         own_generations: OwnGenerations,
-        orders: RotationOrders,
+        order: Callable[[], RotationOrder | None] | None,
     ) -> None:
+        """``order``: gives the last rotation that was ordered; None: none has to be."""
         self._local = local
         self._outbox = outbox
-        self._orders = orders
+        self._orders = RotationOrders(local, order)
         self._envelope = envelope
         self._own = own_generations
         self._enter = enter

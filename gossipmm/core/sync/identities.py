@@ -176,13 +176,16 @@ class Identities:
         return () if self._certified is None else self._certified.revoked()
 
     @property
-    def orders_rotations(self) -> bool:
-        """True where an authority has to order a rotation of keys before it may begin [P185]."""
-        return self._certified is not None and Mechanism.ROTATION_ORDERS not in self._local.without
+    def orders(self) -> Callable[[], RotationOrder | None] | None:
+        """Gives the last rotation that the authority ordered; None: none has to be ordered.
 
-    def rotation_order(self) -> RotationOrder | None:
-        """Return the last rotation of keys that the authority ordered; None: not any yet."""
-        return None if self._certified is None else self._certified.order
+        Where there is an authority, a rotation of keys may begin only when it has ordered that
+        [P185].
+        """
+        certified = self._certified
+        if certified is None or Mechanism.ROTATION_ORDERS in self._local.without:
+            return None
+        return certified.last_order
 
     def revocations(self) -> bytes | None:
         """Return the list of revocations held, for the state file [P165]."""
