@@ -26,6 +26,8 @@ NONE: frozenset[Mechanism] = frozenset()
 #: Where eight hosts are, in seconds: two corners of a triangle, and some between.
 PLACES = tuple(Coordinate(0.05 * (n % 3), 0.04 * (n // 3), 0.0, 0.001, 0.05) for n in range(8))
 
+HERE = Coordinate(0.1, 0.1, 0.0, 0.001, 0.05)
+
 
 def settled(without: frozenset[Mechanism] = NONE, rounds: int = 30) -> Vivaldi:
     """Return a node at (0.1, 0.1, 0), by the round trips to the others."""
@@ -116,6 +118,85 @@ def test_without_heights_a_coordinate_is_a_point() -> None:
     assert flat.own.height == pytest.approx(1e-4)
     one = settled(frozenset({Mechanism.DISTANCE_NEIGHBOURS}))
     assert len(one.neighbours) == 1
+
+
+def folded() -> tuple[Vivaldi, Coordinate]:
+    """Return a node at rest on the wrong side of nine hosts, and where one beside it is."""
+    vivaldi = Vivaldi(random.Random(1), NONE)
+    here = Coordinate(0.0, 0.0, 0.05, 0.001, 0.05)
+    beside = here._replace(x=0.0005)
+    far = [Coordinate(0.05 * (n % 3 - 1), 0.04 * (n // 3 - 1), 0.0, 0.001, 0.05) for n in range(9)]
+    vivaldi.own = here._replace(z=-0.05, error=0.1)
+    for turn in range(30):
+        for key, place in enumerate([*far, beside]):
+            vivaldi.sample(key, place, distance(here, place), turn + key / 10)
+    return vivaldi, beside
+
+
+def test_a_host_at_the_mirror_image_of_its_place_moves_to_its_neighbour() -> None:
+    """Hosts of one room, 1 ms apart, were shown 30 ms apart, and others of elsewhere nearer [P178].
+
+    All springs to hosts far away fit on either side of them: what pulled to the right one was the
+    short spring to the neighbour alone, so a minute after a boot half of a host's nearest ones
+    were of another region.
+    """
+    vivaldi, beside = folded()
+    assert vivaldi.own.z > 0.045
+    assert distance(vivaldi.own, beside) < 0.004
+
+
+def test_who_moved_to_a_neighbour_says_that_it_does_not_know_where_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Others take who moves far while it is sure of itself for a liar [P178, P181]."""
+    errors: list[float] = []
+    move = Vivaldi._move_to_the_near
+
+    def watched(self: Vivaldi, now: float) -> None:
+        before = self.own
+        move(self, now)
+        if self.own is not before:
+            errors.append(self.own.error)
+
+    monkeypatch.setattr(Vivaldi, "_move_to_the_near", watched)
+    folded()
+    assert errors
+    assert min(errors) >= 0.3
+
+
+def test_one_who_is_near_and_lies_of_its_place_takes_nobody_there() -> None:
+    """Its place is tried, and the round trips to all others do not fit it [P178]."""
+    vivaldi = settled()
+    lie = Coordinate(-0.6, -0.6, 0.6, 0.0, 0.0)
+    for turn in range(50):
+        vivaldi.sample(99, lie, 0.001, 30.0 + turn / 10)
+    assert off(vivaldi) < 0.1
+
+
+def test_a_few_that_agree_on_a_place_far_away_take_nobody_there() -> None:
+    """Unbounded, five misfits of half a second outweighed the round trips to all others [P178]."""
+    vivaldi = settled()
+    lie = Coordinate(0.6, 0.6, 0.6, 0.001, 0.0)
+    for turn in range(10):
+        for key in range(5):
+            vivaldi.sample(100 + key, lie, 0.02, 30.0 + turn + key / 30)
+        for key, place in enumerate(PLACES):
+            vivaldi.sample(key, place, distance(HERE, place), 30.0 + turn + (8 + key) / 30)
+    assert off(vivaldi) < 0.1
+
+
+@pytest.mark.parametrize(("rtt", "measured"), [(0.002, 16), (0.08, 32)])
+def test_more_members_are_measured_at_once_where_they_are_far_apart(
+    rtt: float, measured: int
+) -> None:
+    """[P180] In one room there is nothing to tell apart; on three continents 16 are too few."""
+    distances = Distances(Config(distances=True), random.Random(1), Stats())
+    place = pack(Coordinate(0.01, 0.0, 0.0, 0.001, 0.5))
+    met = 0
+    while distances.is_young(100):
+        met += 1
+        distances.measured(met, rtt, place, met)
+    assert met == measured
 
 
 def asks(packet: Packet) -> bool:

@@ -73,7 +73,10 @@ class Distances:
 
     def is_young(self, others: int) -> bool:
         """Return whether this node has measured few members yet, of so many others [P180]."""
-        return self._hurries and self._vivaldi.met < min(ENOUGH, others)
+        met = self._vivaldi.met
+        if not self._hurries or met >= min(2 * ENOUGH, others):
+            return False
+        return met < ENOUGH or self._vivaldi.is_wide()
 
     def measured(self, key: int, rtt: float, told: bytes | None, now: float) -> None:
         """Take a round trip, and the coordinate that the answer brought [P178]."""

@@ -50,6 +50,17 @@ _UNSURE: Final = 0.25
 _GRAVITY: Final = 20.0
 #: Largest distance from the middle; the wire carries 655 ms.
 _MOST: Final = 0.65
+#: Round trips from here on are of a network in which hosts can be taken for ones of elsewhere, if
+#: so many neighbours at least have such: fewer may be those whose answers waited.
+_WIDE: Final = 0.005
+_SOME: Final = 3
+#: Neighbours whose places are tried, which share of the strain a place must have to be better, what
+#: is added to a round trip when its share of the strain is judged, and the error of who moved so:
+#: others take it for one that does not know where it is, whose moves count (_UNSURE) [P178].
+_TRIED: Final = 4
+_BETTER: Final = 0.9
+_PLAIN: Final = 0.03
+_MOVED: Final = 0.3
 #: Nearer than this, two points have no direction from each other.
 _SAME: Final = 1e-6
 
@@ -108,12 +119,36 @@ class Vivaldi:
             else:
                 known.coordinate, known.moved_at = theirs, now
         self.neighbours[key] = known
+        if self._judges and self.is_wide():
+            self._move_to_the_near(now)
         believed = self._believed(now)
         if known.far:
             return refused or Drop.DISTANCE_FAR
         error = self._learn(known)
         self._relax(believed, error, now)
         return refused
+
+    def is_wide(self) -> bool:
+        """Return whether some round trips are so long that hosts are told apart by them [P180]."""
+        return sum(one.rtt > _WIDE for one in self.neighbours.values()) >= _SOME
+
+    def _move_to_the_near(self, now: float) -> None:
+        """Move to where a neighbour nearby says to be, if round trips fit that better [P178].
+
+        Springs alone do not lead out of a place between others that is wrong, but at rest.
+        """
+        late = [one for one in self.neighbours.values() if now - one.at < _FORGOTTEN]
+        if len(late) < _JURY:
+            return
+        own, found = self.own, self.own
+        least = _BETTER * _strain(own, late, now)
+        for one in sorted(late, key=_round_trip)[:_TRIED]:
+            there = one.coordinate
+            place = Coordinate(there.x, there.y, there.z, own.height, max(own.error, _MOVED))
+            strain = _strain(place, late, now)
+            if strain < least:
+                least, found = strain, place
+        self.own = found
 
     def _believed(self, now: float) -> list[Neighbour]:
         """Return the neighbours whose springs pull: those of late that most others bear out."""
@@ -166,6 +201,22 @@ class Vivaldi:
         if middle > _MOST:
             keeps = _MOST / middle
         self.own = Coordinate(keeps * x, keeps * y, keeps * z, height, error)
+
+
+def _round_trip(one: Neighbour) -> float:
+    return one.rtt
+
+
+def _strain(place: Coordinate, late: list[Neighbour], now: float) -> float:
+    """Return by how much the round trips to neighbours do not fit a place, the late ones most.
+
+    Each has a share of one at most: a few that agree on a place far away do not decide.
+    """
+    total = 0.0
+    for one in late:
+        off = abs(distance(place, one.coordinate) - one.rtt)
+        total += exp((one.at - now) / _DECAY) * min(1.0, off / (one.rtt + _PLAIN))
+    return total
 
 
 def _too_fast(known: Neighbour, theirs: Coordinate, now: float) -> bool:
