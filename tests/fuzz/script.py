@@ -10,14 +10,17 @@ from __future__ import annotations
 import random
 from itertools import chain
 from struct import Struct
+from typing import Any
+
+import cbor2
 
 from gossipmm.config import Config
 from gossipmm.core.node import Node
 from gossipmm.core.values.types import Address, NodeState
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.pages import encode_page_zero
+from gossipmm.core.wire.slim import COORDINATE, COORDINATES, is_slim
 from gossipmm.core.wire.slim import encode as encode_slim
-from gossipmm.core.wire.slim import is_slim
 from tests.invariants import check_node
 
 TAG = wire.cluster_tag("gossipmm")
@@ -25,6 +28,8 @@ GENERATION = 1_700_000_000_000 << 16
 _STEPS = 40
 #: The least ``what`` of a slim frame, and of bytes as they are.
 FIRST_SLIM, FIRST_RAW = 180, 200
+#: The least ``what`` of a slim frame with a coordinate.
+FIRST_WHERE = 192
 #: What the body of a slim frame begins with: probe, fingerprint, heartbeat, known heartbeat.
 _NUMBERS = Struct(">IQII")
 
@@ -46,7 +51,9 @@ class _Peer:
 
 def scene() -> tuple[Node, list[_Peer]]:
     """A node that knows three members; the last two peers are strangers."""
-    config = Config(join=("seed:1",), max_members=20, max_registrations=50, max_record=20_000)
+    config = Config(
+        join=("seed:1",), max_members=20, max_registrations=50, max_record=20_000, distances=True
+    )
     node = Node(
         config,
         name="a",
@@ -95,6 +102,15 @@ def play(data: bytes) -> Node:
     return node
 
 
+def options_of(given: dict[int, Any]) -> bytes:
+    """Return options of a size that steps can have: with so much padding as it takes."""
+    for size in range(4):
+        data = cbor2.dumps(dict(sorted({**given, wire.OPT_PADDING: bytes(size)}.items())))
+        if len(data) % 4 == 0:
+            return data
+    raise AssertionError("one of four sizes in a row can be divided by four")
+
+
 def _pass(node: Node, now: float) -> None:
     for _ in range(500):
         when = node.next_timer()
@@ -125,14 +141,24 @@ def _datagram(what: int, body: bytes, peer: _Peer, me: int) -> bytes:
 
 
 def _slim(what: int, body: bytes, peer: _Peer, me: int, node: Node) -> bytes:
-    """Return a slim SYN to the node or another one, or an ACK to what it may have asked."""
+    """Return a slim SYN to the node or another one, or an ACK to what it may have asked.
+
+    From 192 on it asks for a coordinate, or brings one: the eight bytes behind its numbers.
+    """
     body = body.ljust(_NUMBERS.size, b"\0")
     probe, fingerprint, *beats = _NUMBERS.unpack_from(body)
     probes = node._parts.probes
     if what // 2 % 2:  # no fuzzer guesses 32 bits
         probe = next(chain(probes._short, probes._open), probe)
     kind = (wire.SYN, wire.ACK)[what % 2]
+    first = _NUMBERS.size
+    where = b""
+    if what >= FIRST_WHERE:
+        where = (
+            body[first : first + COORDINATE].ljust(COORDINATE, b"\0") if kind == wire.ACK else b""
+        )
+        kind, first = COORDINATES[kind], first + len(where)
     to = (me, peer.key)[what // 4 % 2]
-    count = min(len(body) - _NUMBERS.size, 15 * wire.ROW_SIZE) // wire.ROW_SIZE
-    rows = body[_NUMBERS.size :][: count * wire.ROW_SIZE]
+    count = min(max(0, len(body) - first), 15 * wire.ROW_SIZE) // wire.ROW_SIZE
+    rows = where + body[first:][: count * wire.ROW_SIZE]
     return encode_slim(kind, (peer.key, to), probe, fingerprint, (beats[0], beats[1]), rows)

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from gossipmm.core.node import Node
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.slim import is_slim
-from tests.fuzz.script import scene
+from tests.fuzz.collect import said
+from tests.fuzz.script import play, scene
 from tests.fuzz.seeds import SEEDS
 from tests.fuzz.targets import TARGETS
 from tests.puppets import frame_of
@@ -30,8 +32,32 @@ def test_the_corpus_has_every_kind_and_nearly_every_option() -> None:
     assert {frame.kind for frame in frames} == set(wire.KIND_NAMES)
     slim = {(frame_of(data).kind, bool(frame_of(data).rows)) for data in read if is_slim(data)}
     assert slim == {(kind, rows) for kind in (wire.SYN, wire.ACK) for rows in (False, True)}
+    where = {
+        frame_of(data).kind
+        for data in read
+        if is_slim(data) and frame_of(data).coordinate is not None
+    }
+    assert where == {wire.SYN, wire.ACK}
     options = {key for frame in frames for key in frame.options}
     assert {wire.OPT_PAGES, wire.OPT_DIGEST, wire.OPT_WANT, wire.OPT_PULL, wire.OPT_MORE} <= options
+    # User events, queries and distances: none of them was among it when they came.
+    assert {wire.OPT_ASK, wire.OPT_TOLD, *range(wire.OPT_EVENTS, wire.OPT_WHERE + 1)} <= options
+
+
+def test_the_scripts_make_a_node_take_events_and_coordinates_and_pass_queries_on() -> None:
+    """A script whose frames the decoder refuses would test the decoder alone."""
+
+    def played(name: str) -> Node:
+        return play((CORPUS / "node" / name).read_bytes())
+
+    assert played("events").event_stats.delivered + played("events").event_stats.repeated >= 3
+    assert played("events-far").stats.dropped[Drop.EVENT_JUMP] >= 1
+    assert played("events-own").stats.dropped[Drop.OWN_EVENT] >= 1
+    for name in said():
+        dropped = played(name).stats.dropped
+        assert not dropped.get(Drop.MALFORMED), name
+        # What is to be passed on is refused of whoever does not ask it itself.
+        assert dropped.get(Drop.BAD_OPTION, 0) <= (2 if name == "relay" else 0), name
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
