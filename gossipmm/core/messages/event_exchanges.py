@@ -5,7 +5,7 @@ While nothing was sent for a minute there is nothing to tell, and not a byte is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import inf
 from typing import Any, Final
 
@@ -39,6 +39,8 @@ _ALL: Final = 5.0
 _ROWS: Final = 24
 #: Datagrams of events that the answer to one exchange has.
 _OFFERED: Final = 3
+#: Numbers for each event that is remembered, above which the events are sorted instead.
+_SPARSE: Final = 4
 #: Exchanges whose answers prove an address: those of the last seconds.
 _NAMES: Final = 64
 #: Nobody else is asked for a number within so many ``second_push``.
@@ -217,8 +219,13 @@ class EventExchanges:
         behind, bits = row[2], int.from_bytes(row[4], "little")
         if mine.top < behind:
             return
+        first = max(behind, mine.first_held())
+        numbers: Iterable[int] = range(first, mine.top + 1)
+        if mine.top - first >= _SPARSE * len(mine.held):
+            # A sender that skips numbers has nobody count through them.
+            numbers = sorted(number for number in mine.held if number >= first)
         count = 0
-        for number in range(max(behind, mine.first_held()), mine.top + 1):
+        for number in numbers:
             stored = mine.held.get(number)
             if stored is None or bits >> (number - behind) & 1:
                 continue
