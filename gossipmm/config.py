@@ -242,9 +242,10 @@ class Config:
     #: otherwise.
     prefer: str = "none"
     #: Live hosts of its own zone below which a node that prefers it picks from all zones. With 1 a
-    #: zone's last host gets all of its work; with as many as it takes to do it, others help before
-    #: that.
+    #: zone's last host gets all of its work; with as many as it takes to do it, others help before.
     zone_spill: int = 1
+    #: Exchange mostly within a zone: a third of the bytes between zones. Set it on all, or on none.
+    zone_exchanges: bool = False
 
     #: Keep a network coordinate, by which distances (round trips) between any two members are
     #: estimated: for ``rtt``, for lists by distance, and for ``prefer = "near"``. 3 bytes a second.

@@ -86,6 +86,7 @@ class ConfigFields(TypedDict, total=False):
     direct_checks_liveness: bool
     prefer: str
     zone_spill: int
+    zone_exchanges: bool
     distances: bool
     without: Collection[Mechanism | str]
 

@@ -66,6 +66,7 @@ class Mechanism(StrEnum):
     )
     TARGET_RULE = "target_rule"  #: only the target's own answer counts
     WIRE_VERSION = "wire_version"  #: members that read a later wire version are spoken to in it
+    ZONE_BESIDE = "zone_beside"  #: where one of a zone is suspected, another of it is asked as well
 
 
 def mechanisms(names: Iterable[str]) -> frozenset[Mechanism]:

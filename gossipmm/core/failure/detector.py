@@ -11,6 +11,7 @@ from math import inf
 from typing import Final
 
 from gossipmm.core.failure.accusations import Accusations
+from gossipmm.core.failure.beside import ask_beside
 from gossipmm.core.failure.hearsay import Hearsay
 from gossipmm.core.failure.isolation import Isolation
 from gossipmm.core.failure.probation import Probation
@@ -278,8 +279,7 @@ class Detector:
         self, member: Member, outcome: Outcome, accusers: list[int], reporter: Member
     ) -> None:
         local = self._local
-        fresh = outcome is Outcome.SUSPECTED
-        own = local.me.key in accusers
+        fresh, own = outcome is Outcome.SUSPECTED, local.me.key in accusers
         if fresh:
             self._accusations.set(member, [])
         most = local.config.confirmations + 1
@@ -291,23 +291,23 @@ class Detector:
             local.stats.suspicions += 1
             member.suspect_since = local.now
             member.note(local.now, EvidenceKind.ACCUSED, reporter.name, heartbeat=member.s)
-            local.events.append(
-                events.MemberSuspected(local.now, member.name, reporter.name, member.s)
-            )
+            told = events.MemberSuspected(local.now, member.name, reporter.name, member.s)
+            local.events.append(told)
             local.table.refresh(member, local.now)
             if not member.quiet:
                 self._tell(member, member.status)
             self._begin_suspicion(member)
             if own:
                 self._outbox.send(wire.NEWS, member)  # the accused is told at once
+                ask_beside(local, self._probes, member)
             elif not member.quiet and local.chance(crowd(local.table.live_count())):
                 self._probes.start(member, Purpose.SUSPICION)
+                ask_beside(local, self._probes, member)
         elif new or outcome is Outcome.RAISED:
             if new:
                 local.stats.suspicions_confirmed += len(new)
-                member.note(
-                    local.now, EvidenceKind.CONFIRMED, reporter.name, count=len(member.accusers)
-                )
+                count = len(member.accusers)
+                member.note(local.now, EvidenceKind.CONFIRMED, reporter.name, count=count)
             self._schedule_death(member)
             if own or not (member.quiet or member.contested or self.hearsay.alarmed):
                 self._tell(member, member.status)

@@ -379,9 +379,7 @@ class BroadcastQueue:
             if other is not None:
                 but.add(other.key)  # it is told next time
         since = local.now - 4 * local.config.gossip_interval
-        chosen += local.peers.sample_recent(min(fanout // 2, fanout - len(chosen)), since, but)
-        but.update(peer.key for peer in chosen)
-        chosen += local.peers.sample(fanout - len(chosen), but)
+        chosen += local.peers.sample_both(fanout - len(chosen), fanout // 2, since, but)
         self._told = {peer.key for peer in chosen}
         return chosen
 

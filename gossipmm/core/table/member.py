@@ -81,6 +81,7 @@ class Member(Liveness):
         "path",
         "peer_fingerprint",
         "peer_half",
+        "place",
         "probation",
         "probation_until",
         "reads",
@@ -102,6 +103,7 @@ class Member(Liveness):
     def __init__(self, name: NodeId, generation: Generation, key: int) -> None:
         super().__init__()
         self.name, self.generation, self.key = name, generation, key
+        self.place = key  # on the ring, by its zone and key
         self.alone = (name,)  # for the hosts that it alone registers
         self.pages: dict[int, Page] = {}
         #: Page 0 is here: before, it is neither probed nor suspected nor hashed [P7].

@@ -9,11 +9,15 @@ from collections.abc import Container
 from typing import Final
 
 from gossipmm.core.table.member import Member
+from gossipmm.core.table.ring import zone_at
 from gossipmm.core.table.table import Table
 from gossipmm.core.values.types import Agreement, Disagreement
 
 #: Number of recent senders that are remembered.
 _RECENT: Final = 32
+#: Times that the members of a zone together push a change to each member of others, if those are
+#: few; each of them pushes it twice.
+_FAR: Final = 2
 
 
 class Peers:
@@ -88,11 +92,12 @@ class Peers:
         table = self._table
         assert table.me is not None
         ring = table.ring
-        first = bisect_right(ring, table.me.key)
+        count = len(ring)
+        first = bisect_right(ring.places, table.me.place)
         if step < 0:
             first -= 1
-        for place in range(first, first + step * len(ring), step):
-            member = table.peers[ring[place % len(ring)]]
+        for index in range(first, first + step * count, step):
+            member = table.peers[ring.key(index % count)]
             if not member.suspected and not member.indirect:
                 return member
         return None
@@ -118,13 +123,83 @@ class Peers:
                     break
         return list(chosen.values())
 
-    def sample_recent(self, count: int, since: float, but: Container[int]) -> list[Member]:
-        """Return up to ``count`` random peers of the recent senders, heard from after ``since``."""
+    @property
+    def zone(self) -> int:
+        """This node's zone, if it has one and somebody is not in it; 0: zones do not count."""
+        me = self._table.me
+        zone = zone_at(me.place) if me is not None else 0
+        return zone if zone and self._table.ring.has_other(zone) else 0
+
+    def sample_of(self, zone: int, count: int) -> list[Member]:
+        """Return up to ``count`` distinct random peers of a zone, none if all are in it."""
+        begins, ends = self._table.ring.arc(zone)
+        if ends - begins == len(self._table.ring):
+            return []
+        return self._sample_arc(begins, ends - begins, count, ())
+
+    def sample_both(self, count: int, recent: int, since: float, but: set[int]) -> list[Member]:
+        """Return up to ``count`` random peers, ``recent`` of them recent senders [P73].
+
+        Where zones count, one is of another zone, and the others are of this one, as far as it has
+        so many [P184].
+        """
+        zone = self.zone
+        chosen = self._sample_far(zone, but) if zone and count > 0 else []
+        recent = min(recent, count - len(chosen))
+        chosen += self.sample_recent(recent, since, but, zone)
+        taken = but | {peer.key for peer in chosen}
+        if zone:
+            begins, ends = self._table.ring.arc(zone)
+            chosen += self._sample_arc(begins, ends - begins, count - len(chosen), taken)
+            taken |= {peer.key for peer in chosen}
+        return chosen + self.sample(count - len(chosen), taken)
+
+    def _sample_far(self, zone: int, but: Container[int]) -> list[Member]:
+        """Return a random peer of another zone, or none: seldom where few are in other zones.
+
+        Then all members of this zone together tell each of those twice, not each of them once.
+        """
+        begins, ends = self._table.ring.arc(zone)
+        near = ends - begins
+        far = len(self._table.ring) - near
+        if self._rng.random() * (near + 1) >= _FAR * far:
+            return []
+        return self._sample_arc(ends, far, 1, but)
+
+    def _sample_arc(self, begins: int, size: int, count: int, but: Container[int]) -> list[Member]:
+        """Return up to ``count`` of the ``size`` peers that follow a place on the ring."""
+        ring, peers = self._table.ring, self._table.peers
+        around = len(ring)
+        if size <= count * 4:
+            keys = [ring.key((begins + index) % around) for index in range(size)]
+            candidates = [peers[key] for key in keys if key not in but]
+            if len(candidates) <= count:
+                return candidates
+            return self._rng.sample(candidates, count)
+        chosen: dict[int, Member] = {}
+        for _ in range(count * 8):
+            key = ring.key((begins + int(self._rng.random() * size)) % around)
+            if key not in but:
+                chosen[key] = peers[key]
+                if len(chosen) == count:
+                    break
+        return list(chosen.values())
+
+    def sample_recent(
+        self, count: int, since: float, but: Container[int], zone: int = 0
+    ) -> list[Member]:
+        """Return up to ``count`` random peers of the recent senders, heard from after ``since``.
+
+        With ``zone``, of that one alone.
+        """
         peers = self._table.peers
         found = {
             member.key: member
             for member in self._recent
-            if member.seen_at >= since and member.key in peers and member.key not in but
+            if member.seen_at >= since
+            and member.key in peers
+            and member.key not in but
+            and (not zone or zone_at(member.place) == zone)
         }
         members = list(found.values())
         return members if len(members) <= count else self._rng.sample(members, count)

@@ -18,6 +18,7 @@ from gossipmm.core.table.index import Index
 from gossipmm.core.table.member import Member, PastLife
 from gossipmm.core.table.memory import A_CLOSED, A_MEMBER, A_PAGE, A_TOPIC, of_page
 from gossipmm.core.table.order import PageOrder
+from gossipmm.core.table.ring import Ring
 from gossipmm.core.table.round_trips import RoundTrips
 from gossipmm.core.values.events import HostChanged
 from gossipmm.core.values.stats import Drop, Stats
@@ -63,8 +64,7 @@ class Table:
         self.by_key: dict[int, Member] = {}
         #: Members to talk to: alive, suspected or on probation, complete, and not this node itself.
         self.peers: dict[int, Member] = {}
-        #: Record keys of the peers, sorted: the ring.
-        self.ring: list[int] = []
+        self.ring = Ring(by_zone=config.zone_exchanges)  #: The same, in another order.
         #: Keys of the peers that say that they are impaired.
         self.impaired: set[int] = set()
         #: Members that are dead, returning or left.
@@ -246,12 +246,12 @@ class Table:
                 if member.hidden.get(name, page.version) < page.version:
                     del member.hidden[name]
                     self._index.add(member, entry, page.number, now)
-        before_status, after = self.refresh(member, now)
         if member is self.me:
             self.zone = zone_of(member.metadata)
-        if (member.node_state is not state or zone_of(member.metadata) != zone) and (
-            after is before_status
-        ):
+        if moved := zone_of(member.metadata) != zone:
+            self.ring.move(member)
+        before_status, after = self.refresh(member, now)
+        if (member.node_state is not state or moved) and after is before_status:
             self._index.rejudge(member, now)
 
     def refresh(self, member: Member, now: float) -> tuple[Status, Status]:
@@ -278,7 +278,7 @@ class Table:
         if member is not self.me and talks != (before in _TALKS):
             if talks:
                 self.peers[member.key] = member
-                insort(self.ring, member.key)
+                self.ring.add(member)
                 self.peers_version += 1
             else:
                 self._no_peer(member)
@@ -298,7 +298,7 @@ class Table:
 
     def _no_peer(self, member: Member) -> None:
         if self.peers.pop(member.key, None) is not None:
-            del self.ring[bisect_left(self.ring, member.key)]
+            self.ring.discard(member)
             self.impaired.discard(member.key)
             self.peers_version += 1
 

@@ -9,6 +9,7 @@ from gossipmm_sim.faults import (
     addresses,
     attacks,
     burdens,
+    crossing,
     distances,
     forgeries,
     helpers,
@@ -34,6 +35,7 @@ __all__ = ("FAULTS", "Context", "Fault", "Window", "parse_fault", "select")
 _MODULES = (
     attacks,
     burdens,
+    crossing,
     distances,
     network,
     addresses,

@@ -222,6 +222,14 @@ ABLATIONS: dict[str, Ablation] = {
             nodes=8,
         ),
         _case(
+            Mechanism.ZONE_BESIDE,
+            "a zone that dies is out of lookups about as soon as any hosts are",
+            ("removed within=4.5",),
+            ("sites across=0.0005", "crash at=1 on=20-39"),
+            nodes=60,
+            zone_exchanges=True,
+        ),
+        _case(
             Mechanism.EXPECTED_SYN,
             "an exchange on the ring watches both of its ends",
             ("at_most figure=crash_seen_by_all_median value=2",),
