@@ -50,6 +50,7 @@ REASONS: Final[Mapping[str, str]] = {
     "no_path": "it has no path to members that others reach",
     "table_full": "its table has no room for newcomers",
     "not_admitted": "a member has no room for it, or refuses its clock",
+    "rotation_unordered": "members tell of a rotation of keys that the authority has not ordered",
     "identity": "a member is not who it says, or is refused because it does not sign",
     "certificate": "its certificate ends within a week, or has ended",
     "no_zone": "it prefers hosts of its own zone, and has none",

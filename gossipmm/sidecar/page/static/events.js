@@ -7,7 +7,7 @@ const MOST = 300;
 const STATE = {
   member_joined: "alive", member_restarted: "returning", member_suspected: "suspect", member_refuted: "alive", member_died: "dead",
   member_returned: "returning", member_left: "left", member_reaped: "left", probation_ended: "alive", joined: "alive",
-  isolated: "suspect", self_slow: "suspect", self_impaired: "suspect", member_impaired: "suspect", member_crash_looping: "suspect", name_conflict: "dead", identity_conflict: "dead", equivocating: "dead", registration_expired: "suspect", service_changed: "unhealthy", source_differs: "suspect", path_trouble: "suspect", table_full: "suspect", name_claimed: "suspect", generation_ahead: "suspect", not_admitted: "suspect",
+  isolated: "suspect", self_slow: "suspect", self_impaired: "suspect", member_impaired: "suspect", member_crash_looping: "suspect", name_conflict: "dead", identity_conflict: "dead", equivocating: "dead", registration_expired: "suspect", service_changed: "unhealthy", source_differs: "suspect", path_trouble: "suspect", table_full: "suspect", name_claimed: "suspect", generation_ahead: "suspect", not_admitted: "suspect", rotation_unordered: "suspect",
   foreign_traffic: "suspect", key_wanted: "suspect",
 };
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
