@@ -33,6 +33,13 @@ def families(host) -> list[int]:
 
 
 class TestAddresses:
+    def test_a_machine_that_has_lost_its_only_address_can_move(self):
+        """Story: it ended the run (swarm_paths of five hosts, seed 100457)."""
+        faults = ("socket on=1 bind=any4", "lose_address at=1 on=1 back=4")
+        run = played(*faults, "restart at=2 on=1 down=0.5 new_address=true")
+        assert run.cluster.hosts[1].up
+        assert families(run.cluster.hosts[1]) == [4]
+
     def test_sockets_are_there_before_the_first_boot_and_for_who_comes_later(self):
         run = played("socket on=all bind=any v4=2 v6=1", "spawn at=1")
         for host in run.cluster:

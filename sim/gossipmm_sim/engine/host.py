@@ -295,6 +295,8 @@ class Host(Shell):
             self.address = self.cluster.new_address()
             return
         old = self.socket
+        if not old.addresses:
+            return  # the machine has lost all that it had, and gets none others for them
         fresh = [self.cluster.new_literal(family_of(one)) for one in old.addresses]
         self.socket = Socket(old.bind, fresh, old.port)
         self._moved()
