@@ -1,4 +1,4 @@
-"""Waiting for what real agents tell each other, without sleeping: by their events."""
+"""Waiting for what real agents tell each other: by their events, and by looking again."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
+
+import trio
 
 from gossipmm.agent.agent import Agent
 from gossipmm.config import Config
@@ -30,12 +32,17 @@ def thread_of(mm: MatchMakerGossip) -> ThreadAgent:
 
 
 def until(thread: ThreadAgent, predicate: Callable[[], object]) -> None:
-    """Wait until something holds, looking again after every event of the agent."""
+    """Wait until something holds, looking again after every event of the agent, and every 50 ms.
+
+    What holds may be another's: the copy of a table in a program beside its agent changes after the
+    agent's last event, and nothing else may happen then.
+    """
 
     async def watch(agent: Agent) -> None:
         with agent.watch() as events:
             while not predicate():
-                await anext(events)
+                with trio.move_on_after(0.05):
+                    await anext(events)
 
     thread.spawn(watch, thread.agent).result(SOON)
 
