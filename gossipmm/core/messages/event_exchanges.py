@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator
 from math import inf
 from typing import Any, Final
 
-from gossipmm.core.messages.event_memory import KEPT_FOR, EventMemory, EventSender
+from gossipmm.core.messages.event_memory import KEPT_FOR, EventMemory, EventSender, Holder
 from gossipmm.core.messages.event_pushes import packed
+from gossipmm.core.messages.event_requests import MOST_WANTED, EventRequests, ranges
 from gossipmm.core.sending.inbound import Inbound
 from gossipmm.core.sending.outbox import Outbox
 from gossipmm.core.sending.packing import BURST
@@ -37,17 +38,14 @@ _CHANGED: Final = 3.0
 _ALL: Final = 5.0
 #: Senders in one exchange, those that sent last.
 _ROWS: Final = 24
+#: Of these, the ones that sent last where there are more; the rest are any of the others.
+_NEWEST: Final = 12
 #: Datagrams of events that the answer to one exchange has.
 _OFFERED: Final = 3
 #: Numbers for each event that is remembered, above which the events are sorted instead.
 _SPARSE: Final = 4
 #: Exchanges whose answers prove an address: those of the last seconds.
 _NAMES: Final = 64
-#: Nobody else is asked for a number within so many ``second_push``.
-_ASKED: Final = 8.0
-_ASKED_MOST: Final = 1024
-#: Numbers asked for at once.
-_WANTED: Final = 256
 
 
 class EventExchanges:
@@ -57,6 +55,7 @@ class EventExchanges:
         self._local = local
         self._outbox = outbox
         self._memory = memory
+        self._requests = EventRequests(local, outbox, memory)
         self._began = local.now
         self._timer: Token | None = None
         self._peers_version = 0
@@ -129,7 +128,10 @@ class EventExchanges:
         since = self._local.now - age
         lately = [one for one in self._memory.senders.values() if one.next and one.newest >= since]
         lately.sort(key=lambda one: -one.newest)
-        return [self._row(sender) for sender in lately[:_ROWS]]
+        if len(lately) > _ROWS:
+            others = self._local.rng.sample(lately[_NEWEST:], _ROWS - _NEWEST)
+            lately = lately[:_NEWEST] + others
+        return [self._row(sender) for sender in lately]
 
     def _row(self, sender: EventSender) -> list[Any]:
         age = max(0, int(1000 * (self._local.now - sender.newest)))
@@ -145,17 +147,21 @@ class EventExchanges:
         if Mechanism.EVENT_EXCHANGES in self._local.without:
             return []
         complete, told = inbound.frame.options[wire.OPT_HELD][:2]
+        holder = Holder(sender.key, inbound.source, inbound.frame.probe)
         offers: list[bytes] = []
         wants: list[list[int]] = []
         unknown: list[int] = []
-        left = _WANTED
+        left = MOST_WANTED
         for row in told[:_ROWS]:
             key = row[0]
             if key not in self._local.table.by_key:
                 unknown.append(key)
                 continue
             mine = self._memory.of(key, self._local.table.by_key[key].name, self._local.now)
-            missing = self._missing(mine, row, left) if self._is_wanted(mine, row) else []
+            missing: list[int] = []
+            if self._is_wanted(mine, row):
+                missing = self._missing(mine, row, left)
+                self._requests.add(mine, missing, holder)
             self._local.stats.work += 4 + len(missing) // 8
             left -= len(missing)
             if missing:
@@ -191,14 +197,11 @@ class EventExchanges:
 
     def _missing(self, mine: EventSender, row: list[Any], most: int) -> list[int]:
         """Return numbers that the other one holds and this one does not, the lowest first."""
-        now = self._local.now
-        again = now - _ASKED * self._local.config.second_push
+        now, again = self._local.now, self._requests.since()
         lowest, behind, bits = row[1], row[2], int.from_bytes(row[4], "little")
         found: list[int] = []
-        if len(mine.asked) > _ASKED_MOST:
-            mine.asked = {key: at for key, at in mine.asked.items() if at >= again}
-            if len(mine.asked) > _ASKED_MOST:
-                return found
+        if not self._requests.have_room(mine):
+            return found
         first = max(lowest, mine.next or behind - self._memory.may_count(now - self._began))
         for number in range(first, behind):
             if len(found) >= most:
@@ -211,7 +214,6 @@ class EventExchanges:
                 found.append(number)
             bits >>= 1
             number += 1
-        mine.asked.update(dict.fromkeys(found, now))
         return found
 
     def _offers(self, mine: EventSender, row: list[Any]) -> Iterator[bytes]:
@@ -238,7 +240,7 @@ class EventExchanges:
         """Send the events that a member asks for, as far as they are remembered [P168]."""
         local = self._local
         found: list[bytes] = []
-        left = _WANTED
+        left = MOST_WANTED
         for item in inbound.frame.options[wire.OPT_MISSED]:
             mine = self._memory.senders.get(item[0])
             if mine is None:
@@ -249,17 +251,6 @@ class EventExchanges:
                     stored = mine.held.get(number)
                     if stored is not None:
                         found.append(stored.encoded(mine.key, local.now))
-        local.stats.work += 2 * (_WANTED - left)
+        local.stats.work += 2 * (MOST_WANTED - left)
         for options in packed(found, self._outbox.room)[:BURST]:
             self._answer(inbound, sender, options)
-
-
-def ranges(numbers: list[int]) -> list[int]:
-    """Return ascending numbers as first, how many, first, how many, and so on."""
-    found: list[int] = []
-    for number in numbers:
-        if found and number == found[-2] + found[-1]:
-            found[-1] += 1
-        else:
-            found += [number, 1]
-    return found

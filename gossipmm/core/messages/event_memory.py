@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Container
 from math import inf
-from typing import Final
+from typing import Final, NamedTuple
 
 import cbor2
 
 from gossipmm.core.messages.event_budget import BURST, RATE, EventBudget
-from gossipmm.core.values.types import NodeId
+from gossipmm.core.values.types import Address, NodeId
 from gossipmm.core.values.user_events import EventText
 from gossipmm.core.wire.option_checks import MAX_BITS
 
@@ -53,12 +53,21 @@ class Stored:
         return cbor2.dumps([key, self.number, age, self.raw, self.signature])
 
 
+class Holder(NamedTuple):
+    """A member that said which events it holds: its record key and address, and what names that."""
+
+    key: int
+    address: Address
+    probe: int
+
+
 class EventSender:
     """What is known of the events of one life of a member."""
 
     __slots__ = (
-        *("asked", "budget", "forgotten", "held", "key", "lowest", "name", "newest", "next"),
-        *("not_before", "refused_at", "size", "skips", "top", "waits_since"),
+        *("asked", "asked_again", "budget", "forgotten", "held", "holders", "key", "lowest"),
+        *("name", "newest", "next", "not_before", "refused_at", "size", "skips", "top"),
+        "waits_since",
     )
 
     def __init__(self, key: int, name: NodeId, now: float) -> None:
@@ -77,8 +86,11 @@ class EventSender:
         self.waits_since: float | None = None
         #: True: what is missing before its first event seen here may be older than this node.
         self.skips = False
-        #: Number -> when somebody was asked for it.
+        #: Number -> when somebody was asked for it, and how often others were, after that.
         self.asked: dict[int, float] = {}
+        self.asked_again: dict[int, int] = {}
+        #: Those that said of late that they hold what was asked for.
+        self.holders: list[Holder] = []
         self.budget = EventBudget(now, times=_TIMES, often=_OFTEN)
         self.refused_at = -inf
         #: Nobody is asked for its events before, because it sent more than it may.
@@ -140,6 +152,7 @@ class EventMemory:
             sender.lowest = stored.number
         sender.newest = max(sender.newest, stored.born)
         sender.asked.pop(stored.number, None)
+        sender.asked_again.pop(stored.number, None)
         sender.size += stored.size + _OF_ONE
         self.bytes += stored.size + _OF_ONE
         forgotten = 0
