@@ -26,7 +26,7 @@ def test_what_was_told_what_was_not_and_what_may_be_sent():
         lost=2,
         forgotten=1,
         filtered=4,
-        refused=7,
+        refused=2,
         over_budget=5,
         room=255,
         room_bytes=65_000,

@@ -14,6 +14,7 @@ from gossipmm.agent.faults import CODES
 from gossipmm.agent.verdict import VERDICTS
 from gossipmm.answers import Verdict
 from gossipmm.core.values.types import Agreement, Disagreement, EntryState
+from gossipmm.errors import UserEventRateError
 from tests.agent.memory_network import Air
 from tests.sidecar.helpers import agents
 from tests.sidecar.test_metrics import values
@@ -146,6 +147,15 @@ async def test_user_events_by_what_became_of_them(agent):
     agent.send_event("deploy", topic="of-nobody")
     await trio.sleep(1)
     assert metric(agent, "user_events_total", "filtered") == 1
+
+
+async def test_a_program_that_sends_too_much_is_counted_apart_from_what_others_sent(agent):
+    """[P171]: one label had both, and an alert could not tell whom it was about."""
+    with pytest.raises(UserEventRateError):
+        for _ in range(2000):
+            agent.send_event("flood")
+    assert metric(agent, "user_events_total", "over_budget") == 1
+    assert metric(agent, "user_events_total", "refused") == 0
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -85,7 +85,6 @@ class UserEvents:
         self.keeps_budget = True
         self._began = local.now
         self.stats = UserEventStats()
-        self._over_budget = 0
 
     # -- sending -----------------------------------------------------------------------------
 
@@ -115,8 +114,7 @@ class UserEvents:
         self._check_size(raw)
         wait = self._door.wait(len(raw), local.now) if self.keeps_budget else 0.0
         if wait:
-            self.stats.refused += 1
-            self._over_budget += 1
+            self.stats.over_budget += 1
             raise UserEventRateError(
                 f"this node sends more than {RATE:g} events or {BYTES_RATE:,.0f} bytes of them a "
                 f"second ({BURST:g} and {BYTES_BURST:,.0f} at once): try again in {wait:.3f} s",
@@ -133,10 +131,7 @@ class UserEvents:
     def status(self, now: float) -> UserEventsStatus:
         """Return what became of events here, and what this node may send now [P171]."""
         room, room_bytes = self._door.left(now)
-        counts = self.stats.as_dict()
-        return UserEventsStatus(
-            over_budget=self._over_budget, room=room, room_bytes=room_bytes, **counts
-        )
+        return UserEventsStatus(room=room, room_bytes=room_bytes, **self.stats.as_dict())
 
     def _check_size(self, raw: bytes) -> None:
         """Refuse what does not fit into a datagram."""

@@ -16,12 +16,12 @@ class UserEventsStatus(NamedTuple):
     #: Meant for members with another topic or other metadata; heard again.
     filtered: int = 0
     repeated: int = 0
-    #: Not told here: they did not come in time; refused at this node's own door, or of others as
-    #: over their budget or not valid; forgotten before they were asked for, for want of memory.
+    #: Not told here: they did not come in time; others' that were over their budget or not valid;
+    #: forgotten before they were asked for, for want of memory.
     lost: int = 0
     refused: int = 0
     forgotten: int = 0
-    #: Of the refused: those that programs here wanted to send and that were over the budget.
+    #: Those that programs here wanted to send and that were over the budget.
     over_budget: int = 0
     #: Events, and bytes of them, that this node may send at once now.
     room: int = 0

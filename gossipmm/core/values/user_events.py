@@ -18,7 +18,9 @@ __all__ = (
 )
 
 #: What is counted of user events, in the order of a report.
-COUNTED: Final = ("sent", "delivered", "filtered", "repeated", "lost", "refused", "forgotten")
+COUNTED: Final = (
+    *("sent", "delivered", "filtered", "repeated", "lost", "refused", "over_budget", "forgotten"),
+)
 
 
 @event
@@ -83,6 +85,7 @@ class UserEventStats:
     repeated: int
     lost: int
     refused: int
+    over_budget: int
     forgotten: int
 
     def __init__(self) -> None:

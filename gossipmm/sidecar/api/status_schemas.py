@@ -93,10 +93,11 @@ class UserEvents(msgspec.Struct, kw_only=True):
     repeated: Count
     #: Did not come in time.
     lost: Count
-    #: At this node's own door (``over_budget`` of them), or those of others.
+    #: Those of others: over their budget, or not valid.
     refused: Count
     #: Before they were asked for, for want of memory.
     forgotten: Count
+    #: Those that programs here wanted to send: refused at this node's own door.
     over_budget: Count
     #: Events, and bytes of them, that it may send at once now.
     room: Count

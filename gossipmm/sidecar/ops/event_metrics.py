@@ -21,7 +21,8 @@ def user_events(agent: Agent) -> Iterator[Metric]:
     counted = CounterMetricFamily(
         "gossipmm_user_events",
         "User events by what became of them here: sent, delivered, filtered (not meant for this "
-        "member), repeated, lost, refused, forgotten for want of memory.",
+        "member), repeated, lost, refused (of other members), over_budget (refused to programs "
+        "here), forgotten for want of memory.",
         labels=("result",),
     )
     for result, count in (
@@ -31,6 +32,7 @@ def user_events(agent: Agent) -> Iterator[Metric]:
         ("repeated", stats.repeated),
         ("lost", stats.lost),
         ("refused", stats.refused),
+        ("over_budget", stats.over_budget),
         ("forgotten", stats.forgotten),
     ):
         counted.add_metric((result,), count)

@@ -75,7 +75,7 @@ export function pause() {
 /** What became of user events; nothing where there are none. Older agents do not say it. */
 export function counted(user) {
   const of = (count, words) => (count ? `${count} ${words}` : "");
-  const parts = user && [of(user.sent, "sent"), of(user.delivered, "told here"), of(user.lost, "lost"), of(user.refused - user.over_budget, "of others refused"), of(user.over_budget, "refused: over the budget")].filter(Boolean);
+  const parts = user && [of(user.sent, "sent"), of(user.delivered, "told here"), of(user.lost, "lost"), of(user.refused, "of others refused"), of(user.over_budget, "refused: over the budget")].filter(Boolean);
   say(byId("user-events"), parts?.length ? `user events: ${parts.join(", ")}; room for ${user.room}` : "");
 }
 
