@@ -59,12 +59,14 @@ class Mechanism(StrEnum):
     SIGNED_ENDS = "signed_ends"  #: floors and leaves of members that sign count by what they signed
     SIGNED_PAGES = "signed_pages"  #: a node with an identity judges pages by their signatures
     SIGNED_STATEMENTS = "signed_statements"  #: that others reached a member counts by its signature
+    SIGNED_SUSPICIONS = "signed_suspicions"  #: where all sign, who is accused is asked once more
     STALE_LOOKUPS = "stale_lookups"  #: a node that is cut off answers with the hosts last known
     SUSPECT_ROWS = "suspect_rows"  #: suspicions ride on exchanges
     SUSPECT_REPORTER = (
         "suspect_reporter"  #: a reporter that is itself suspected is not believed against others
     )
     TARGET_RULE = "target_rule"  #: only the target's own answer counts
+    VOUCHERS = "vouchers"  #: who said in vain that another one lives is not asked about that
     WIRE_VERSION = "wire_version"  #: members that read a later wire version are spoken to in it
     ZONE_BESIDE = "zone_beside"  #: where one of a zone is suspected, another of it is asked as well
 

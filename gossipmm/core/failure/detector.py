@@ -15,7 +15,7 @@ from gossipmm.core.failure.beside import ask_beside
 from gossipmm.core.failure.hearsay import Hearsay
 from gossipmm.core.failure.isolation import Isolation
 from gossipmm.core.failure.probation import Probation
-from gossipmm.core.failure.probe import Failure, note_failure
+from gossipmm.core.failure.probe import Failure
 from gossipmm.core.failure.probes import Probes
 from gossipmm.core.failure.second_hand import SecondHand
 from gossipmm.core.failure.self_health import must_hold
@@ -77,7 +77,8 @@ class Detector:
         if second_hand := self._second_hand.is_told_by(member, reporter):
             weighed = self._second_hand.weigh(member, heartbeat, evidence, reporter)
             if weighed is None:
-                self._schedule_death(member)
+                if member.suspected:
+                    self._schedule_death(member)
                 return Outcome.RENEWED
             evidence = weighed
         since = member.suspect_since if self._first_hand else inf
@@ -128,6 +129,7 @@ class Detector:
         Or it answered the ``reporter``, asked for help [P138].
         """
         counts = self._first_hand if reporter == member.name else self._second_hand.counts
+        self._second_hand.answered(member)
         if member.suspected and counts:
             member.answered()
             self._refuted(member, member.k, reporter)
@@ -255,13 +257,12 @@ class Detector:
     def accuse(self, member: Member, failure: Failure) -> None:
         """Suspect a member at the best heartbeat known: this node's probe failed [P27]."""
         local = self._local
-        member.failed_at = failure.began
+        self._second_hand.failed(member, failure)
         outcome = member.hear_suspect(member.k)
-        note_failure(local, member, failure)
         self.hearsay.saw_itself(member)
         if outcome in (Outcome.SUSPECTED, Outcome.RAISED, Outcome.CONFIRMED):
             self._suspect(member, outcome, [local.me.key], local.me)
-            if member.contested:
+            if self._second_hand.tells(member):
                 self._tell(member, member.status)
             self._schedule_death(member)
 
@@ -269,8 +270,7 @@ class Detector:
         """Take the end of the question before a death: no answer came [P131]."""
         if not member.suspected or not self._must_ask(member):
             return
-        member.failed_at = failure.began
-        note_failure(self._local, member, failure)
+        self._second_hand.failed(member, failure)
         if self.hearsay.saw_itself(member):
             self._tell(member, member.status)
         self._schedule_death(member)
@@ -325,8 +325,9 @@ class Detector:
         member.contested = 0
 
     def _must_ask(self, member: Member) -> bool:
-        """Return whether this node has not asked in this suspicion, or was answered [P131]."""
-        return (member.failed_at is None and self._asks_first) or self._second_hand.must_ask(member)
+        """Return whether this node has not asked in this suspicion, or not enough [P131, P190]."""
+        asks = member.failed_at is None or self._second_hand.must_ask_again(member)
+        return (asks and self._asks_first) or self._second_hand.must_ask(member)
 
     def _schedule_death(self, member: Member) -> None:
         """Set the timer to the end of the suspicion, or to the question that comes before it.
@@ -389,9 +390,8 @@ class Detector:
 
     def _declare_dead(self, member: Member) -> None:
         local = self._local
-        names = tuple(
-            local.table.by_key[key].name for key in member.accusers if key in local.table.by_key
-        )
+        by_key = local.table.by_key
+        names = tuple(by_key[key].name for key in member.accusers if key in by_key)
         was = member.status
         member.declare_dead(local.now)
         self._end_suspicion(member)

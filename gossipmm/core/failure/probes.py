@@ -382,6 +382,8 @@ class Probes:
         if key in self._paths.lost:
             return
         probe = self.start(member, Purpose.HELP, (identity,) if signed else ())
+        if probe is not None and len(probe.sent) == 1 and member.declared_dead_at is not None:
+            probe.once |= local.all_sign and probe.purpose is Purpose.HELP
         if probe is not None and len(probe.asked_by) < 16:
             probe.asked_by.append((seeker, source, identity))
             if signed:

@@ -11,7 +11,9 @@ from __future__ import annotations
 from math import inf
 from typing import Final
 
+from gossipmm.core.failure.probe import Failure, note_failure
 from gossipmm.core.failure.probes import Probes
+from gossipmm.core.failure.vouchers import Vouchers
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values.evidence_time import EvidenceTime
@@ -37,6 +39,9 @@ class SecondHand:
         self._probes = probes
         #: False in an ablation, which shows what comes of it otherwise.
         self.counts = Mechanism.SECOND_HAND_ASKS not in local.without
+        self._vouchers = Vouchers(local)
+        self._accounts = Mechanism.VOUCHERS not in local.without
+        self._again = Mechanism.SIGNED_SUSPICIONS not in local.without
 
     def is_told_by(self, member: Member, reporter: NodeId) -> bool:
         """Return whether somebody else tells it: not the member itself, nor this node's probe.
@@ -58,12 +63,19 @@ class SecondHand:
         """
         declared_dead_at = member.declared_dead_at
         if declared_dead_at is not None:
-            if evidence.at > declared_dead_at:
+            if self._charges and not self._vouchers.counts(member, reporter):
+                return None
+            if evidence.at > declared_dead_at and (
+                not self._charges or self._vouchers.asks_for_dead(member, reporter)
+            ):
                 member.vouched_by = self._key_of(reporter)
                 self._probes.start(member, Purpose.RETURNING)
             return EvidenceTime(-inf, evidence.heard)
         if heartbeat <= member.k or not member.suspected:
             return evidence
+        if self._charges and not self._vouchers.counts(member, reporter):
+            member.merge(heartbeat, heartbeat)
+            return None
         failed_at = member.failed_at
         asked_before = failed_at is None or evidence.at < failed_at
         lifts = asked_before and self._local.now - member.lifted_at >= _ONCE_IN
@@ -78,6 +90,15 @@ class SecondHand:
             self._ask(member)
         return None
 
+    def must_ask_again(self, member: Member) -> bool:
+        """Return whether the question that began this suspicion is not enough for a death [P190].
+
+        The member's own word is not looked at then, unless it signed it for this node.
+        """
+        failed_at, local = member.failed_at, self._local
+        began = -inf if failed_at is None else failed_at
+        return local.all_sign and self._again and began < member.suspect_since
+
     def must_ask(self, member: Member) -> bool:
         """Return whether others have said that it lives since this node's last question began."""
         failed_at = member.failed_at
@@ -86,6 +107,30 @@ class SecondHand:
             and 0 < member.contested < _QUESTIONS
             and member.vouched_at >= failed_at
         )
+
+    @property
+    def _charges(self) -> bool:
+        """True where who says that another one lives is charged for questions in vain [P191]."""
+        return self._local.all_sign and self._accounts
+
+    def failed(self, member: Member, failure: Failure) -> None:
+        """Note that a member did not answer this node, and who had it asked all the same."""
+        member.failed_at = failure.began
+        note_failure(self._local, member, failure)
+        if member.contested and self._charges:
+            voucher = self._local.table.by_key.get(member.vouched_by)
+            if voucher is not None:
+                self._vouchers.in_vain(member, voucher.name)
+
+    def tells(self, member: Member) -> bool:
+        """Return whether a silence is told that contradicts the word of others [P138, P191]."""
+        return member.contested == 1 or (member.contested > 1 and not self._local.all_sign)
+
+    def answered(self, member: Member) -> None:
+        """Note that a member answered: whoever said that it lives was right."""
+        voucher = self._local.table.by_key.get(member.vouched_by)
+        if voucher is not None:
+            self._vouchers.true(member, voucher.name)
 
     def ask_before_death(self, member: Member) -> None:
         """Ask the member itself; where others say that it lives, with the help of who does."""

@@ -72,10 +72,10 @@ class Reaper:
         looked_at = self._some_gone()
         each_stands_for = len(local.table.gone) / max(1, len(looked_at))
         for member in looked_at:
-            if member.status is Status.RETURNING:
+            if member.status is Status.RETURNING and not self._is_only_told(member):
                 if local.chance(min(1.0, crowd(members) * each_stands_for)):
                     self._probes.start(member, Purpose.RETURNING)
-            elif member.status is Status.DEAD:
+            elif member.status in (Status.DEAD, Status.RETURNING):
                 dead.append(member)
                 ages.append(local.now - member.gone_at)
         if not dead or not local.chance(
@@ -84,6 +84,11 @@ class Reaper:
             return
         weights = [retry_weight(age) + 0.01 for age in ages]
         self._probes.start(local.rng.choices(dead, weights)[0], Purpose.DEAD)
+
+    def _is_only_told(self, member: Member) -> bool:
+        """Return whether nothing but unsigned words say that one held dead may be returning."""
+        buried = member.declared_dead_at
+        return self._local.all_sign and buried is not None and member.seen_at < buried
 
     def _some_gone(self) -> list[Member]:
         """Return all of the gone while they are few; of many, so many at random."""
