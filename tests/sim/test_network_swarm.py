@@ -71,6 +71,25 @@ def test_who_is_cut_off_with_the_only_family_that_it_has_is_not_healthy():
     assert [run.tracker.well(host.node_name) for host in run.cast[:3]] == [True, False, True]
 
 
+@pytest.mark.parametrize("at", [0.0, 4.0])
+def test_who_joined_late_is_cut_off_with_its_only_family_like_all_others(at):
+    """Two late joiners declared each other dead in a cut of all IPv4, and were 'healthy'.
+
+    The fault marked those that were there from the start as cut off, and none that came later.
+    """
+    cut, late = "cut at=1 via=v4 until=9", f"spawn at={at:g}"
+    one = swarm_paths(0).with_settings({"faults": ("socket on=all bind=any4", cut, late)})
+    run = Run(one, 1)
+    run._warm_up()
+    for place, fault in enumerate(run.faults):
+        fault.plan(run, f"{fault.kind}#{place}")
+    run.cluster.advance(5)
+    run.tracker.grace = 0.0
+    assert not run.tracker.well("late0")
+    run.cluster.advance(5)
+    assert run.tracker.well("late0")
+
+
 @pytest.mark.parametrize(
     ("seed", "story"),
     [

@@ -14,6 +14,7 @@ from gossipmm_sim.engine.sockets import family_of
 from gossipmm_sim.faults.base import Context, Window, fault, select
 
 if TYPE_CHECKING:
+    from gossipmm_sim.engine.host import Host
     from gossipmm_sim.engine.links import Link
     from gossipmm_sim.engine.peer import Peer
 
@@ -295,12 +296,22 @@ class Cut(LinkFault):
     """Nothing passes between ``on`` and ``to``; ``way=out``: one way only."""
 
     def act(self, run: Context, key: str) -> None:
-        """Begin; a host that has no address of another kind is cut off."""
+        """Begin; each host without an address of another kind is cut off, late joiners included.
+
+        Two late joiners that declared each other dead meanwhile have made no mistake.
+        """
         LinkFault.act(self, run, key)
-        if self.via in _FAMILIES and self.on == "all":
-            for host in run.cast:
-                if all(family_of(one) == _FAMILIES[self.via] for one, _ in host.hears()):
-                    run.ill(host, self.over(run))
+        if self.via not in _FAMILIES or self.on != "all":
+            return
+
+        def look(host: Host) -> None:
+            only = all(family_of(one) == _FAMILIES[self.via] for one, _ in host.hears())
+            if only and run.cluster.now < self.over(run):
+                run.ill(host, self.over(run))
+
+        for host in run.cluster.hosts:
+            look(host)
+        run.cluster.on_spawn.append(look)
 
     def apply(self, link: Link) -> None:
         """Cut."""
