@@ -198,7 +198,7 @@ class Receiver:
         else:
             if frame.kind == wire.ACK and parts.probes.asked(frame.probe):
                 # It is at the address of the life held: its record is asked for once more [P129].
-                local.unproved.pop(frame.sender, None)
+                local.believe(frame.sender)
             parts.closed.hear_stranger(inbound)
             if wire.OPT_MORE in options:
                 parts.transfer.hear_part(inbound, options[wire.OPT_MORE])

@@ -29,7 +29,7 @@ from gossipmm.core.values.types import (
 from gossipmm.core.wire import frame as wire
 from gossipmm.text.events import as_line
 from gossipmm.text.evidence import sentence
-from tests.helpers import WALL, Mesh, dropped, held, key_of
+from tests.helpers import WALL, Mesh, Packet, dropped, held, key_of
 from tests.puppets import Puppet
 
 HOUR = 3600 * 1000 << 16
@@ -178,6 +178,41 @@ def test_who_answers_in_the_place_of_the_life_held_is_asked_for_its_record() -> 
     mesh.rules.clear()
     mesh.until(lambda: held(mesh["a"], "x").generation == forged.generation, within=3)
     assert not mesh.told("a", MemberDied)
+
+
+@pytest.mark.parametrize("ends", ["left", "dead"])
+def test_who_was_asked_in_vain_is_asked_for_its_record_once_the_life_held_has_ended(
+    ends: str,
+) -> None:
+    """Story: a copy of a host lived, and the host came back where no question reached it.
+
+    The copy left, and for the rest of a minute the host was unknown, though it asked each second.
+
+    [P129] (swarm_paths seed 101376, 2 hosts)
+    """
+    mesh, liar, victim = with_victim()
+    later = claimant(mesh, "x2", "x")
+    later.answers = False
+    liar.say("a", pages=[later.page_zero()])
+    mesh.until(lambda: bool(mesh.told("a", NameClaimed)), within=5)
+    assert wanted(later, later.say("a", wire.SYN)) == []
+    if ends == "left":
+        victim.say("a", pages=[victim.page_zero(NodeState.LEFT, version=2)])
+    else:
+        victim.answers = False
+    status = {"left": Status.LEFT, "dead": Status.DEAD}[ends]
+    mesh.until(lambda: held(mesh["a"], "x").status is status, within=20)
+    assert wanted(later, later.say("a", wire.SYN)) == [later.key]
+
+
+def wanted(puppet: Puppet, packets: list[Packet]) -> list[int]:
+    """Keys of the records that a puppet is asked for."""
+    return [
+        key
+        for packet in packets
+        if packet.frame.target == puppet.key
+        for key, *_ in packet.frame.options.get(wire.OPT_WANT, ())
+    ]
 
 
 def test_a_leave_of_a_later_life_ends_nobody_who_lives() -> None:

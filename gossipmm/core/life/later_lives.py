@@ -105,7 +105,7 @@ class LaterLives:
         local = self._local
         if Mechanism.PROVED_LIVES in local.without:
             return False
-        if not self._stands(held):
+        if not local.stands(held.name):
             if page.number == 0 and held.complete:
                 self._tell_held(held, page)
             return False
@@ -116,8 +116,9 @@ class LaterLives:
             life = self._begin(inbound, held, page, key, itself=itself)
             if life is None:
                 local.stats.drop(Drop.UNPROVED_LIFE)
-                if key not in local.unproved:
-                    local.doubt(key, local.now + _WAITS * local.config.gossip_interval)
+                if not local.has_doubted(key):
+                    until = local.now + _WAITS * local.config.gossip_interval
+                    local.doubt(key, until, page.name)
                 return True
         self._keep(inbound, life, page)
         if 0 not in life.pages:
@@ -134,10 +135,6 @@ class LaterLives:
         """Show the life before what follows it: if it lives all the same, it takes one above."""
         self._outbox.send(wire.NEWS, held, options={wire.OPT_PAGES: [page.raw]})
 
-    def _stands(self, held: Member) -> bool:
-        """Return whether a life is held alive here."""
-        return held.key in self._local.table.peers
-
     def _begin(
         self, inbound: Inbound, held: Member, page: Page, key: int, *, itself: bool
     ) -> _Life | None:
@@ -146,7 +143,7 @@ class LaterLives:
         if page.state is NodeState.LEFT:
             return None  # whoever has left answers nothing
         if not itself:
-            if local.now < local.unproved.get(key, -inf):
+            if local.doubts(key):
                 return None
             of_name = sum(life.name == page.name for life in self._lives.values())
             if of_name >= _OF_A_NAME or len(self._lives) >= _IN_ALL:
@@ -183,7 +180,8 @@ class LaterLives:
         life.pages[page.number] = page
         if page.number == 0:
             local = self._local
-            local.doubt(life.key, life.began + _WAITS * local.config.gossip_interval)
+            until = life.began + _WAITS * local.config.gossip_interval
+            local.doubt(life.key, until, life.name)
         if life.name in self._contested or wire.OPT_MORE in inbound.frame.options:
             return
         self._refill()
@@ -222,7 +220,7 @@ class LaterLives:
         if held is not None and held.generation >= life.generation:
             self._end(life)
             return
-        if held is None or not self._stands(held):
+        if held is None or not local.stands(held.name):
             self._accepted(life)
             return
         if local.now - life.began >= _WAITS * local.config.gossip_interval:
@@ -282,7 +280,7 @@ class LaterLives:
         local = self._local
         self._end(life)
         local.stats.drop(Drop.UNPROVED_LIFE)
-        local.doubt(life.key, local.now + _REMEMBERED)
+        local.doubt(life.key, local.now + _REMEMBERED, life.name)
         before = self._contested.get(life.name, -inf)
         self._contested.pop(life.name, None)
         if len(self._contested) >= _MOST_REMEMBERED:
@@ -305,12 +303,12 @@ class LaterLives:
         life.timer = None
         self._lives.pop(life.key, None)
         self._by_probe.pop(life.probe, None)
-        self._local.unproved.pop(life.key, None)
+        self._local.believe(life.key)
 
     def forget(self, name: NodeId) -> bool:
         """Drop what is announced of a name, by hand. False: nothing is."""
         of_name = [life for life in self._lives.values() if life.name == name]
         for life in of_name:
             self._end(life)
-            self._local.doubt(life.key, self._local.now + _REMEMBERED)
+            self._local.doubt(life.key, self._local.now + _REMEMBERED, name)
         return bool(of_name)

@@ -91,7 +91,7 @@ class Replies:
         Nor one that was asked in vain again and again, where all sign [P186].
         """
         local = self._local
-        if local.now < local.unproved.get(key, local.now):
+        if local.doubts(key):
             return  # it is here, and has to answer first; or nobody has
         if local.now - self._asked.get(key, -1e9) < _AGAIN * local.config.resend_base:
             return

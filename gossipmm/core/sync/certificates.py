@@ -43,7 +43,7 @@ def ask_for(
     """Ask who told a page for the whole record that it is of; for so long nobody is asked again."""
     key = wire.record_key(local.config.cluster, page.name, page.generation)
     replies.ask(inbound.reply, key)
-    if again and local.now >= local.unproved.get(key, local.now):
+    if again and not local.doubts(key):
         local.doubt(key, local.now + again)
 
 

@@ -23,7 +23,7 @@ from gossipmm.core.values.events import Event
 from gossipmm.core.values.stats import Stats
 from gossipmm.core.values.timers import Timers
 from gossipmm.core.values.trail import Hold
-from gossipmm.core.values.types import Generation
+from gossipmm.core.values.types import Generation, NodeId
 from gossipmm.core.wire import frame as wire
 from gossipmm.mechanisms import Mechanism
 
@@ -62,9 +62,9 @@ class LocalState:
         #: Seconds since 1970 at core time 0, by this node's clock; None: it does not know.
         self._wall: float | None = None
         self.set_wall(wall_ms)
-        #: Record keys of later lives that are not believed, and until when nobody is asked for
-        #: them.
-        self.unproved: dict[int, float] = {}
+        #: Record keys that nobody is asked for until then, or as long as the life held of that
+        #: name stands: later lives that are not believed.
+        self._doubts: dict[int, tuple[float, NodeId | None]] = {}
         #: True where nobody believes what is not signed: others cannot say that this node left.
         self.all_sign = False
         #: The highest wire version that it announces and sends.
@@ -103,12 +103,35 @@ class LocalState:
             return -1.0
         return (generation >> 16) / 1000 - self._wall - self.now
 
-    def doubt(self, key: int, until: float) -> None:
-        """Ask nobody for the record of a later life until then: it is here, or not believed."""
-        self.unproved.pop(key, None)
-        if len(self.unproved) >= _DOUBTED:
-            del self.unproved[next(iter(self.unproved))]
-        self.unproved[key] = until
+    def doubt(self, key: int, until: float, name: NodeId | None = None) -> None:
+        """Ask nobody for a record until then: it is here, or not believed.
+
+        With a ``name`` only as long as a life of it stands: then no other one has to answer [P129].
+        """
+        self.believe(key)
+        if len(self._doubts) >= _DOUBTED:
+            del self._doubts[next(iter(self._doubts))]
+        self._doubts[key] = (until, name)
+
+    def believe(self, key: int) -> None:
+        """Ask for the record again."""
+        self._doubts.pop(key, None)
+
+    def has_doubted(self, key: int) -> bool:
+        """Return whether it ever came to that, as far as it is remembered."""
+        return key in self._doubts
+
+    def doubts(self, key: int) -> bool:
+        """Return whether nobody is asked for the record now."""
+        if key not in self._doubts:
+            return False
+        until, name = self._doubts[key]
+        return self.now < until and (name is None or self.stands(name))
+
+    def stands(self, name: NodeId) -> bool:
+        """Return whether a life of that name is held alive here."""
+        held = self.table.by_name.get(name)
+        return held is not None and held.key in self.table.peers
 
     def is_behind(self, by: float, until: float) -> None:
         """Note that datagrams read until ``until`` may have waited for so many seconds [P89]."""
