@@ -205,6 +205,33 @@ def test_who_was_asked_in_vain_is_asked_for_its_record_once_the_life_held_has_en
     assert wanted(later, later.say("a", wire.SYN)) == [later.key]
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_life_of_which_only_registrations_came_keeps_no_earlier_one_out(known: bool) -> None:
+    """Story: page 0 of a crash-looping host was lost, page 1 came; the next life had no state left.
+
+    It began below that, was refused, and nothing told it so: it was unknown for good. Now page 0
+    alone ends a life that is gone, and whoever comes below a life of which there is no page 0 is
+    shown what there is of it.
+
+    [P15, P16, P129] (swarm_paths seed 100219, 2 hosts)
+    """
+    mesh = Mesh("a")
+    (liar,) = mesh.puppets("liar")
+    if known:
+        victim = mesh.puppet("x").introduce("a")
+        victim.answers = False
+        mesh.until(lambda: held(mesh["a"], "x").status is Status.DEAD, within=20)
+    lost = mesh.puppet("lost", generation=mesh.new_generation())
+    lost.name, lost.answers = "x", False
+    key = wire.record_key(mesh.config.cluster, "x", lost.generation)
+    said = liar.say("a", pages=[lost.page(1, Registration("t", "h"))])
+    assert wanted(liar, said) == [key]
+    assert held(mesh["a"], "x").complete is known
+    mesh.add("x", generation=mesh.new_generation(-900.0))
+    mesh.until(lambda: held(mesh["a"], "x").status is Status.ALIVE, within=5)
+    assert held(mesh["a"], "x").generation == mesh["x"].generation
+
+
 def wanted(puppet: Puppet, packets: list[Packet]) -> list[int]:
     """Keys of the records that a puppet is asked for."""
     return [

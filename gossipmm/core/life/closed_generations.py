@@ -105,11 +105,12 @@ class ClosedGenerations:
         name = self._superseded_keys.get(frame.sender)
         member = local.table.by_name.get(name) if name is not None else None
         minimum = local.table.minimum_of_key(frame.sender)
-        if member is not None and member.complete:
+        if member is not None and member.pages:
             if asks:
-                inbound.reply.pages.append(member.pages[0].raw)
-                # Whether it lives: a copy that ended must not keep the original away [P121].
-                self._replies.answer(inbound.reply, member)
+                inbound.reply.pages.append(member.any_page.raw)
+                if member.complete:
+                    # Whether it lives: a copy that ended must not keep the original away [P121].
+                    self._replies.answer(inbound.reply, member)
         elif minimum is not None:
             if asks:
                 inbound.reply.closed(*minimum)

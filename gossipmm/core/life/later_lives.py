@@ -105,11 +105,16 @@ class LaterLives:
         local = self._local
         if Mechanism.PROVED_LIVES in local.without:
             return False
-        if not local.stands(held.name):
-            if page.number == 0 and held.complete:
-                self._tell_held(held, page)
-            return False
         key = wire.record_key(local.config.cluster, page.name, page.generation)
+        if not local.stands(held.name):
+            if not held.complete:
+                return False
+            if page.number:
+                # Without page 0 it would be unknown here, and keep out whoever comes below it.
+                self._replies.ask(inbound.reply, key)
+                return True
+            self._tell_held(held, page)
+            return False
         itself = key == inbound.frame.sender and inbound.source in page.addresses
         life = self._lives.get(key)
         if life is None:

@@ -94,8 +94,8 @@ class Records:
         elif put is Put.KNOWN and member is not None:
             if member.pages[page.number].version == page.version:
                 self._broadcasts.heard(member, page.number)
-        elif put is Put.OLDER and member is not None and member.complete:
-            inbound.reply.pages.append(member.pages[0].raw)
+        elif put is Put.OLDER and member is not None and member.pages:
+            inbound.reply.pages.append(member.any_page.raw)
             self._closed.is_older(inbound.frame.sender, page)
         elif put is Put.NO_ROOM or (put is Put.REFUSED and member is None):
             self._closed.capacity.refused(inbound, page)

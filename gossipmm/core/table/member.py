@@ -211,6 +211,11 @@ class Member(Liveness):
         zero = self.pages[0].raw
         return [zero] if certificate is None else [certificate.raw, zero]
 
+    @property
+    def any_page(self) -> Page:
+        """Return page 0, or without that the first page held: it tells the generation as well."""
+        return self.pages[min(self.pages)]
+
     def registrations(self) -> list[Registration]:
         """Return all entries of all pages held, in order of page."""
         return [entry for number in sorted(self.pages) for entry in self.pages[number].entries]
