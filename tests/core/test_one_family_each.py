@@ -6,6 +6,8 @@ somebody who lived.
 
 from __future__ import annotations
 
+import pytest
+
 from gossipmm.core.node import Node
 from gossipmm.core.values.events import MemberDied, MemberRestarted
 from gossipmm.core.values.purpose import Purpose
@@ -118,3 +120,36 @@ def test_of_those_who_might_help_those_with_a_family_of_the_target_are_chosen() 
     chosen = [member.name for member in probes._helpers.choose(probe)]
     assert {"x", "y"} <= set(chosen)
     assert far.name not in chosen
+
+
+@pytest.mark.parametrize("purpose", [Purpose.ROUND, Purpose.RETURNING])
+def test_who_reached_somebody_else_is_asked_only_with_a_family_of_the_target(
+    purpose: Purpose,
+) -> None:
+    """Story: a host of IPv4 held one of IPv6 dead, and asked the same other one of IPv4 for good.
+
+    That one had reached somebody for it once. One of those that might come back is asked for with
+    somebody at random besides, whoever reached somebody: that one may not reach it, either.
+
+    [P42, P67] (swarm_paths seed 101172, 5 hosts)
+    """
+    mesh = Mesh("a", helpers=2)
+    four, both, other = mesh.puppets("four", "both", "other")
+    for number, one in enumerate((both, other), start=50):
+        one.addresses = (*one.addresses, (f"fd09::{number}", PORT))
+        one.say("a", pages=[one.page_zero()])
+    far = mesh.puppet("far", address=SIX).introduce("a")
+    mesh.run(1)
+    probes, member = mesh["a"]._parts.probes, held(mesh["a"], "far")
+    probes._helpers.reached(held(mesh["a"], "four"))
+    probes._paths.lost[far.key] = None
+    probes.drop(member)
+    probe = probes.start(member, purpose)
+    assert probe is not None
+    probe.stage, probe.once = 1, purpose is Purpose.RETURNING
+    some = {one.name for one in probes._helpers.choose(probe)}
+    assert some
+    assert four.name not in some
+    probes._helpers.reached(held(mesh["a"], "both"))
+    chosen = {one.name for one in probes._helpers.choose(probe)}
+    assert chosen == ({"both", "other"} if probe.once else {"both"})

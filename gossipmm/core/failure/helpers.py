@@ -63,8 +63,11 @@ class Helpers:
         local, member = self._local, probe.member
         peers, most = local.table.peers, local.config.helpers
         known = [peers[key] for key in self._bridges if key in peers and key != member.key]
-        lost = self._paths.lost
-        if known and member.key in lost and probe.stage == 1:
+        lost, families = self._paths.lost, _families(member.addresses)
+        near = families & _families(local.own.addresses)
+        if not near:
+            known = [one for one in known if _families(one.addresses) & families]
+        if known and member.key in lost and probe.stage == 1 and not probe.once:
             return [local.rng.choice(known)]  # one after the other: each has to probe it
         chosen = known[-1:] if most > 1 else []
         if member.vouched_by in peers and peers[member.vouched_by] not in chosen:
@@ -77,11 +80,11 @@ class Helpers:
             most += self._lately.last_failed
         taken = {member.key, *(one.key for one in chosen), *lost}
         wanted = max(0, most - len(chosen))
-        if _families(member.addresses) & _families(local.own.addresses):
+        if near:
             return chosen + local.peers.sample(wanted, taken)
         # Only who has both families can be of help.
         some = local.peers.sample(_OF_OTHERS * wanted, taken)
-        some.sort(key=lambda one: not _families(one.addresses) & _families(member.addresses))
+        some.sort(key=lambda one: not _families(one.addresses) & families)
         return chosen + some[:wanted]
 
     def tell(
