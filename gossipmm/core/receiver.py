@@ -219,6 +219,8 @@ class Receiver:
         """Take the sender's heartbeat, which is in every datagram of its own [P42]."""
         local, parts = self._local, self._parts
         now, source, heartbeat = local.now, inbound.source, inbound.frame.heartbeat
+        # Where its record says nobody answers: asked there for the record, it would not hear that.
+        silent = sender.suspected or sender.declared_dead_at is not None
         if now - local.last_heard > self._silence and local.last_heard > -inf:
             # As if the socket had not been read meanwhile: it may be as old as the silence.
             local.is_behind(now - local.last_heard, now + 0.1 * self._silence)
@@ -238,9 +240,7 @@ class Receiver:
             parts.detector.hear_alive(sender, heartbeat, evidence, sender.name)
         if sender.declared_dead_at is not None:
             parts.probes.start(sender, Purpose.RETURNING)
-        # Where its record says nobody answers: asked there for the record, it would not hear that.
-        moved = sender.declared_dead_at is not None and source not in sender.addresses
-        if moved or not sender.complete:
+        if (silent and source not in sender.addresses) or not sender.complete:
             parts.replies.ask(inbound.reply, sender.key)
 
     def _room_to_reply(self, inbound: Inbound) -> int:

@@ -73,6 +73,34 @@ def test_who_moved_while_it_was_cut_off_is_asked_for_its_new_address_where_it_sp
     assert mesh.agreed()
 
 
+def test_one_of_two_who_moved_unheard_is_asked_for_its_new_address_as_soon_as_it_is_suspect() -> (
+    None
+):
+    """Each question of the other one, and each digest, went to where nobody was any longer.
+
+    What came from the new address refuted each suspicion within half a second, so that it was never
+    held dead, and the tables never stood still for long enough to be compared. That went on for as
+    long as both ran.
+
+    [P96] (swarm_paths seed 101436, 3 hosts)
+    """
+    mesh = Mesh("a", "b")
+    mesh.settle()
+    mesh.run(2)
+    old = mesh["b"].addresses[0]
+    mesh.rules["lost"] = lambda packet: packet.target == mesh["a"].addresses[0]
+    move(mesh, "b", NEW)
+    mesh.run(0.3)
+    mesh.rules.clear()
+    assert held(mesh["a"], "b").addresses == (old,)
+    mesh.until(lambda: held(mesh["a"], "b").addresses == (NEW,), within=5)
+    mesh.settle(within=2)
+    mesh.run(1)
+    began = len(mesh.told("a", MemberSuspected))
+    mesh.run(20)
+    assert len(mesh.told("a", MemberSuspected)) == began
+
+
 def test_who_lives_and_sends_from_elsewhere_is_not_asked_for_its_record_each_time() -> None:
     """Behind a translator that rewrites ports each exchange would cost a question more [P96]."""
     mesh = Mesh("a")
