@@ -12,6 +12,7 @@ from math import inf
 from typing import Any, Final
 
 from gossipmm.addresses import format_address
+from gossipmm.core.failure.ended import Ended
 from gossipmm.core.failure.helpers import Helpers, only_told
 from gossipmm.core.failure.outcomes import RoundOutcomes
 from gossipmm.core.failure.probe import Failure, Findings, Probe
@@ -36,11 +37,6 @@ from gossipmm.mechanisms import Mechanism
 _TROUBLE: Final = 2
 #: Units by which a timer must be late to give the probe that time back.
 _LATE: Final = 2
-
-#: Unanswered probes remembered, and for how many intervals a late answer makes this node consider
-#: what it reads as old as that.
-_UNANSWERED: Final = 64
-_BEHIND_FOR: Final = 4
 #: Times a probe for which one that is held dead, speaks, and does not answer is left alone: twice
 #: as many each time, up to so many. Ten deaf hosts of 100 made each of their seeds send 117
 #: datagrams a second.
@@ -78,9 +74,7 @@ class Probes:
         self._short: dict[int, Probe] = {}
         self._by_member: dict[int, Probe] = {}
         self._deviation = 0.0
-        #: Probes that ended without an answer, and when they began: an answer that still comes
-        #: tells how far this node is behind with its reading.
-        self._unanswered: dict[int, float] = {}
+        self._ended = Ended(local)
         #: Members held dead that spoke and did not answer: how often, and until when they are left
         #: alone.
         self._deaf: dict[int, tuple[int, float]] = {}
@@ -277,11 +271,7 @@ class Probes:
         number = identity & wire.TRY
         if probe is None or number >= len(probe.sent):
             local.stats.drop(Drop.LATE_ACK)
-            began = self._unanswered.get(identity & SHORT & ~wire.TRY)
-            if began is not None:
-                local.is_behind(
-                    local.now - began, local.now + _BEHIND_FOR * local.config.gossip_interval
-                )
+            self._ended.heard(identity)
             return False
         member = probe.member
         if sender is not member and Mechanism.TARGET_RULE not in local.without:
@@ -410,9 +400,7 @@ class Probes:
     def _fail(self, probe: Probe) -> None:
         local = self._local
         self._close(probe)
-        if len(self._unanswered) >= _UNANSWERED:
-            del self._unanswered[next(iter(self._unanswered))]
-        self._unanswered[probe.identity & SHORT] = probe.began
+        self._ended.failed(probe)
         member = probe.member
         local.stats.probes_failed += 1
         if probe.purpose is Purpose.ROUND:
