@@ -1,4 +1,4 @@
-"""What one idle agent costs: CPU, memory and bytes, as a real process among many members.
+"""What one idle agent costs: CPU and memory, as a real process among many members.
 
     python -m tests.bench.agent_costs --members 100 --seconds 30
 
@@ -7,6 +7,9 @@ cores on real UDP sockets in this process (their cost is not counted). CPU is us
 the agent's process over the measured span, after everybody has joined; wake-ups are its voluntary
 context switches. It starts from bytecode, as an installed package does: compiling the sources at
 the start leaves 1.5 MB behind.
+
+Beside it runs a program of Trio alone, which sends and answers as many datagrams and does nothing
+with them: what no agent on Trio can be below, on this machine and at this hour.
 """
 
 from __future__ import annotations
@@ -19,7 +22,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from gossipmm.config import Config
@@ -40,6 +45,68 @@ async def main():
 
 trio.run(main)
 """
+
+#: Each second it sends a datagram to a socket that sends it back, and sends one back itself.
+_BARE = """
+import sys
+import trio
+
+async def main():
+    port = trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM)
+    await port.bind(("127.0.0.1", 0))
+    print(port.getsockname()[1], flush=True)
+
+    async def answer():
+        while True:
+            data, source = await port.recvfrom(2048)
+            if data.startswith(b"question"):
+                await port.sendto(data, source)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(answer)
+        while True:
+            await trio.sleep(1.0)
+            await port.sendto(b"x" * 45, ("127.0.0.1", int(sys.argv[1])))
+
+trio.run(main)
+"""
+
+
+class Beside:
+    """The program of Trio alone, and the socket that it talks to."""
+
+    def __init__(self) -> None:
+        self._port = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._port.bind(("127.0.0.1", 0))
+        self._port.settimeout(0.1)
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _BARE, str(self._port.getsockname()[1])], stdout=subprocess.PIPE
+        )
+        assert self._process.stdout is not None
+        self.pid = self._process.pid
+        self._there = ("127.0.0.1", int(self._process.stdout.readline()))
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._talk)
+        self._thread.start()
+
+    def _talk(self) -> None:
+        asked = time.monotonic()
+        while not self._ended.is_set():
+            if time.monotonic() - asked >= 1.0:
+                asked = time.monotonic()
+                self._port.sendto(b"question" * 6, self._there)
+            with suppress(TimeoutError):
+                data, source = self._port.recvfrom(2048)
+                if not data.startswith(b"question"):
+                    self._port.sendto(data, source)
+
+    def close(self) -> None:
+        """End both."""
+        self._ended.set()
+        self._thread.join()
+        self._process.terminate()
+        self._process.wait(10)
+        self._port.close()
 
 
 class Swarm:
@@ -102,9 +169,9 @@ class Swarm:
 
 
 def _cpu(process: int) -> float:
-    """User and system seconds used so far."""
-    fields = Path(f"/proc/{process}/stat").read_text().rsplit(") ", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / 100.0
+    """User and system seconds used so far, by all threads."""
+    threads = Path(f"/proc/{process}/task").glob("*/schedstat")
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
 
 def rss(process: int) -> float:
@@ -122,7 +189,7 @@ def wakeups(process: int) -> int:
 
 
 def main() -> None:
-    """Measure, and print one line."""
+    """Measure, and print two lines."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--members", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=30.0)
@@ -134,18 +201,25 @@ def main() -> None:
     agent = subprocess.Popen(
         [sys.executable, "-c", _AGENT, swarm.seed], stdout=subprocess.PIPE, env=environ
     )
+    beside = Beside()
     try:
         swarm.run(8.0)
-        before, slept = _cpu(agent.pid), wakeups(agent.pid)
+        before = [(_cpu(one), wakeups(one)) for one in (agent.pid, beside.pid)]
         swarm.run(options.seconds)
-        used = (_cpu(agent.pid) - before) / options.seconds
-        woken = (wakeups(agent.pid) - slept) / options.seconds
+        after = [(_cpu(one), wakeups(one)) for one in (agent.pid, beside.pid)]
+        (used, woken), (least, bare_woken) = [
+            ((one[0] - two[0]) / options.seconds, (one[1] - two[1]) / options.seconds)
+            for one, two in zip(after, before, strict=True)
+        ]
         known = swarm.known()
         print(
-            f"{known} members: {100 * used:.2f} % of a core, {woken:.2f} wake-ups/s, "
-            f"{rss(agent.pid):.1f} MB RSS, over {options.seconds:g} s"
+            f"{known} members: {100 * used:.3f} % of a core, {woken:.2f} wake-ups/s, "
+            f"{rss(agent.pid):.1f} MB RSS, over {options.seconds:g} s\n"
+            f"Trio alone: {100 * least:.3f} % of a core, {bare_woken:.2f} wake-ups/s, "
+            f"{rss(beside.pid):.1f} MB RSS; the agent takes {used / least:.2f} times its CPU"
         )
     finally:
+        beside.close()
         agent.terminate()
         swarm.run(0.5)
         agent.wait(10)
