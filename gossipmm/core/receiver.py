@@ -175,7 +175,7 @@ class Receiver:
         proves = frame.kind == wire.ACK and parts.later_lives.answered(frame.probe, frame.sender)
         inbound.sender = local.table.by_key.get(frame.sender)
         if inbound.pages:
-            inbound.is_answer = frame.kind == wire.ACK and parts.probes.asked(frame.probe)
+            inbound.is_answer = frame.kind == wire.ACK and parts.probes.was_asked(frame.probe)
             # The rest of the datagram may be about them, and its sender's record among them.
             unknown = inbound.sender is None
             parts.records.hear_pages(inbound)
@@ -196,7 +196,7 @@ class Receiver:
             if options and sender.complete and not options.keys() <= wire.NO_REQUEST:
                 self._hear_requests(inbound, sender)
         else:
-            if frame.kind == wire.ACK and parts.probes.asked(frame.probe):
+            if frame.kind == wire.ACK and parts.probes.was_asked(frame.probe):
                 # It is at the address of the life held: its record is asked for once more [P129].
                 local.believe(frame.sender)
             parts.closed.hear_stranger(inbound)
@@ -274,7 +274,7 @@ class Receiver:
             self._hear_large(inbound, sender, parts.admission.proved[where])
         parts.user_events.hear(inbound, sender)
         if (minimums := options.get(wire.OPT_MINIMUMS)) is not None:
-            is_answer = frame.kind == wire.ACK and parts.probes.asked(frame.probe)
+            is_answer = frame.kind == wire.ACK and parts.probes.was_asked(frame.probe)
             parts.closed.hear_minimums(minimums, sender, is_answer=is_answer)
         more = options.get(wire.OPT_MORE)
         if more is not None and not parts.transfer.hear_part(inbound, more):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Final
 
 from gossipmm.core.failure.probe import Probe
 from gossipmm.core.table.local_state import LocalState
+from gossipmm.core.values.types import Generation
 from gossipmm.core.wire.frame import TRY
 from gossipmm.core.wire.slim import SHORT
 
@@ -15,6 +17,9 @@ __all__ = ("Ended",)
 #: what it reads as old as that.
 _UNANSWERED: Final = 64
 _BEHIND_FOR: Final = 4
+#: Seconds for which an answer may be continued: where this node's address was not proved, the rest
+#: comes once it is [P95]. As many answered probes are remembered as unanswered ones.
+_ANSWERED_FOR: Final = 2.0
 
 
 class Ended:
@@ -25,12 +30,27 @@ class Ended:
         #: Those without an answer, and when they began: an answer that still comes tells how far
         #: this node is behind with its reading.
         self._unanswered: dict[int, float] = {}
+        #: Questions that were answered: when, and in which life of this node.
+        self._answered: dict[int, tuple[float, Generation]] = {}
 
     def failed(self, probe: Probe) -> None:
         """Take note of one that nobody answered."""
         if len(self._unanswered) >= _UNANSWERED:
             del self._unanswered[next(iter(self._unanswered))]
         self._unanswered[probe.identity & SHORT] = probe.began
+
+    def answered(self, identity: int) -> None:
+        """Take note of an answer, by the number that it bears."""
+        if len(self._answered) >= _UNANSWERED:
+            del self._answered[next(iter(self._answered))]
+        local = self._local
+        self._answered[identity & ~TRY] = local.now, local.own.generation
+
+    def was_answered(self, identity: int) -> bool:
+        """Return whether a question of this life was answered just now: more of it may come."""
+        at, generation = self._answered.get(identity & ~TRY, (-inf, 0))
+        local = self._local
+        return local.now <= at + _ANSWERED_FOR and generation == local.own.generation
 
     def heard(self, identity: int) -> None:
         """Take the answer to one that has ended: this node is behind by as much [P69]."""

@@ -201,6 +201,10 @@ class Probes:
         elif self._outbox.exchange(wire.SYN, member, address, identity, rows):
             self._short[short] = probe
 
+    def was_asked(self, probe_id: int) -> bool:
+        """Return the same, or whether that was answered a moment ago: the rest may follow [P16]."""
+        return self.asked(probe_id) or self._ended.was_answered(probe_id)
+
     def asked(self, probe_id: int) -> bool:
         """Return whether this life of the node waits for an answer to a probe, in full or short."""
         probe = self._short.get(probe_id) or self._open.get(probe_id & ~wire.TRY)
@@ -286,6 +290,7 @@ class Probes:
         if not self.statements.proves(told, probe):
             return False
         self._close(probe)
+        self._ended.answered(identity)
         if probe.purpose is Purpose.ROUND:
             self.lately.add(failed=False)
             if number >= _TROUBLE:

@@ -26,7 +26,6 @@ from gossipmm.core.values.types import (
     Status,
 )
 from gossipmm.core.wire import frame as wire
-from gossipmm.core.wire.pages import Page
 from gossipmm.mechanisms import Mechanism
 
 __all__ = ("ClosedGenerations",)
@@ -73,19 +72,14 @@ class ClosedGenerations:
             if len(local.table.superseded) >= _SUPERSEDED:
                 del local.table.superseded[next(iter(local.table.superseded))]
             local.table.superseded[held.name] = held.past()
-        self._remember(held.key, held.name)
+        self.remember(held.key, held.name)
         self._detector.forget(held)
 
-    def is_older(self, sender: int, page: Page) -> None:
-        """Remember who speaks in a life below the one held: what it asks is answered so [P15].
+    def remember(self, key: int, name: NodeId) -> None:
+        """Remember a life below the one held of its name: what it asks is answered so [P15].
 
         Only what comes in the answer to its own question makes it take a generation above [P16].
         """
-        key = wire.record_key(self._local.config.cluster, page.name, page.generation)
-        if key == sender:
-            self._remember(key, page.name)
-
-    def _remember(self, key: int, name: NodeId) -> None:
         if len(self._superseded_keys) >= _SUPERSEDED:
             del self._superseded_keys[next(iter(self._superseded_keys))]
         self._superseded_keys[key] = name

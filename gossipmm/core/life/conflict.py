@@ -116,9 +116,10 @@ class NameConflict:
         if not own.acknowledged or (never_both and inbound.is_answer):
             by = reporter.name if reporter is not None else UNKNOWN_NODE
             self._own.renew(RenewalReason.LATER_GENERATION, by, page.generation)
-        elif page.number == 0 and (reporter is not None or inbound.is_answer) and not never_both:
-            # The node that answers may be in a life that is not known here.
-            self._begin(page, is_held=inbound.is_answer)
+        elif page.number == 0 and (reporter is not None or inbound.is_answer):
+            if not never_both:
+                # The node that answers may be in a life that is not known here.
+                self._begin(page, is_held=inbound.is_answer)
             if not inbound.is_answer and reporter and local.now >= self._asks_after:
                 # Whoever holds that life shows it again in the answer. Others only pass it on.
                 self._asks_after = local.now + local.config.gossip_interval

@@ -95,6 +95,9 @@ class LaterLives:
         self._by_probe: dict[int, _Life] = {}
         #: Name -> when nobody had answered for a later life of it.
         self._contested: dict[NodeId, float] = {}
+        #: When the next life below one that has ended is shown that, and how often that was done.
+        self._shows_after = local.now
+        self._shown = 0
         self._left = float(_BUDGET + _FOR_EACH)
         self._filled_at = local.now
 
@@ -139,6 +142,21 @@ class LaterLives:
     def _tell_held(self, held: Member, page: Page) -> None:
         """Show the life before what follows it: if it lives all the same, it takes one above."""
         self._outbox.send(wire.NEWS, held, options={wire.OPT_PAGES: [page.raw]})
+
+    def show(self, held: Member, page: Page, key: int) -> bool:
+        """Show a life that others tell of the higher one held here, which it has to exceed [P15].
+
+        If the higher one has ended, this node asks neither of them by itself.
+        Return whether it was shown: once an interval, whatever others tell.
+        """
+        local = self._local
+        if local.stands(held.name) or not held.complete or local.now < self._shows_after:
+            return False
+        self._shows_after = local.now + local.config.gossip_interval
+        to = Stranger(page.addresses[self._shown % len(page.addresses)], key)
+        self._shown += 1
+        self._outbox.send(wire.NEWS, to, options={wire.OPT_PAGES: [held.pages[0].raw]})
+        return True
 
     def _begin(
         self, inbound: Inbound, held: Member, page: Page, key: int, *, itself: bool

@@ -96,7 +96,11 @@ class Records:
                 self._broadcasts.heard(member, page.number)
         elif put is Put.OLDER and member is not None and member.pages:
             inbound.reply.pages.append(member.any_page.raw)
-            self._closed.is_older(inbound.frame.sender, page)
+            key = wire.record_key(self._local.config.cluster, page.name, page.generation)
+            if key == inbound.frame.sender or (
+                page.number == 0 and self._later_lives.show(member, page, key)
+            ):
+                self._closed.remember(key, page.name)
         elif put is Put.NO_ROOM or (put is Put.REFUSED and member is None):
             self._closed.capacity.refused(inbound, page)
         elif put is Put.CLOSED:
