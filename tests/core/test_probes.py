@@ -8,6 +8,7 @@ import pytest
 
 from gossipmm.core.failure import probes
 from gossipmm.core.values.events import MemberSuspected
+from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Status
 from gossipmm.core.wire import frame as wire
@@ -353,3 +354,37 @@ def test_the_round_trip_is_learnt_and_stretches_the_time_between_tries() -> None
     slow.run(20)
     assert slow.a.stats.probes_resent == resent  # waits for the answer instead of repeating
     assert slow.told("a", MemberSuspected) == []
+
+
+# -- how long they last --------------------------------------------------------------------------
+
+
+def test_one_late_answer_does_not_make_the_questions_to_all_others_long() -> None:
+    """Story: a host that was stopped for 0.4 s answered, and for ten seconds probes took 20 s each.
+
+    One of a member that had crashed meanwhile was answered by nobody, and ended 20 s later: its
+    holder declared it dead 17 s after it was back in another life.
+
+    [P65] (swarm_paths seeds 100450 at 10 hosts, 100798 at 3)
+    """
+    mesh = Mesh("a")
+    x, *_ = mesh.puppets("x", "y", "z")
+    mesh.run(10)
+    probes = mesh["a"]._parts.probes
+    assert probes.lasts(Purpose.ROUND) == mesh.config.probe_time
+    x.answers = False
+    asked = until_asked(mesh, x)
+    mesh.run(0.4)
+    x.say("a", wire.ACK, probe=asked.probe)
+    x.answers = True
+    assert probes.lasts(Purpose.ROUND) < 3.0
+
+
+def test_round_trips_that_stay_long_are_learnt_in_a_few_exchanges() -> None:
+    """[P65]."""
+    mesh = Mesh("a", "b", "c")
+    mesh.settle()
+    mesh.run(10)
+    probes = mesh["a"]._parts.probes
+    mesh.latency = 0.15
+    mesh.until(lambda: probes.lasts(Purpose.ROUND) > 20 * 0.3, within=12)

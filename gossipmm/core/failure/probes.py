@@ -35,6 +35,10 @@ from gossipmm.mechanisms import Mechanism
 
 #: Number of a try whose answer means that the path is bad: the next exchange comes at once.
 _TROUBLE: Final = 2
+#: Units as which one round trip counts at most: one of any length makes a unit of 25 ms one of 112,
+#: and three in a row make it a second. With 2, links of 2,000 bytes a second had false suspicions
+#: with one seed of ten.
+_AT_MOST: Final = 4
 #: Units by which a timer must be late to give the probe that time back.
 _LATE: Final = 2
 #: Times a probe for which one that is held dead, speaks, and does not answer is left alone: twice
@@ -308,6 +312,8 @@ class Probes:
         if not local.waited():
             local.distances.measured(member.key, rtt, frame.coordinate, local.now)
         if stats.rtt:
+            # One of a member that was stopped says nothing of the paths to the others.
+            rtt = min(rtt, _AT_MOST * unit_of(Purpose.ROUND, local, self._deviation))
             self._deviation += 0.25 * (abs(rtt - stats.rtt) - self._deviation)
             stats.rtt += 0.125 * (rtt - stats.rtt)
         else:
