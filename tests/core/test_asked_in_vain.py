@@ -66,9 +66,27 @@ def test_who_has_what_it_tells_of_is_asked_each_time() -> None:
     assert not dropped(mesh["a"], Drop.ASKED_IN_VAIN)
 
 
-def test_many_records_are_asked_for_at_once_of_who_has_not_failed() -> None:
-    """[P186]: a newcomer asks one member for all that it tells of."""
+def test_whoever_has_brought_nothing_yet_is_asked_for_eight_records_at_a_time() -> None:
+    """[P186]: all that a liar told in its first second was asked for: a seventh of its bytes."""
     mesh, x = with_insider()
+    assert [tell_of(mesh, x, key) for key in range(100, 120)] == 8 * [True] + 12 * [False]
+
+
+def test_whoever_brings_records_is_asked_for_more_of_them_at_a_time() -> None:
+    """[P186]: of newcomers on the other side of a split one member may tell hundreds."""
+    mesh, x = with_insider()
+    for number in range(30):
+        y = mesh.puppet(f"y{number}")
+        y.seal = seal(y.name)
+        assert tell_of(mesh, x, y.key)
+        x.say("a", pages=[y.page_zero()])
+    assert all(tell_of(mesh, x, key) for key in range(100, 130))
+
+
+def test_a_newcomer_asks_one_member_for_all_that_it_tells_of() -> None:
+    """[P186]."""
+    mesh, x = with_insider()
+    mesh["a"]._local.table.joined = False
     assert all(tell_of(mesh, x, key) for key in range(100, 150))
 
 

@@ -20,15 +20,20 @@ _VAIN_AFTER: Final = 1.0
 _FREE, _MOST, _FORGIVEN = 3.0, 6.0, 20.0
 #: Questions that are open at an address, and addresses remembered.
 _OPEN, _KEPT = 64, 1024
+#: Questions that may be open at an address which has brought nothing yet, once this node has
+#: joined: two datagrams of a liar name as many.
+_FIRST: Final = 8
 
 
 class _Account:
     """What one address was asked for lately, and what that brought."""
 
-    __slots__ = ("charges", "open")
+    __slots__ = ("brought", "charges", "open")
 
     def __init__(self) -> None:
         self.charges = Charges(_FORGIVEN)
+        #: Records that were brought since the last question in vain.
+        self.brought = 0
         #: Record key -> when it was asked for, and the hash of what was held of it; -1: nothing.
         self.open: dict[int, tuple[float, int]] = {}
 
@@ -50,7 +55,9 @@ class AskedInVain:
             account = self._accounts[address] = _Account()
         self._settle(account)
         charged = account.charges.at(now) > 0.0
-        if not account.charges.room(now, _FREE) or (charged and account.open):
+        bounded = charged or self._local.table.joined
+        most = 1 if charged else _FIRST + account.brought
+        if not account.charges.room(now, _FREE) or (bounded and len(account.open) >= most):
             return False
         if len(account.open) < _OPEN:
             account.open[key] = now, self._held(key)
@@ -66,6 +73,8 @@ class AskedInVain:
         for key, (asked, held) in list(account.open.items()):
             if self._held(key) != held or self._local.table.minimum_of_key(key) is not None:
                 del account.open[key]
+                account.brought += 1
             elif now - asked >= _VAIN_AFTER:
                 del account.open[key]
+                account.brought = 0
                 account.charges.add(now, _MOST)
