@@ -12,6 +12,7 @@ from math import inf
 from typing import Any, Final
 
 from gossipmm.addresses import format_address
+from gossipmm.core.failure.deaf import Deaf
 from gossipmm.core.failure.ended import Ended
 from gossipmm.core.failure.helpers import Helpers, only_told
 from gossipmm.core.failure.outcomes import RoundOutcomes
@@ -41,10 +42,6 @@ _TROUBLE: Final = 2
 _AT_MOST: Final = 4
 #: Units by which a timer must be late to give the probe that time back.
 _LATE: Final = 2
-#: Times a probe for which one that is held dead, speaks, and does not answer is left alone: twice
-#: as many each time, up to so many. Ten deaf hosts of 100 made each of their seeds send 117
-#: datagrams a second.
-_DEAF_WAIT: Final = 8
 
 #: Purposes whose failure accuses. The dead are dead already, and a helper only reports [P68].
 _ACCUSES: Final = frozenset((Purpose.ROUND, Purpose.SUSPICION, Purpose.FAILURE))
@@ -79,9 +76,7 @@ class Probes:
         self._by_member: dict[int, Probe] = {}
         self._deviation = 0.0
         self._ended = Ended(local)
-        #: Members held dead that spoke and did not answer: how often, and until when they are left
-        #: alone.
-        self._deaf: dict[int, tuple[int, float]] = {}
+        self._deaf = Deaf(local)
         #: How the probes of the round ended lately.
         self.lately = RoundOutcomes(local)
         self._helpers = Helpers(local, outbox, self.lately)
@@ -125,7 +120,7 @@ class Probes:
                 self.statements.ask(probe)
             return probe
         if (purpose is Purpose.ROUND and self._paths.passes_over(member)) or (
-            purpose is Purpose.RETURNING and self._is_left_alone(member)
+            purpose is Purpose.RETURNING and self._deaf.is_left_alone(member)
         ):
             return None
         local, unit = self._local, unit_of(purpose, self._local, self._deviation)
@@ -133,7 +128,7 @@ class Probes:
         order = self._paths.order(member)
         probe = Probe(identity, member, purpose, order, local.now, unit)
         probe.ends = local.now + self.lasts(purpose)
-        probe.once |= purpose is Purpose.RETURNING and member.key in self._deaf
+        probe.once |= purpose is Purpose.RETURNING and self._deaf.is_known(member)
         probe.generation = local.own.generation
         self.statements.ask(probe)
         for question in questions:
@@ -149,16 +144,6 @@ class Probes:
         """Return the seconds for which a probe that begins now waits for its answer."""
         unit = unit_of(purpose, self._local, self._deviation)
         return max(self._local.config.probe_time, LASTS * unit)
-
-    def _is_left_alone(self, member: Member) -> bool:
-        """Return whether it did not answer lately, though it speaks: it hears nobody [P42]."""
-        known = self._deaf.get(member.key)
-        return known is not None and self._local.now < known[1]
-
-    def _did_not_answer(self, member: Member) -> None:
-        times = self._deaf.get(member.key, (0, 0.0))[0]
-        wait = min(_DEAF_WAIT, 2.0**times) * self._local.config.probe_time
-        self._deaf[member.key] = min(times + 1, _DEAF_WAIT), self._local.now + wait
 
     def _is_own_now(self, probe: Probe, purpose: Purpose) -> None:
         """Let a probe that said nothing of its target do so, with helpers if it accuses."""
@@ -350,7 +335,7 @@ class Probes:
     def _reached(self, probe: Probe) -> None:
         local = self._local
         member = probe.member
-        self._deaf.pop(member.key, None)
+        self._deaf.answered(member)
         member.held_since = None
         # The answer may have waited for this node; it is younger than the question for certain.
         member.reached(probe.began)
@@ -403,7 +388,7 @@ class Probes:
 
     def drop(self, member: Member) -> None:
         """Drop the probe of a member that died or left."""
-        self._deaf.pop(member.key, None)
+        self._deaf.answered(member)
         probe = self._by_member.get(member.key)
         if probe is not None:
             self._close(probe)
@@ -418,7 +403,7 @@ class Probes:
             self.lately.add(failed=True)
             self._found.trouble()
         if probe.purpose is Purpose.RETURNING and member.declared_dead_at is not None:
-            self._did_not_answer(member)
+            self._deaf.did_not_answer(member)
         if probe.purpose not in _OWN or local.table.by_key.get(member.key) is not member:
             return
         if member.node_state is NodeState.LEFT or member.key not in local.table.peers:
