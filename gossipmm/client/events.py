@@ -165,5 +165,8 @@ class EventReader:
             return None
         event: dict[str, Any] = {"event": kind, **json.loads(data)}
         if kind == "hello":
-            self.last = event["event_id"]
+            last = event["event_id"]
+            if not isinstance(last, str):
+                raise TypeError  # it would be asked for when the watch goes on
+            self.last = last
         return cast("WatchedEvent", event)

@@ -24,6 +24,7 @@ def test_events_are_what_was_sent():
     [
         *(b"data: {\n\n", b"data: [1]\n\n", b"data: 5\n\n", b"data: \xff\n\n", b"\xff\xfe: x\n"),
         *(b"event: hello\ndata: {}\n\n", b"data: " + b"[" * 100_000 + b"\n\n"),
+        b'event: hello\ndata: {"event_id":1}\n\n',  # it was asked for when the watch went on
     ],
 )
 def test_what_is_no_event_is_said(body):
