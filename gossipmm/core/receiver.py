@@ -129,6 +129,10 @@ class Receiver:
                 self._parts.foreign_traffic.heard(refused.reason, source, data)
         if envelope.waiting:
             self._outbox.send_waiting()
+        if envelope.challenged:
+            challenged, envelope.challenged = envelope.challenged, []
+            for address in challenged:
+                self._parts.probes.challenged(address)
         return frame
 
     def _whole_untrusted(self, part: wire.Frame) -> wire.Frame | None:

@@ -57,4 +57,5 @@ def pair(ring: Keyring = RING) -> tuple[CoseEnvelope, CoseEnvelope]:
     """Return two envelopes that know each other."""
     a, b = envelope(1, ring), envelope(2, ring)
     introduce(a, b)
+    assert a.open_untrusted(b.seal(FRAME, A, 0.0), B, 0.0) == FRAME
     return a, b

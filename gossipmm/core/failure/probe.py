@@ -48,6 +48,7 @@ class Probe:
     __slots__ = (
         "asked_by",
         "began",
+        "challenged",
         "deaf",
         "ends",
         "generation",
@@ -62,6 +63,7 @@ class Probe:
         "stage",
         "timer",
         "to",
+        "tries_from",
         "unit",
         "wrong",
     )
@@ -81,6 +83,9 @@ class Probe:
         #: One try is enough: another probe follows before long.
         self.once = purpose is Purpose.DEAD
         self.began = now
+        #: When its tries began: again once who was asked wanted to know first who asks [P192].
+        self.tries_from = now
+        self.challenged = False
         #: Where its tries go, in turn.
         self.order = order
         #: Where all tries went; None once they went to several addresses: the answer to a later try

@@ -163,6 +163,19 @@ class Probes:
             cancel(probe.timer)
             probe.timer = local.timers.at(local.now, self._step, probe)
 
+    def challenged(self, address: Address) -> None:
+        """Begin the tries of a probe again, once: who is there asks first who this node is [P192].
+
+        It takes four datagrams then, and not two. Nobody dies of it later: who is gone asks nobody.
+        """
+        local = self._local
+        for probe in self._open.values():
+            if address in probe.order and not probe.challenged:
+                probe.challenged, probe.stage, probe.tries_from = True, 0, local.now
+                probe.ends = max(probe.ends, local.now + self.lasts(probe.purpose))
+                cancel(probe.timer)
+                probe.timer = local.timers.at(local.now + probe.unit, self._step, probe)
+
     def _send(self, probe: Probe) -> None:
         local = self._local
         member = probe.member
@@ -215,6 +228,7 @@ class Probes:
             late = local.now - probe.timer.when
             if late > _LATE * probe.unit:
                 probe.began += late
+                probe.tries_from += late
                 probe.ends += late
         probe.timer = None
         resends = Mechanism.QUICK_RESENDS not in local.without
@@ -236,7 +250,8 @@ class Probes:
             self._send(probe)
         if tries[stage][1] and self._may_ask_helpers(probe):
             self._ask_helpers(probe)
-        when = probe.began + tries[stage + 1][0] * probe.unit if stage + 1 < len(tries) else inf
+        more, began = stage + 1 < len(tries), probe.tries_from
+        when = began + tries[stage + 1][0] * probe.unit if more else inf
         probe.timer = local.timers.at(min(max(when, local.now), probe.ends), self._step, probe)
 
     def _may_ask_helpers(self, probe: Probe) -> bool:

@@ -9,10 +9,11 @@ A sealed datagram is a COSE_Encrypt0 (``cose.py``). Its content is one of::
 The mark is the beginning of the receiver's boot id, zeros while that is not known: everybody has
 the key, so without it what was sent to one node could be replayed to another one, much later.
 
-A node that is challenged sends that one frame again, with the cookie, if it had just sent it;
-nothing else answers a challenge. So a challenge is itself a fresh answer of its sender, both sides
-are validated after one exchange, and nothing can loop. An IV is never used twice: it is the probe
-id that a challenge must name. (``sessions.py`` says what is kept about senders.)
+A node that is challenged sends that one frame again, with the cookie, if it had just sent it, and
+what it sends there meanwhile bears the cookie as well; nothing else answers a challenge. So a
+challenge is itself a fresh answer of its sender, both sides are validated after one exchange, and
+nothing can loop. An IV is never used twice: it is the probe id that a challenge must name.
+(``sessions.py`` says what is kept about senders.)
 
 Rules: authenticate before anything else is read. A frame counts if it bears this node's mark and
 comes from a validated boot id and address, or if it bears a good cookie; whatever else is genuine
@@ -31,14 +32,17 @@ from gossipmm.core.sealing.keyring import KEY_SIZE, Key, Keyring
 from gossipmm.core.sealing.sessions import COOKIE_SIZE, Cookies, Session, Sessions
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.types import Address
-from gossipmm.core.wire.frame import MAX_RECEIVE, bytes_head
+from gossipmm.core.wire.frame import LEAST_DATAGRAM, MAX_RECEIVE, bytes_head
 from gossipmm.core.wire.strict import FromMyself, Refused
 
 #: A boot id ends here: RFC 9053 section 4.1 allows 2**32 messages per key.
 COUNTER_END: Final = (1 << 32) - 1
-#: Datagrams that can still be sent again when a challenge names them, and for how long (seconds).
+#: Datagrams that can still be sent again when a challenge names them, and for how long (seconds);
+#: cookies that are borne, at most.
 _KEPT: Final = 256
 _ANSWER_WITHIN: Final = 2.0
+#: Seconds for which datagrams bear a cookie that somebody asked for. It is good for eight at least.
+_BEARS: Final = 6.0
 #: Key ids and addresses of refused datagrams that are remembered.
 _REFUSED: Final = 64
 
@@ -58,6 +62,8 @@ class Envelope(Protocol):
     spoken: dict[Address, bytes]
     #: Its own datagrams that wait to be sent: (kind, data, address). The core takes them.
     waiting: list[tuple[str, bytes, Address]]
+    #: Where datagrams were challenged by who was asked there. The core takes them.
+    challenged: list[Address]
 
     @property
     def keyring(self) -> Keyring | None:
@@ -80,6 +86,7 @@ class PlainEnvelope:
 
     def __init__(self) -> None:
         self.waiting: list[tuple[str, bytes, Address]] = []
+        self.challenged: list[Address] = []
         self.keyring: Keyring | None = None
         self.spoken: dict[Address, bytes] = {}
 
@@ -155,6 +162,7 @@ class CoseEnvelope:
         self._sessions = Sessions(most)
         self._cookies = Cookies(rng)
         self.waiting: list[tuple[str, bytes, Address]] = []
+        self.challenged: list[Address] = []
         #: Key ids that are not in the keyring, by id; anybody can have sent them.
         self.strangers: dict[bytes, Refusal] = {}
         #: Addresses that sent something genuine, or a recording of it, with a retired key.
@@ -169,6 +177,9 @@ class CoseEnvelope:
         #: Those of the addresses whose mark was told by a datagram from there.
         self._firm: set[Address] = set()
         self._sent: dict[int, tuple[Address, bytes, float]] = {}
+        #: Address -> the cookie that is asked for there, and when it came; until whoever is there
+        #: has shown that it knows this node.
+        self._cookies_of: dict[Address, tuple[bytes, float]] = {}
         self._ciphers: dict[bytes, _Cipher] = {}
         self.keyring = keyring
         self.new_boot()
@@ -205,6 +216,7 @@ class CoseEnvelope:
             self._mark = self._boot[:MARK_SIZE]
         self._counter = 0
         self._sent.clear()
+        self._cookies_of.clear()  # they are bound to the boot id
         for cipher in self._ciphers.values():
             cipher.encrypt = None
 
@@ -217,9 +229,24 @@ class CoseEnvelope:
         that.
         """
         cipher = self._by_kid.get(kid, self._sending)
-        data = self._seal(cipher, frame + self._marks.get(to, _NO_MARK))
+        proof = self._proof(len(frame), to, now) if self._cookies_of else b""
+        said = proof + frame if proof else frame + self._marks.get(to, _NO_MARK)
+        data = self._seal(cipher, said)
         self._sent[self._counter - 1] = (to, frame, now)
         return data
+
+    def _proof(self, size: int, to: Address, now: float) -> bytes:
+        """Return the proof that is asked for, if any path carries the frame with it [P192]."""
+        cookie, came_at = self._cookies_of.get(to, (b"", now))
+        if now - came_at > _BEARS:
+            del self._cookies_of[to]
+            return b""
+        return _PROOF + cookie if cookie and self._has_room(size, LEAST_DATAGRAM) else b""
+
+    @staticmethod
+    def _has_room(size: int, limit: int) -> bool:
+        """Return whether a frame of so many bytes fits into a datagram with a proof."""
+        return size + len(_PROOF) + COOKIE_SIZE + cose.MAX_OVERHEAD <= limit
 
     def _seal(self, cipher: _Cipher, plaintext: bytes) -> bytes:
         if self._counter >= COUNTER_END:
@@ -286,6 +313,8 @@ class CoseEnvelope:
         session.ciphers[cipher.kid] = aead
         session.mark(counter)
         session.heard = now
+        if self._cookies_of:
+            self._cookies_of.pop(source, None)
         if len(self._by_kid) > 1:
             self._spoke(cipher, source)
         return plaintext[:-MARK_SIZE]
@@ -335,6 +364,7 @@ class CoseEnvelope:
             session = self._session(iv, now)
             session.proved(source)
             self._answers(boot, source, source)
+            self._cookies_of.pop(source, None)
         session.ciphers[cipher.kid] = aead
         session.mark(int.from_bytes(iv[cose.BOOT_SIZE :], "big"))
         session.heard = now
@@ -386,18 +416,29 @@ class CoseEnvelope:
             # Played to another node than it was sent to: whoever is there answers for itself.
             raise Refused(Drop.MISDIRECTED)
         del self._sent[counter]
-        session, boot = self._session(iv, now), iv[: cose.BOOT_SIZE]
+        boot = iv[: cose.BOOT_SIZE]
+        is_known = boot in self._sessions.by_boot
+        session = self._session(iv, now)
         self._answers(boot, to, source)
         if to == source:
             session.proved(source)
+            if not is_known:
+                self._bear(cookie, to, now)
         proof = _PROOF + cookie
-        if len(frame) + len(proof) + cose.MAX_OVERHEAD <= self._limit:
+        if self._has_room(len(frame), self._limit):
             proof, frame = proof + frame, b""
         self.waiting.append(("proof", self._seal(cipher, proof), to))
         if frame:
             said = self._seal(cipher, frame + boot[:MARK_SIZE])
             self.waiting.append(("proof", said, to))
         return session
+
+    def _bear(self, cookie: bytes, to: Address, now: float) -> None:
+        """Have whatever is sent to an address bear the cookie: the proof may be lost [P192]."""
+        if len(self._cookies_of) >= _KEPT:
+            del self._cookies_of[next(iter(self._cookies_of))]
+        self._cookies_of[to] = cookie, now
+        self.challenged.append(to)
 
 
 def _note(refusals: dict[Any, Refusal], key: Any, kid: bytes, source: Address, now: float) -> None:
