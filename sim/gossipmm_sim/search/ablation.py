@@ -140,7 +140,7 @@ ABLATIONS: dict[str, Ablation] = {
         ),
         _case(
             Mechanism.SECOND_PUSH,
-            "those whom the first push missed have the second one",
+            "members that the first push missed have the second one",
             ("at_most figure=registration_known_p99 value=0.05",),
             # Without loss the first push reaches everybody: one of four goes to a ring neighbour.
             ("loss p=0.1", "register at=1 on=all spread=10 topic=extra"),
