@@ -149,7 +149,7 @@ ABLATIONS: dict[str, Ablation] = {
         ),
         _case(
             Mechanism.HELPERS,
-            "somebody else may reach whom this host does not",
+            "another host may reach one that this host does not",
             ("at_most figure=core.suspicions value=100",),
             ("cut at=1 on=3 to=6-9 way=both",),
             duration=60,
@@ -185,7 +185,7 @@ ABLATIONS: dict[str, Ablation] = {
         ),
         _case(
             Mechanism.STALE_LOOKUPS,
-            "a host that is cut off goes on answering with whom it knew",
+            "a host that is cut off goes on answering with the members that it knew",
             ("answers on=4 topic=compute0 at_least=4",),
             ("cut at=1 on=4",),
             nodes=12,
