@@ -179,7 +179,8 @@ class Receiver:
         proves = frame.kind == wire.ACK and parts.later_lives.answered(frame.probe, frame.sender)
         inbound.sender = local.table.by_key.get(frame.sender)
         if inbound.pages:
-            inbound.is_answer = frame.kind == wire.ACK and parts.probes.was_asked(frame.probe)
+            asked = parts.probes.was_asked(frame.probe) or parts.joining.asked(frame.probe)
+            inbound.is_answer = frame.kind == wire.ACK and asked
             # The rest of the datagram may be about them, and its sender's record among them.
             unknown = inbound.sender is None
             parts.records.hear_pages(inbound)

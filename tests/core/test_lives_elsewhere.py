@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gossipmm.core.values.events import GenerationRenewed
-from gossipmm.core.values.types import NodeState
+from gossipmm.core.values.types import NodeState, Status
 from gossipmm.core.wire import frame as wire
 from tests.helpers import Mesh, held
 from tests.puppets import Puppet
@@ -74,3 +74,28 @@ def test_what_answers_no_question_ends_no_life_but_has_its_teller_asked() -> Non
         mesh.run(mesh.config.gossip_interval)
     x.say("a", wire.ACK, probe=asked.probe ^ 1 << 20, pages=[other.page_zero(NodeState.LEFT)])
     assert not mesh.told("a", GenerationRenewed)
+
+
+def test_two_that_hold_later_lives_of_one_another_meet_by_a_seed() -> None:
+    """Story: a host came back at another address without its state, its clock set back.
+
+    A copy of the other host found it, and crashed. Each of the two held a later life of the other,
+    that had ended, so neither was known to the other; what the seed answered to the one that asked
+    to join showed that, and counted as no answer to a question. They never met.
+
+    [P16] (swarm_paths seed 120930, 2 hosts)
+    """
+    mesh = Mesh("a", "b")
+    before = mesh.new_generation()
+    mesh.settle()
+    mesh.crash("a")
+    mesh.until(lambda: held(mesh["b"], "a").status is Status.DEAD, within=20)
+    mesh.add("again", node_name="a", generation=mesh["b"].generation - (1 << 30), seeds=[])
+    mesh.add("copy", node_name="b", seeds=mesh["again"].addresses)
+    mesh.run(1)
+    mesh.crash("copy")
+    mesh.until(lambda: held(mesh["again"], "b").status is Status.DEAD, within=20)
+    mesh["b"].join(mesh["again"].addresses, mesh.now)
+    mesh.until(mesh.agreed, within=10)
+    assert held(mesh["b"], "a").generation == mesh["again"].generation
+    assert held(mesh["again"], "b").generation == mesh["b"].generation > before
