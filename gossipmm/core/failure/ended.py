@@ -13,12 +13,12 @@ from gossipmm.core.wire.slim import SHORT
 
 __all__ = ("Ended",)
 
-#: Unanswered probes remembered, and for how many intervals a late answer makes this node consider
-#: what it reads as old as that.
-_UNANSWERED: Final = 64
+#: Probes remembered, of the unanswered ones and of the answered ones; and for how many intervals a
+#: late answer makes this node consider what it reads as old as that.
+_KEPT: Final = 64
 _BEHIND_FOR: Final = 4
 #: Seconds for which an answer may be continued: where this node's address was not proved, the rest
-#: comes once it is [P95]. As many answered probes are remembered as unanswered ones.
+#: comes once it is [P95].
 _ANSWERED_FOR: Final = 2.0
 
 
@@ -35,13 +35,13 @@ class Ended:
 
     def failed(self, probe: Probe) -> None:
         """Take note of one that nobody answered."""
-        if len(self._unanswered) >= _UNANSWERED:
+        if len(self._unanswered) >= _KEPT:
             del self._unanswered[next(iter(self._unanswered))]
         self._unanswered[probe.identity & SHORT] = probe.began
 
     def answered(self, identity: int) -> None:
         """Take note of an answer, by the number that it bears."""
-        if len(self._answered) >= _UNANSWERED:
+        if len(self._answered) >= _KEPT:
             del self._answered[next(iter(self._answered))]
         local = self._local
         self._answered[identity & ~TRY] = local.now, local.own.generation
