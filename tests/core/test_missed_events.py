@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gossipmm.core.values.user_events import UserEvent
 from gossipmm.core.wire import frame as wire
 from tests.helpers import Mesh, key_of
@@ -16,6 +18,13 @@ def asked(mesh: Mesh, puppets: list[Puppet]) -> list[str]:
         for packet in mesh.sent
         if packet.target in at and wire.OPT_MISSED in packet.frame.options
     ]
+
+
+def asked_rows(mesh: Mesh, puppet: Puppet) -> list[list[int]]:
+    """Return what one of them was asked for, a row for each sender."""
+    there = puppet.addresses[0]
+    frames = [packet.frame for packet in mesh.sent if packet.target == there]
+    return [row for frame in frames for row in frame.options.get(wire.OPT_MISSED, [])]
 
 
 def test_each_sender_of_the_last_minute_is_named_however_many_there_are() -> None:
@@ -83,3 +92,44 @@ def test_what_came_is_not_asked_for_again() -> None:
     mesh.run(1.0)
     assert len(mesh.told("a", UserEvent)) == 1
     assert asked(mesh, puppets) == ["x"]
+
+
+def test_what_was_asked_for_in_vain_is_remembered_for_a_moment_only() -> None:
+    """[P168]: whoever says that it holds events of which nobody knows fills no memory with that.
+
+    How often each was asked for again stood in a table of its own, which kept numbers that the
+    other one had dropped.
+    """
+    mesh = Mesh("a", "b")
+    mesh.settle()
+    (x,) = mesh.puppets("x")
+    key = key_of(mesh["b"])
+    for turn in range(200):
+        numbers = [key, 1, 1 + 200 * (turn + 1), 0, b""]
+        x.say("a", probe=turn + 1, options={wire.OPT_HELD: [False, [numbers]]})
+        mesh.run(0.05)
+    sender = mesh["a"]._parts.user_events._memory.senders[key]
+    assert len(sender.asked) <= 1024 + 256
+    mesh.run(10.0)
+    assert not sender.asked
+    assert max(len(packet.data) for packet in mesh.sent) <= mesh.config.max_datagram
+
+
+@pytest.mark.parametrize("size", [1200, 548])
+def test_a_question_for_scattered_events_fits_into_a_datagram(size: int) -> None:
+    """[P168]: one row of a member, every second number of 512, had 1,600 bytes asked for.
+
+    The kernel refuses that, and nobody is asked. The rest is asked for in later exchanges.
+    """
+    mesh = Mesh("a", "b", max_datagram=size)
+    mesh.settle()
+    (x,) = mesh.puppets("x")
+    first = 1 << 31
+    bits = b"\x55" * 64
+    rows = [[key_of(mesh["b"]), first, first, 0, bits], [x.key, first, first, 0, bits]]
+    for probe in range(1, 4):
+        x.say("a", probe=probe, options={wire.OPT_HELD: [False, rows]})
+        mesh.run(1.0)
+    assert mesh["a"].stats.work < 20_000
+    assert max(len(packet.data) for packet in mesh.sent) <= size
+    assert asked_rows(mesh, x)

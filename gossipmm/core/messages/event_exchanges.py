@@ -11,7 +11,13 @@ from typing import Any, Final
 
 from gossipmm.core.messages.event_memory import KEPT_FOR, EventMemory, EventSender, Holder
 from gossipmm.core.messages.event_pushes import packed
-from gossipmm.core.messages.event_requests import MOST_WANTED, EventRequests, ranges
+from gossipmm.core.messages.event_requests import (
+    MOST_WANTED,
+    EventRequests,
+    fitting,
+    question,
+    runs_in,
+)
 from gossipmm.core.sending.inbound import Inbound
 from gossipmm.core.sending.outbox import Outbox
 from gossipmm.core.sending.packing import BURST
@@ -151,7 +157,7 @@ class EventExchanges:
         offers: list[bytes] = []
         wants: list[list[int]] = []
         unknown: list[int] = []
-        left = MOST_WANTED
+        left, runs = MOST_WANTED, self._requests.runs()
         for row in told[:_ROWS]:
             key = row[0]
             if key not in self._local.table.by_key:
@@ -160,12 +166,13 @@ class EventExchanges:
             mine = self._memory.of(key, self._local.table.by_key[key].name, self._local.now)
             missing: list[int] = []
             if self._is_wanted(mine, row):
-                missing = self._missing(mine, row, left)
+                missing = fitting(self._missing(mine, row, left), runs)
                 self._requests.add(mine, missing, holder)
             self._local.stats.work += 4 + len(missing) // 8
             left -= len(missing)
             if missing:
-                wants.append([key] + ranges(missing))  # noqa: RUF005  (mypyc has no stars)
+                wants.append(question(key, missing))
+                runs -= runs_in(wants[-1])
             if proved:
                 offers += self._offers(mine, row)
         if wants:
@@ -206,11 +213,11 @@ class EventExchanges:
         for number in range(first, behind):
             if len(found) >= most:
                 return found
-            if not mine.has(number) and mine.asked.get(number, -inf) < again:
+            if mine.lacks(number, again):
                 found.append(number)
         number = behind
         while bits and len(found) < most:
-            if bits & 1 and not mine.has(number) and mine.asked.get(number, -inf) < again:
+            if bits & 1 and mine.lacks(number, again):
                 found.append(number)
             bits >>= 1
             number += 1

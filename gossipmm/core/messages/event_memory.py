@@ -53,6 +53,13 @@ class Stored:
         return cbor2.dumps([key, self.number, age, self.raw, self.signature])
 
 
+class Asked(NamedTuple):
+    """When somebody was asked for an event last, and how often others were, after the first."""
+
+    at: float
+    again: int
+
+
 class Holder(NamedTuple):
     """A member that said which events it holds: its record key and address, and what names that."""
 
@@ -65,9 +72,8 @@ class EventSender:
     """What is known of the events of one life of a member."""
 
     __slots__ = (
-        *("asked", "asked_again", "budget", "forgotten", "held", "holders", "key", "lowest"),
-        *("name", "newest", "next", "not_before", "refused_at", "size", "skips", "top"),
-        "waits_since",
+        *("asked", "budget", "forgotten", "held", "holders", "key", "lowest", "name", "newest"),
+        *("next", "not_before", "refused_at", "size", "skips", "top", "waits_since"),
     )
 
     def __init__(self, key: int, name: NodeId, now: float) -> None:
@@ -86,9 +92,8 @@ class EventSender:
         self.waits_since: float | None = None
         #: True: what is missing before its first event seen here may be older than this node.
         self.skips = False
-        #: Number -> when somebody was asked for it, and how often others were, after that.
-        self.asked: dict[int, float] = {}
-        self.asked_again: dict[int, int] = {}
+        #: What was asked for, by number, and did not come yet.
+        self.asked: dict[int, Asked] = {}
         #: Those that said of late that they hold what was asked for.
         self.holders: list[Holder] = []
         self.budget = EventBudget(now, times=_TIMES, often=_OFTEN)
@@ -99,6 +104,11 @@ class EventSender:
     def has(self, number: int) -> bool:
         """Return whether an event is known: told, waiting, or given up."""
         return number < self.next or number in self.held
+
+    def lacks(self, number: int, since: float) -> bool:
+        """Return whether an event is not known, and was not asked for since then."""
+        asked = self.asked.get(number)
+        return not self.has(number) and (asked is None or asked.at < since)
 
     def first_held(self) -> int:
         """Return the lowest number that is remembered; the next one if none is."""
@@ -152,7 +162,6 @@ class EventMemory:
             sender.lowest = stored.number
         sender.newest = max(sender.newest, stored.born)
         sender.asked.pop(stored.number, None)
-        sender.asked_again.pop(stored.number, None)
         sender.size += stored.size + _OF_ONE
         self.bytes += stored.size + _OF_ONE
         forgotten = 0

@@ -13,7 +13,7 @@ from gossipmm.core.values.timers import Token, cancel
 from gossipmm.core.wire import frame as wire
 from gossipmm.mechanisms import Mechanism
 
-__all__ = ("EventPushes", "packed")
+__all__ = ("EventPushes", "packed", "space")
 
 #: Bytes a second of pushes, and at once. Whatever finds no room is left to the exchanges.
 _RATE: Final = 32_768.0
@@ -30,9 +30,14 @@ _KNOWN: Final = 3
 _AROUND: Final = 24
 
 
+def space(room: int) -> int:
+    """Return how many bytes of a datagram are left for items about events."""
+    return room - wire.FRAME_SIZE - _AROUND
+
+
 def packed(items: Iterable[bytes], room: int) -> list[bytes]:
     """Return the options of as few datagrams as hold these events, in order [P167]."""
-    most = room - wire.FRAME_SIZE - _AROUND
+    most = space(room)
     filled: list[list[bytes]] = []
     left = 0
     for item in items:

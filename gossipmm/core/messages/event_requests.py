@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from math import inf
 from typing import Any, Final
 
-from gossipmm.core.messages.event_memory import EventMemory, EventSender, Holder
+from gossipmm.core.messages.event_memory import Asked, EventMemory, EventSender, Holder
+from gossipmm.core.messages.event_pushes import space
 from gossipmm.core.sending.outbox import Outbox
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.values.timers import Token
 from gossipmm.core.wire import frame as wire
 
-__all__ = ("MOST_WANTED", "EventRequests", "ranges")
+__all__ = ("MOST_WANTED", "EventRequests", "fitting", "question", "runs_in")
 
 #: Numbers asked for at once.
 MOST_WANTED: Final = 256
@@ -23,6 +23,9 @@ _AGAIN: Final = 4.0
 _TIMES: Final = 8
 #: So many that said of late that they hold it.
 _HOLDERS: Final = 4
+#: Bytes that a run of numbers takes in a question, at most, and the runs as long as a sender's key.
+_RUN: Final = 8
+_KEY: Final = 2
 
 
 class EventRequests:
@@ -35,24 +38,31 @@ class EventRequests:
         #: Record keys of senders of whose events some were asked for.
         self._open: set[int] = set()
         self._timer: Token | None = None
-        self._onward = False
+        #: The sender of whose events some were asked for again last.
+        self._last = 0
 
     def since(self) -> float:
         """Return until when others may have been asked for what may be asked for now."""
         return self._local.now - _ASKED * self._local.config.second_push
 
+    def runs(self) -> int:
+        """Return how many runs of numbers fit into one question, keys of senders among them."""
+        return space(self._outbox.room) // _RUN
+
     def have_room(self, mine: EventSender) -> bool:
         """Return whether more numbers of a sender may be asked for."""
         if len(mine.asked) > _ASKED_MOST:
             since = self.since()
-            mine.asked = {number: at for number, at in mine.asked.items() if at >= since}
+            mine.asked = {number: one for number, one in mine.asked.items() if one.at >= since}
         return len(mine.asked) <= _ASKED_MOST
 
     def add(self, mine: EventSender, numbers: list[int], holder: Holder) -> None:
         """Remember what is being asked for and who holds it; look later whether it came [P168]."""
         if not numbers and not mine.asked:
             return
-        mine.asked.update(dict.fromkeys(numbers, self._local.now))
+        for number in numbers:
+            asked = mine.asked.get(number)
+            mine.asked[number] = Asked(self._local.now, 0 if asked is None else asked.again)
         mine.holders = [*mine.holders[1 - _HOLDERS :], holder]
         self._open.add(mine.key)
         self._wake()
@@ -72,10 +82,11 @@ class EventRequests:
         local = self._local
         wants: dict[int, list[list[int]]] = {}
         holders: dict[int, Holder] = {}
-        left = MOST_WANTED
-        for key in sorted(self._open):
+        left, runs = MOST_WANTED, self.runs()
+        # Behind the last one that had room, so that no sender's many numbers keep others' away.
+        for key in sorted(self._open, key=lambda one: (one <= self._last, one)):
             mine = self._memory.senders.get(key)
-            numbers = [] if mine is None else self._late(mine, left)
+            numbers = [] if mine is None else fitting(self._late(mine, left), runs)
             if mine is None or not mine.asked:
                 self._open.discard(key)
             if mine is None or not numbers:
@@ -84,10 +95,12 @@ class EventRequests:
             mine.holders = mine.holders[1:] + mine.holders[:1]
             holder = mine.holders[0]
             holders[holder.probe] = holder
-            wants.setdefault(holder.probe, []).append([key] + ranges(numbers))  # noqa: RUF005
+            row = question(key, numbers)
+            runs -= runs_in(row)
+            self._last = key
+            wants.setdefault(holder.probe, []).append(row)
             for number in numbers:
-                mine.asked[number] = local.now
-                mine.asked_again[number] = mine.asked_again.get(number, 0) + 1
+                mine.asked[number] = Asked(local.now, mine.asked[number].again + 1)
         if self._open:
             self._wake()
         if not local.own.leaving:
@@ -107,20 +120,37 @@ class EventRequests:
         found: list[int] = []
         self._local.stats.work += 1 + len(mine.asked) // 8
         for number in sorted(mine.asked):
-            if mine.has(number) or mine.asked_again.get(number, 0) >= _TIMES:
+            asked = mine.asked[number]
+            if mine.has(number) or asked.again >= _TIMES:
                 del mine.asked[number]
-                mine.asked_again.pop(number, None)
-            elif mine.asked.get(number, inf) <= since and len(found) < most:
+            elif asked.at <= since and len(found) < most:
                 found.append(number)
         return found if self._local.now >= mine.not_before else []
 
 
-def ranges(numbers: list[int]) -> list[int]:
-    """Return ascending numbers as first, how many, first, how many, and so on."""
-    found: list[int] = []
+def question(key: int, numbers: list[int]) -> list[int]:
+    """Return a sender's key, then ascending numbers as first, how many, first, how many, ..."""
+    found = [key]
     for number in numbers:
-        if found and number == found[-2] + found[-1]:
+        if len(found) > 1 and number == found[-2] + found[-1]:
             found[-1] += 1
         else:
             found += [number, 1]
     return found
+
+
+def runs_in(row: list[int]) -> int:
+    """Return for how many runs one sender's part of a question counts."""
+    return _KEY + len(row) // 2
+
+
+def fitting(numbers: list[int], runs: int) -> list[int]:
+    """Return the first of one sender's ascending numbers that, with its key, take so many runs."""
+    last, runs = -1, runs - _KEY
+    for place, number in enumerate(numbers):
+        if number != last + 1 or not place:
+            runs -= 1
+        if runs < 0:
+            return numbers[:place]
+        last = number
+    return numbers
