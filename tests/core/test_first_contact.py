@@ -154,3 +154,20 @@ def test_it_begins_again_once_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     assert scene.probe()
     (told,) = scene.mesh.told("a", MemberSuspected, "b")
     assert told.at - began < 2 * scene.mesh.config.probe_time
+
+
+def test_new_boot_ids_do_not_keep_a_probe_from_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A liar at the address of a dead host could challenge under ever new ones: once counts [P192].
+
+    That each boot id is reported once hid that nothing tested this.
+    """
+    scene = Strangers(monkeypatch)
+    node, member = scene.mesh["a"], held(scene.mesh["a"], "b")
+    scene.mesh.rules["loss"] = lambda _: True
+    began = scene.mesh.now
+    node._parts.probes.start(member, Purpose.FAILURE)
+    for _ in range(30):
+        node._parts.probes.challenged(member.addresses[0])
+        scene.mesh.run(0.1)
+    (told,) = scene.mesh.told("a", MemberSuspected, "b")
+    assert told.at - began < 2 * scene.mesh.config.probe_time
