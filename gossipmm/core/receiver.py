@@ -295,6 +295,8 @@ class Receiver:
                 parts.probes.help(key, sender, inbound.source, frame)
             elif frame.kind == wire.HELPED and wire.OPT_REACHED in options:
                 parts.probes.helped(frame, key, sender)
+            elif frame.kind == wire.HELPED and wire.OPT_BRIDGE in options:
+                parts.probes.bridged(frame.probe, key, sender, options[wire.OPT_BRIDGE])
 
     def _hear_question(self, inbound: Inbound, sender: Member) -> None:
         """Answer a question to this life, or pass it on, to an address that is proved [P142]."""

@@ -132,6 +132,7 @@ def talk() -> list[bytes]:
         signed(),
         certified(),
         asked(),
+        bridged(),
     ):
         said.update(dict.fromkeys(packet.data for packet in mesh.sent))
     return list(said)
@@ -278,6 +279,15 @@ def asked() -> Mesh:
         query = Query(name, b"x", 1.0, members=("b", "c"))
         mesh["a"].questions.querying.ask(query, lambda _: None, mesh.now)
     mesh.run(1)
+    return mesh
+
+
+def bridged() -> Mesh:
+    """Two halves that one host connects."""
+    mesh = Mesh("a", "b", "c", "d", "e")
+    mesh.settle()
+    mesh.cut("ab", "cd")
+    mesh.run(8)
     return mesh
 
 

@@ -145,6 +145,7 @@ BAD_OPTIONS: dict[int, list[object]] = {
     wire.OPT_SLOW: [False, 1, None, []],
     wire.OPT_EXPIRE: [["t"], ["t", 1], [b"t", b"h"], "th"],
     wire.OPT_REACHED: [False, 1, None],
+    wire.OPT_BRIDGE: [-1, "x", None, True, 1.0],
     wire.OPT_EVENTS: [
         [[1, 0, 0, b"", b""]],
         [[1, 1, -1, b"", b""]],

@@ -219,6 +219,7 @@ OPTIONS: dict[int, Callable[[Any, Names], str]] = {
     wire.OPT_SLOW: lambda value, _: "my timers are late",
     wire.OPT_EXPIRE: lambda value, _: f"does {value[0]}={value[1]} stand?",
     wire.OPT_REACHED: lambda value, _: "it answered me",
+    wire.OPT_BRIDGE: lambda value, names: f"reached by {names.key(value)}",
     wire.OPT_KEY: lambda value, _: f"the new key itself, {_register(value[0])}",
 }
 

@@ -52,6 +52,7 @@ class Probe:
         "deaf",
         "ends",
         "generation",
+        "helpers",
         "identity",
         "member",
         "once",
@@ -99,6 +100,8 @@ class Probe:
         self.unit = unit
         self.ends = now
         self.timer: Token | None = None
+        #: Keys of the members that were asked for help, and whether each may still name another.
+        self.helpers: dict[int, bool] = {}
         #: Nodes to tell when the target answers: (the one that asked for help, its probe's
         #: identity).
         self.asked_by: list[tuple[Member, Address, int]] = []

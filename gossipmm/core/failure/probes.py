@@ -263,11 +263,15 @@ class Probes:
         local = self._local
         if Mechanism.HELPERS in local.without:
             return
+        for helper in self._helpers.choose(probe):
+            self._ask_helper(probe, helper, may_name=True)
+
+    def _ask_helper(self, probe: Probe, helper: Member, *, may_name: bool) -> None:
         options: dict[int, Any] = {wire.OPT_TARGET: probe.member.key}
         if self.statements.must_sign(probe.member, Purpose.HELP):
             options[wire.OPT_SIGN] = [probe.identity]
-        for helper in self._helpers.choose(probe):
-            self._outbox.send(wire.HELP, helper, probe=probe.identity, options=options)
+        probe.helpers[helper.key] = may_name
+        self._outbox.send(wire.HELP, helper, probe=probe.identity, options=options)
 
     # -- answers ---------------------------------------------------------------------------
 
@@ -342,10 +346,19 @@ class Probes:
             local.timers.at(when, self._probe_held, probe.member)
         local.stats.probes_helped += 1
         self._helpers.reached(helper)
-        probe.member.helped_at = local.now
+        probe.member.helped_at, probe.member.helped_by = local.now, helper.key
         probe.member.note(local.now, EvidenceKind.REACHED_BY_HELPER, helper.name)
         self._reached(probe)
         self._found.answered(probe.member, helper.name)
+
+    def bridged(self, identity: int, key: int, helper: Member, bridge: int) -> None:
+        """Ask the member for help that a helper says it needs itself to reach the target [P198]."""
+        probe, peers = self._open.get(identity), self._local.table.peers
+        if probe is None or probe.member.key != key or not probe.helpers.get(helper.key):
+            return
+        probe.helpers[helper.key] = False
+        if bridge in peers and bridge != key and bridge not in probe.helpers:
+            self._ask_helper(probe, peers[bridge], may_name=False)
 
     def _reached(self, probe: Probe) -> None:
         local = self._local
@@ -372,13 +385,11 @@ class Probes:
         rows = b""
         if member.status is Status.ALIVE:
             rows = wire.row(key, member.k, wire.ALIVE, wire.age_up(local.now - member.heard))
+        options: dict[int, Any] = {wire.OPT_TARGET: key}
+        if member.indirect and member.helped_by in local.table.peers:
+            options[wire.OPT_BRIDGE] = member.helped_by
         self._outbox.send(
-            wire.HELPED,
-            seeker,
-            address=source,
-            probe=identity,
-            rows=rows,
-            options={wire.OPT_TARGET: key},
+            wire.HELPED, seeker, address=source, probe=identity, rows=rows, options=options
         )
         if key in self._paths.lost:
             return

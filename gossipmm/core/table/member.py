@@ -68,6 +68,7 @@ class Member(Liveness):
         "hashed_state",
         "held_since",
         "helped_at",
+        "helped_by",
         "hidden",
         "joining",
         "key",
@@ -150,6 +151,7 @@ class Member(Liveness):
         #: Where its datagrams last came from, when one came, and when only a helper reached it.
         self.source: Address | None = None
         self.seen_at = self.helped_at = LONG_AGO
+        self.helped_by = 0  # key of that helper
         #: When a probe by it was last counted (``life/reply_loss.py``).
         self.asked_at: float = LONG_AGO
         self.slow_until: float = LONG_AGO

@@ -115,6 +115,7 @@ OPT_MISSED: Final = 26  # [* [sender key, * first, how many]]: send me those of 
 OPT_LIFE: Final = 22  # [record key, heartbeat, numbers, wall clock, number, signature]: it does
 OPT_RELAY: Final = 27  # [who asks, who is asked, probe id, the question]: pass it on
 OPT_RELAYED: Final = 28  # [who asks, who is asked, probe id, the answer]: pass it back
+OPT_BRIDGE: Final = 30  # record key, in a HELPED: it reached the target when I did not
 
 #: Requests answered with more than a datagram, or that send something to others: only for validated
 #: addresses.
@@ -444,4 +445,5 @@ _CHECKS: Final[dict[int, Callable[[Any], bool]]] = {
     OPT_EVENTS: are_events,
     OPT_HELD: is_held,
     OPT_MISSED: are_missed,
+    OPT_BRIDGE: is_u64,
 }
