@@ -13,7 +13,7 @@ import pytest
 
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.wire import frame as wire
-from gossipmm.core.wire.option_checks import MAX_BITS, MAX_EVENT_NUMBER
+from gossipmm.core.wire.option_checks import LAST_EVENT_NUMBER, MAX_BITS, MAX_EVENT_NUMBER
 from gossipmm.core.wire.strict import Refused
 
 TAG = b"tag!"
@@ -49,7 +49,7 @@ def held(key: Any = 5, lowest: Any = 1, behind: Any = 1, age: Any = 0, bits: Any
 
 
 TAKEN = [
-    *((wire.OPT_EVENTS, event(number=one)) for one in NUMBERS),
+    *((wire.OPT_EVENTS, event(number=one)) for one in [*NUMBERS[:-1], LAST_EVENT_NUMBER]),
     *((wire.OPT_EVENTS, event(age=one)) for one in AGES),
     (wire.OPT_EVENTS, []),
     (wire.OPT_EVENTS, event(0)),
@@ -65,7 +65,7 @@ TAKEN = [
     (wire.OPT_WHERE, b"\xff" * 8),
 ]
 NOT_TAKEN = [
-    *((wire.OPT_EVENTS, event(number=one)) for one in NO_NUMBERS),
+    *((wire.OPT_EVENTS, event(number=one)) for one in [*NO_NUMBERS, LAST]),
     *((wire.OPT_EVENTS, event(key=one)) for one in NO_KEYS),
     *((wire.OPT_EVENTS, event(age=one)) for one in NO_AGES),
     *((wire.OPT_EVENTS, one) for one in ({}, [5], [[5, 1, 0, b""]], None, event(text="text"))),

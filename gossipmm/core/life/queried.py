@@ -35,8 +35,11 @@ __all__ = ("Queried",)
 #: tries ten times a second at first, and each 0.2 s once it is told that the answer follows.
 _BURST: Final = 48.0
 _RATE: Final = 24.0
-#: Queries that are kept: of one member, and of all. Those are 1 MB with their answers.
+#: Queries that are kept: of one member, of all that one member passed on, of all that others passed
+#: on, and of all. Those are 1 MB with their answers.
 _OF_ONE: Final = 32
+_OF_HELPER: Final = 128
+_OF_HELPERS: Final = 512
 _OF_ALL: Final = 1024
 #: Seconds for which a query is kept beyond its end: a later copy of a try must find it.
 _KEPT: Final = 5.0
@@ -59,10 +62,12 @@ _UNREACHED: Final = {
 class _Kept:
     """A query that is being answered, or was."""
 
-    __slots__ = ("asked", "done", "told", "ways")
+    __slots__ = ("asked", "by", "done", "told", "ways")
 
-    def __init__(self, asked: QueryAsked) -> None:
+    def __init__(self, asked: QueryAsked, by: int) -> None:
         self.asked = asked
+        #: Key of the member that it was heard from; negative: it passed it on.
+        self.by = by
         #: What is said; None: whatever answers it is at work.
         self.told: list[Any] | None = None
         #: Key of who brought it -> it, and where it is.
@@ -88,7 +93,9 @@ class Queried:
         #: Begins to answer a query, and calls ``answer`` when it has one; False: nothing here does.
         self.handler: Callable[[QueryAsked], bool] = lambda _: False
         self._open: dict[tuple[int, int], _Kept] = {}
-        self._of_one: dict[int, int] = {}
+        #: How many are kept, by the member that they were heard from, and how many were passed on.
+        self._heard_from: dict[int, int] = {}
+        self._passed_on = 0
         #: Of those who ask, and of those who pass on what others ask.
         self._budgets = Budgets(_BURST, _RATE)
         self._passing = Budgets(_BURST, _RATE)
@@ -121,7 +128,7 @@ class Queried:
 
     def own(self, asked: QueryAsked, topic: str | None, done: Callable[[list[Any]], None]) -> None:
         """Answer this node itself; ``done`` is called with what it says, perhaps at once."""
-        kept = self._take(asked, topic)
+        kept = self._take(asked, topic, asked.key)
         if isinstance(kept, _Kept):
             kept.done = done
             kept = kept.told or kept
@@ -146,7 +153,9 @@ class Queried:
         if kept is None:
             until = local.now + ask[3] / 1000
             asked = QueryAsked(ask[1], ask[2], asker.name, until, asker.key, identity)
-            found = self._take(asked, ask[4])
+            # Charged is who speaks: anybody could pass on what nobody asked [P196].
+            by = sender.key if sender is asker else -1 - sender.key
+            found = self._take(asked, ask[4], by)
             if not isinstance(found, _Kept):
                 return found
             kept = found
@@ -154,7 +163,7 @@ class Queried:
             kept.ways[sender.key] = sender, inbound.source
         return kept.told or [TOLD.index(Outcome.WORKING)]
 
-    def _take(self, asked: QueryAsked, topic: str | None) -> _Kept | list[Any]:
+    def _take(self, asked: QueryAsked, topic: str | None, by: int) -> _Kept | list[Any]:
         """Begin to answer a query; what is known at once is not kept."""
         local, key = self._local, asked.key
         outcome = self._why_not(topic)
@@ -162,17 +171,24 @@ class Queried:
             return [TOLD.index(outcome)]
         if asked.name in BUILT_IN:
             return self._built_in(asked.name)
-        if self._of_one.get(key, 0) >= _OF_ONE or len(self._open) >= _OF_ALL:
+        if len(self._open) >= _OF_ALL or not self._has_room(by):
             local.stats.drop(Drop.QUESTION_RATE)
             return [TOLD.index(Outcome.BUSY)]
-        kept = _Kept(asked)
+        kept = _Kept(asked, by)
         self._open[(key, asked.identity)] = kept
-        self._of_one[key] = self._of_one.get(key, 0) + 1
+        self._heard_from[by] = self._heard_from.get(by, 0) + 1
+        self._passed_on += by < 0
         if not self.handler(asked):
             self._forget(kept)
             return [TOLD.index(Outcome.NO_HANDLER)]
         local.timers.at(asked.until + _KEPT, self._forget, kept)
         return kept
+
+    def _has_room(self, by: int) -> bool:
+        kept = self._heard_from.get(by, 0)
+        if by >= 0:
+            return kept < _OF_ONE
+        return kept < _OF_HELPER and self._passed_on < _OF_HELPERS
 
     def _why_not(self, topic: str | None) -> Outcome | None:
         local = self._local
@@ -185,13 +201,14 @@ class Queried:
         return None
 
     def _forget(self, kept: _Kept) -> None:
-        key = kept.asked.key
-        self._open.pop((key, kept.asked.identity), None)
-        left = self._of_one.get(key, 0) - 1
+        by = kept.by
+        self._open.pop((kept.asked.key, kept.asked.identity), None)
+        self._passed_on -= by < 0
+        left = self._heard_from.get(by, 0) - 1
         if left > 0:
-            self._of_one[key] = left
+            self._heard_from[by] = left
         else:
-            self._of_one.pop(key, None)
+            self._heard_from.pop(by, None)
 
     # -- answering -------------------------------------------------------------------------------
 

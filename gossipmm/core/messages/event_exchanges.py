@@ -26,6 +26,7 @@ from gossipmm.core.table.member import Member
 from gossipmm.core.values.timers import Token, cancel
 from gossipmm.core.values.types import Address
 from gossipmm.core.wire import frame as wire
+from gossipmm.core.wire.option_checks import LAST_EVENT_NUMBER
 from gossipmm.mechanisms import Mechanism
 
 __all__ = ("EventExchanges",)
@@ -48,6 +49,7 @@ _ROWS: Final = 24
 _NEWEST: Final = 12
 #: Datagrams of events that the answer to one exchange has.
 _OFFERED: Final = 3
+_OFFERS: Final = 23 * _OFFERED
 #: Numbers for each event that is remembered, above which the events are sorted instead.
 _SPARSE: Final = 4
 #: Exchanges whose answers prove an address: those of the last seconds.
@@ -158,22 +160,23 @@ class EventExchanges:
         wants: list[list[int]] = []
         unknown: list[int] = []
         left, runs = MOST_WANTED, self._requests.runs()
-        for row in told[:_ROWS]:
-            key = row[0]
+        # What is said twice of one sender is looked at once.
+        for key, row in {row[0]: row for row in told[:_ROWS]}.items():
             if key not in self._local.table.by_key:
                 unknown.append(key)
                 continue
             mine = self._memory.of(key, self._local.table.by_key[key].name, self._local.now)
             missing: list[int] = []
             if self._is_wanted(mine, row):
-                missing = fitting(self._missing(mine, row, left), runs)
+                most = min(left, self._requests.room(mine, inbound.source))
+                missing = fitting(self._missing(mine, row, most), runs)
                 self._requests.add(mine, missing, holder)
             self._local.stats.work += 4 + len(missing) // 8
             left -= len(missing)
             if missing:
                 wants.append(question(key, missing))
                 runs -= runs_in(wants[-1])
-            if proved:
+            if proved and len(offers) < _OFFERS:
                 offers += self._offers(mine, row)
         if wants:
             self._answer(inbound, sender, {wire.OPT_MISSED: wants})
@@ -207,16 +210,16 @@ class EventExchanges:
         now, again = self._local.now, self._requests.since()
         lowest, behind, bits = row[1], row[2], int.from_bytes(row[4], "little")
         found: list[int] = []
-        if not self._requests.have_room(mine):
-            return found
         first = max(lowest, mine.next or behind - self._memory.may_count(now - self._began))
-        for number in range(first, behind):
-            if len(found) >= most:
-                return found
+        number = first
+        while number < behind and len(found) < most:
             if mine.lacks(number, again):
                 found.append(number)
+            number += 1
+        # Numbers that are here, or were asked for of late, are passed over one by one.
+        self._local.stats.work += max(0, number - first) // 16
         number = behind
-        while bits and len(found) < most:
+        while bits and len(found) < most and number <= LAST_EVENT_NUMBER:
             if bits & 1 and mine.lacks(number, again):
                 found.append(number)
             bits >>= 1
@@ -233,6 +236,7 @@ class EventExchanges:
         if mine.top - first >= _SPARSE * len(mine.held):
             # A sender that skips numbers has nobody count through them.
             numbers = sorted(number for number in mine.held if number >= first)
+            self._local.stats.work += len(mine.held) // 16
         count = 0
         for number in numbers:
             stored = mine.held.get(number)
@@ -240,7 +244,7 @@ class EventExchanges:
                 continue
             yield stored.encoded(mine.key, self._local.now)
             count += 1
-            if count >= 23 * _OFFERED:
+            if count >= _OFFERS:
                 return
 
     def hear_missed(self, inbound: Inbound, sender: Member) -> None:

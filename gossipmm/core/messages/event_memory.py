@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from heapq import heapify, heappop, heappush
 from math import inf
 from typing import Final, NamedTuple
 
@@ -21,6 +22,8 @@ KEPT_FOR: Final = 60.0
 #: Bytes of memory for all events, and what one takes beside its text. The member that takes most
 #: of it loses its oldest first.
 MOST_BYTES: Final = 8_388_608
+#: So much is given back at once: to look for the largest of 10,000 senders takes 2 ms.
+_ROOM: Final = MOST_BYTES // 64
 _OF_ONE: Final = 500
 #: What receivers allow a sender beyond what its own door does: what was delayed comes at once.
 _TIMES: Final = 4.0
@@ -58,6 +61,8 @@ class Asked(NamedTuple):
 
     at: float
     again: int
+    #: Where the one is that named it first.
+    named_by: Address
 
 
 class Holder(NamedTuple):
@@ -135,6 +140,9 @@ class EventMemory:
     def __init__(self) -> None:
         self.senders: dict[int, EventSender] = {}
         self.bytes = 0
+        #: Numbers that were asked for and did not come: all, and by where they were named first.
+        self.asked = 0
+        self.asked_by: dict[Address, int] = {}
         self._swept_at = -inf
 
     @staticmethod
@@ -152,7 +160,10 @@ class EventMemory:
     def keep_only(self, keys: Container[int]) -> None:
         """Forget lives that are in the table no more."""
         for key in [key for key in self.senders if key not in keys]:
-            self.bytes -= self.senders.pop(key).size
+            gone = self.senders.pop(key)
+            self.bytes -= gone.size
+            for number in list(gone.asked):
+                self.forget_asked(gone, number)
 
     def put(self, sender: EventSender, stored: Stored) -> int:
         """Remember an event; return how many others were forgotten to make room."""
@@ -161,15 +172,49 @@ class EventMemory:
         if len(sender.held) == 1 or stored.number < sender.lowest:
             sender.lowest = stored.number
         sender.newest = max(sender.newest, stored.born)
-        sender.asked.pop(stored.number, None)
+        self.forget_asked(sender, stored.number)
         sender.size += stored.size + _OF_ONE
         self.bytes += stored.size + _OF_ONE
+        return self._make_room() if self.bytes > MOST_BYTES else 0
+
+    def _make_room(self) -> int:
+        """Have those that take most lose their oldest; return how many events were forgotten."""
         forgotten = 0
-        while self.bytes > MOST_BYTES:
-            largest = max(self.senders.values(), key=lambda one: one.size)
-            self.drop(largest, largest.first_held())
+        sizes = [(-one.size, key) for key, one in self.senders.items() if one.held]
+        heapify(sizes)
+        oldest: dict[int, list[int]] = {}
+        while self.bytes > MOST_BYTES - _ROOM:
+            key = heappop(sizes)[1]
+            largest = self.senders[key]
+            if key not in oldest:
+                oldest[key] = sorted(largest.held, reverse=True)
+            self.drop(largest, oldest[key].pop())
             forgotten += 1
+            if largest.held:
+                heappush(sizes, (-largest.size, key))
         return forgotten
+
+    def ask(self, sender: EventSender, number: int, asked: Asked) -> None:
+        """Remember that an event is asked for, and whose word that rests on."""
+        known = sender.asked.get(number)
+        if known is None:
+            self.asked += 1
+            self.asked_by[asked.named_by] = self.asked_by.get(asked.named_by, 0) + 1
+        else:
+            asked = asked._replace(named_by=known.named_by)
+        sender.asked[number] = asked
+
+    def forget_asked(self, sender: EventSender, number: int) -> None:
+        """Forget that an event was asked for, if it was."""
+        asked = sender.asked.pop(number, None)
+        if asked is None:
+            return
+        self.asked -= 1
+        left = self.asked_by[asked.named_by] - 1
+        if left:
+            self.asked_by[asked.named_by] = left
+        else:
+            del self.asked_by[asked.named_by]
 
     def drop(self, sender: EventSender, number: int) -> None:
         """Forget an event; its number stays known."""

@@ -9,6 +9,7 @@ from gossipmm.core.messages.event_pushes import space
 from gossipmm.core.sending.outbox import Outbox
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.values.timers import Token
+from gossipmm.core.values.types import Address
 from gossipmm.core.wire import frame as wire
 
 __all__ = ("MOST_WANTED", "EventRequests", "fitting", "question", "runs_in")
@@ -18,6 +19,9 @@ MOST_WANTED: Final = 256
 #: Nobody else is asked for a number within so many ``second_push``.
 _ASKED: Final = 3.0
 _ASKED_MOST: Final = 1024
+#: Numbers of all senders that are asked for and did not come; as many of them as of one sender may
+#: rest on the word of one address. All are looked through for each question: 1 ms.
+_ASKED_OF_ALL: Final = 4 * _ASKED_MOST
 #: After so many ``second_push`` another one is asked for what did not come, so many times at most.
 _AGAIN: Final = 4.0
 _TIMES: Final = 8
@@ -49,12 +53,17 @@ class EventRequests:
         """Return how many runs of numbers fit into one question, keys of senders among them."""
         return space(self._outbox.room) // _RUN
 
-    def have_room(self, mine: EventSender) -> bool:
-        """Return whether more numbers of a sender may be asked for."""
+    def room(self, mine: EventSender, where: Address) -> int:
+        """Return how many numbers of a sender that an address names may be asked for [P195]."""
+        memory = self._memory
         if len(mine.asked) > _ASKED_MOST:
             since = self.since()
-            mine.asked = {number: one for number, one in mine.asked.items() if one.at >= since}
-        return len(mine.asked) <= _ASKED_MOST
+            for number in [number for number, one in mine.asked.items() if one.at < since]:
+                memory.forget_asked(mine, number)
+        if len(mine.asked) > _ASKED_MOST:
+            return 0
+        left = _ASKED_MOST - memory.asked_by.get(where, 0)
+        return max(0, min(left, _ASKED_OF_ALL - memory.asked))
 
     def add(self, mine: EventSender, numbers: list[int], holder: Holder) -> None:
         """Remember what is being asked for and who holds it; look later whether it came [P168]."""
@@ -62,7 +71,8 @@ class EventRequests:
             return
         for number in numbers:
             asked = mine.asked.get(number)
-            mine.asked[number] = Asked(self._local.now, 0 if asked is None else asked.again)
+            again = 0 if asked is None else asked.again
+            self._memory.ask(mine, number, Asked(self._local.now, again, holder.address))
         mine.holders = [*mine.holders[1 - _HOLDERS :], holder]
         self._open.add(mine.key)
         self._wake()
@@ -100,7 +110,8 @@ class EventRequests:
             self._last = key
             wants.setdefault(holder.probe, []).append(row)
             for number in numbers:
-                mine.asked[number] = Asked(local.now, mine.asked[number].again + 1)
+                asked = mine.asked[number]
+                self._memory.ask(mine, number, asked._replace(at=local.now, again=asked.again + 1))
         if self._open:
             self._wake()
         if not local.own.leaving:
@@ -122,7 +133,7 @@ class EventRequests:
         for number in sorted(mine.asked):
             asked = mine.asked[number]
             if mine.has(number) or asked.again >= _TIMES:
-                del mine.asked[number]
+                self._memory.forget_asked(mine, number)
             elif asked.at <= since and len(found) < most:
                 found.append(number)
         return found if self._local.now >= mine.not_before else []

@@ -8,6 +8,7 @@ is told, and forgotten after a minute.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any, Final
 
 from gossipmm.core.identity.trust import Trust
@@ -23,6 +24,7 @@ from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values.event_status import UserEventsStatus
 from gossipmm.core.values.stats import Drop
+from gossipmm.core.values.types import MOST_AHEAD
 from gossipmm.core.values.user_events import (
     EventText,
     UserEvent,
@@ -32,7 +34,7 @@ from gossipmm.core.values.user_events import (
 )
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.event_text import encode_event, event_untrusted
-from gossipmm.core.wire.option_checks import MAX_EVENT_NUMBER
+from gossipmm.core.wire.option_checks import LAST_EVENT_NUMBER
 from gossipmm.core.wire.strict import Refused
 from gossipmm.errors import UserEventError, UserEventRateError
 from gossipmm.mechanisms import Mechanism
@@ -106,7 +108,7 @@ class UserEvents:
             raise UserEventError("this node is leaving: it sends no more events")
         mine = self._memory.of(local.me.key, local.own.name, local.now)
         number = max(1, mine.next)
-        if number >= MAX_EVENT_NUMBER - 1:
+        if number > LAST_EVENT_NUMBER:
             raise UserEventError("this node has sent all events that one life can have: restart it")
         base = mine.first_held() if mine.held else number
         text = EventText(base, name, raw_payload, topic or "", chosen)
@@ -202,7 +204,7 @@ class UserEvents:
         local = self._local
         number, age, raw, signature = item[1], item[2] / 1000, item[3], item[4]
         local.stats.work += _TAKEN
-        if mine.next and number - mine.next > _JUMP:
+        if (mine.next and number - mine.next > _JUMP) or number > self._most(member):
             self._refuse(mine, Drop.EVENT_JUMP)
             return
         fault = self._fault(member, number, raw, signature)
@@ -227,6 +229,13 @@ class UserEvents:
         stored = Stored(number, raw, text, signature, local.now - age)
         stored.copies, stored.teller = 1, teller.key
         self._take(mine, stored)
+
+    def _most(self, member: Member) -> float:
+        """Return the highest number that a life can have come to, clocks a day apart [P195]."""
+        local = self._local
+        if not local.wall():
+            return inf
+        return self._memory.may_count(MOST_AHEAD + max(0.0, -local.ahead(member.generation)))
 
     def _fault(self, member: Member, number: int, raw: bytes, signature: bytes) -> Drop | None:
         """Return why an event is not by the key of its sender's name; None: it is [P170]."""
@@ -310,7 +319,9 @@ class UserEvents:
             local.timers.at(due, self._has_waited, mine)
             return
         mine.waits_since = None
-        self._lose(mine, min(number for number in mine.held if number >= mine.next))
+        # None is left if what waited was forgotten to make room.
+        waiting = [number for number in mine.held if number >= mine.next]
+        self._lose(mine, min(waiting, default=mine.top + 1))
         self._tell_ready(mine)
 
     def _lose(self, mine: EventSender, up_to: int) -> None:

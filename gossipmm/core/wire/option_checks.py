@@ -14,6 +14,8 @@ MAX_QUESTIONS: Final = 8
 COORDINATE: Final = 8
 #: Numbers of user events end below this, and so many bytes tell which of them were overtaken.
 MAX_EVENT_NUMBER: Final = 0xFFFF_0000
+#: The last one that is taken: whoever has it tells the next one as what it waits for [P195].
+LAST_EVENT_NUMBER: Final = MAX_EVENT_NUMBER - 2
 MAX_BITS: Final = 64
 
 
@@ -110,6 +112,7 @@ def are_events(value: Any) -> bool:
         and len(item) >= 5
         and is_u64(item[0])
         and is_number(item[1])
+        and item[1] <= LAST_EVENT_NUMBER
         and type(item[2]) is int
         and 0 <= item[2] < 1 << 32
         and type(item[3]) is bytes
