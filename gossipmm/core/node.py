@@ -29,6 +29,7 @@ from gossipmm.core.life.conflict import NameConflict
 from gossipmm.core.life.generation import OwnGenerations
 from gossipmm.core.life.later_lives import LaterLives
 from gossipmm.core.life.leaving import Leaving
+from gossipmm.core.life.newcomers import Newcomers
 from gossipmm.core.life.questions import Questions
 from gossipmm.core.life.registrations import Registrations
 from gossipmm.core.life.reply_loss import ReplyLoss
@@ -153,7 +154,8 @@ class Node(NodeViews):
         reaper = Reaper(local, detector, own, closed, probes, seeds)
         silence, expected = Silence(local, detector, probes), ExpectedSyn(local, probes)
         later = LaterLives(local, *told, lambda *proved: records.accept(*proved))
-        lives, judge = Lives(closed, conflict, later), identities.judge(detector, *told)
+        new = Newcomers(local, outbox, identities.trust, lambda *proved: records.accept(*proved))
+        lives, judge = Lives(closed, conflict, later, new), identities.judge(detector, *told)
         records = Records(local, broadcasts, detector, lives, rotation, judge)
         health = ServiceHealth(local, own, self._advance)
         rest = (silence, reply_loss, probes, expected, joining, reaper, pace, health)
@@ -175,6 +177,7 @@ class Node(NodeViews):
             conflict=conflict,
             identities=identities,
             later_lives=later,
+            newcomers=new,
             leaving=Leaving(local, outbox, conflict, seeds),
             registrations=Registrations(local, outbox, own, probes),
             reply_loss=reply_loss,

@@ -12,6 +12,7 @@ from gossipmm.core.life.conflict import NameConflict
 from gossipmm.core.life.generation import OwnGenerations
 from gossipmm.core.life.later_lives import LaterLives
 from gossipmm.core.life.leaving import Leaving
+from gossipmm.core.life.newcomers import Newcomers
 from gossipmm.core.life.registrations import Registrations
 from gossipmm.core.life.reply_loss import ReplyLoss
 from gossipmm.core.life.rotation import Rotation
@@ -55,6 +56,7 @@ class Parts(NamedTuple):
     conflict: NameConflict
     identities: Identities
     later_lives: LaterLives
+    newcomers: Newcomers
     leaving: Leaving
     registrations: Registrations
     service_health: ServiceHealth

@@ -176,7 +176,10 @@ class Receiver:
         [P107]
         """
         local, parts, frame = self._local, self._parts, inbound.frame
-        proves = frame.kind == wire.ACK and parts.later_lives.answered(frame.probe, frame.sender)
+        proves = frame.kind == wire.ACK and (
+            parts.later_lives.answered(frame.probe, frame.sender)
+            or parts.newcomers.answered(frame.probe, frame.sender)
+        )
         inbound.sender = local.table.by_key.get(frame.sender)
         if inbound.pages:
             asked = parts.probes.was_asked(frame.probe) or parts.joining.asked(frame.probe)

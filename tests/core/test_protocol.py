@@ -71,7 +71,7 @@ def table(header: str) -> list[list[str]]:
 
 
 #: Numbers that no rule has: the work that they were given to did not need them.
-UNUSED: set[int] = {149, 189, 193, 194, 197}
+UNUSED: set[int] = {149, 194, 197}
 
 
 # -- the document ------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from gossipmm.core.identity.clocks import Clocks
 from gossipmm.core.identity.keys import Identity, IdentityMode, key_id
 from gossipmm.core.identity.signed import Life, Texts
 from gossipmm.core.values.stats import Stats
-from gossipmm.core.values.types import NodeId
+from gossipmm.core.values.types import Generation, NodeId
 from gossipmm.core.wire.pages import Page
 
 __all__ = ("Claimant", "Pin", "Trust")
@@ -43,7 +43,7 @@ _SILENT: Final = 4
 class Pin:
     """The key of a name, since when, and whether it is firm: never replaced [P152]."""
 
-    __slots__ = ("asked_at", "firm", "key", "silent", "since")
+    __slots__ = ("again_at", "asked_at", "firm", "key", "silent", "since")
 
     def __init__(self, key: bytes, since: float, *, firm: bool = False) -> None:
         self.key = key
@@ -51,6 +51,8 @@ class Pin:
         self.firm = firm
         #: When its owner was asked to show that it lives, because of another key; None: never.
         self.asked_at: float | None = None
+        #: From when on it is asked once more.
+        self.again_at = 0.0
         #: Other keys of the name whose owners were asked and did not answer.
         self.silent: tuple[bytes, ...] = ()
 
@@ -86,6 +88,8 @@ class Trust:
         #: Counts changes of firm pins, so that the shell knows when to write them.
         self.version = 0
         self._unsigned: dict[NodeId, tuple[float, float]] = {}
+        #: New names that have to answer first: generation and key, by page 0 [P189].
+        self.candidates: dict[NodeId, tuple[Generation, bytes]] = {}
 
     # -- signatures --------------------------------------------------------------------------
 
@@ -125,6 +129,11 @@ class Trust:
         pin = self.pins.get(name)
         return pin.key if pin is not None else None
 
+    def candidate(self, name: NodeId, generation: Generation) -> bytes | None:
+        """Return the key that signs for a new name, should its owner answer [P189]."""
+        life, key = self.candidates.get(name, (0, b""))
+        return key if life == generation and key else None
+
     def pin(self, name: NodeId, key: bytes, now: float, is_kept: Callable[[NodeId], bool]) -> None:
         """Pin the first key of a name, provisionally; ``is_kept``: the table remembers a name."""
         if len(self.pins) >= self._most:
@@ -153,13 +162,18 @@ class Trust:
         pin = self.pins.get(name)
         return pin is None or pin.firm
 
-    def is_asked(self, name: NodeId, now: float) -> bool:
-        """Note that the owner of a provisional pin is to be asked. False: it was, already."""
+    def is_asked(self, name: NodeId, now: float, apart: float) -> bool:
+        """Note that the owner of a provisional pin is to be asked, each ``apart`` seconds [P193].
+
+        False: it was, already.
+        """
         pin = self.pins[name]
-        first = pin.asked_at is None
-        if first:
+        if pin.asked_at is None:
             pin.asked_at = now
-        return first
+        elif now < pin.again_at:
+            return False
+        pin.again_at = now + apart
+        return True
 
     def must_yield(self, name: NodeId, key: bytes, now: float, patience: float) -> bool:
         """Return whether another key takes the place of a provisional one [P152].

@@ -9,6 +9,7 @@ from gossipmm.core.failure.detector import Detector
 from gossipmm.core.life.closed_generations import ClosedGenerations
 from gossipmm.core.life.conflict import NameConflict
 from gossipmm.core.life.later_lives import LaterLives
+from gossipmm.core.life.newcomers import Newcomers
 from gossipmm.core.life.rotation import Rotation
 from gossipmm.core.sending.broadcasts import BroadcastQueue
 from gossipmm.core.sending.inbound import Inbound
@@ -29,11 +30,12 @@ _SAID_AGAIN_AFTER: Final = 600.0
 
 
 class Lives(NamedTuple):
-    """What becomes of generations that are over, of this node's name, and later ones of others."""
+    """What becomes of lives that are over, of this node's name, of later lives and new names."""
 
     closed: ClosedGenerations
     conflict: NameConflict
     later: LaterLives
+    newcomers: Newcomers
 
 
 class Records:
@@ -51,7 +53,7 @@ class Records:
         self._local = local
         self._broadcasts = broadcasts
         self._detector = detector
-        self._closed, self._conflict, self._later_lives = lives
+        self._closed, self._conflict, self._later_lives, self._newcomers = lives
         self._rotation = rotation
         #: Looks at signatures; None: this node has no identity.
         self._judge = judge
@@ -78,6 +80,8 @@ class Records:
         table = self._local.table
         held = table.by_name.get(page.name)
         if held is None:
+            if self._newcomers.must_prove(inbound, page):
+                return
             self._closed.capacity.make_room(page)
         elif not self._takes(inbound, held, page):
             return
@@ -125,13 +129,13 @@ class Records:
         local.stats.drop(Drop.CHANGES)
         return False
 
-    def accept(self, pages: list[Page], reporter: NodeId) -> None:
-        """Take the pages of a later life that has proved itself, and push them on [P129]."""
+    def accept(self, pages: list[Page], reporter: NodeId, pushed: bool = True) -> None:
+        """Take the pages of a life that has proved itself, and push them on [P129, P189]."""
         for page in pages:
             if self._judge is not None and not self._judge.still_counts(page):
                 continue
             put, member = self._put(self._local.table.by_name.get(page.name), page, reporter)
-            if put is Put.NEW and member is not None:
+            if pushed and put is Put.NEW and member is not None:
                 self._broadcasts.page(member, page.number)
 
     def _put(self, held: Member | None, page: Page, reporter: NodeId) -> tuple[Put, Member | None]:
