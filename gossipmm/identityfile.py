@@ -11,6 +11,7 @@ import base64
 import binascii
 import os
 import re
+import stat
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -136,7 +137,7 @@ def read_public(text: str) -> bytes:
             f"there is no file {text[:20]!a}, and it is not a public key, which begins with "
             f"{_PUBLIC}: give what gossipmm identity show prints on that host"
         )
-    data = _read(text, "gossipmm identity show prints a public key")
+    data = _read(text, "gossipmm identity show prints a public key", pipes=True)
     if b"PRIVATE KEY" in data:
         raise IdentityError(
             f"{text}: is a private key, which never leaves its host: give what gossipmm identity "
@@ -311,9 +312,14 @@ def dump(kind: str, raw: bytes) -> str:
     return "\n".join([f"-----BEGIN {kind}-----", *lines, f"-----END {kind}-----", ""])
 
 
-def _read(path: str, hint: str) -> bytes:
+def _read(path: str, hint: str, *, pipes: bool = False) -> bytes:
+    """Read a public file; only a command that a person typed waits for who writes to a pipe."""
     try:
-        with open(path, "rb") as file:
+        # A pipe that nobody writes to would stop the whole agent at a reload.
+        waits = 0 if pipes else os.O_NONBLOCK
+        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | waits), "rb") as file:
+            if not pipes and not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise IdentityError(f"{path}: is not a regular file: name the file itself")
             data = file.read(_MOST + 1)
     except FileNotFoundError:
         raise IdentityError(f"{path}: is not there: {hint}") from None

@@ -324,3 +324,14 @@ def test_settings_that_do_not_go_together_are_refused(
     with pytest.raises(ConfigError, match=words):
         Config(**fields)
     assert Config(**(fields | {"identity": "off", "authority": ()})).identity == "off"
+
+
+def test_a_pipe_in_the_place_of_a_public_file_holds_nobody(tmp_path: Path) -> None:
+    """A certificate that was a pipe without a writer stopped the agent at its reload, for good."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for load in (identityfile.load_certificate, identityfile.load_revocations):
+        with pytest.raises(IdentityError, match="is not a regular file: name the file itself"):
+            load(str(pipe))
+        with pytest.raises(IdentityError, match="is not a regular file"):
+            load("/dev/null")

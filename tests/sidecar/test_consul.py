@@ -316,3 +316,46 @@ async def test_weights_are_those_of_the_registrations() -> None:
         entries, later = await a.get("/v1/health/service/web")
         assert entries[0]["Service"]["Weights"] == {"Passing": 51, "Warning": 1}
         assert later > index, "who waits is told"
+
+
+async def test_topics_that_ended_are_forgotten(autojump_clock):
+    """Three hundred that came and went left 300 entries, while a client asked for all checks."""
+    async with cluster("a") as (a,):
+        for number in range(20):
+            a.agent.register(f"job-{number}")
+            await trio.sleep(1)
+            checks, _ = await a.get("/v1/health/state/any")
+            assert any(check["ServiceName"] == f"job-{number}" for check in checks)
+            a.agent.unregister(f"job-{number}")
+        await trio.sleep(1)
+        await a.get("/v1/health/state/any")
+        assert a.catalog._hosts == {}
+
+
+async def test_names_that_no_topic_can_have_are_remembered_once(autojump_clock):
+    """One client had 4,096 names of 15 kB kept: 61 MB."""
+    async with cluster("a") as (a,):
+        for number in range(20):
+            assert (await a.get(f"/v1/health/service/{number}{'x' * 500}"))[0] == []
+        assert (await a.get("/v1/health/service/nobody"))[0] == []
+        assert len(a.catalog._resources) == 2
+
+
+async def test_what_is_asked_for_nine_hundred_times_is_looked_at_once(autojump_clock):
+    """Copies of one ``node-meta`` held an agent of 5,000 hosts for 0.7 s."""
+    looked = 0
+
+    class Meta(dict[str, str]):
+        def get(self, key: str, default: Any = None) -> Any:
+            nonlocal looked
+            looked += 1
+            return super().get(key, default)
+
+    async with cluster("a") as (a,):
+        a.agent.register("web")
+        await trio.sleep(1)
+        (made,) = (await a.catalog.service("web")).value
+        made.entry.node.meta = Meta(rack="7")
+        asked = "&".join(["node-meta=rack:7"] * 900)
+        assert len((await a.get(f"/v1/catalog/service/web?{asked}"))[0]) == 1
+        assert looked == 1

@@ -24,6 +24,7 @@ from gossipmm.agent import Agent
 from gossipmm.core.values.events import Event, HostChanged
 from gossipmm.core.values.types import HostEntry, MemberView, TopicView
 from gossipmm.errors import AgentClosedError, WatchOverflowError
+from gossipmm.names import is_name
 from gossipmm.sidecar.consul import shapes
 from gossipmm.sidecar.consul.shapes import Check, Entry, Node
 
@@ -168,7 +169,8 @@ class Catalog:
             made = [] if view is None else await self._made_of(view)
             return made, joined(each.encoded for each in made)
 
-        return await self._found("service", topic, made_from, make)
+        # What no topic can be called is remembered once, however it is called.
+        return await self._found("service", topic if is_name(topic) else "", made_from, make)
 
     async def nodes(self) -> Found:
         """Return all live members, as ``Node``."""
@@ -252,8 +254,11 @@ class Catalog:
 
     async def _checks(self) -> tuple[list[Check], bytes]:
         found = [shapes.member_check(view) for view in self._live()]
-        for _, topic in sorted(self._agent.topics().items()):
+        topics = self._agent.topics()
+        for _, topic in sorted(topics.items()):
             found += [made.entry.checks[-1] for made in await self._made_of(topic)]
+        for gone in self._hosts.keys() - topics.keys():
+            del self._hosts[gone]
         return found, _encode(found)
 
     # -- waiting -------------------------------------------------------------------------------

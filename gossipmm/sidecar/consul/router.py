@@ -199,7 +199,7 @@ class _Router:
 
     def _chosen(self, found: list[Made], query: _Query) -> list[Made]:
         tags = {value for name, value in query if name == "tag"}
-        metas = [value.partition(":")[::2] for name, value in query if name == "node-meta"]
+        metas = {value.partition(":")[::2] for name, value in query if name == "node-meta"}
         chosen = [
             made
             for made in found
