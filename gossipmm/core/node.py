@@ -135,12 +135,7 @@ class Node(NodeViews):
         size_tests, seeds = SizeTests(local, outbox, admission), Seeds(local, outbox)
         broadcasts, replies = BroadcastQueue(local, outbox), Replies(local)
         validation, pace = AddressValidation(local, outbox, admission), Pace(local, broadcasts)
-        findings = Findings(
-            trouble=pace.soon,
-            failed=lambda *found: detector.failed(*found),
-            answered=lambda *found: detector.answered(*found),
-            reached=lambda *found: detector.hear_alive(*found),
-        )
+        findings = self._findings(pace)
         probes = Probes(local, outbox, admission, broadcasts, findings, identities.statements)
         detector = Detector(local, outbox, broadcasts, probes, lambda it: later.takes_over(it))
         own, told = OwnGenerations(local, broadcasts), (outbox, broadcasts, replies, probes)
@@ -190,6 +185,15 @@ class Node(NodeViews):
             transfer=transfer,
             joining=joining,
             user_events=UserEvents(local, outbox, replies, admission, identities.trust),
+        )
+
+    def _findings(self, pace: Pace) -> Findings:
+        """Return where probes tell what they find out: a part that is made after them."""
+        return Findings(
+            trouble=pace.soon,
+            failed=lambda *found: self._parts.detector.failed(*found),
+            answered=lambda *found: self._parts.detector.answered(*found),
+            reached=lambda *found: self._parts.detector.hear_alive(*found),
         )
 
     # -- the five verbs ------------------------------------------------------------------------

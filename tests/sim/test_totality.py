@@ -243,6 +243,10 @@ BY_TEST: dict[str, tuple[str, str]] = {
         "core/test_later_lives.py",
         "test_who_begins_in_the_future_is_told_that_it_is_not_admitted",
     ),
+    "OPT_BRIDGE": (
+        "core/test_bridges.py",
+        "test_a_helper_that_reaches_the_target_by_another_one_only_says_by_whom",
+    ),
     "OPT_EXPIRE": (
         "core/test_index.py",
         "test_expire_hides_a_registration_here_until_its_owner_writes_it_anew",

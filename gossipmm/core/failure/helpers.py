@@ -10,7 +10,7 @@ from gossipmm.core.sending.outbox import Outbox
 from gossipmm.core.table.local_state import LocalState
 from gossipmm.core.table.member import Member
 from gossipmm.core.values.purpose import Purpose
-from gossipmm.core.values.types import Address
+from gossipmm.core.values.types import Address, Status
 from gossipmm.core.wire import frame as wire
 
 __all__ = ("Helpers", "only_told")
@@ -86,6 +86,19 @@ class Helpers:
         some = local.peers.sample(_OF_OTHERS * wanted, taken)
         some.sort(key=lambda one: not _families(one.addresses) & families)
         return chosen + some[:wanted]
+
+    def tell_known(self, member: Member, seeker: Member, source: Address, identity: int) -> None:
+        """Tell who asked for help what is known, and who reached the member lately [P67, P198]."""
+        local, key = self._local, member.key
+        rows = b""
+        if member.status is Status.ALIVE:
+            rows = wire.row(key, member.k, wire.ALIVE, wire.age_up(local.now - member.heard))
+        options: dict[int, Any] = {wire.OPT_TARGET: key}
+        if member.indirect and member.helped_by in local.table.peers:
+            options[wire.OPT_BRIDGE] = member.helped_by
+        self._outbox.send(
+            wire.HELPED, seeker, address=source, probe=identity, rows=rows, options=options
+        )
 
     def tell(
         self, probe: Probe, number: int, told: list[Any] | None

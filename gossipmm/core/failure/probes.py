@@ -29,7 +29,7 @@ from gossipmm.core.values.purpose import Purpose
 from gossipmm.core.values.stats import Drop
 from gossipmm.core.values.timers import cancel
 from gossipmm.core.values.trail import EvidenceKind
-from gossipmm.core.values.types import UNKNOWN_NODE, Address, NodeState, Status
+from gossipmm.core.values.types import UNKNOWN_NODE, Address, NodeState
 from gossipmm.core.wire import frame as wire
 from gossipmm.core.wire.slim import SHORT
 from gossipmm.mechanisms import Mechanism
@@ -382,15 +382,7 @@ class Probes:
         member = local.table.by_key.get(key)
         if member is None or member is local.me or not member.complete:
             return
-        rows = b""
-        if member.status is Status.ALIVE:
-            rows = wire.row(key, member.k, wire.ALIVE, wire.age_up(local.now - member.heard))
-        options: dict[int, Any] = {wire.OPT_TARGET: key}
-        if member.indirect and member.helped_by in local.table.peers:
-            options[wire.OPT_BRIDGE] = member.helped_by
-        self._outbox.send(
-            wire.HELPED, seeker, address=source, probe=identity, rows=rows, options=options
-        )
+        self._helpers.tell_known(member, seeker, source, identity)
         if key in self._paths.lost:
             return
         probe = self.start(member, Purpose.HELP, (identity,) if signed else ())

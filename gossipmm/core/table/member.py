@@ -148,16 +148,15 @@ class Member(Liveness):
         #: Registrations hidden here by ``expire``, each at the page version that it had.
         self.hidden: dict[tuple[str, str], int] | None = None
         self.forgotten = False  # until it is no longer in the table
-        #: Where its datagrams last came from, when one came, and when only a helper reached it.
+        #: Where its datagrams came from, when the last one did, and when a helper reached it.
         self.source: Address | None = None
         self.seen_at = self.helped_at = LONG_AGO
-        self.helped_by = 0  # key of that helper
         #: When a probe by it was last counted (``life/reply_loss.py``).
         self.asked_at: float = LONG_AGO
         self.slow_until: float = LONG_AGO
         #: Whether it said in its last exchange that it has not joined yet; None before the first.
         self.joining: bool | None = None
-        self.peer_fingerprint = self.peer_half = 0
+        self.peer_fingerprint = self.peer_half = self.helped_by = 0
         self.differs_since: float | None = None
         #: When it died within the window that may mean that this node is the one cut off.
         self.vanished_at: float | None = None
